@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Addresses as plain data: IPv4 subnets, IPv6 prefixes, MAC addresses, and
+ * their one text form each. What is parsed here needs no checking further in.
+ */
+#ifndef VMNET_BROKER_ADDRESS_H
+#define VMNET_BROKER_ADDRESS_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAC_TEXT_SIZE sizeof("00:00:00:00:00:00")
+#define IPV4_SUBNET_TEXT_SIZE (INET_ADDRSTRLEN + sizeof("/32") - 1)
+#define IPV6_PREFIX_TEXT_SIZE (INET6_ADDRSTRLEN + sizeof("/128") - 1)
+
+struct mac_address {
+	uint8_t bytes[6];
+};
+
+/* A length of 0 means that none is set. */
+struct ipv4_subnet {
+	struct in_addr address; /* network byte order, host bits are zero */
+	unsigned int length;
+};
+
+struct ipv6_prefix {
+	struct in6_addr address; /* host bits are zero */
+	unsigned int length;
+};
+
+/*
+ * Each *_parse returns 0, or -1 when text is not exactly one such value and
+ * leaves the result alone. A subnet or prefix with host bits set is refused.
+ */
+int ipv4_subnet_parse(const char *text, struct ipv4_subnet *subnet);
+int ipv6_prefix_parse(const char *text, struct ipv6_prefix *prefix);
+int mac_address_parse(const char *text, struct mac_address *mac);
+
+/* Each *_format writes a terminated text of at most *_TEXT_SIZE bytes and returns it. */
+char *ipv4_subnet_format(const struct ipv4_subnet *subnet, char text[IPV4_SUBNET_TEXT_SIZE]);
+char *ipv6_prefix_format(const struct ipv6_prefix *prefix, char text[IPV6_PREFIX_TEXT_SIZE]);
+char *mac_address_format(const struct mac_address *mac, char text[MAC_TEXT_SIZE]);
+
+/* ipv4_subnet_host() is the address at offset from the subnet's first: 1 is the host's. */
+struct in_addr ipv4_subnet_host(const struct ipv4_subnet *subnet, uint32_t offset);
+struct in_addr ipv4_subnet_mask(const struct ipv4_subnet *subnet);
+struct in_addr ipv4_subnet_last(const struct ipv4_subnet *subnet);
+bool ipv4_subnet_contains(const struct ipv4_subnet *subnet, struct in_addr address);
+bool ipv4_subnet_overlaps(const struct ipv4_subnet *a, const struct ipv4_subnet *b);
+
+bool ipv6_prefix_contains(const struct ipv6_prefix *prefix, const struct in6_addr *address);
+bool ipv6_prefix_overlaps(const struct ipv6_prefix *a, const struct ipv6_prefix *b);
+
+bool mac_address_equal(const struct mac_address *a, const struct mac_address *b);
+/* A machine's address has to be unicast and not all zero. */
+bool mac_address_is_unicast(const struct mac_address *mac);
+
+#endif

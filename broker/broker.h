@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy: which networks exist, who holds them, and for how long. It makes
+ * no system call. Doors (the Varlink and the XPC listener) call in with what
+ * clients ask; the platform calls in with what happened; both are called back
+ * through platform.h. Everything runs on one thread.
+ *
+ * Ownership goes one way: the broker owns its networks and clients, a network
+ * owns its interfaces and leases, a client owns its holds.
+ */
+#ifndef VMNET_BROKER_BROKER_H
+#define VMNET_BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "address.h"
+#include "config.h"
+#include "error.h"
+
+#define COMMAND_MAX 63
+#define HOSTNAME_TEXT_MAX 255
+#define INTERFACE_NAME_SIZE 16
+
+/* What the kernel says of the process at the other end of a connection. */
+struct credentials {
+	pid_t pid;
+	uid_t uid;
+	gid_t *groups; /* the primary group and the supplementary ones; owned */
+	size_t n_groups;
+	char command[COMMAND_MAX + 1];
+};
+
+/*
+ * What a network has in the operating system while it is active, for clients
+ * to be told. The platform fills it.
+ */
+struct network_addresses {
+	struct ipv4_subnet ipv4_subnet; /* length 0: none (bridged) */
+	struct in_addr ipv4_gateway; /* the host's own address */
+	struct ipv6_prefix ipv6_prefix; /* length 0: none */
+	char bridge[INTERFACE_NAME_SIZE]; /* "" where the system names none */
+	unsigned int mtu;
+};
+
+enum network_state {
+	NETWORK_CREATING, /* the platform is at it; holds wait for their reply */
+	NETWORK_ACTIVE,
+	NETWORK_REMOVING, /* the platform is at it; holds wait for the next life */
+};
+
+struct lease {
+	struct lease *next;
+	struct mac_address mac;
+	char address[INET6_ADDRSTRLEN];
+	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
+	time_t expires; /* 0: never */
+};
+
+struct hold {
+	struct hold *next; /* of the client */
+	struct hold *next_on_network;
+	struct client *client;
+	struct network *network;
+	bool waiting; /* the client has not been answered yet */
+};
+
+struct network {
+	struct network *next;
+	struct broker *broker;
+	struct network_config *config; /* counted; what it was created with */
+	enum network_state state;
+	struct network_addresses addresses; /* set while active */
+	struct hold *holds;
+	struct interface *interfaces;
+	struct lease *leases;
+	char *fault; /* what is wrong with it now, one sentence; NULL: nothing */
+	void *platform; /* the platform's own, from create to removed */
+};
+
+struct client {
+	struct client *next;
+	struct broker *broker;
+	struct credentials credentials;
+	struct hold *holds;
+	bool monitoring;
+	void *door; /* the door's own: its connection */
+};
+
+struct broker {
+	struct config *config;
+	char *config_path;
+	struct network *networks; /* those not inactive */
+	struct client *clients;
+};
+
+/* A configured network, active or not, as clients are told of it. */
+struct network_info {
+	const struct network_config *config;
+	const struct network *network; /* NULL unless active */
+	bool changed; /* the file has something else for it by now, or nothing */
+	size_t n_clients;
+	size_t n_interfaces;
+};
+
+enum event_type {
+	EVENT_NETWORK_CREATED,
+	EVENT_NETWORK_REMOVED,
+	EVENT_CLIENT_ACQUIRED,
+	EVENT_CLIENT_RELEASED,
+	EVENT_INTERFACE_ATTACHED,
+	EVENT_INTERFACE_DETACHED,
+	EVENT_LEASE_ADDED,
+	EVENT_LEASE_REMOVED,
+};
+
+/* network is always set, one of the others where the type says so. */
+struct event {
+	enum event_type type;
+	const struct network *network;
+	const struct client *client;
+	const struct interface *interface;
+	const struct lease *lease;
+};
+
+/* "network_created" and so on: the protocol's names. */
+const char *event_type_name(enum event_type type);
+
+/*
+ * The broker takes config; config_path is where broker_reload() reads the next
+ * one. NULL when memory is short: config is the caller's still.
+ */
+struct broker *broker_new(struct config *config, const char *config_path);
+
+/*
+ * Frees the broker, its clients and its networks' records; asks nothing of the
+ * platform. For the end of the process: see broker_drop_clients().
+ */
+void broker_free(struct broker *broker);
+
+/* Called by doors. */
+
+/*
+ * A client has connected.
+ * credentials: taken over, emptied, on success.
+ * door: what platform_* replies are called with: client->door.
+ * Returns the client, to be ended by broker_client_gone(), or NULL when memory
+ * is short.
+ */
+struct client *broker_client_new(struct broker *broker, struct credentials *credentials,
+				 void *door);
+
+/* The connection has ended: so do all its holds, and client is freed. */
+void broker_client_gone(struct client *client);
+
+/*
+ * Takes a hold. The answer is one call of platform_acquired(), from within
+ * this call or later; until then the door passes on no other request of this
+ * client, but may call broker_client_gone().
+ */
+void broker_acquire(struct client *client, const char *name);
+
+/* Gives a hold back. Returns 0, or -1 with error. */
+int broker_release(struct client *client, const char *name, struct error *error);
+
+/*
+ * The networks that the client may acquire, sorted by name.
+ * infos: gets an array that the caller frees; what it points to is valid until
+ *	  the next call into the broker.
+ */
+int broker_list(struct client *client, struct network_info **infos, size_t *n_infos,
+		struct error *error);
+
+/* One network; info->network has holds, interfaces and leases while active. */
+int broker_inspect(struct client *client, const char *name, struct network_info *info,
+		   struct error *error);
+
+/* From now on platform_event() is called for each event that it may know of. */
+void broker_monitor(struct client *client);
+
+/* Reads the configuration again for a client (root only), or for the administrator. */
+int broker_reload_for(struct client *client, struct error *error);
+int broker_reload(struct broker *broker, struct error *error);
+
+/* Called by the platform. */
+
+/*
+ * The answers to platform_network_create() and platform_network_remove(), never
+ * from within them. error is NULL when the network is usable, and the network
+ * is freed when it is not. A removed network may be asked for again at once.
+ */
+void broker_network_created(struct network *network, const struct error *error);
+void broker_network_removed(struct network *network);
+
+/* All leases of a network, as they are now; the broker finds what changed. Takes the list. */
+void broker_leases_changed(struct network *network, struct lease *leases);
+void leases_free(struct lease *leases);
+
+/* What is wrong with an active network, or NULL when it is whole again. Logged once. */
+void broker_network_fault(struct network *network, const char *fault);
+
+/*
+ * A network that an earlier broker left: active, and without a hold. The
+ * config is taken over (the reference, too). NULL when memory is short.
+ */
+struct network *broker_network_adopt(struct broker *broker, struct network_config *config,
+				     const struct network_addresses *addresses, void *platform);
+
+/* Removes the network if it has neither hold nor interface. Frees nothing at once. */
+void broker_network_check(struct network *network);
+
+/* Nothing is held, nobody is connected, no network exists. */
+bool broker_is_idle(const struct broker *broker);
+
+/* Shared by the parts of the policy. */
+struct network *broker_active_network(const struct broker *broker, const char *name);
+struct hold *client_hold(const struct client *client, const struct network *network);
+void broker_event(const struct event *event);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * networks.json as plain data. A struct network_config that exists is valid:
+ * every rule of the format was checked when it was made.
+ */
+#ifndef VMNET_BROKER_CONFIG_H
+#define VMNET_BROKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+
+#define NETWORK_NAME_MAX 63
+
+enum network_mode {
+	NETWORK_SHARED,
+	NETWORK_HOST,
+	NETWORK_BRIDGED,
+};
+
+struct dhcp_reservation {
+	struct mac_address mac;
+	struct in_addr address;
+	char *hostname; /* NULL: none */
+};
+
+struct port_forwarding {
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t external_port; /* host byte order, as internal_port */
+	int family; /* AF_INET or AF_INET6: which of the addresses is meant */
+	union {
+		struct in_addr ipv4;
+		struct in6_addr ipv6;
+	} internal_address;
+	uint16_t internal_port;
+};
+
+/*
+ * Who may acquire a network. restricted is false when the file has no "allow":
+ * then everyone may. Names were looked up when the file was read; users_text
+ * and groups_text keep them as written, for messages, in the same order.
+ */
+struct network_allow {
+	bool restricted;
+	uid_t *users;
+	char **users_text;
+	size_t n_users;
+	gid_t *groups;
+	char **groups_text;
+	size_t n_groups;
+};
+
+struct network_config {
+	unsigned int references; /* for network_config_ref() and _unref() alone */
+	char *json; /* the network's object, compact, keys sorted: equal text is equal configuration */
+	char name[NETWORK_NAME_MAX + 1];
+	char *description; /* NULL: none */
+	enum network_mode mode;
+	char **aliases;
+	size_t n_aliases;
+	struct ipv4_subnet subnet; /* length 0: the platform chooses */
+	struct ipv6_prefix ipv6_prefix; /* length 0: the platform chooses */
+	char *external_interface; /* NULL: by the routing table */
+	unsigned int mtu;
+	bool nat44;
+	bool nat66;
+	bool dhcp;
+	bool dns_proxy;
+	bool router_advertisement;
+	struct dhcp_reservation *dhcp_reservations;
+	size_t n_dhcp_reservations;
+	struct port_forwarding *port_forwardings;
+	size_t n_port_forwardings;
+	bool isolated;
+	struct network_allow allow;
+	unsigned int max_interfaces;
+};
+
+/* Owns its networks, sorted by name. */
+struct config {
+	struct network_config **networks;
+	size_t n_networks;
+};
+
+/*
+ * What this system cannot do, for the errors that say so. Each platform
+ * defines one (linux/support.c, darwin/support.c).
+ */
+struct config_support {
+	const char *system; /* "macOS", in messages */
+	bool bridged; /* mode "bridged" */
+	bool isolated;
+	bool max_interfaces;
+};
+
+extern const struct config_support config_support;
+
+/*
+ * One mistake. line and column count from 1; both are 0 when the mistake is
+ * the file's as a whole (its owner, say). message names network and key.
+ */
+struct config_error {
+	size_t line;
+	size_t column;
+	char *message;
+};
+
+struct config_errors {
+	struct config_error *items;
+	size_t n_items;
+};
+
+/*
+ * Reads a configuration file.
+ *
+ * path: the file. One that does not exist is the default configuration:
+ *	 networks "default" (shared, alias "shared") and "host".
+ * trusted: refuse a file that is not owned by root, or that others can write
+ *	 (the broker's own file; not one that a user only wants to have checked).
+ * errors: gets every mistake, in the order of the file; to be cleared by
+ *	 config_errors_clear() whatever is returned.
+ *
+ * Returns the configuration, which config_free() frees, or NULL with at least
+ * one error.
+ */
+struct config *config_load(const char *path, bool trusted, struct config_errors *errors);
+
+/* The same from text of length bytes, which needs no terminator. */
+struct config *config_parse(const char *text, size_t length, struct config_errors *errors);
+
+void config_free(struct config *config);
+
+/* The network of this name, or with this alias, or NULL. */
+struct network_config *config_find(const struct config *config, const char *name);
+
+/*
+ * One network from the text that network_config.json holds, as kept by a
+ * platform across a restart. NULL when it is damaged (or memory is short).
+ */
+struct network_config *network_config_parse(const char *name, const char *json);
+struct network_config *network_config_ref(struct network_config *config);
+void network_config_unref(struct network_config *config);
+bool network_config_has_name(const struct network_config *config, const char *name);
+
+/* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. */
+bool network_name_is_valid(const char *name);
+
+/* "shared", "host" or "bridged" */
+const char *network_mode_name(enum network_mode mode);
+
+/*
+ * Writes the errors in the form of a compiler, FILE:LINE:COLUMN: MESSAGE, each
+ * followed by its line of the file and a caret when with_source is set.
+ * Returns a text that the caller frees, or NULL when memory is short.
+ */
+char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source);
+void config_errors_clear(struct config_errors *errors);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy of interfaces: virtual machines' ports on a network. Only on
+ * systems where the broker makes them (Linux): elsewhere machines join a
+ * network by themselves.
+ */
+#ifndef VMNET_BROKER_INTERFACE_H
+#define VMNET_BROKER_INTERFACE_H
+
+#include "broker.h"
+
+#define INTERFACE_QUEUES_MAX 16
+
+enum interface_state {
+	INTERFACE_ATTACHING, /* the platform is at it, and the client waits */
+	INTERFACE_ATTACHED,
+	INTERFACE_DETACHING, /* the platform was asked to remove it */
+};
+
+/* What a client asked for, checked for form by the door. */
+struct attach_request {
+	const char *network;
+	const struct mac_address *mac; /* NULL: one is generated */
+	unsigned int queues;
+	bool vhost;
+	bool named;
+};
+
+struct interface {
+	struct interface *next;
+	struct network *network;
+	struct client *client; /* who attached it; NULL once it has let go of the network */
+	enum interface_state state;
+	char name[INTERFACE_NAME_SIZE]; /* set by the platform */
+	struct mac_address mac;
+	unsigned int queues;
+	bool vhost;
+	bool named; /* goes with the hold */
+	uid_t owner; /* who may open it by name */
+	void *platform;
+};
+
+/*
+ * Attaches an interface. The answer is one call of platform_attached(), from
+ * within this call or later, under the same rule as broker_acquire().
+ */
+void broker_attach(struct client *client, const struct attach_request *request);
+
+/* Called by the platform, never from within its own functions. */
+
+/* The answer to platform_interface_attach(): error is NULL, or the interface is freed. */
+struct interface_fds;
+void broker_interface_attached(struct interface *interface, struct interface_fds *fds,
+			       const struct error *error);
+
+/* The device is gone, by itself or because of platform_interface_detach(); interface is freed. */
+void broker_interface_detached(struct interface *interface);
+
+/* An interface that an earlier broker left on an adopted network. NULL when memory is short. */
+struct interface *broker_interface_adopt(struct network *network, const char *name,
+					 const struct mac_address *mac);
+
+/*
+ * A client lets go of a network (or of all with network NULL): what goes with
+ * the hold goes. Doors call it before broker_release() and broker_client_gone().
+ */
+void broker_interfaces_release(struct client *client, const struct network *network);
+
+#endif

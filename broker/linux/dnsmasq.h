@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DHCP, DNS and router advertisements: one dnsmasq per network, supervised,
+ * and able to outlive the broker.
+ */
+#ifndef VMNET_BROKER_DNSMASQ_H
+#define VMNET_BROKER_DNSMASQ_H
+
+#include "../broker.h"
+
+struct dnsmasq;
+
+/*
+ * Starts it, or adopts the one that an earlier broker left if it runs with the
+ * same configuration. On the worker's thread: returns when it serves, so that
+ * no request of a machine is lost.
+ *
+ * Copies what it needs of config and addresses. Returns the server, or NULL
+ * with error (ERROR_CREATE_FAILED, and nothing is left behind).
+ */
+struct dnsmasq *dnsmasq_start(const struct network_config *config,
+			      const struct network_addresses *addresses, const char *state_dir,
+			      const char *runtime_dir, struct error *error);
+
+/*
+ * From now on network is told of its leases (broker_leases_changed()), and the
+ * server is started again, with backoff, when it dies. On the policy's thread.
+ * Returns 0 or a negative errno.
+ */
+int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
+
+/* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
+void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
+
+/*
+ * Stops the server, waits for its end, removes its files (the leases stay),
+ * and frees it. On the worker's thread. NULL is allowed.
+ */
+void dnsmasq_stop(struct dnsmasq *dnsmasq);
+
+/* Frees the record and lets the server run on, for the next broker. */
+void dnsmasq_forget(struct dnsmasq *dnsmasq);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routing for shared networks without making the host a router for anything
+ * else. On the worker's thread only.
+ */
+#ifndef VMNET_BROKER_FORWARDING_H
+#define VMNET_BROKER_FORWARDING_H
+
+#include "../config.h"
+#include "../error.h"
+
+/*
+ * A network that routes is there (its bridge exists), or is no more. With the
+ * first, forwarding is switched on and guarded; with the last, what was
+ * switched on is switched off. What was switched on is remembered in
+ * runtime_dir, so that the next broker can switch it off.
+ *
+ * Returns 0, or -1 with error (ERROR_CREATE_FAILED, and nothing changed).
+ */
+int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error);
+void forwarding_release(const char *runtime_dir, const char *bridge);
+
+/* Links have come or gone, or somebody changed a setting: put it right again. */
+void forwarding_refresh(const char *runtime_dir);
+
+#endif

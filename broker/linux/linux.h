@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the Linux platform share: the loop, the policy, the places of files. */
+#ifndef VMNET_BROKER_LINUX_H
+#define VMNET_BROKER_LINUX_H
+
+#include <systemd/sd-event.h>
+
+#include "../broker.h"
+#include "../platform.h"
+
+struct linux_platform {
+	sd_event *event;
+	struct broker *broker;
+	const struct options *options; /* state_dir, runtime_dir */
+};
+
+/* Set by platform_run() before anything else is called, constant afterwards. */
+extern struct linux_platform linux_platform;
+
+#endif

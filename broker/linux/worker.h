@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second thread: everything that may block (removing a bridge takes the
+ * kernel 40 ms) runs there, one job after the other, in the order submitted.
+ */
+#ifndef VMNET_BROKER_WORKER_H
+#define VMNET_BROKER_WORKER_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+/*
+ * A piece of work, embedded in a structure that has its data. run() may touch
+ * that structure and nothing that the policy's thread owns.
+ */
+struct job {
+	struct job *next;
+	void (*run)(struct job *job); /* on the worker's thread */
+	void (*done)(struct job *job); /* afterwards, on the policy's thread; frees the job */
+};
+
+/* Returns 0 or a negative errno. */
+int worker_start(sd_event *event);
+void worker_submit(struct job *job);
+
+/* No job is waiting, running, or waiting for its done(). */
+bool worker_is_idle(void);
+
+/* Finishes what was submitted and ends the thread. */
+void worker_stop(void);
+
+/*
+ * Closes a descriptor on the worker's thread: the last one of a TAP takes the
+ * kernel 20 ms. Never fails: without memory it closes here.
+ */
+void worker_close(int fd);
+
+#endif

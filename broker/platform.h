@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam: what the policy asks of the system it runs on. One platform is
+ * linked in (linux/, darwin/, or the tests' own).
+ */
+#ifndef VMNET_BROKER_PLATFORM_H
+#define VMNET_BROKER_PLATFORM_H
+
+#include "broker.h"
+
+/* The command line. Strings are the process's arguments or static. */
+struct options {
+	const char *config;
+	const char *socket; /* NULL where clients come by other ways */
+	const char *state_dir;
+	const char *runtime_dir;
+	int idle_exit; /* seconds; -1: not given */
+};
+
+/* The system's own values for what the command line leaves out. */
+extern const struct options platform_defaults;
+
+/*
+ * Serves until asked to stop or idle for long enough. Returns the process's
+ * exit status; the reason for a failure has been logged.
+ */
+int platform_run(struct broker *broker, const struct options *options);
+
+/*
+ * Makes the network that network->config describes and sets
+ * network->addresses. Answered by broker_network_created(). What a failed
+ * creation made has been undone when it is answered.
+ */
+void platform_network_create(struct network *network);
+
+/*
+ * Removes the network and everything made for it. Answered by
+ * broker_network_removed(). Cannot fail: what resists is logged.
+ */
+void platform_network_remove(struct network *network);
+
+/* The answer to broker_acquire(): error is NULL when the client holds the network. */
+void platform_acquired(struct client *client, const struct network *network,
+		       const struct error *error);
+
+/* One event for a client that monitors. */
+void platform_event(struct client *client, const struct event *event);
+
+/* broker_is_idle() has become true; it may be false again by the time it matters. */
+void platform_idle(void);
+
+/* Random bytes that nobody can foresee. */
+void platform_random(void *bytes, size_t size);
+
+/* Interfaces: on systems where the broker makes them, see interface.h. */
+struct interface;
+struct interface_fds;
+
+/*
+ * Makes the device that interface describes, joins it to its network, and sets
+ * interface->name. Answered by broker_interface_attached().
+ */
+void platform_interface_attach(struct interface *interface);
+
+/* Removes the device. Answered by broker_interface_detached(). */
+void platform_interface_detach(struct interface *interface);
+
+/*
+ * The answer to broker_attach(). fds is taken over; interface and fds are NULL
+ * when error is not.
+ */
+void platform_attached(struct client *client, const struct interface *interface,
+		       struct interface_fds *fds, const struct error *error);
+
+/* Closes descriptors that nobody is left to take. */
+void platform_fds_discard(struct interface_fds *fds);
+
+#endif

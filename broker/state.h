@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a network keeps across its lives: one small JSON file per network in
+ * the state directory, replaced as a whole.
+ */
+#ifndef VMNET_BROKER_STATE_H
+#define VMNET_BROKER_STATE_H
+
+#include "address.h"
+
+struct network_state_kept {
+	struct ipv4_subnet ipv4_subnet; /* length 0: none yet */
+	struct ipv6_prefix ipv6_prefix; /* length 0: none yet */
+	struct mac_address bridge_mac; /* all zero: none yet */
+};
+
+/*
+ * Reads what is kept of a network into kept, which is zeroed where nothing is.
+ * A damaged file is logged, set aside as NAME.json.damaged, and counts as none.
+ */
+void state_load(const char *state_dir, const char *network, struct network_state_kept *kept);
+
+/* Writes it: atomically, and on the disk when it returns. Returns 0, or -1 after logging why. */
+int state_save(const char *state_dir, const char *network, const struct network_state_kept *kept);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libvmnet-broker: shared virtual machine networks, by name.
+ *
+ * A program connects to the broker, acquires a network, and holds it for as
+ * long as the connection stays open or until it releases it. The broker makes
+ * the network for the first holder and removes it after the last. No call
+ * needs root.
+ *
+ *	struct vmnet_broker *broker = vmnet_broker_connect(&status);
+ *	status = vmnet_broker_acquire(broker, "default", NULL);
+ *	...
+ *	vmnet_broker_close(broker);
+ *
+ * Threads: the library keeps no global state. A connection is used by one
+ * thread at a time; several threads each use one of their own.
+ *
+ * The library never prints, never exits and never raises SIGPIPE. Its
+ * descriptors are closed on exec, unless said otherwise.
+ */
+#ifndef VMNET_BROKER_H
+#define VMNET_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __APPLE__
+#include <xpc/xpc.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a call returned. The numbers are also those of the macOS protocol. */
+typedef enum {
+	VMNET_BROKER_SUCCESS = 0,
+	/* The broker could not be reached, or the connection has ended. */
+	VMNET_BROKER_XPC_FAILURE = 1,
+	/* The broker answered what the library does not understand. */
+	VMNET_BROKER_INVALID_REPLY = 2,
+	/* This user may not acquire the network (or may not reload). */
+	VMNET_BROKER_NOT_ALLOWED = 3,
+	/* A parameter is malformed, or the network is not held by this connection. */
+	VMNET_BROKER_INVALID_REQUEST = 4,
+	/* No network of this name is configured. */
+	VMNET_BROKER_NOT_FOUND = 5,
+	/* The system refused to make the network or the interface. */
+	VMNET_BROKER_CREATE_FAILURE = 6,
+	/* The broker or the library failed (out of memory), or a limit was reached. */
+	VMNET_BROKER_INTERNAL_ERROR = 7,
+} vmnet_broker_return_t;
+
+/*
+ * A sentence for a status, without a full stop. Static; never NULL, also for a
+ * number that is no status.
+ */
+const char *vmnet_broker_strerror(vmnet_broker_return_t status);
+
+/* A connection to the broker. */
+struct vmnet_broker;
+
+/*
+ * Strings and arrays in the structures below belong to the structure, which
+ * is freed by the vmnet_broker_*_free() named with the call that returned it.
+ * Later versions may add members at their ends.
+ */
+
+/* How a network is connected. */
+enum vmnet_broker_mode {
+	VMNET_BROKER_SHARED = 0, /* to the outside, behind the host's address */
+	VMNET_BROKER_HOST = 1, /* to the host and each other only */
+	VMNET_BROKER_BRIDGED = 2, /* to the physical network itself (Linux) */
+};
+
+/* A configured network. Members marked (active) are NULL while it is not active. */
+struct vmnet_broker_network {
+	char *name;
+	char *description; /* NULL: none */
+	enum vmnet_broker_mode mode;
+	bool active; /* exists in the operating system now */
+	char *ipv4_subnet; /* (active) CIDR, "192.168.64.0/24"; NULL also where it has none */
+	char *ipv4_gateway; /* (active) the host's own address on it, "192.168.64.1" */
+	char *ipv6_prefix; /* (active) CIDR; NULL also where it has none */
+	uint32_t mtu; /* bytes of payload in the largest frame */
+	char *bridge; /* (active) the host's device that joins the members; NULL on macOS */
+	uint32_t clients; /* connections that hold it */
+	uint32_t interfaces; /* machines' interfaces on it (Linux) */
+	bool changed; /* the configuration has another version of it, for its next life */
+};
+
+/* One virtual machine's port on a network (Linux). */
+struct vmnet_broker_interface {
+	char *name; /* the host's name of the device */
+	char *mac_address; /* what the machine's own device should use */
+	uint32_t mtu;
+	bool vnet_header; /* packets carry a virtio-net header */
+};
+
+/* A connection that holds a network. */
+struct vmnet_broker_client {
+	int64_t pid;
+	int64_t uid;
+	char *command;
+};
+
+/* An address given to a machine. */
+struct vmnet_broker_lease {
+	char *mac_address;
+	char *address;
+	char *hostname; /* NULL: it gave none */
+	int64_t expires; /* seconds since 1970-01-01 00:00:00 UTC; 0: never */
+};
+
+/* All about one network. */
+struct vmnet_broker_inspection {
+	struct vmnet_broker_network network;
+	struct vmnet_broker_client *clients;
+	size_t n_clients;
+	struct vmnet_broker_interface *interfaces;
+	size_t n_interfaces;
+	struct vmnet_broker_lease *leases;
+	size_t n_leases;
+	char *fault; /* what is wrong with it now, a sentence; NULL: nothing */
+};
+
+/*
+ * Connects to the broker. Where the broker is started on demand, this starts
+ * it.
+ *
+ * status: gets VMNET_BROKER_SUCCESS, VMNET_BROKER_XPC_FAILURE (no broker, or no
+ *	permission to reach it: errno says which) or
+ *	VMNET_BROKER_INTERNAL_ERROR (out of memory). May be NULL.
+ *
+ * Linux: the socket is the one that VMNET_BROKER_SOCKET in the environment
+ * names, or /run/vmnet-broker/socket.
+ *
+ * Returns the connection, for vmnet_broker_close(), or NULL.
+ */
+struct vmnet_broker *vmnet_broker_connect(vmnet_broker_return_t *status);
+
+/* Ends the connection, and with it every hold of it. NULL is allowed. */
+void vmnet_broker_close(struct vmnet_broker *broker);
+
+/*
+ * Where the broker is looked for: the socket's path on Linux, the Mach
+ * service's name on macOS. Never NULL; the environment's own string or static.
+ */
+const char *vmnet_broker_address(void);
+
+/*
+ * What the last failed call on this connection has to say beyond its status,
+ * one sentence without a full stop that names the network; "" if none failed.
+ * Valid until the next call on the connection.
+ */
+const char *vmnet_broker_error(const struct vmnet_broker *broker);
+
+/*
+ * Acquires a network: takes a hold on it. The first hold on it anywhere makes
+ * it, and the call returns when it is usable. To acquire what this connection
+ * holds already is no error and takes no second hold.
+ *
+ * name: the network's name or one of its aliases.
+ * network: gets what it is, for vmnet_broker_network_free(); may be NULL.
+ *
+ * Errors: NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE, INVALID_REQUEST (name is no
+ * network name), INTERNAL_ERROR (a limit), XPC_FAILURE, INVALID_REPLY.
+ */
+vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
+					   struct vmnet_broker_network **network);
+void vmnet_broker_network_free(struct vmnet_broker_network *network);
+
+/*
+ * Gives a hold back.
+ *
+ * Errors: NOT_FOUND, INVALID_REQUEST (not held), XPC_FAILURE, INVALID_REPLY.
+ */
+vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name);
+
+/*
+ * All networks that this user may acquire, sorted by name.
+ *
+ * networks, n_networks: get an array of pointers and its length, for
+ *	vmnet_broker_networks_free().
+ *
+ * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
+ */
+vmnet_broker_return_t vmnet_broker_list(struct vmnet_broker *broker,
+					struct vmnet_broker_network ***networks,
+					size_t *n_networks);
+void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n_networks);
+
+/*
+ * All about one network: who holds it, its interfaces, its leases.
+ *
+ * inspection: gets it, for vmnet_broker_inspection_free().
+ *
+ * Errors: as vmnet_broker_acquire(), without CREATE_FAILURE.
+ */
+vmnet_broker_return_t vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
+					   struct vmnet_broker_inspection **inspection);
+void vmnet_broker_inspection_free(struct vmnet_broker_inspection *inspection);
+
+/* What can happen to a network. */
+enum vmnet_broker_event_type {
+	VMNET_BROKER_NETWORK_CREATED = 0,
+	VMNET_BROKER_NETWORK_REMOVED = 1,
+	VMNET_BROKER_CLIENT_ACQUIRED = 2,
+	VMNET_BROKER_CLIENT_RELEASED = 3,
+	VMNET_BROKER_INTERFACE_ATTACHED = 4,
+	VMNET_BROKER_INTERFACE_DETACHED = 5,
+	VMNET_BROKER_LEASE_ADDED = 6,
+	VMNET_BROKER_LEASE_REMOVED = 7,
+	VMNET_BROKER_EVENT_UNKNOWN = -1, /* of a newer broker */
+};
+
+struct vmnet_broker_event {
+	enum vmnet_broker_event_type type;
+	char *network;
+	struct vmnet_broker_interface *interface; /* NULL unless the type is about one */
+	struct vmnet_broker_client *client; /* the same */
+	struct vmnet_broker_lease *lease; /* the same */
+};
+
+/* The protocol's name of a type, "network_created"; static. */
+const char *vmnet_broker_event_name(enum vmnet_broker_event_type type);
+
+/*
+ * Turns the connection into one that receives events, and nothing else: every
+ * other call on it fails with INVALID_REQUEST from then on, but
+ * vmnet_broker_next_event() and vmnet_broker_close(). Holds that it has stay.
+ *
+ * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
+ */
+vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker);
+
+/*
+ * Waits for the next event.
+ *
+ * timeout: milliseconds; 0 does not wait, -1 waits for as long as it takes.
+ * event: gets the event, for vmnet_broker_event_free(), or NULL when none came
+ *	in time or a signal came first.
+ *
+ * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR, INVALID_REQUEST (no
+ * vmnet_broker_monitor() before).
+ */
+vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
+					      struct vmnet_broker_event **event);
+void vmnet_broker_event_free(struct vmnet_broker_event *event);
+
+/*
+ * Has the broker read its configuration again. Root only. Active networks keep
+ * the configuration that they were made with.
+ *
+ * Errors: NOT_ALLOWED, INVALID_REQUEST (the file has errors, which
+ * vmnet_broker_error() lists, and nothing has changed), XPC_FAILURE.
+ */
+vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);
+
+#ifdef __linux__
+
+/* What vmnet_broker_attach() is asked for. Zero is the default of each member. */
+struct vmnet_broker_attach_options {
+	size_t size; /* sizeof(struct vmnet_broker_attach_options) */
+	const char *mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
+	uint32_t queues; /* 1 to 16; 0: 1 */
+	bool vhost; /* open /dev/vhost-net too, once per queue, where the host has it */
+	/*
+	 * A device that the caller's user can open by its name, for programs
+	 * that take no descriptor. It goes when the hold does, and no
+	 * descriptor comes with it.
+	 */
+	bool named;
+};
+
+/* An attached interface. It stays for as long as a descriptor of it is open. */
+struct vmnet_broker_attachment {
+	struct vmnet_broker_interface interface;
+	int *tap_fds; /* one per queue */
+	size_t n_tap_fds; /* 0 with named */
+	int *vhost_fds; /* one per queue, or none */
+	size_t n_vhost_fds;
+};
+
+/*
+ * Attaches one interface to a network that this connection holds.
+ *
+ * options: NULL for the defaults.
+ * attachment: gets it, for vmnet_broker_attachment_free(), which closes the
+ *	descriptors that are still in it: set a descriptor in the array to -1 to keep
+ *	it. They are closed on exec and blocking.
+ *
+ * A TAP descriptor reads and writes frames that start with a struct
+ * virtio_net_hdr (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR); the holder sets the
+ * header's size and the offloads with TUNSETVNETHDRSZ and TUNSETOFFLOAD
+ * (linux/if_tun.h), which needs no privilege.
+ *
+ * Errors: INVALID_REQUEST (network not held, malformed or used MAC address,
+ * queues out of range), NOT_FOUND, CREATE_FAILURE, INTERNAL_ERROR (a limit),
+ * XPC_FAILURE, INVALID_REPLY.
+ */
+vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
+					  const struct vmnet_broker_attach_options *options,
+					  struct vmnet_broker_attachment **attachment);
+void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment);
+
+/*
+ * The connection's descriptor, for the caller's own event loop. It becomes
+ * readable (POLLIN or POLLHUP) when the broker has gone, which ends the holds
+ * of the connection, and after vmnet_broker_monitor() when an event has come.
+ * It stays the library's: never read, write or close it.
+ */
+int vmnet_broker_fd(const struct vmnet_broker *broker);
+
+#endif /* __linux__ */
+
+#ifdef __APPLE__
+
+/*
+ * The serialization of a network that this connection holds, for
+ * vmnet_network_create_with_serialization() (vmnet.framework, macOS 26.0). A
+ * broker that died meanwhile is found again, and what was held is acquired
+ * again, by this and by every other call.
+ *
+ * status: gets SUCCESS, INVALID_REQUEST (not held), or an error of
+ *	vmnet_broker_acquire(). May be NULL.
+ *
+ * Returns an object that the caller releases, or NULL.
+ */
+xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, const char *network,
+						vmnet_broker_return_t *status);
+
+/*
+ * Acquires a network for the rest of the process's life, in one call: the
+ * connection stays open until the process ends.
+ *
+ * network_name: the network's name or one of its aliases.
+ * status: gets SUCCESS or an error of vmnet_broker_acquire(). May be NULL.
+ *
+ * Returns the serialization, which the caller releases, or NULL.
+ */
+xpc_object_t vmnet_broker_acquire_network(const char *network_name,
+					  vmnet_broker_return_t *status);
+
+#endif /* __APPLE__ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VMNET_BROKER_H */
