@@ -43,6 +43,7 @@ struct network_addresses {
 	struct in_addr ipv4_gateway; /* the host's own address */
 	struct ipv6_prefix ipv6_prefix; /* length 0: none */
 	char bridge[INTERFACE_NAME_SIZE]; /* "" where the system names none */
+	struct mac_address bridge_mac; /* all zero where the system names none */
 	unsigned int mtu;
 };
 
@@ -136,8 +137,8 @@ const char *event_type_name(enum event_type type);
 struct broker *broker_new(struct config *config, const char *config_path);
 
 /*
- * Frees the broker, its clients and its networks' records; asks nothing of the
- * platform. For the end of the process: see broker_drop_clients().
+ * Frees the broker with all its records; asks nothing of the platform. For the
+ * end of the process: what lives in the operating system stays.
  */
 void broker_free(struct broker *broker);
 
@@ -153,7 +154,7 @@ void broker_free(struct broker *broker);
 struct client *broker_client_new(struct broker *broker, struct credentials *credentials,
 				 void *door);
 
-/* The connection has ended: so do all its holds, and client is freed. */
+/* The connection has ended: so do all its holds, and client is freed. Any time. */
 void broker_client_gone(struct client *client);
 
 /*
@@ -216,8 +217,13 @@ void broker_network_check(struct network *network);
 bool broker_is_idle(const struct broker *broker);
 
 /* Shared by the parts of the policy. */
-struct network *broker_active_network(const struct broker *broker, const char *name);
-struct hold *client_hold(const struct client *client, const struct network *network);
+
+/*
+ * The network of this name that the client holds and has been told of, or NULL
+ * with error.
+ */
+struct network *broker_held_network(const struct client *client, const char *name,
+				    struct error *error);
 void broker_event(const struct event *event);
 
 #endif

@@ -20,7 +20,7 @@ enum error_code {
 
 struct error {
 	enum error_code code;
-	char reason[512]; /* one sentence, no full stop; cut when longer */
+	char reason[4096]; /* one sentence, no full stop; cut when longer */
 	const char *limit; /* static name of the limit, "interfaces" */
 	unsigned int value;
 	const char *parameter; /* static name of the parameter, "mac_address" */

@@ -11,6 +11,8 @@
 
 #define INTERFACE_QUEUES_MAX 16
 
+struct interface_fds;
+
 enum interface_state {
 	INTERFACE_ATTACHING, /* the platform is at it, and the client waits */
 	INTERFACE_ATTACHED,
@@ -49,7 +51,6 @@ void broker_attach(struct client *client, const struct attach_request *request);
 /* Called by the platform, never from within its own functions. */
 
 /* The answer to platform_interface_attach(): error is NULL, or the interface is freed. */
-struct interface_fds;
 void broker_interface_attached(struct interface *interface, struct interface_fds *fds,
 			       const struct error *error);
 
@@ -61,9 +62,9 @@ struct interface *broker_interface_adopt(struct network *network, const char *na
 					 const struct mac_address *mac);
 
 /*
- * A client lets go of a network (or of all with network NULL): what goes with
- * the hold goes. Doors call it before broker_release() and broker_client_gone().
+ * A client has let go of a network: its named interfaces there go. For
+ * platform_hold_ended().
  */
-void broker_interfaces_release(struct client *client, const struct network *network);
+void broker_interfaces_release(struct client *client, struct network *network);
 
 #endif

@@ -14,7 +14,7 @@ struct options {
 	const char *socket; /* NULL where clients come by other ways */
 	const char *state_dir;
 	const char *runtime_dir;
-	int idle_exit; /* seconds; -1: not given */
+	int idle_exit; /* seconds; -1: not given. Of the defaults: when started on demand */
 };
 
 /* The system's own values for what the command line leaves out. */
@@ -43,7 +43,13 @@ void platform_network_remove(struct network *network);
 void platform_acquired(struct client *client, const struct network *network,
 		       const struct error *error);
 
-/* One event for a client that monitors. */
+/*
+ * The end of a client's hold: what goes with it goes (interface.h, where the
+ * broker makes interfaces).
+ */
+void platform_hold_ended(struct client *client, struct network *network);
+
+/* One event for a client that monitors. Must not end the client from within. */
 void platform_event(struct client *client, const struct event *event);
 
 /* broker_is_idle() has become true; it may be false again by the time it matters. */

@@ -341,8 +341,7 @@ xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, con
  *
  * Returns the serialization, which the caller releases, or NULL.
  */
-xpc_object_t vmnet_broker_acquire_network(const char *network_name,
-					  vmnet_broker_return_t *status);
+xpc_object_t vmnet_broker_acquire_network(const char *network_name, vmnet_broker_return_t *status);
 
 #endif /* __APPLE__ */
 

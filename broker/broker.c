@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks, clients, holds and lifetimes.
+ *
+ * A network has a record for as long as it is not inactive:
+ *
+ *	(none) -> CREATING -> ACTIVE -> REMOVING -> (none)
+ *
+ * The first hold makes the record and asks the platform to create the network;
+ * clients that come meanwhile wait on it with a hold of their own. When an
+ * active network has neither hold nor interface the platform is asked to remove
+ * it; a client that comes meanwhile waits for the next life. The platform has
+ * only one thing to do for a network at a time, and what a client does in
+ * between changes holds alone, so every order of events ends right.
+ *
+ * Answers may bring a door to call in again at once: an answered hold or record
+ * is not touched afterwards without having been looked up again.
+ */
+#include "broker.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "interface.h"
+#include "log.h"
+#include "platform.h"
+
+/* What a name stands for: network is NULL while it is inactive. */
+struct target {
+	struct network *network;
+	struct network_config *config;
+};
+
+static const char *const event_names[] = {
+	[EVENT_NETWORK_CREATED] = "network_created",
+	[EVENT_NETWORK_REMOVED] = "network_removed",
+	[EVENT_CLIENT_ACQUIRED] = "client_acquired",
+	[EVENT_CLIENT_RELEASED] = "client_released",
+	[EVENT_INTERFACE_ATTACHED] = "interface_attached",
+	[EVENT_INTERFACE_DETACHED] = "interface_detached",
+	[EVENT_LEASE_ADDED] = "lease_added",
+	[EVENT_LEASE_REMOVED] = "lease_removed",
+};
+
+const char *event_type_name(enum event_type type)
+{
+	return event_names[type];
+}
+
+/* Who may do what */
+
+static bool is_allowed(const struct client *client, const struct network_config *config)
+{
+	const struct credentials *credentials = &client->credentials;
+	const struct network_allow *allow = &config->allow;
+
+	if (!allow->restricted || credentials->uid == 0)
+		return true;
+	for (size_t i = 0; i < allow->n_users; i++)
+		if (allow->users[i] == credentials->uid)
+			return true;
+	for (size_t i = 0; i < allow->n_groups; i++)
+		for (size_t j = 0; j < credentials->n_groups; j++)
+			if (allow->groups[i] == credentials->groups[j])
+				return true;
+	return false;
+}
+
+/* Appends to a text what fits of `, word "name"`; a list that is cut is still a list. */
+static void append_name(char *text, size_t size, const char *word, const char *name)
+{
+	size_t length = strlen(text);
+
+	(void)snprintf(text + length, size - length, "%s%s \"%s\"", length > 0 ? ", " : "", word,
+		       name);
+}
+
+static int set_not_allowed(const struct network_config *config, struct error *error)
+{
+	const struct network_allow *allow = &config->allow;
+	char who[300] = "";
+
+	for (size_t i = 0; i < allow->n_users; i++)
+		append_name(who, sizeof(who), "user", allow->users_text[i]);
+	for (size_t i = 0; i < allow->n_groups; i++)
+		append_name(who, sizeof(who), "group", allow->groups_text[i]);
+	return error_set(error, ERROR_NOT_ALLOWED,
+			 "network \"%s\" may be acquired only by %s%sroot", config->name, who,
+			 who[0] ? " and " : "");
+}
+
+/* Names */
+
+static struct network *network_find(const struct broker *broker, const char *name)
+{
+	for (struct network *network = broker->networks; network; network = network->next)
+		if (strcmp(network->config->name, name) == 0)
+			return network;
+	return NULL;
+}
+
+/* The network that the configuration has under just this name, not an alias. */
+static const struct network_config *configured(const struct config *config, const char *name)
+{
+	const struct network_config *found = config_find(config, name);
+
+	return found && strcmp(found->name, name) == 0 ? found : NULL;
+}
+
+/*
+ * What the configuration calls by this name; or a network that it has lost
+ * since, for as long as that one lives.
+ */
+static int resolve(const struct client *client, const char *name, struct target *target,
+		   struct error *error)
+{
+	const struct broker *broker = client->broker;
+
+	target->config = config_find(broker->config, name);
+	target->network = target->config ? network_find(broker, target->config->name) : NULL;
+	for (struct network *network = broker->networks; network && !target->config;
+	     network = network->next) {
+		if (network_config_has_name(network->config, name)) {
+			target->config = network->config;
+			target->network = network;
+		}
+	}
+	if (!target->config)
+		return error_set(error, ERROR_NETWORK_NOT_FOUND,
+				 "no network \"%s\" is configured; \"vmnetctl networks\" lists "
+				 "those that are",
+				 name);
+	if (target->network)
+		target->config = target->network->config;
+	if (!is_allowed(client, target->config))
+		return set_not_allowed(target->config, error);
+	return 0;
+}
+
+/* Events */
+
+void broker_event(const struct event *event)
+{
+	for (struct client *client = event->network->broker->clients; client; client = client->next)
+		if (client->monitoring && is_allowed(client, event->network->config))
+			platform_event(client, event);
+}
+
+static void network_event(const struct network *network, enum event_type type)
+{
+	broker_event(&(struct event){ .type = type, .network = network });
+}
+
+static void client_event(const struct hold *hold, enum event_type type)
+{
+	broker_event(
+		&(struct event){ .type = type, .network = hold->network, .client = hold->client });
+}
+
+static void lease_event(const struct network *network, enum event_type type,
+			const struct lease *lease)
+{
+	broker_event(&(struct event){ .type = type, .network = network, .lease = lease });
+}
+
+/* Networks */
+
+void leases_free(struct lease *leases)
+{
+	while (leases) {
+		struct lease *next = leases->next;
+
+		free(leases);
+		leases = next;
+	}
+}
+
+/* Takes over the reference to config on success. */
+static struct network *network_new(struct broker *broker, struct network_config *config)
+{
+	struct network *network = calloc(1, sizeof(*network));
+
+	if (!network)
+		return NULL;
+	network->broker = broker;
+	network->config = config;
+	network->next = broker->networks;
+	broker->networks = network;
+	return network;
+}
+
+static void network_unlink(struct network *network)
+{
+	struct network **link = &network->broker->networks;
+
+	while (*link != network)
+		link = &(*link)->next;
+	*link = network->next;
+}
+
+static void network_free(struct network *network)
+{
+	while (network->interfaces) {
+		struct interface *next = network->interfaces->next;
+
+		free(network->interfaces);
+		network->interfaces = next;
+	}
+	leases_free(network->leases);
+	network_config_unref(network->config);
+	free(network->fault);
+	free(network);
+}
+
+static void tell_if_idle(const struct broker *broker)
+{
+	if (broker_is_idle(broker))
+		platform_idle();
+}
+
+bool broker_is_idle(const struct broker *broker)
+{
+	return !broker->networks && !broker->clients;
+}
+
+void broker_network_check(struct network *network)
+{
+	if (network->state != NETWORK_ACTIVE || network->holds || network->interfaces)
+		return;
+	log_debug(network->config->name, "nobody uses it any more");
+	network->state = NETWORK_REMOVING;
+	platform_network_remove(network);
+}
+
+/* Holds */
+
+static struct hold *client_hold(const struct client *client, const struct network *network)
+{
+	for (struct hold *hold = client->holds; hold; hold = hold->next)
+		if (hold->network == network)
+			return hold;
+	return NULL;
+}
+
+static struct hold *hold_new(struct client *client, struct network *network)
+{
+	struct hold *hold = calloc(1, sizeof(*hold));
+
+	if (!hold)
+		return NULL;
+	hold->client = client;
+	hold->network = network;
+	hold->waiting = true;
+	hold->next = client->holds;
+	client->holds = hold;
+	hold->next_on_network = network->holds;
+	network->holds = hold;
+	return hold;
+}
+
+static void hold_free(struct hold *hold)
+{
+	struct hold **link = &hold->client->holds;
+
+	while (*link != hold)
+		link = &(*link)->next;
+	*link = hold->next;
+	link = &hold->network->holds;
+	while (*link != hold)
+		link = &(*link)->next_on_network;
+	*link = hold->next_on_network;
+	free(hold);
+}
+
+static void hold_end(struct hold *hold)
+{
+	struct client *client = hold->client;
+	struct network *network = hold->network;
+
+	if (!hold->waiting) {
+		log_info(network->config->name, "released by %s (pid %jd, uid %ju)",
+			 client->credentials.command, (intmax_t)client->credentials.pid,
+			 (uintmax_t)client->credentials.uid);
+		client_event(hold, EVENT_CLIENT_RELEASED);
+	}
+	hold_free(hold);
+	platform_hold_ended(client, network);
+	broker_network_check(network);
+}
+
+static void hold_granted(struct hold *hold)
+{
+	const struct client *client = hold->client;
+	const struct network *network = hold->network;
+
+	hold->waiting = false;
+	log_info(network->config->name, "acquired by %s (pid %jd, uid %ju)",
+		 client->credentials.command, (intmax_t)client->credentials.pid,
+		 (uintmax_t)client->credentials.uid);
+	client_event(hold, EVENT_CLIENT_ACQUIRED);
+	platform_acquired(hold->client, network, NULL);
+}
+
+static struct hold *waiting_hold(const struct network *network)
+{
+	for (struct hold *hold = network->holds; hold; hold = hold->next_on_network)
+		if (hold->waiting)
+			return hold;
+	return NULL;
+}
+
+/* Starts an inactive network for its first hold. */
+static struct network *network_start(struct client *client, struct network_config *config)
+{
+	struct network *network = network_new(client->broker, config);
+
+	if (!network)
+		return NULL;
+	network_config_ref(config);
+	if (!hold_new(client, network)) {
+		network_unlink(network);
+		network_free(network);
+		return NULL;
+	}
+	network->state = NETWORK_CREATING;
+	platform_network_create(network);
+	return network;
+}
+
+static void refuse_acquire(struct client *client, const struct error *error)
+{
+	platform_acquired(client, NULL, error);
+}
+
+void broker_acquire(struct client *client, const char *name)
+{
+	struct target target;
+	struct error error;
+	struct hold *hold;
+
+	if (resolve(client, name, &target, &error) < 0) {
+		refuse_acquire(client, &error);
+		return;
+	}
+	if (!target.network) {
+		if (!network_start(client, target.config))
+			goto no_memory;
+		return;
+	}
+	if (client_hold(client, target.network)) {
+		platform_acquired(client, target.network, NULL);
+		return;
+	}
+	hold = hold_new(client, target.network);
+	if (!hold)
+		goto no_memory;
+	if (target.network->state == NETWORK_ACTIVE)
+		hold_granted(hold);
+	return;
+
+no_memory:
+	error_set(&error, ERROR_INTERNAL, "out of memory for network \"%s\"", name);
+	refuse_acquire(client, &error);
+}
+
+/* Answers every client that waits for a network that could not be made. */
+static void network_failed(struct network *network, const struct error *error)
+{
+	struct broker *broker = network->broker;
+
+	log_error(network->config->name, "cannot be created: %s", error->reason);
+	network_unlink(network);
+	while (network->holds) {
+		struct client *client = network->holds->client;
+
+		hold_free(network->holds);
+		refuse_acquire(client, error);
+	}
+	network_free(network);
+	tell_if_idle(broker);
+}
+
+void broker_network_created(struct network *network, const struct error *error)
+{
+	struct hold *hold;
+
+	if (error) {
+		network_failed(network, error);
+		return;
+	}
+	network->state = NETWORK_ACTIVE;
+	log_info(network->config->name, "created");
+	network_event(network, EVENT_NETWORK_CREATED);
+	if (!network->holds) {
+		broker_network_check(network);
+		return;
+	}
+	/* A door that is answered may release at once, and even acquire again. */
+	while (network->state == NETWORK_ACTIVE && (hold = waiting_hold(network)))
+		hold_granted(hold);
+	broker_network_check(network);
+}
+
+void broker_network_removed(struct network *network)
+{
+	struct broker *broker = network->broker;
+
+	log_info(network->config->name, "removed");
+	network_event(network, EVENT_NETWORK_REMOVED);
+	network_unlink(network);
+	/* Who waited for the next life asks anew: the configuration may be another by now. */
+	while (network->holds) {
+		struct client *client = network->holds->client;
+
+		hold_free(network->holds);
+		broker_acquire(client, network->config->name);
+	}
+	network_free(network);
+	tell_if_idle(broker);
+}
+
+struct network *broker_network_adopt(struct broker *broker, struct network_config *config,
+				     const struct network_addresses *addresses, void *platform)
+{
+	struct network *network = network_new(broker, config);
+
+	if (!network)
+		return NULL;
+	network->state = NETWORK_ACTIVE;
+	network->addresses = *addresses;
+	network->platform = platform;
+	log_info(config->name, "adopted from an earlier broker");
+	return network;
+}
+
+void broker_network_fault(struct network *network, const char *fault)
+{
+	bool same = fault ? network->fault && strcmp(network->fault, fault) == 0 : !network->fault;
+
+	if (same)
+		return;
+	free(network->fault);
+	network->fault = fault ? strdup(fault) : NULL;
+	if (fault)
+		log_error(network->config->name, "%s", fault);
+	else
+		log_info(network->config->name, "whole again");
+}
+
+/* Leases */
+
+static const struct lease *lease_find(const struct lease *leases, const struct lease *wanted)
+{
+	for (; leases; leases = leases->next)
+		if (mac_address_equal(&leases->mac, &wanted->mac) &&
+		    strcmp(leases->address, wanted->address) == 0)
+			return leases;
+	return NULL;
+}
+
+void broker_leases_changed(struct network *network, struct lease *leases)
+{
+	struct lease *old = network->leases;
+
+	network->leases = leases;
+	for (const struct lease *lease = old; lease; lease = lease->next)
+		if (!lease_find(leases, lease))
+			lease_event(network, EVENT_LEASE_REMOVED, lease);
+	for (const struct lease *lease = leases; lease; lease = lease->next)
+		if (!lease_find(old, lease))
+			lease_event(network, EVENT_LEASE_ADDED, lease);
+	leases_free(old);
+}
+
+/* What clients ask */
+
+struct network *broker_held_network(const struct client *client, const char *name,
+				    struct error *error)
+{
+	struct target target;
+	const struct hold *hold;
+
+	if (resolve(client, name, &target, error) < 0)
+		return NULL;
+	hold = target.network ? client_hold(client, target.network) : NULL;
+	if (!hold || hold->waiting) {
+		error_set(error, ERROR_NOT_ACQUIRED,
+			  "this connection does not hold network \"%s\"; acquire it first", name);
+		return NULL;
+	}
+	return target.network;
+}
+
+int broker_release(struct client *client, const char *name, struct error *error)
+{
+	const struct network *network = broker_held_network(client, name, error);
+
+	if (!network)
+		return -1;
+	hold_end(client_hold(client, network));
+	return 0;
+}
+
+static void describe(const struct broker *broker, const struct target *target,
+		     struct network_info *info)
+{
+	const struct network_config *now = configured(broker->config, target->config->name);
+	const struct network *network = target->network;
+
+	*info = (struct network_info){ .config = target->config };
+	if (!network || network->state != NETWORK_ACTIVE)
+		return;
+	info->network = network;
+	info->changed = !now || strcmp(now->json, network->config->json) != 0;
+	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network)
+		info->n_clients++;
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		info->n_interfaces++;
+}
+
+static int compare_infos(const void *a, const void *b)
+{
+	const struct network_info *left = a;
+	const struct network_info *right = b;
+
+	return strcmp(left->config->name, right->config->name);
+}
+
+int broker_list(struct client *client, struct network_info **infos, size_t *n_infos,
+		struct error *error)
+{
+	const struct broker *broker = client->broker;
+	const struct config *config = broker->config;
+	size_t room = config->n_networks;
+	size_t n = 0;
+
+	for (const struct network *network = broker->networks; network; network = network->next)
+		room++;
+	*infos = calloc(room + 1, sizeof(**infos));
+	if (!*infos)
+		return error_set(error, ERROR_INTERNAL, "out of memory for the list of networks");
+	for (size_t i = 0; i < config->n_networks; i++) {
+		struct target target = {
+			.network = network_find(broker, config->networks[i]->name),
+			.config = config->networks[i],
+		};
+
+		if (target.network)
+			target.config = target.network->config;
+		if (is_allowed(client, target.config))
+			describe(broker, &target, &(*infos)[n++]);
+	}
+	/* Those that the configuration has lost since. */
+	for (struct network *network = broker->networks; network; network = network->next) {
+		struct target target = { .network = network, .config = network->config };
+
+		if (!configured(config, network->config->name) &&
+		    is_allowed(client, network->config))
+			describe(broker, &target, &(*infos)[n++]);
+	}
+	qsort(*infos, n, sizeof(**infos), compare_infos);
+	*n_infos = n;
+	return 0;
+}
+
+int broker_inspect(struct client *client, const char *name, struct network_info *info,
+		   struct error *error)
+{
+	struct target target;
+
+	if (resolve(client, name, &target, error) < 0)
+		return -1;
+	describe(client->broker, &target, info);
+	return 0;
+}
+
+void broker_monitor(struct client *client)
+{
+	client->monitoring = true;
+}
+
+/* Reload */
+
+static void log_difference(const struct config *before, const struct config *after)
+{
+	for (size_t i = 0; i < after->n_networks; i++) {
+		const struct network_config *new = after->networks[i];
+		const struct network_config *old = configured(before, new->name);
+
+		if (!old)
+			log_info(new->name, "added to the configuration");
+		else if (strcmp(old->json, new->json) != 0)
+			log_info(new->name, "changed in the configuration");
+	}
+	for (size_t i = 0; i < before->n_networks; i++)
+		if (!configured(after, before->networks[i]->name))
+			log_info(before->networks[i]->name, "removed from the configuration");
+}
+
+static void log_kept(const struct broker *broker)
+{
+	for (const struct network *network = broker->networks; network; network = network->next) {
+		const struct network_config *new =
+			configured(broker->config, network->config->name);
+
+		if (!new || strcmp(new->json, network->config->json) != 0)
+			log_info(network->config->name,
+				 "active: keeps the configuration it was created with");
+	}
+}
+
+int broker_reload(struct broker *broker, struct error *error)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_load(broker->config_path, true, &errors);
+
+	if (!config) {
+		char *text = config_errors_format(&errors, broker->config_path, false);
+
+		error_set(error, ERROR_INVALID_CONFIGURATION, "%s", text ? text : "out of memory");
+		log_error(NULL, "the configuration is not changed, it has errors:\n%s",
+			  text ? text : "out of memory");
+		free(text);
+		config_errors_clear(&errors);
+		return -1;
+	}
+	config_errors_clear(&errors);
+	log_difference(broker->config, config);
+	config_free(broker->config);
+	broker->config = config;
+	log_kept(broker);
+	return 0;
+}
+
+int broker_reload_for(struct client *client, struct error *error)
+{
+	if (client->credentials.uid != 0)
+		return error_set(error, ERROR_NOT_ALLOWED,
+				 "only root may have the configuration read again");
+	return broker_reload(client->broker, error);
+}
+
+/* Clients */
+
+struct client *broker_client_new(struct broker *broker, struct credentials *credentials, void *door)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->broker = broker;
+	client->credentials = *credentials;
+	*credentials = (struct credentials){ 0 };
+	client->door = door;
+	client->next = broker->clients;
+	broker->clients = client;
+	return client;
+}
+
+void broker_client_gone(struct client *client)
+{
+	struct broker *broker = client->broker;
+	struct client **link = &broker->clients;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	while (client->holds)
+		hold_end(client->holds);
+	free(client->credentials.groups);
+	free(client);
+	tell_if_idle(broker);
+}
+
+/* The broker */
+
+struct broker *broker_new(struct config *config, const char *config_path)
+{
+	struct broker *broker = calloc(1, sizeof(*broker));
+
+	if (!broker)
+		return NULL;
+	broker->config_path = strdup(config_path);
+	if (!broker->config_path) {
+		free(broker);
+		return NULL;
+	}
+	broker->config = config;
+	return broker;
+}
+
+void broker_free(struct broker *broker)
+{
+	while (broker->clients) {
+		struct client *client = broker->clients;
+
+		broker->clients = client->next;
+		while (client->holds)
+			hold_free(client->holds);
+		free(client->credentials.groups);
+		free(client);
+	}
+	while (broker->networks) {
+		struct network *network = broker->networks;
+
+		broker->networks = network->next;
+		network_free(network);
+	}
+	config_free(broker->config);
+	free(broker->config_path);
+	free(broker);
+}

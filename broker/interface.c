@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interfaces of virtual machines: how many, with which MAC addresses, for how
+ * long. An interface lives as long as its device, which nobody but the machine
+ * keeps open; a named one, which anybody of its user may open, lives as long as
+ * the hold of the client that attached it.
+ */
+#include "interface.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "platform.h"
+
+static void interface_event(const struct interface *interface, enum event_type type)
+{
+	broker_event(&(struct event){
+		.type = type, .network = interface->network, .interface = interface });
+}
+
+static void interface_unlink(struct interface *interface)
+{
+	struct interface **link = &interface->network->interfaces;
+
+	while (*link != interface)
+		link = &(*link)->next;
+	*link = interface->next;
+}
+
+static struct interface *interface_new(struct network *network, const struct mac_address *mac)
+{
+	struct interface *interface = calloc(1, sizeof(*interface));
+
+	if (!interface)
+		return NULL;
+	interface->network = network;
+	interface->mac = *mac;
+	interface->next = network->interfaces;
+	network->interfaces = interface;
+	return interface;
+}
+
+/* The host's own address on the network counts as used, too. */
+static bool mac_is_used(const struct network *network, const struct mac_address *mac)
+{
+	if (mac_address_equal(mac, &network->addresses.bridge_mac))
+		return true;
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		if (mac_address_equal(mac, &i->mac))
+			return true;
+	return false;
+}
+
+static bool mac_is_reserved(const struct network *network, const struct mac_address *mac)
+{
+	const struct network_config *config = network->config;
+
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++)
+		if (mac_address_equal(mac, &config->dhcp_reservations[i].mac))
+			return true;
+	return false;
+}
+
+/* A unicast, locally administered address (IEEE 802) that is new to the network. */
+static struct mac_address mac_generate(const struct network *network)
+{
+	struct mac_address mac;
+
+	do {
+		platform_random(mac.bytes, sizeof(mac.bytes));
+		mac.bytes[0] = (uint8_t)((mac.bytes[0] & 0xfc) | 0x02);
+	} while (mac_is_used(network, &mac) || mac_is_reserved(network, &mac));
+	return mac;
+}
+
+static int check_request(const struct network *network, const struct attach_request *request,
+			 struct error *error)
+{
+	char text[MAC_TEXT_SIZE];
+	unsigned int n = 0;
+
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		n++;
+	if (n >= network->config->max_interfaces) {
+		error_set(error, ERROR_LIMIT_EXCEEDED,
+			  "network \"%s\" has %u interfaces, as many as its \"max_interfaces\" "
+			  "allows; stop a machine or raise it",
+			  network->config->name, n);
+		error->limit = "max_interfaces";
+		error->value = network->config->max_interfaces;
+		return -1;
+	}
+	if (request->mac && mac_is_used(network, request->mac)) {
+		error_set(error, ERROR_INVALID_PARAMETER,
+			  "MAC address %s is used on network \"%s\" already; choose another",
+			  mac_address_format(request->mac, text), network->config->name);
+		error->parameter = "mac_address";
+		return -1;
+	}
+	return 0;
+}
+
+void broker_attach(struct client *client, const struct attach_request *request)
+{
+	struct error error;
+	struct network *network = broker_held_network(client, request->network, &error);
+	struct interface *interface;
+
+	if (!network || check_request(network, request, &error) < 0) {
+		platform_attached(client, NULL, NULL, &error);
+		return;
+	}
+	interface =
+		interface_new(network, request->mac ? request->mac : &(struct mac_address){ 0 });
+	if (!interface) {
+		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
+			  request->network);
+		platform_attached(client, NULL, NULL, &error);
+		return;
+	}
+	if (!request->mac)
+		interface->mac = mac_generate(network);
+	interface->client = client;
+	interface->state = INTERFACE_ATTACHING;
+	interface->queues = request->queues;
+	interface->vhost = request->vhost;
+	interface->named = request->named;
+	interface->owner = client->credentials.uid;
+	platform_interface_attach(interface);
+}
+
+static void interface_failed(struct interface *interface, const struct error *error)
+{
+	struct network *network = interface->network;
+	struct client *client = interface->client;
+
+	log_error(network->config->name, "an interface cannot be attached: %s", error->reason);
+	interface_unlink(interface);
+	free(interface);
+	if (client)
+		platform_attached(client, NULL, NULL, error);
+	broker_network_check(network);
+}
+
+void broker_interface_attached(struct interface *interface, struct interface_fds *fds,
+			       const struct error *error)
+{
+	char text[MAC_TEXT_SIZE];
+
+	if (error) {
+		interface_failed(interface, error);
+		return;
+	}
+	interface->state = INTERFACE_ATTACHED;
+	log_info(interface->network->config->name, "interface %s attached, MAC address %s",
+		 interface->name, mac_address_format(&interface->mac, text));
+	interface_event(interface, EVENT_INTERFACE_ATTACHED);
+	if (interface->client) {
+		platform_attached(interface->client, interface, fds, NULL);
+		return;
+	}
+	/* The client has left meanwhile; so does the device, with its descriptors or without. */
+	platform_fds_discard(fds);
+	if (interface->named) {
+		interface->state = INTERFACE_DETACHING;
+		platform_interface_detach(interface);
+	}
+}
+
+void broker_interface_detached(struct interface *interface)
+{
+	struct network *network = interface->network;
+
+	interface_unlink(interface);
+	log_info(network->config->name, "interface %s detached", interface->name);
+	interface_event(interface, EVENT_INTERFACE_DETACHED);
+	free(interface);
+	broker_network_check(network);
+}
+
+struct interface *broker_interface_adopt(struct network *network, const char *name,
+					 const struct mac_address *mac)
+{
+	struct interface *interface = interface_new(network, mac);
+
+	if (!interface)
+		return NULL;
+	interface->state = INTERFACE_ATTACHED;
+	(void)snprintf(interface->name, sizeof(interface->name), "%s", name);
+	return interface;
+}
+
+void broker_interfaces_release(struct client *client, struct network *network)
+{
+	for (struct interface *i = network->interfaces; i; i = i->next) {
+		if (i->client != client)
+			continue;
+		i->client = NULL;
+		if (i->named && i->state == INTERFACE_ATTACHED) {
+			i->state = INTERFACE_DETACHING;
+			platform_interface_detach(i);
+		}
+	}
+}
