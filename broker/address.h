@@ -39,6 +39,10 @@ int ipv4_subnet_parse(const char *text, struct ipv4_subnet *subnet);
 int ipv6_prefix_parse(const char *text, struct ipv6_prefix *prefix);
 int mac_address_parse(const char *text, struct mac_address *mac);
 
+/* The same, with host bits cleared instead of refused: for saying what would be right. */
+int ipv4_subnet_parse_masked(const char *text, struct ipv4_subnet *subnet);
+int ipv6_prefix_parse_masked(const char *text, struct ipv6_prefix *prefix);
+
 /* Each *_format writes a terminated text of at most *_TEXT_SIZE bytes and returns it. */
 char *ipv4_subnet_format(const struct ipv4_subnet *subnet, char text[IPV4_SUBNET_TEXT_SIZE]);
 char *ipv6_prefix_format(const struct ipv6_prefix *prefix, char text[IPV6_PREFIX_TEXT_SIZE]);
