@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "interface.h"
+#include "limits.h"
 #include "log.h"
 #include "platform.h"
 
@@ -311,21 +312,21 @@ static struct hold *waiting_hold(const struct network *network)
 }
 
 /* Starts an inactive network for its first hold. */
-static struct network *network_start(struct client *client, struct network_config *config)
+static int network_start(struct client *client, struct network_config *config)
 {
 	struct network *network = network_new(client->broker, config);
 
 	if (!network)
-		return NULL;
+		return -1;
 	network_config_ref(config);
 	if (!hold_new(client, network)) {
 		network_unlink(network);
 		network_free(network);
-		return NULL;
+		return -1;
 	}
 	network->state = NETWORK_CREATING;
 	platform_network_create(network);
-	return network;
+	return 0;
 }
 
 static void refuse_acquire(struct client *client, const struct error *error)
@@ -343,13 +344,18 @@ void broker_acquire(struct client *client, const char *name)
 		refuse_acquire(client, &error);
 		return;
 	}
-	if (!target.network) {
-		if (!network_start(client, target.config))
-			goto no_memory;
+	hold = target.network ? client_hold(client, target.network) : NULL;
+	if (hold) {
+		platform_acquired(client, target.network, NULL);
 		return;
 	}
-	if (client_hold(client, target.network)) {
-		platform_acquired(client, target.network, NULL);
+	if (limits_check_hold(client, &error) < 0) {
+		refuse_acquire(client, &error);
+		return;
+	}
+	if (!target.network) {
+		if (network_start(client, target.config) < 0)
+			goto no_memory;
 		return;
 	}
 	hold = hold_new(client, target.network);

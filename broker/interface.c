@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limits.h"
 #include "log.h"
 #include "platform.h"
 
@@ -107,7 +108,8 @@ void broker_attach(struct client *client, const struct attach_request *request)
 	struct network *network = broker_held_network(client, request->network, &error);
 	struct interface *interface;
 
-	if (!network || check_request(network, request, &error) < 0) {
+	if (!network || limits_check_interface(client, &error) < 0 ||
+	    check_request(network, request, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How much of the broker one user may have. Reaching a limit is an error for
+ * that user alone. Root has no limit but that of all connections.
+ */
+#ifndef VMNET_BROKER_LIMITS_H
+#define VMNET_BROKER_LIMITS_H
+
+#include "broker.h"
+
+#define LIMIT_CONNECTIONS 4096U /* of all users together */
+#define LIMIT_CONNECTIONS_RESERVED 64U /* of these, for root */
+#define LIMIT_USER_CONNECTIONS 1024U
+#define LIMIT_USER_HOLDS 4096U
+#define LIMIT_USER_INTERFACES 1024U
+#define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
+
+/*
+ * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a door, before
+ * broker_client_new(); for the policy, before a hold or an interface.
+ */
+int limits_check_connection(const struct broker *broker, uid_t uid, struct error *error);
+int limits_check_hold(const struct client *client, struct error *error);
+int limits_check_interface(const struct client *client, struct error *error);
+
+#endif
