@@ -38,6 +38,13 @@ void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
  */
 void dnsmasq_stop(struct dnsmasq *dnsmasq);
 
+/*
+ * Stops the server that an earlier broker left for a network that is not to be
+ * adopted, if one runs, and removes its files (the leases stay). On the
+ * worker's thread.
+ */
+void dnsmasq_stop_leftover(const char *network, const char *runtime_dir);
+
 /* Frees the record and lets the server run on, for the next broker. */
 void dnsmasq_forget(struct dnsmasq *dnsmasq);
 

@@ -8,6 +8,13 @@
 #include "../broker.h"
 #include "../platform.h"
 
+/*
+ * The host's link-local address on every bridge with an IPv6 prefix: where
+ * machines send what leaves their network. The same for life, whatever the
+ * bridge's MAC address. Beside it the bridge has the prefix's address 1.
+ */
+#define GATEWAY_LINK_LOCAL "fe80::1"
+
 struct linux_platform {
 	sd_event *event;
 	struct broker *broker;
