@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixtures of all tests of the whole.
+
+tests/pytest runs them: as root, in network and process namespaces that end with it.
+
+    @pytest.mark.broker(config={"lab": {"mode": "host"}})
+    def test_something(broker, make_machine):
+        client = broker.client(uid=1234)
+        client.acquire("lab")
+        machine = make_machine(client.attach("lab"))
+        machine.dhcp()
+"""
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from support.broker import Broker
+from support.host import Host
+from support.machine import Machine
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", default="build", help="the build directory (default: build)")
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0 or "VMNET_BROKER_TESTS" not in os.environ:
+        raise pytest.UsageError("run tests/pytest, as root")
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    """The build directory."""
+    path = os.path.abspath(request.config.getoption("build"))
+    assert os.path.exists(os.path.join(path, "build.ninja")), f"{path} is no build directory"
+    return path
+
+
+@pytest.fixture
+def directory():
+    """A directory that every user may enter."""
+    path = tempfile.mkdtemp(prefix="vmnet-broker-")
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def host(directory, build):
+    """A host with an uplink to host.outside, see support/host.py for the addresses."""
+    host = Host(directory, build)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def outside(host):
+    """The world outside of the host."""
+    return host.outside
+
+
+@pytest.fixture
+def broker(request, host):
+    """A running broker; at the end the host has to be as it was before."""
+    mark = request.node.get_closest_marker("broker")
+    broker = Broker(host, **(mark.kwargs if mark else {}))
+    broker.start()
+    yield broker
+    broker.finish()
+
+
+@pytest.fixture
+def make_machine(broker, build):
+    """Makes namespace machines from attachments: make_machine(attachment, name=None)."""
+    machines = []
+
+    def make(attachment, name=None):
+        name = name or f"machine{len(machines) + 1}"
+        tapnet = os.path.join(build, "tests/tools/tapnet")
+        machines.append(Machine(name, broker.host.directory, tapnet, attachment))
+        return machines[-1]
+
+    yield make
+    for machine in machines:
+        machine.close()

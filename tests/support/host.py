@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host of a test: a namespace with an uplink to an "outside", and what is to be seen in it."""
+
+import contextlib
+import difflib
+import glob
+import json
+import os
+import socket
+import subprocess
+
+from .namespace import Namespace
+
+UPLINK = "eth0"
+HOST_IPV4 = "198.51.100.2"
+OUTSIDE_IPV4 = "198.51.100.1"
+SERVER_IPV4 = "203.0.113.2"
+HOST_IPV6 = "2001:db8:1::2"
+OUTSIDE_IPV6 = "2001:db8:1::1"
+SERVER_IPV6 = "2001:db8:2::2"
+SERVER_NAME = "server.test"
+
+
+class Outside(Namespace):
+    """The rest of the world: a router, and behind it one server, which knows names too.
+
+    It has no way back to any network of the host: what it answers has gone through NAT.
+    """
+
+    def __init__(self, directory):
+        super().__init__("outside")
+        self.directory = directory
+
+    def start_dns(self):
+        """Serves SERVER_NAME, and nothing else, at the server's addresses."""
+        return self.popen(
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--user=root",
+            "--pid-file=",
+            "--bind-interfaces",
+            f"--listen-address={SERVER_IPV4},{SERVER_IPV6}",
+            f"--host-record={SERVER_NAME},{SERVER_IPV4},{SERVER_IPV6}",
+            stderr=subprocess.DEVNULL,
+        )
+
+
+class Host(Namespace):
+    """The machine that the broker runs on, as far as the network goes."""
+
+    def __init__(self, directory, build):
+        """directory: everybody may enter it; build: the directory with the programs."""
+        self.directory = directory
+        self.build = os.path.join(directory, "build")
+        resolv_conf = os.path.join(directory, "resolv.conf")
+        os.mkdir(self.build)
+        with open(resolv_conf, "w", encoding="ascii") as file:
+            file.write(f"nameserver {SERVER_IPV4}\n")
+        # The build may be in a directory that other users cannot enter.
+        super().__init__(
+            "host",
+            f"mount --bind '{build}' '{self.build}'\n"
+            f"mount --bind '{resolv_conf}' /etc/resolv.conf\n",
+        )
+        self.outside = Outside(directory)
+        self._connect()
+
+    def _connect(self):
+        self.ip(f"link add {UPLINK} type veth peer name {UPLINK} netns {self.outside.pid}")
+        for namespace, ipv4, ipv6 in (
+            (self, HOST_IPV4, HOST_IPV6),
+            (self.outside, OUTSIDE_IPV4, OUTSIDE_IPV6),
+        ):
+            namespace.ip(f"address add {ipv4}/24 dev {UPLINK}")
+            namespace.ip(f"address add {ipv6}/64 dev {UPLINK} nodad")
+            namespace.ip(f"link set {UPLINK} addrgenmode none up")
+        self.outside.ip(f"address add {SERVER_IPV4}/32 dev lo")
+        self.outside.ip(f"address add {SERVER_IPV6}/128 dev lo nodad")
+        self.ip(f"route add default via {OUTSIDE_IPV4}")
+        self.ip(f"-6 route add default via {OUTSIDE_IPV6}")
+
+    def program(self, path):
+        """A program of the build, at a path that every user here can reach."""
+        return os.path.join(self.build, path)
+
+    def links(self):
+        """The names of the devices."""
+        with self.entered():
+            return [name for _, name in socket.if_nameindex()]
+
+    def snapshot(self, ignored_processes=()):
+        """Everything a broker could leave behind, as {section: [line, ...]}."""
+        with self.entered():
+            return {
+                "links and addresses": _json_lines("ip", "-d", "-j", "address"),
+                "routes": _json_lines("ip", "-j", "route", "show", "table", "all"),
+                "IPv6 routes": _json_lines("ip", "-6", "-j", "route", "show", "table", "all"),
+                "rules": _lines("ip", "rule") + _lines("ip", "-6", "rule"),
+                "nftables": _lines("nft", "--stateless", "list", "ruleset"),
+                "settings": _settings(),
+                "processes": self._process_names(ignored_processes),
+            }
+
+    def _process_names(self, ignored):
+        names = []
+        for pid in self.processes():
+            if pid not in ignored and pid != os.getpid():
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                    names.append(f.read().strip())
+        return sorted(names)
+
+    def close(self):
+        super().close()
+        self.outside.close()
+
+
+def diff(before, after):
+    """What differs between two snapshots, for people; "" when nothing does."""
+    lines = []
+    for section in before:
+        changes = difflib.unified_diff(
+            before[section], after[section], "before", "after", lineterm="", n=0
+        )
+        lines += [f"{section}: {line}" for line in changes if not line.startswith(("---", "+++"))]
+    return "\n".join(lines)
+
+
+def _lines(*argv):
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def _json_lines(*argv):
+    """One line for each object, without what changes by itself."""
+    objects = json.loads("".join(_lines(*argv)) or "[]")
+    return sorted(json.dumps(_settled(item), sort_keys=True) for item in objects if item)
+
+
+def _settled(value):
+    if isinstance(value, dict):
+        return {k: _settled(v) for k, v in value.items() if not k.endswith(("_timer", "_time"))}
+    if isinstance(value, list):
+        return [_settled(item) for item in value]
+    return value
+
+
+def _settings():
+    """The settings of IP and its devices; of the namespace that the caller is in."""
+    lines = []
+    names = glob.glob("/proc/sys/net/ipv[46]/*forward*") + glob.glob(
+        "/proc/sys/net/ipv[46]/conf/*/*"
+    )
+    for name in sorted(names):
+        with contextlib.suppress(OSError), open(name, encoding="ascii") as file:
+            lines.append(f"{name.removeprefix('/proc/sys/')} = {file.read().strip()}")
+    return lines

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine without a kernel of its own: a namespace behind a TAP descriptor.
+
+tapnet stands where QEMU would: it holds the descriptors that the broker passed, and a device
+in the machine's own namespace is at their other end.
+"""
+
+import os
+import re
+import subprocess
+
+from .namespace import Namespace
+
+DEVICE = "eth0"
+
+# What udhcpc says of a lease goes to a file, one VARIABLE=value a line.
+DHCP_SCRIPT = """#!/bin/sh
+case "$1" in
+deconfig)
+	ip -4 address flush dev "$interface"
+	;;
+bound|renew)
+	ip address replace "$ip/$mask" dev "$interface" valid_lft "$lease" preferred_lft "$lease"
+	[ -z "$router" ] || ip route replace default via "${router%% *}"
+	for server in $dns; do echo "nameserver $server"; done >/run/resolv.conf
+	[ -z "$domain" ] || echo "search $domain" >>/run/resolv.conf
+	env >"$LEASE.new"
+	mv "$LEASE.new" "$LEASE"
+	;;
+esac
+"""
+
+
+class Machine(Namespace):
+    """A machine on the network that attachment belongs to; takes over its descriptors."""
+
+    def __init__(self, name, directory, tapnet, attachment):
+        self.directory = os.path.join(directory, name)
+        os.mkdir(self.directory)
+        super().__init__(name)
+        self.mac_address = attachment.mac_address
+        self.lease = None
+        self._lease_path = os.path.join(self.directory, "lease")
+        self._script_path = os.path.join(self.directory, "udhcpc")
+        with open(self._script_path, "w", encoding="ascii") as file:
+            file.write(DHCP_SCRIPT)
+        os.chmod(self._script_path, 0o755)
+        self.run("sh", "-c", "touch /run/resolv.conf && echo 127.0.0.1 localhost >/run/hosts")
+        self.run("mount", "--bind", "/run/resolv.conf", "/etc/resolv.conf")
+        self.run("mount", "--bind", "/run/hosts", "/etc/hosts")
+        self._tapnet = self.popen(
+            tapnet,
+            DEVICE,
+            *attachment.tap_fds,
+            pass_fds=attachment.tap_fds,
+            stdout=subprocess.PIPE,
+        )
+        attachment.close()
+        assert self._tapnet.stdout.readline() == "ready\n", "tapnet did not start"
+        self.ip(f"link set {DEVICE} address {self.mac_address} mtu {attachment.mtu} up")
+
+    def dhcp(self, timeout=10, hostname=None, client=()):
+        """Gets an address; returns the lease: "ip", "mask", "router", "dns", "lease", "domain"."""
+        argv = ["busybox", "udhcpc", "-f", "-n", "-q", "-i", DEVICE, "-s", self._script_path]
+        argv += ["-t", str(timeout), "-T", "1", "-A", "1"]
+        if hostname:
+            argv += ["-x", f"hostname:{hostname}"]
+        environment = {**os.environ, "LEASE": self._lease_path}
+        self.run(*argv, *client, env=environment, timeout=timeout + 5)
+        with open(self._lease_path, encoding="utf-8") as file:
+            lines = (line.rstrip("\n").partition("=") for line in file)
+            self.lease = {key: value for key, _, value in lines}
+        return self.lease
+
+    @property
+    def address(self):
+        return self.lease["ip"]
+
+    def ping(self, address, timeout=3):
+        """Whether one of a few echo requests is answered."""
+        argv = ["busybox", "ping", "-A", "-c", "1", "-w", str(timeout), address]
+        return self.run(*argv, check=False, timeout=timeout + 5).returncode == 0
+
+    def resolve(self, name, server=None):
+        """The addresses of a name, IPv4 and IPv6, by the servers that DHCP gave."""
+        argv = ["busybox", "nslookup", name, *([server] if server else [])]
+        answer = self.run(*argv, check=False).stdout
+        return re.findall(r"^Address(?: \d+)?: +(\S+)$", answer, re.MULTILINE)
+
+    def kill(self):
+        """The machine's process is gone without a word; its namespace stays."""
+        self._tapnet.kill()
+        self._tapnet.wait()
+
+    def close(self):
+        super().close()
+        self._tapnet.stdout.close()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces that always go: with the runner, and with whatever still runs in them."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+
+from .wait import wait_for
+
+CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# Its own /sys shows its own devices; its own /run hides the services of the real host; and
+# /dev/net/tun is everybody's, as on most distributions.
+SETUP = """
+set -e
+mount -t sysfs sysfs /sys
+mount -t tmpfs -o mode=755 tmpfs /run
+mknod -m 666 /run/tun c 10 200
+mount --bind /run/tun /dev/net/tun
+ip link set lo up
+echo ready
+exec cat
+"""
+
+
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+class Namespace:
+    """A network namespace and a mount namespace, held by a process that ends with the runner."""
+
+    def __init__(self, name, setup=""):
+        self.name = name
+        self._children = []
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", setup + SETUP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        if self._holder.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"no namespace for {name}")
+        self.pid = self._holder.pid
+        self._netns = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._inode = os.fstat(self._netns).st_ino
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Inside, sockets that are made and processes that are started belong to this network."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _setns(self._netns)
+            yield self
+        finally:
+            _setns(home)
+            os.close(home)
+
+    def command(self, argv, uid=None, gid=None, groups=()):
+        """The command line that runs argv here, as the user uid where one is given."""
+        prefix = ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt"]
+        if uid is not None:
+            gid = uid if gid is None else gid
+            lists = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
+            prefix += ["setpriv", f"--reuid={uid}", f"--regid={gid}", lists]
+        return [*prefix, "--", *map(str, argv)]
+
+    def run(self, *argv, uid=None, gid=None, groups=(), check=True, timeout=30, **options):
+        """Runs a command here to its end; its output is text."""
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+        if options["stdin"] is None:
+            del options["stdin"]
+        done = subprocess.run(
+            self.command(argv, uid, gid, groups), text=True, timeout=timeout, **options
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def popen(self, *argv, uid=None, gid=None, groups=(), **options):
+        """Starts a command here; it is killed with the namespace at the latest."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen(self.command(argv, uid, gid, groups), text=True, **options)
+        self._children.append(process)
+        return process
+
+    def ip(self, arguments):
+        """ip(8), its arguments in one text."""
+        return self.run("ip", *arguments.split()).stdout
+
+    def processes(self):
+        """The ids of the processes that live here, the holder excepted."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == self.pid:
+                continue
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{entry}/ns/net").st_ino == self._inode:
+                    found.append(int(entry))
+        return found
+
+    def close(self):
+        """Ends every process here, and with the last one the namespace."""
+
+        def all_ended():
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for child in self._children:
+                child.poll()
+            return not self.processes()
+
+        wait_for(all_ended, what=f"the end of all processes in {self.name}")
+        for child in self._children:
+            child.wait()
+        self._holder.stdin.close()
+        self._holder.wait()
+        self._holder.stdout.close()
+        os.close(self._netns)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real traffic between namespaces, from this process."""
+
+import os
+import socket
+import threading
+
+
+def transfer(client, server, address, size=1 << 20, timeout=20):
+    """Sends random bytes by TCP from one namespace to another's address, and back again.
+
+    Raises OSError when there is no connection; returns whether the same bytes came back.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    payload = os.urandom(size)
+    with server.entered():
+        listener = socket.create_server(("", 0), family=family)
+    listener.settimeout(timeout)
+    echo = threading.Thread(target=_echo, args=(listener, timeout))
+    echo.start()
+    try:
+        with client.entered():
+            connection = socket.socket(family, socket.SOCK_STREAM)
+        with connection:
+            connection.settimeout(timeout)
+            connection.connect((address, listener.getsockname()[1]))
+            sender = threading.Thread(target=_send, args=(connection, payload))
+            sender.start()
+            received = _receive(connection)
+            sender.join()
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)  # wakes an accept() that is still waiting
+        echo.join()
+        listener.close()
+    return received == payload
+
+
+def _echo(listener, timeout):
+    try:
+        connection, _ = listener.accept()
+    except OSError:
+        return
+    with connection:
+        connection.settimeout(timeout)
+        while data := connection.recv(65536):
+            connection.sendall(data)
+
+
+def _send(connection, payload):
+    connection.sendall(payload)
+    connection.shutdown(socket.SHUT_WR)
+
+
+def _receive(connection):
+    parts = []
+    while data := connection.recv(65536):
+        parts.append(data)
+    return b"".join(parts)

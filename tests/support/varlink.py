@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Varlink client over the bare socket, which can also do what no client should."""
+
+import array
+import contextlib
+import json
+import os
+import socket
+
+INTERFACE = "com.github.nirs.vmnetbroker"
+MAX_FDS = 253  # of one message, by the kernel
+
+
+class VarlinkError(Exception):
+    """The error of a reply. name is without the interface where it is the broker's own."""
+
+    def __init__(self, error, parameters):
+        self.error = error
+        self.name = error.removeprefix(INTERFACE + ".")
+        self.parameters = parameters
+        super().__init__(f"{error} {json.dumps(parameters)}")
+
+
+class Attachment:
+    """An attached interface and its open devices."""
+
+    def __init__(self, interface, tap_fds, vhost_fds):
+        self.interface = interface
+        self.name = interface["name"]
+        self.mac_address = interface["mac_address"]
+        self.mtu = interface["mtu"]
+        self.tap_fds = tap_fds
+        self.vhost_fds = vhost_fds
+
+    def close(self):
+        while self.tap_fds:
+            os.close(self.tap_fds.pop())
+        while self.vhost_fds:
+            os.close(self.vhost_fds.pop())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+@contextlib.contextmanager
+def as_user(uid, gid=None, groups=()):
+    """Inside, what the kernel tells of this process is another, unprivileged user.
+
+    The number is enough: no such user needs to exist.
+    """
+    saved = os.getgroups()
+    os.setgroups(list(groups))
+    os.setegid(uid if gid is None else gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(saved)
+
+
+class Client:
+    """A connection to the broker, made as the user uid."""
+
+    def __init__(self, path, uid=0, gid=None, groups=(), timeout=20):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        self._received = b""
+        self._fds = []
+        try:
+            with as_user(uid, gid, groups):
+                self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def send_raw(self, data, fds=()):
+        """Sends bytes as they are, with descriptors if there are any."""
+        control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        sent = self.socket.sendmsg([data], control)
+        self.socket.sendall(data[sent:])
+
+    def send(self, method, parameters=None, **flags):
+        """Sends a call and does not wait for the reply. flags: more, oneway."""
+        if "." not in method:
+            method = f"{INTERFACE}.{method}"
+        message = {"method": method, **flags}
+        if parameters is not None:
+            message["parameters"] = parameters
+        self.send_raw(json.dumps(message).encode() + b"\0")
+
+    def receive_message(self):
+        """The next message whole, as (object, descriptors). EOFError at the end."""
+        while b"\0" not in self._received:
+            size = array.array("i").itemsize * MAX_FDS
+            data, control, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(size))
+            for level, kind, payload in control:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    numbers = array.array("i")
+                    numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
+                    self._fds += numbers
+            if not data:
+                raise EOFError("the broker has closed the connection")
+            self._received += data
+        text, _, self._received = self._received.partition(b"\0")
+        fds, self._fds = self._fds, []
+        return json.loads(text), fds
+
+    def receive(self):
+        """The next reply's parameters; raises VarlinkError. Descriptors go to self.fds."""
+        message, self.fds = self.receive_message()
+        if "error" in message:
+            raise VarlinkError(message["error"], message.get("parameters", {}))
+        return message.get("parameters", {})
+
+    def call(self, method, parameters=None, **keywords):
+        """One call and its reply's parameters. A parameter of None is left out."""
+        parameters = {**(parameters or {}), **keywords}
+        self.send(method, {k: v for k, v in parameters.items() if v is not None})
+        return self.receive()
+
+    def acquire(self, network):
+        return self.call("Acquire", network=network)["network"]
+
+    def release(self, network):
+        return self.call("Release", network=network)
+
+    def networks(self):
+        return {network["name"]: network for network in self.call("ListNetworks")["networks"]}
+
+    def inspect(self, network):
+        return self.call("Inspect", network=network)
+
+    def attach(self, network, **options):
+        """options: mac_address, queues, vhost, named."""
+        reply = self.call("Attach", network=network, **options)
+        return Attachment(
+            reply["interface"],
+            [self.fds[index] for index in reply["tap_fds"]],
+            [self.fds[index] for index in reply["vhost_fds"]],
+        )
+
+    def monitor(self):
+        """Starts monitoring; next_event() returns one event after the other."""
+        self.send("Monitor", {}, more=True)
+
+    def next_event(self):
+        return self.receive()["event"]
+
+    def is_closed(self):
+        """The broker has closed the connection; what it sent before is thrown away."""
+        self.socket.setblocking(False)
+        try:
+            while data := self.socket.recv(65536):
+                self._received += data
+            return True
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
+    def close(self):
+        for fd in self._fds:
+            os.close(fd)
+        self._fds = []
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

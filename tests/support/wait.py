@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a condition, and never for a time."""
+
+import time
+
+INTERVAL = 0.01
+
+
+def wait_for(predicate, timeout=10, what=None):
+    """Returns what predicate() returns once it is true; fails when it is not in time.
+
+    what: what was waited for, for the message; a text, or a function that makes one.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            text = what() if callable(what) else what or getattr(predicate, "__name__", "")
+            raise AssertionError(f"not within {timeout} s: {text}")
+        time.sleep(INTERVAL)
