@@ -508,21 +508,28 @@ int broker_release(struct client *client, const char *name, struct error *error)
 	return 0;
 }
 
-static void describe(const struct broker *broker, const struct target *target,
-		     struct network_info *info)
+void broker_describe(const struct network *network, struct network_info *info)
 {
-	const struct network_config *now = configured(broker->config, target->config->name);
-	const struct network *network = target->network;
+	const struct network_config *now =
+		configured(network->broker->config, network->config->name);
 
-	*info = (struct network_info){ .config = target->config };
-	if (!network || network->state != NETWORK_ACTIVE)
-		return;
-	info->network = network;
-	info->changed = !now || strcmp(now->json, network->config->json) != 0;
+	*info = (struct network_info){
+		.config = network->config,
+		.network = network,
+		.changed = !now || strcmp(now->json, network->config->json) != 0,
+	};
 	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network)
 		info->n_clients++;
 	for (const struct interface *i = network->interfaces; i; i = i->next)
 		info->n_interfaces++;
+}
+
+static void describe(const struct target *target, struct network_info *info)
+{
+	if (target->network && target->network->state == NETWORK_ACTIVE)
+		broker_describe(target->network, info);
+	else
+		*info = (struct network_info){ .config = target->config };
 }
 
 static int compare_infos(const void *a, const void *b)
@@ -555,7 +562,7 @@ int broker_list(struct client *client, struct network_info **infos, size_t *n_in
 		if (target.network)
 			target.config = target.network->config;
 		if (is_allowed(client, target.config))
-			describe(broker, &target, &(*infos)[n++]);
+			describe(&target, &(*infos)[n++]);
 	}
 	/* Those that the configuration has lost since. */
 	for (struct network *network = broker->networks; network; network = network->next) {
@@ -563,7 +570,7 @@ int broker_list(struct client *client, struct network_info **infos, size_t *n_in
 
 		if (!configured(config, network->config->name) &&
 		    is_allowed(client, network->config))
-			describe(broker, &target, &(*infos)[n++]);
+			describe(&target, &(*infos)[n++]);
 	}
 	qsort(*infos, n, sizeof(**infos), compare_infos);
 	*n_infos = n;
@@ -577,7 +584,7 @@ int broker_inspect(struct client *client, const char *name, struct network_info 
 
 	if (resolve(client, name, &target, error) < 0)
 		return -1;
-	describe(client->broker, &target, info);
+	describe(&target, info);
 	return 0;
 }
 

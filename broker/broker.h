@@ -179,6 +179,9 @@ int broker_list(struct client *client, struct network_info **infos, size_t *n_in
 int broker_inspect(struct client *client, const char *name, struct network_info *info,
 		   struct error *error);
 
+/* What an active network is, for the client that has just acquired it. */
+void broker_describe(const struct network *network, struct network_info *info);
+
 /* From now on platform_event() is called for each event that it may know of. */
 void broker_monitor(struct client *client);
 

@@ -75,6 +75,19 @@ int limits_check_connection(const struct broker *broker, uid_t uid, struct error
 	return 0;
 }
 
+int limits_check_monitor(const struct client *client, struct error *error)
+{
+	uid_t uid = client->credentials.uid;
+	unsigned int n = 0;
+
+	for (const struct client *other = client->broker->clients; other; other = other->next)
+		n += other->monitoring && other->credentials.uid == uid;
+	if (uid != 0 && n >= LIMIT_USER_MONITORS)
+		return exceeded(error, "monitors_per_user", LIMIT_USER_MONITORS, uid,
+				"connections that monitor");
+	return 0;
+}
+
 int limits_check_hold(const struct client *client, struct error *error)
 {
 	uid_t uid = client->credentials.uid;

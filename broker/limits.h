@@ -14,12 +14,15 @@
 #define LIMIT_USER_HOLDS 4096U
 #define LIMIT_USER_INTERFACES 1024U
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
+#define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
 
 /*
  * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a door, before
- * broker_client_new(); for the policy, before a hold or an interface.
+ * broker_client_new() and broker_monitor(); for the policy, before a hold or an
+ * interface.
  */
 int limits_check_connection(const struct broker *broker, uid_t uid, struct error *error);
+int limits_check_monitor(const struct client *client, struct error *error);
 int limits_check_hold(const struct client *client, struct error *error);
 int limits_check_interface(const struct client *client, struct error *error);
 
