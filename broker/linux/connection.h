@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One client's connection, driven by the event loop: it is read while there is
+ * no call of it to be served, and served while it takes what it is sent.
+ */
+#ifndef VMNET_BROKER_CONNECTION_H
+#define VMNET_BROKER_CONNECTION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "../broker.h"
+#include "calls.h"
+#include "fds.h"
+#include "stream.h"
+#include "users.h"
+
+/* Bytes of events that wait for a client that does not read them. */
+#define MONITOR_QUEUE_MAX ((size_t)256 * 1024)
+
+enum connection_state {
+	CONNECTION_OPEN, /* calls are read and served */
+	CONNECTION_WAITING, /* a call of it is not answered yet; no other is read */
+	CONNECTION_MONITORING, /* it gets events until it ends; nothing more is read */
+	CONNECTION_ENDING, /* shut down: the loop will see that and end it */
+};
+
+struct connection {
+	TAILQ_ENTRY(connection) all;
+	TAILQ_ENTRY(connection) turn; /* while ready */
+	bool ready; /* it is its user's to be served */
+	bool eof; /* the client sends nothing more */
+	enum connection_state state; /* the methods set WAITING and MONITORING */
+	struct user *user;
+	struct client *client; /* client->door is this connection */
+	struct stream stream;
+	struct call call; /* the last one served; being answered while WAITING or MONITORING */
+	sd_event_source *io;
+};
+
+/* Serves a client on fd, which is taken over. One that cannot be served is told so. */
+void connection_open(int fd);
+
+/* Ends every connection. */
+void connections_end(void);
+
+/* Serves the next call. May end the connection. */
+void connection_serve(struct connection *connection);
+
+/* The call that the connection was WAITING with has its answer: it is served again. */
+void connection_answered(struct connection *connection);
+
+/*
+ * Sends a message.
+ * message: taken over; NULL, as jansson gives without memory, ends the connection. One longer
+ *	than REPLY_SIZE_MAX is replaced by an error that says so.
+ * fds: NULL, or sent with it and taken over.
+ */
+void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds);
+
+#endif

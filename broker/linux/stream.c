@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The framing of Varlink. A message of ours is sent by calls of its own:
+ * descriptors reach the peer with the first byte of the call that they were
+ * sent with, so messages are never joined.
+ *
+ * Descriptors that a client sends are nobody's wish. A new kernel is asked to
+ * keep them out. With an older one they are taken and closed by the worker,
+ * for the last one of a TAP takes long to close; so is then the socket, in
+ * which more of them may lie.
+ */
+#include "stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../platform.h"
+#include "fds.h"
+#include "worker.h"
+
+/* For headers older than the kernel. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+#define INPUT_SIZE_MIN ((size_t)4 * 1024)
+/* The kernel's limit of one message (SCM_MAX_FD). */
+#define MESSAGE_FDS_MAX 253
+
+struct message {
+	struct message *next;
+	char *text;
+	size_t size;
+	size_t sent;
+	struct interface_fds *fds; /* NULL: none, or sent */
+};
+
+void stream_refuse_fds(int fd)
+{
+	/* Where the kernel does not know of it, what comes is closed. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
+}
+
+void stream_init(struct stream *stream, int fd)
+{
+	int passes = 1;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) < 0)
+		passes = 1;
+	*stream = (struct stream){ .fd = fd, .brings_fds = passes != 0 };
+	stream->output_tail = &stream->output;
+}
+
+static void message_free(struct message *message)
+{
+	if (message->fds)
+		platform_fds_discard(message->fds);
+	free(message->text);
+	free(message);
+}
+
+void stream_drop_first(struct stream *stream)
+{
+	struct message *message = stream->output;
+
+	stream->output = message->next;
+	if (!stream->output)
+		stream->output_tail = &stream->output;
+	stream->output_size -= message->size;
+	message_free(message);
+}
+
+void stream_drop_unsent(struct stream *stream)
+{
+	struct message *begun = stream->output;
+
+	if (begun && begun->sent > 0) {
+		stream->output = begun->next;
+		stream->output_size -= begun->size;
+	} else {
+		begun = NULL;
+	}
+	while (stream->output)
+		stream_drop_first(stream);
+	if (begun) {
+		begun->next = NULL;
+		stream->output = begun;
+		stream->output_size = begun->size;
+		stream->output_tail = &begun->next;
+	}
+}
+
+void stream_close(struct stream *stream)
+{
+	while (stream->output)
+		stream_drop_first(stream);
+	free(stream->input);
+	stream->input = NULL;
+	if (stream->brings_fds) {
+		/* The peer need not wait for the worker to see the end. */
+		(void)shutdown(stream->fd, SHUT_RDWR);
+		worker_close(stream->fd);
+	} else {
+		close(stream->fd);
+	}
+	stream->fd = -1;
+}
+
+/* Makes room behind what has come. */
+static int make_room(struct stream *stream)
+{
+	size_t length = stream->input_end - stream->input_start;
+	size_t size = stream->input_size > 0 ? stream->input_size * 2 : INPUT_SIZE_MIN;
+	char *input;
+
+	if (stream->input_start > 0) {
+		memmove(stream->input, stream->input + stream->input_start, length);
+		stream->input_scanned -= stream->input_start;
+		stream->input_start = 0;
+		stream->input_end = length;
+	}
+	if (length < stream->input_size)
+		return 0;
+	if (stream->input_size >= CALL_SIZE_MAX)
+		return -EMSGSIZE;
+	input = realloc(stream->input, size);
+	if (!input)
+		return -ENOMEM;
+	stream->input = input;
+	stream->input_size = size;
+	return 0;
+}
+
+static void close_received(struct msghdr *header)
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
+		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fds[MESSAGE_FDS_MAX];
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
+		    n > MESSAGE_FDS_MAX)
+			continue;
+		memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+		for (size_t i = 0; i < n; i++)
+			worker_close(fds[i]);
+	}
+}
+
+int stream_receive(struct stream *stream)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec iov;
+	struct msghdr header = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n;
+	int r;
+
+	r = make_room(stream);
+	if (r < 0)
+		return r;
+	iov.iov_base = stream->input + stream->input_end;
+	iov.iov_len = stream->input_size - stream->input_end;
+	do
+		n = recvmsg(stream->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	r = n < 0 ? -errno : n > 0;
+	if (n > 0) {
+		close_received(&header);
+		stream->input_end += (size_t)n;
+	}
+	return r;
+}
+
+/* The end of the first message that was not taken, or NULL. Looks at each byte once. */
+static const char *message_end(struct stream *stream)
+{
+	const char *end = NULL;
+
+	if (stream->input_scanned < stream->input_end)
+		end = memchr(stream->input + stream->input_scanned, '\0',
+			     stream->input_end - stream->input_scanned);
+	stream->input_scanned = end ? (size_t)(end - stream->input) : stream->input_end;
+	return end;
+}
+
+/* A client that is silent costs no buffer. */
+static void free_empty_input(struct stream *stream)
+{
+	if (stream->input_start < stream->input_end)
+		return;
+	free(stream->input);
+	stream->input = NULL;
+	stream->input_size = 0;
+	stream->input_start = stream->input_scanned = stream->input_end = 0;
+}
+
+bool stream_has_message(struct stream *stream)
+{
+	free_empty_input(stream);
+	return message_end(stream) != NULL;
+}
+
+const char *stream_take(struct stream *stream, size_t *length)
+{
+	const char *end = message_end(stream);
+	const char *message;
+
+	if (!end)
+		return NULL;
+	message = stream->input + stream->input_start;
+	*length = (size_t)(end - message);
+	stream->input_start += *length + 1;
+	stream->input_scanned = stream->input_start;
+	return message;
+}
+
+int stream_queue(struct stream *stream, char *text, size_t size, struct interface_fds *fds)
+{
+	struct message *message = calloc(1, sizeof(*message));
+
+	if (!message) {
+		if (fds)
+			platform_fds_discard(fds);
+		free(text);
+		return -ENOMEM;
+	}
+	message->text = text;
+	message->size = size;
+	message->fds = fds;
+	*stream->output_tail = message;
+	stream->output_tail = &message->next;
+	stream->output_size += size;
+	return 0;
+}
+
+static void attach_fds(struct msghdr *header, const struct interface_fds *fds)
+{
+	struct cmsghdr *cmsg;
+	size_t tap_size = fds->n_tap * sizeof(int);
+	size_t vhost_size = fds->n_vhost * sizeof(int);
+
+	header->msg_controllen = CMSG_SPACE(tap_size + vhost_size);
+	cmsg = CMSG_FIRSTHDR(header);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(tap_size + vhost_size);
+	memcpy(CMSG_DATA(cmsg), fds->tap, tap_size);
+	memcpy(CMSG_DATA(cmsg) + tap_size, fds->vhost, vhost_size);
+}
+
+static int message_send(int fd, struct message *message)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(2 * INTERFACE_QUEUES_MAX * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = {
+		.iov_base = message->text + message->sent,
+		.iov_len = message->size - message->sent,
+	};
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (message->fds && message->fds->n_tap + message->fds->n_vhost > 0) {
+		header.msg_control = &control;
+		attach_fds(&header, message->fds);
+	}
+	do
+		n = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	message->sent += (size_t)n;
+	if (message->fds)
+		platform_fds_discard(message->fds);
+	message->fds = NULL;
+	return message->sent < message->size ? -EAGAIN : 0;
+}
+
+int stream_flush(struct stream *stream)
+{
+	while (stream->output) {
+		int r = message_send(stream->fd, stream->output);
+
+		if (r < 0)
+			return r;
+		stream_drop_first(stream);
+	}
+	return 0;
+}

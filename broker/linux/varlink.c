@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listening socket. Behind it:
+ *
+ *	connection.c	one client: when it is read, served, written to, ended
+ *	stream.c	its messages and descriptors, on the socket
+ *	peer.c		who it is
+ *	users.c		whose call is next
+ *	calls.c		the methods
+ *	describe.c	the policy's structures in the protocol's words
+ */
+#include "varlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../log.h"
+#include "connection.h"
+#include "linux.h"
+#include "users.h"
+
+/* How long nobody is accepted after the system had no room for another client. */
+#define PAUSE_USEC ((uint64_t)200 * 1000)
+/* Of the faults of clients so many are logged in such a time. */
+#define FAULTS_MAX 10U
+#define FAULTS_USEC ((uint64_t)10 * 1000 * 1000)
+
+static struct {
+	int fd;
+	sd_event_source *io;
+	sd_event_source *pause; /* ends the pause */
+	uint64_t faults_since; /* start of the time in which faults are counted */
+	unsigned int faults;
+} door = { .fd = -1 };
+
+void varlink_log_client_fault(const char *format, ...)
+{
+	char text[512];
+	uint64_t now = 0;
+	va_list arguments;
+
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	if (now - door.faults_since > FAULTS_USEC) {
+		if (door.faults > FAULTS_MAX)
+			log_warning(NULL, "%u more faults of clients were not logged",
+				    door.faults - FAULTS_MAX);
+		door.faults_since = now;
+		door.faults = 0;
+	}
+	door.faults++;
+	if (door.faults > FAULTS_MAX)
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_warning(NULL, "%s", text);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_ON);
+	return 0;
+}
+
+/* Clients wait in the socket's queue meanwhile. */
+static void pause_accepting(int error)
+{
+	varlink_log_client_fault("clients have to wait: %s", strerror(error));
+	if (sd_event_source_set_time_relative(door.pause, PAUSE_USEC) < 0 ||
+	    sd_event_source_set_enabled(door.pause, SD_EVENT_ONESHOT) < 0)
+		return;
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
+}
+
+/* One at a time: those who are connected have their turns in between. */
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)source;
+	(void)events;
+	(void)userdata;
+	if (client_fd >= 0)
+		connection_open(client_fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		pause_accepting(errno);
+	return 0;
+}
+
+static int add_sources(int listen_fd)
+{
+	int r = sd_event_add_io(linux_platform.event, &door.io, listen_fd, EPOLLIN, on_client,
+				NULL);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(linux_platform.event, &door.pause, CLOCK_MONOTONIC,
+				       PAUSE_USEC, 0, on_pause_over, NULL);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	return users_start(linux_platform.event);
+}
+
+static void remove_sources(void)
+{
+	users_stop();
+	door.pause = sd_event_source_disable_unref(door.pause);
+	door.io = sd_event_source_disable_unref(door.io);
+}
+
+int varlink_start(int listen_fd)
+{
+	int flags = fcntl(listen_fd, F_GETFL);
+	int r;
+
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	stream_refuse_fds(listen_fd);
+	r = add_sources(listen_fd);
+	if (r < 0) {
+		remove_sources();
+		return r;
+	}
+	door.fd = listen_fd;
+	return 0;
+}
+
+void varlink_stop(void)
+{
+	connections_end();
+	remove_sources();
+	if (door.fd >= 0)
+		close(door.fd);
+	door.fd = -1;
+}
