@@ -8,4 +8,10 @@ typedef const void *CFTypeRef;
 CFTypeRef CFRetain(CFTypeRef object);
 void CFRelease(CFTypeRef object);
 
+typedef struct __CFRunLoop *CFRunLoopRef;
+
+CFRunLoopRef CFRunLoopGetMain(void);
+void CFRunLoopRun(void);
+void CFRunLoopStop(CFRunLoopRef loop);
+
 #endif
