@@ -49,14 +49,16 @@ static void print_help(void)
 	if (platform_defaults.socket)
 		printf("  --socket PATH         where clients connect (default %s)\n",
 		       platform_defaults.socket);
-	printf("  --state-dir DIR       what is kept across reboots (default %s)\n"
-	       "  --runtime-dir DIR     what is kept until the next boot (default %s)\n"
-	       "  --idle-exit SECONDS   exit when unused for so long (default %d when started on\n"
+	printf("  --state-dir DIR       what is kept across reboots (default %s)\n",
+	       platform_defaults.state_dir);
+	if (platform_defaults.runtime_dir)
+		printf("  --runtime-dir DIR     what is kept until the next boot (default %s)\n",
+		       platform_defaults.runtime_dir);
+	printf("  --idle-exit SECONDS   exit when unused for so long (default %d when started on\n"
 	       "                        demand, else never)\n"
 	       "  --verbose             log what helps to find a fault, too\n"
 	       "  --version             print the version and exit\n"
 	       "  --help                print this and exit\n",
-	       platform_defaults.state_dir, platform_defaults.runtime_dir,
 	       platform_defaults.idle_exit);
 }
 
@@ -123,6 +125,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 	if (options->socket && !platform_defaults.socket)
 		return usage_error("clients of this system come without a --socket",
 				   options->socket);
+	if (options->runtime_dir && !platform_defaults.runtime_dir)
+		return usage_error("nothing of this system is kept in a --runtime-dir",
+				   options->runtime_dir);
 	return -1;
 }
 

@@ -13,7 +13,7 @@ struct options {
 	const char *config;
 	const char *socket; /* NULL where clients come by other ways */
 	const char *state_dir;
-	const char *runtime_dir;
+	const char *runtime_dir; /* NULL where nothing is kept in one */
 	int idle_exit; /* seconds; -1: not given. Of the defaults: when started on demand */
 };
 
