@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The broker's life on macOS: the main queue, signals, idling, stopping.
+ *
+ * Everything runs on the main queue, which the main thread's run loop serves;
+ * only vmnet's own calls, which may take their time, have a queue beside it
+ * (network.c).
+ *
+ * A network ends with the process that made it, even under running machines.
+ * Being asked to stop, the broker therefore stays while a network is held,
+ * until it is asked again. Then it stops in the order of ownership: connections
+ * end, with them their holds, with those the networks, and the loop is left
+ * when the last one has gone.
+ */
+#include <CoreFoundation/CoreFoundation.h>
+#include <dispatch/dispatch.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../log.h"
+#include "darwin.h"
+#include "network.h"
+#include "xpc.h"
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+struct darwin_platform darwin_platform;
+
+const struct options platform_defaults = {
+	.config = "/etc/vmnet-broker/networks.json",
+	.state_dir = "/var/db/vmnet-broker",
+	.idle_exit = 30,
+};
+
+static dispatch_source_t idle_timer;
+static bool asked_to_stop;
+static bool stopping;
+
+void platform_random(void *bytes, size_t size)
+{
+	arc4random_buf(bytes, size);
+}
+
+/* Stopping */
+
+static void leave_if_done(void)
+{
+	if (stopping && !xpc_is_open() && broker_is_idle(darwin_platform.broker))
+		CFRunLoopStop(CFRunLoopGetMain());
+}
+
+static void stop(void)
+{
+	if (stopping)
+		return;
+	stopping = true;
+	xpc_stop();
+}
+
+void platform_door_closed(void)
+{
+	leave_if_done();
+}
+
+static bool is_held(void)
+{
+	for (const struct network *n = darwin_platform.broker->networks; n; n = n->next)
+		if (n->holds)
+			return true;
+	return false;
+}
+
+static void log_who_holds(const struct network *network)
+{
+	char who[400] = "";
+
+	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network) {
+		const struct credentials *credentials = &hold->client->credentials;
+		size_t length = strlen(who);
+
+		/* A list that is cut is still a list. */
+		(void)snprintf(who + length, sizeof(who) - length, "%s%s (pid %jd, uid %ju)",
+			       length > 0 ? ", " : "", credentials->command,
+			       (intmax_t)credentials->pid, (uintmax_t)credentials->uid);
+	}
+	if (who[0])
+		log_warning(network->config->name,
+			    "asked to stop, but it is used by %s; the broker stops when they are "
+			    "done, or when asked again",
+			    who);
+}
+
+static void on_stop_signal(void)
+{
+	if (!is_held() || asked_to_stop) {
+		stop();
+		return;
+	}
+	asked_to_stop = true;
+	for (const struct network *n = darwin_platform.broker->networks; n; n = n->next)
+		log_who_holds(n);
+}
+
+void platform_hold_ended(struct client *client, struct network *network)
+{
+	(void)client;
+	(void)network;
+	if (!asked_to_stop || is_held())
+		return;
+	/* Later: the policy is in the middle of something. */
+	dispatch_async(dispatch_get_main_queue(), ^{
+		if (!is_held())
+			stop();
+	});
+}
+
+static void on_reload_signal(void)
+{
+	struct error error;
+
+	/* It logs what is wrong by itself. */
+	(void)broker_reload(darwin_platform.broker, &error);
+}
+
+/* Idling */
+
+static void start_idle_timer(void)
+{
+	int64_t delay = darwin_platform.options->idle_exit >= 0 ? darwin_platform.options->idle_exit
+								: platform_defaults.idle_exit;
+
+	dispatch_source_set_timer(idle_timer,
+				  dispatch_time(DISPATCH_TIME_NOW, delay * (int64_t)NSEC_PER_SEC),
+				  DISPATCH_TIME_FOREVER, NSEC_PER_SEC / 10);
+}
+
+static void on_idle_timer(void)
+{
+	if (!broker_is_idle(darwin_platform.broker))
+		return;
+	log_debug(NULL, "nobody is connected any more");
+	stop();
+}
+
+void platform_idle(void)
+{
+	if (asked_to_stop)
+		stop();
+	if (stopping)
+		leave_if_done();
+	else
+		start_idle_timer();
+}
+
+/* Starting */
+
+static dispatch_source_t source_start(dispatch_source_type_t type, uintptr_t handle,
+				      void (*handler)(void))
+{
+	dispatch_source_t source =
+		dispatch_source_create(type, handle, 0, dispatch_get_main_queue());
+
+	if (!source)
+		return NULL;
+	dispatch_source_set_event_handler(source, ^{
+		handler();
+	});
+	dispatch_resume(source);
+	return source;
+}
+
+static void source_stop(dispatch_source_t source)
+{
+	if (!source)
+		return;
+	dispatch_source_cancel(source);
+	dispatch_release(source);
+}
+
+int platform_run(struct broker *broker, const struct options *options)
+{
+	static const struct {
+		int number;
+		void (*handler)(void);
+	} signals[] = {
+		{ SIGTERM, on_stop_signal },
+		{ SIGINT, on_stop_signal },
+		{ SIGHUP, on_reload_signal },
+	};
+	dispatch_source_t sources[N_ELEMENTS(signals)] = { 0 };
+	int status = EXIT_FAILURE;
+
+	darwin_platform.broker = broker;
+	darwin_platform.options = options;
+	idle_timer = source_start(DISPATCH_SOURCE_TYPE_TIMER, 0, on_idle_timer);
+	if (!idle_timer)
+		goto out;
+	for (size_t i = 0; i < N_ELEMENTS(signals); i++) {
+		/* A source only watches: what the signal does by itself comes first. */
+		(void)signal(signals[i].number, SIG_IGN);
+		sources[i] = source_start(DISPATCH_SOURCE_TYPE_SIGNAL, (uintptr_t)signals[i].number,
+					  signals[i].handler);
+		if (!sources[i])
+			goto out;
+	}
+	if (networks_start() < 0 || xpc_start() < 0)
+		goto out;
+	start_idle_timer();
+	log_info(NULL, "ready");
+	CFRunLoopRun();
+	log_info(NULL, "stopped");
+	status = EXIT_SUCCESS;
+
+out:
+	if (status != EXIT_SUCCESS)
+		log_error(NULL, "cannot start: out of memory");
+	networks_stop();
+	for (size_t i = 0; i < N_ELEMENTS(signals); i++)
+		source_stop(sources[i]);
+	source_stop(idle_timer);
+	return status;
+}
