@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fixtures of all tests of the whole.
 
-tests/pytest runs them: as root, in network and process namespaces that end with it.
+tests/pytest runs them: as root, in namespaces that end with it.
 
     @pytest.mark.broker(config={"lab": {"mode": "host"}})
     def test_something(broker, make_machine):
@@ -22,19 +22,15 @@ from support.host import Host
 from support.machine import Machine
 
 
-def pytest_addoption(parser):
-    parser.addoption("--build", default="build", help="the build directory (default: build)")
-
-
-def pytest_configure(config):
-    if os.geteuid() != 0 or "VMNET_BROKER_TESTS" not in os.environ:
+def pytest_configure():
+    if "VMNET_BROKER_BUILD" not in os.environ:
         raise pytest.UsageError("run tests/pytest, as root")
 
 
 @pytest.fixture(scope="session")
-def build(request):
+def build():
     """The build directory."""
-    path = os.path.abspath(request.config.getoption("build"))
+    path = os.environ["VMNET_BROKER_BUILD"]
     assert os.path.exists(os.path.join(path, "build.ninja")), f"{path} is no build directory"
     return path
 

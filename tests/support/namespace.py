@@ -2,16 +2,12 @@
 """Network namespaces that always go: with the runner, and with whatever still runs in them."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 
+from .isolate import enter_network
 from .wait import wait_for
-
-CLONE_NEWNET = 0x40000000
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 # Its own /sys shows its own devices; its own /run hides the services of the real host; and
 # /dev/net/tun is everybody's, as on most distributions.
@@ -27,12 +23,6 @@ exec cat
 """
 
 
-def _setns(fd):
-    if _libc.setns(fd, CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
 class Namespace:
     """A network namespace and a mount namespace, held by a process that ends with the runner."""
 
@@ -43,6 +33,7 @@ class Namespace:
             ["unshare", "--net", "--mount", "sh", "-c", setup + SETUP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         if self._holder.stdout.readline() != b"ready\n":
             raise RuntimeError(f"no namespace for {name}")
@@ -55,10 +46,10 @@ class Namespace:
         """Inside, sockets that are made and processes that are started belong to this network."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _setns(self._netns)
+            enter_network(self._netns)
             yield self
         finally:
-            _setns(home)
+            enter_network(home)
             os.close(home)
 
     def command(self, argv, uid=None, gid=None, groups=()):
@@ -89,6 +80,8 @@ class Namespace:
     def popen(self, *argv, uid=None, gid=None, groups=(), **options):
         """Starts a command here; it is killed with the namespace at the latest."""
         options.setdefault("stdin", subprocess.DEVNULL)
+        # Ctrl-C is for the runner, which ends the rest in its order.
+        options.setdefault("start_new_session", True)
         process = subprocess.Popen(self.command(argv, uid, gid, groups), text=True, **options)
         self._children.append(process)
         return process
