@@ -57,11 +57,9 @@ vmnet_return_t
 vmnet_network_configuration_add_dhcp_reservation(vmnet_network_configuration_ref config,
 						 const ether_addr_t *client,
 						 const struct in_addr *reservation);
-vmnet_return_t
-vmnet_network_configuration_add_port_forwarding_rule(vmnet_network_configuration_ref config,
-						     uint8_t protocol, sa_family_t family,
-						     uint16_t internal_port, uint16_t external_port,
-						     const void *internal_address);
+vmnet_return_t vmnet_network_configuration_add_port_forwarding_rule(
+	vmnet_network_configuration_ref config, uint8_t protocol, sa_family_t family,
+	uint16_t internal_port, uint16_t external_port, const void *internal_address);
 void vmnet_network_configuration_disable_nat44(vmnet_network_configuration_ref config);
 void vmnet_network_configuration_disable_nat66(vmnet_network_configuration_ref config);
 void vmnet_network_configuration_disable_dhcp(vmnet_network_configuration_ref config);
@@ -81,13 +79,13 @@ void vmnet_network_get_ipv6_prefix(vmnet_network_ref network, struct in6_addr *p
 
 typedef struct vmnet_interface *interface_ref;
 typedef void (^vmnet_start_interface_completion_handler_t)(vmnet_return_t status,
-							    xpc_object_t parameters);
+							   xpc_object_t parameters);
 typedef void (^vmnet_interface_completion_handler_t)(vmnet_return_t status);
 
-interface_ref vmnet_interface_start_with_network(vmnet_network_ref network,
-						 xpc_object_t interface_desc,
-						 dispatch_queue_t queue,
-						 vmnet_start_interface_completion_handler_t handler);
+interface_ref
+vmnet_interface_start_with_network(vmnet_network_ref network, xpc_object_t interface_desc,
+				   dispatch_queue_t queue,
+				   vmnet_start_interface_completion_handler_t handler);
 vmnet_return_t vmnet_stop_interface(interface_ref interface, dispatch_queue_t queue,
 				    vmnet_interface_completion_handler_t handler);
 
