@@ -34,6 +34,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 /* What a call returned. The numbers are also those of the macOS protocol. */
 typedef enum {
 	VMNET_BROKER_SUCCESS = 0,
@@ -64,7 +66,8 @@ struct vmnet_broker;
 
 /*
  * Strings and arrays in the structures below belong to the structure, which
- * is freed by the vmnet_broker_*_free() named with the call that returned it.
+ * is freed by the vmnet_broker_*_free() named with the call that returned it. A
+ * call that fails returns NULL in its place.
  * Later versions may add members at their ends.
  */
 
@@ -231,6 +234,7 @@ const char *vmnet_broker_event_name(enum vmnet_broker_event_type type);
  * Turns the connection into one that receives events, and nothing else: every
  * other call on it fails with INVALID_REQUEST from then on, but
  * vmnet_broker_next_event() and vmnet_broker_close(). Holds that it has stay.
+ * Nothing is missed that is asked for after this call has returned.
  *
  * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
  */
@@ -261,7 +265,7 @@ vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);
 
 #ifdef __linux__
 
-/* What vmnet_broker_attach() is asked for. Zero is the default of each member. */
+/* What vmnet_broker_attach() is asked for. Zero is the default of every member but size. */
 struct vmnet_broker_attach_options {
 	size_t size; /* sizeof(struct vmnet_broker_attach_options) */
 	const char *mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
@@ -310,7 +314,9 @@ void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment);
  * The connection's descriptor, for the caller's own event loop. It becomes
  * readable (POLLIN or POLLHUP) when the broker has gone, which ends the holds
  * of the connection, and after vmnet_broker_monitor() when an event has come.
- * It stays the library's: never read, write or close it.
+ * Several events may come at once: take them with vmnet_broker_next_event() and
+ * a timeout of 0 until there is none. The descriptor stays the library's: never
+ * read, write or close it.
  */
 int vmnet_broker_fd(const struct vmnet_broker *broker);
 
@@ -344,6 +350,8 @@ xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, con
 xpc_object_t vmnet_broker_acquire_network(const char *network_name, vmnet_broker_return_t *status);
 
 #endif /* __APPLE__ */
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

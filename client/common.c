@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of libvmnet-broker that knows no system: its structures and sentences. */
+#include "common.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NETWORK_NAME_MAX 63
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+static const char *const event_names[] = {
+	[VMNET_BROKER_NETWORK_CREATED] = "network_created",
+	[VMNET_BROKER_NETWORK_REMOVED] = "network_removed",
+	[VMNET_BROKER_CLIENT_ACQUIRED] = "client_acquired",
+	[VMNET_BROKER_CLIENT_RELEASED] = "client_released",
+	[VMNET_BROKER_INTERFACE_ATTACHED] = "interface_attached",
+	[VMNET_BROKER_INTERFACE_DETACHED] = "interface_detached",
+	[VMNET_BROKER_LEASE_ADDED] = "lease_added",
+	[VMNET_BROKER_LEASE_REMOVED] = "lease_removed",
+};
+
+#define N_EVENTS ((int)(sizeof(event_names) / sizeof(event_names[0])))
+
+const char *vmnet_broker_strerror(vmnet_broker_return_t status)
+{
+	switch (status) {
+	case VMNET_BROKER_SUCCESS:
+		return "success";
+	case VMNET_BROKER_XPC_FAILURE:
+		return "the broker cannot be reached, or has ended the connection";
+	case VMNET_BROKER_INVALID_REPLY:
+		return "the broker's reply is not understood; it may be of another version";
+	case VMNET_BROKER_NOT_ALLOWED:
+		return "this user is not allowed to do that";
+	case VMNET_BROKER_INVALID_REQUEST:
+		return "the request is not valid";
+	case VMNET_BROKER_NOT_FOUND:
+		return "no such network is configured";
+	case VMNET_BROKER_CREATE_FAILURE:
+		return "the network or interface cannot be created";
+	case VMNET_BROKER_INTERNAL_ERROR:
+		return "out of memory, or a limit was reached";
+	}
+	return "unknown status";
+}
+
+const char *vmnet_broker_event_name(enum vmnet_broker_event_type type)
+{
+	return (int)type >= 0 && (int)type < N_EVENTS ? event_names[type] : "unknown";
+}
+
+enum vmnet_broker_event_type vmnet_broker_event_type(const char *name)
+{
+	for (int type = 0; type < N_EVENTS; type++)
+		if (strcmp(name, event_names[type]) == 0)
+			return (enum vmnet_broker_event_type)type;
+	return VMNET_BROKER_EVENT_UNKNOWN;
+}
+
+bool vmnet_broker_is_network_name(const char *name)
+{
+	size_t length = name ? strlen(name) : 0;
+
+	return length >= 1 && length <= NETWORK_NAME_MAX && strspn(name, "._-") == 0 &&
+	       strspn(name, LETTERS_AND_DIGITS "._-") == length;
+}
+
+void vmnet_broker_set_error(char **error, const char *format, ...)
+{
+	char *text;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	free(*error);
+	*error = text;
+}
+
+void vmnet_broker_network_clear(struct vmnet_broker_network *network)
+{
+	free(network->name);
+	free(network->description);
+	free(network->ipv4_subnet);
+	free(network->ipv4_gateway);
+	free(network->ipv6_prefix);
+	free(network->bridge);
+}
+
+void vmnet_broker_interface_clear(struct vmnet_broker_interface *interface)
+{
+	free(interface->name);
+	free(interface->mac_address);
+}
+
+void vmnet_broker_client_clear(struct vmnet_broker_client *client)
+{
+	free(client->command);
+}
+
+void vmnet_broker_lease_clear(struct vmnet_broker_lease *lease)
+{
+	free(lease->mac_address);
+	free(lease->address);
+	free(lease->hostname);
+}
+
+void vmnet_broker_network_free(struct vmnet_broker_network *network)
+{
+	if (!network)
+		return;
+	vmnet_broker_network_clear(network);
+	free(network);
+}
+
+void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n_networks)
+{
+	if (!networks)
+		return;
+	for (size_t i = 0; i < n_networks; i++)
+		vmnet_broker_network_free(networks[i]);
+	free(networks);
+}
+
+void vmnet_broker_inspection_free(struct vmnet_broker_inspection *inspection)
+{
+	if (!inspection)
+		return;
+	vmnet_broker_network_clear(&inspection->network);
+	for (size_t i = 0; i < inspection->n_clients; i++)
+		vmnet_broker_client_clear(&inspection->clients[i]);
+	for (size_t i = 0; i < inspection->n_interfaces; i++)
+		vmnet_broker_interface_clear(&inspection->interfaces[i]);
+	for (size_t i = 0; i < inspection->n_leases; i++)
+		vmnet_broker_lease_clear(&inspection->leases[i]);
+	free(inspection->clients);
+	free(inspection->interfaces);
+	free(inspection->leases);
+	free(inspection->fault);
+	free(inspection);
+}
+
+void vmnet_broker_event_free(struct vmnet_broker_event *event)
+{
+	if (!event)
+		return;
+	if (event->interface)
+		vmnet_broker_interface_clear(event->interface);
+	if (event->client)
+		vmnet_broker_client_clear(event->client);
+	if (event->lease)
+		vmnet_broker_lease_clear(event->lease);
+	free(event->interface);
+	free(event->client);
+	free(event->lease);
+	free(event->network);
+	free(event);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What both systems' libraries share beyond the public header. In a static
+ * library these names are its users' too, hence the prefix.
+ */
+#ifndef VMNET_BROKER_COMMON_H
+#define VMNET_BROKER_COMMON_H
+
+#include "vmnet-broker.h"
+
+/* Each frees what a structure has, not the structure itself, which may be all zero. */
+void vmnet_broker_network_clear(struct vmnet_broker_network *network);
+void vmnet_broker_interface_clear(struct vmnet_broker_interface *interface);
+void vmnet_broker_client_clear(struct vmnet_broker_client *client);
+void vmnet_broker_lease_clear(struct vmnet_broker_lease *lease);
+
+/* The type with this name of the protocol, or VMNET_BROKER_EVENT_UNKNOWN. */
+enum vmnet_broker_event_type vmnet_broker_event_type(const char *name);
+
+/* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. NULL is no name. */
+bool vmnet_broker_is_network_name(const char *name);
+
+/* Replaces *error, which is allocated or NULL, by a sentence; by NULL when memory is short. */
+void vmnet_broker_set_error(char **error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libvmnet-broker on Linux: each call is one Varlink call, and waits for its
+ * reply. The interface file, data/com.github.nirs.vmnetbroker.varlink, says
+ * what is sent and received.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common.h"
+#include "decode.h"
+#include "transport.h"
+
+#define INTERFACE "com.github.nirs.vmnetbroker."
+#define SERVICE "org.varlink.service."
+
+#define ADDRESS_VARIABLE "VMNET_BROKER_SOCKET"
+#define ADDRESS_DEFAULT "/run/vmnet-broker/socket"
+
+#define QUEUES_MAX 16U
+#define NETWORK_NAME_SIZE 64
+
+struct vmnet_broker {
+	struct transport transport;
+	bool monitoring;
+	char *error; /* NULL: none */
+};
+
+static const struct {
+	const char *name;
+	vmnet_broker_return_t status;
+} error_statuses[] = {
+	{ INTERFACE "NetworkNotFound", VMNET_BROKER_NOT_FOUND },
+	{ INTERFACE "NotAllowed", VMNET_BROKER_NOT_ALLOWED },
+	{ INTERFACE "NotAcquired", VMNET_BROKER_INVALID_REQUEST },
+	{ INTERFACE "CreateFailed", VMNET_BROKER_CREATE_FAILURE },
+	{ INTERFACE "LimitExceeded", VMNET_BROKER_INTERNAL_ERROR },
+	{ INTERFACE "InvalidConfiguration", VMNET_BROKER_INVALID_REQUEST },
+	{ INTERFACE "ParameterRefused", VMNET_BROKER_INVALID_REQUEST },
+	{ INTERFACE "Internal", VMNET_BROKER_INTERNAL_ERROR },
+	{ SERVICE "InvalidParameter", VMNET_BROKER_INVALID_REQUEST },
+};
+
+#define N_ERROR_STATUSES (sizeof(error_statuses) / sizeof(error_statuses[0]))
+
+const char *vmnet_broker_address(void)
+{
+	const char *address = secure_getenv(ADDRESS_VARIABLE);
+
+	return address && address[0] != '\0' ? address : ADDRESS_DEFAULT;
+}
+
+struct vmnet_broker *vmnet_broker_connect(vmnet_broker_return_t *status)
+{
+	struct vmnet_broker *broker = calloc(1, sizeof(*broker));
+	vmnet_broker_return_t ignored;
+	int r;
+
+	if (!status)
+		status = &ignored;
+	if (!broker) {
+		*status = VMNET_BROKER_INTERNAL_ERROR;
+		return NULL;
+	}
+	broker->transport = (struct transport)TRANSPORT_INIT;
+	r = vmnet_broker_transport_connect(&broker->transport, vmnet_broker_address());
+	if (r < 0) {
+		vmnet_broker_close(broker);
+		errno = -r;
+		*status = VMNET_BROKER_XPC_FAILURE;
+		return NULL;
+	}
+	*status = VMNET_BROKER_SUCCESS;
+	return broker;
+}
+
+void vmnet_broker_close(struct vmnet_broker *broker)
+{
+	if (!broker)
+		return;
+	vmnet_broker_transport_close(&broker->transport);
+	free(broker->error);
+	free(broker);
+}
+
+const char *vmnet_broker_error(const struct vmnet_broker *broker)
+{
+	return broker->error ? broker->error : "";
+}
+
+int vmnet_broker_fd(const struct vmnet_broker *broker)
+{
+	return broker->transport.fd;
+}
+
+/* Failures */
+
+/* The library's own sentence for a status, about a network or, with NULL, about none. */
+static vmnet_broker_return_t failed(struct vmnet_broker *broker, vmnet_broker_return_t status,
+				    const char *network)
+{
+	if (network)
+		vmnet_broker_set_error(&broker->error, "network \"%s\": %s", network,
+				       vmnet_broker_strerror(status));
+	else
+		vmnet_broker_set_error(&broker->error, "%s", vmnet_broker_strerror(status));
+	return status;
+}
+
+/* The same for what the transport returned. There is no way to go on, except to end. */
+static vmnet_broker_return_t transport_failed(struct vmnet_broker *broker, int r,
+					      const char *network)
+{
+	vmnet_broker_transport_shut_down(&broker->transport);
+	if (r == -ENOMEM)
+		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, network);
+	return failed(broker,
+		      r == -EMSGSIZE ? VMNET_BROKER_INVALID_REPLY : VMNET_BROKER_XPC_FAILURE,
+		      network);
+}
+
+/* The same for a message that is none. What follows it cannot be understood, either. */
+static vmnet_broker_return_t message_failed(struct vmnet_broker *broker, const char *network)
+{
+	vmnet_broker_transport_shut_down(&broker->transport);
+	return failed(broker, VMNET_BROKER_INVALID_REPLY, network);
+}
+
+/* The broker's own reason, which the network's name is put before if it has none. */
+static void set_reason(struct vmnet_broker *broker, const char *reason, const char *network)
+{
+	char quoted[NETWORK_NAME_SIZE + 2];
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", network ? network : "");
+	if (network && !strstr(reason, quoted))
+		vmnet_broker_set_error(&broker->error, "network \"%s\": %s", network, reason);
+	else
+		vmnet_broker_set_error(&broker->error, "%s", reason);
+}
+
+/* The status of one of the broker's errors; INVALID_REPLY for one that is not known. */
+static vmnet_broker_return_t error_status(const char *name)
+{
+	for (size_t i = 0; i < N_ERROR_STATUSES; i++)
+		if (strcmp(error_statuses[i].name, name) == 0)
+			return error_statuses[i].status;
+	return VMNET_BROKER_INVALID_REPLY;
+}
+
+/* Turns the broker's error, whose parameters may be NULL, into a status and a sentence. */
+static vmnet_broker_return_t error_failed(struct vmnet_broker *broker, const char *name,
+					  const json_t *parameters, const char *network)
+{
+	const char *reason = json_string_value(json_object_get(parameters, "reason"));
+
+	if (reason && reason[0] != '\0')
+		set_reason(broker, reason, network);
+	else
+		vmnet_broker_set_error(&broker->error,
+				       "the broker answered with %s; it may be of another version",
+				       name);
+	return error_status(name);
+}
+
+/* A name is checked here, too: what is none need not be text that can be sent. */
+static bool is_name(struct vmnet_broker *broker, const char *name)
+{
+	if (vmnet_broker_is_network_name(name))
+		return true;
+	vmnet_broker_set_error(&broker->error,
+			       "\"%s\" is no network name: it is 1 to 63 of a-z A-Z 0-9 . _ - and "
+			       "starts with a letter or digit",
+			       name ? name : "");
+	return false;
+}
+
+/* Calls */
+
+/* The text of a call; NULL without memory. parameters is taken over, and may be NULL so. */
+static char *call_text(const char *method, json_t *parameters, bool more)
+{
+	json_t *message = json_pack("{s:s, s:o}", "method", method, "parameters", parameters);
+	char *text = NULL;
+
+	if (message && (!more || json_object_set_new(message, "more", json_true()) == 0))
+		text = json_dumps(message, JSON_COMPACT);
+	json_decref(message);
+	return text;
+}
+
+static vmnet_broker_return_t send_call(struct vmnet_broker *broker, const char *method,
+				       json_t *parameters, bool more, const char *network)
+{
+	char *text = call_text(method, parameters, more);
+	int r;
+
+	if (!text)
+		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, network);
+	r = vmnet_broker_transport_send(&broker->transport, text, strlen(text) + 1);
+	free(text);
+	/* A broker that ends the connection may have said why: that is for the receiver to find. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return transport_failed(broker, r, network);
+	return VMNET_BROKER_SUCCESS;
+}
+
+/*
+ * Takes a message apart.
+ * reply: gets its parameters, for json_decref().
+ */
+static vmnet_broker_return_t take_reply(struct vmnet_broker *broker, const char *text,
+					size_t length, const char *network, json_t **reply)
+{
+	json_t *message = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *error = json_object_get(message, "error");
+	json_t *parameters = json_object_get(message, "parameters");
+	vmnet_broker_return_t status = VMNET_BROKER_SUCCESS;
+
+	if (!json_is_object(message) || (error && !json_is_string(error)) ||
+	    (parameters && !json_is_object(parameters)))
+		status = message_failed(broker, network);
+	else if (error)
+		status = error_failed(broker, json_string_value(error), parameters, network);
+	else
+		*reply = parameters ? json_incref(parameters) : json_object();
+	json_decref(message);
+	return status;
+}
+
+static vmnet_broker_return_t receive_reply(struct vmnet_broker *broker, const char *network,
+					   json_t **reply)
+{
+	const char *message;
+	size_t length;
+	int r;
+
+	do
+		r = vmnet_broker_transport_receive(&broker->transport, -1, &message, &length);
+	while (r == -EINTR);
+	if (r < 0)
+		return transport_failed(broker, r, network);
+	return take_reply(broker, message, length, network, reply);
+}
+
+/*
+ * Makes a call and waits for its reply.
+ * parameters: taken over.
+ * network: the one that it is about, for sentences; or NULL.
+ * reply: gets the parameters, for json_decref().
+ */
+static vmnet_broker_return_t call(struct vmnet_broker *broker, const char *method,
+				  json_t *parameters, const char *network, json_t **reply)
+{
+	vmnet_broker_return_t status;
+
+	if (broker->monitoring) {
+		json_decref(parameters);
+		vmnet_broker_set_error(&broker->error,
+				       "this connection monitors; use another one for calls");
+		return VMNET_BROKER_INVALID_REQUEST;
+	}
+	status = send_call(broker, method, parameters, false, network);
+	if (status == VMNET_BROKER_SUCCESS)
+		status = receive_reply(broker, network, reply);
+	return status;
+}
+
+/* The end of a call whose reply was decoded: the status, and a sentence if it is no success. */
+static vmnet_broker_return_t decoded(struct vmnet_broker *broker, vmnet_broker_return_t status,
+				     const char *network)
+{
+	return status == VMNET_BROKER_SUCCESS ? status : failed(broker, status, network);
+}
+
+/* What the header promises */
+
+vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
+					   struct vmnet_broker_network **network)
+{
+	struct vmnet_broker_network *acquired = NULL;
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	if (network)
+		*network = NULL;
+	if (!is_name(broker, name))
+		return VMNET_BROKER_INVALID_REQUEST;
+	status = call(broker, INTERFACE "Acquire", json_pack("{s:s}", "network", name), name,
+		      &reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	status = decoded(broker,
+			 vmnet_broker_decode_network(json_object_get(reply, "network"), &acquired),
+			 name);
+	json_decref(reply);
+	if (network)
+		*network = acquired;
+	else
+		vmnet_broker_network_free(acquired);
+	return status;
+}
+
+vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	if (!is_name(broker, name))
+		return VMNET_BROKER_INVALID_REQUEST;
+	status = call(broker, INTERFACE "Release", json_pack("{s:s}", "network", name), name,
+		      &reply);
+	if (status == VMNET_BROKER_SUCCESS)
+		json_decref(reply);
+	return status;
+}
+
+vmnet_broker_return_t vmnet_broker_list(struct vmnet_broker *broker,
+					struct vmnet_broker_network ***networks, size_t *n_networks)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	*networks = NULL;
+	*n_networks = 0;
+	status = call(broker, INTERFACE "ListNetworks", json_object(), NULL, &reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	status = decoded(broker, vmnet_broker_decode_networks(reply, networks, n_networks), NULL);
+	json_decref(reply);
+	return status;
+}
+
+vmnet_broker_return_t vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
+					   struct vmnet_broker_inspection **inspection)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	*inspection = NULL;
+	if (!is_name(broker, name))
+		return VMNET_BROKER_INVALID_REQUEST;
+	status = call(broker, INTERFACE "Inspect", json_pack("{s:s}", "network", name), name,
+		      &reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	status = decoded(broker, vmnet_broker_decode_inspection(reply, inspection), name);
+	json_decref(reply);
+	return status;
+}
+
+vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	status = call(broker, INTERFACE "Reload", json_object(), NULL, &reply);
+	if (status == VMNET_BROKER_SUCCESS)
+		json_decref(reply);
+	return status;
+}
+
+/*
+ * Calls of a connection are served in order, and Monitor is not answered before
+ * the first event. The reply to the call before it tells that it is next: what
+ * anybody asks for after that is served later.
+ */
+vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	if (broker->monitoring)
+		return VMNET_BROKER_SUCCESS;
+	status = send_call(broker, SERVICE "GetInfo", json_object(), false, NULL);
+	if (status == VMNET_BROKER_SUCCESS)
+		status = send_call(broker, INTERFACE "Monitor", json_object(), true, NULL);
+	if (status == VMNET_BROKER_SUCCESS)
+		status = receive_reply(broker, NULL, &reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	json_decref(reply);
+	broker->monitoring = true;
+	return VMNET_BROKER_SUCCESS;
+}
+
+vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
+					      struct vmnet_broker_event **event)
+{
+	const char *message;
+	vmnet_broker_return_t status;
+	size_t length;
+	json_t *reply;
+	int r;
+
+	*event = NULL;
+	if (!broker->monitoring) {
+		vmnet_broker_set_error(&broker->error, "this connection does not monitor; call "
+						       "vmnet_broker_monitor() first");
+		return VMNET_BROKER_INVALID_REQUEST;
+	}
+	r = vmnet_broker_transport_receive(&broker->transport, timeout, &message, &length);
+	if (r == -ETIMEDOUT || r == -EINTR)
+		return VMNET_BROKER_SUCCESS;
+	if (r < 0)
+		return transport_failed(broker, r, NULL);
+	status = take_reply(broker, message, length, NULL, &reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	status = decoded(broker, vmnet_broker_decode_event(json_object_get(reply, "event"), event),
+			 NULL);
+	json_decref(reply);
+	return status;
+}
+
+/* Interfaces */
+
+/* Of the form of a MAC address, which the broker will look at more closely. */
+static bool has_mac_form(const char *text)
+{
+	return strlen(text) == sizeof("00:00:00:00:00:00") - 1 &&
+	       strspn(text, "0123456789abcdefABCDEF:") == strlen(text);
+}
+
+/* Takes what the caller knows of the options. Returns false with a sentence. */
+static bool take_options(struct vmnet_broker *broker, const char *network,
+			 const struct vmnet_broker_attach_options *given,
+			 struct vmnet_broker_attach_options *options)
+{
+	*options = (struct vmnet_broker_attach_options){ .size = sizeof(*options) };
+	if (given && given->size < sizeof(*options)) {
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": the options' size is not set", network);
+		return false;
+	}
+	if (given)
+		*options = *given;
+	if (options->mac_address && !has_mac_form(options->mac_address)) {
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": \"%s\" is no MAC address; write it like "
+				       "52:54:00:12:34:56",
+				       network, options->mac_address);
+		return false;
+	}
+	if (options->queues > QUEUES_MAX) {
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": an interface has 1 to %u queues, not %u",
+				       network, QUEUES_MAX, options->queues);
+		return false;
+	}
+	if (options->queues == 0)
+		options->queues = 1;
+	return true;
+}
+
+static json_t *attach_parameters(const char *network,
+				 const struct vmnet_broker_attach_options *options)
+{
+	return json_pack("{s:s, s:s*, s:I, s:b, s:b}", "network", network, "mac_address",
+			 options->mac_address, "queues", (json_int_t)options->queues, "vhost",
+			 options->vhost, "named", options->named);
+}
+
+/* The interface is what was asked for: programs count on their number of queues. */
+static bool fits(const struct vmnet_broker_attachment *attachment,
+		 const struct vmnet_broker_attach_options *options)
+{
+	return attachment->n_tap_fds == (options->named ? 0 : options->queues) &&
+	       (attachment->n_vhost_fds == 0 || attachment->n_vhost_fds == options->queues);
+}
+
+/* Makes an attachment of a reply and the descriptors that came with it. */
+static vmnet_broker_return_t take_attachment(struct vmnet_broker *broker, const json_t *reply,
+					     const char *network,
+					     const struct vmnet_broker_attach_options *options,
+					     struct vmnet_broker_attachment **attachment)
+{
+	struct transport *transport = &broker->transport;
+	struct vmnet_broker_attachment *taken;
+	vmnet_broker_return_t status;
+
+	if (transport->lost_fds) {
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": this process has no room for the "
+				       "interface's descriptors; raise its limit of open files",
+				       network);
+		return VMNET_BROKER_INTERNAL_ERROR;
+	}
+	status = vmnet_broker_decode_attachment(reply, transport->fds, transport->n_fds, &taken);
+	if (status != VMNET_BROKER_SUCCESS)
+		return failed(broker, status, network);
+	if (!fits(taken, options)) {
+		vmnet_broker_attachment_free(taken);
+		return failed(broker, VMNET_BROKER_INVALID_REPLY, network);
+	}
+	*attachment = taken;
+	return VMNET_BROKER_SUCCESS;
+}
+
+vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
+					  const struct vmnet_broker_attach_options *options,
+					  struct vmnet_broker_attachment **attachment)
+{
+	struct vmnet_broker_attach_options checked;
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	*attachment = NULL;
+	if (!is_name(broker, network) || !take_options(broker, network, options, &checked))
+		return VMNET_BROKER_INVALID_REQUEST;
+	broker->transport.wants_fds = true;
+	status = call(broker, INTERFACE "Attach", attach_parameters(network, &checked), network,
+		      &reply);
+	broker->transport.wants_fds = false;
+	if (status == VMNET_BROKER_SUCCESS) {
+		status = take_attachment(broker, reply, network, &checked, attachment);
+		json_decref(reply);
+	}
+	vmnet_broker_transport_close_fds(&broker->transport);
+	return status;
+}
+
+static void close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment)
+{
+	if (!attachment)
+		return;
+	vmnet_broker_interface_clear(&attachment->interface);
+	close_all(attachment->tap_fds, attachment->n_tap_fds);
+	close_all(attachment->vhost_fds, attachment->n_vhost_fds);
+	free(attachment->tap_fds);
+	free(attachment->vhost_fds);
+	free(attachment);
+}
