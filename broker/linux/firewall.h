@@ -3,6 +3,8 @@
  * nftables: what may pass to, from and between a network's machines. One
  * table per network and family, made and removed in one transaction; nobody
  * else's rules are touched. On the worker's thread only.
+ *
+ * Bridged networks have no rules: they are the host's, and stay as it made them.
  */
 #ifndef VMNET_BROKER_FIREWALL_H
 #define VMNET_BROKER_FIREWALL_H
@@ -13,14 +15,34 @@
 struct network_addresses;
 
 /*
- * Makes the network's tables; what an earlier broker left under their names is
- * replaced in the same transaction. Returns 0, or -1 with error
- * (ERROR_CREATE_FAILED, and nothing changed).
+ * The interface group (IFLA_GROUP) that every port of a bridge of ours is put
+ * in: it tells the rules which network a frame comes from, before the frame
+ * reaches the bridge. Not every kernel can be asked for a port's bridge there.
+ *
+ * bridge_index: the bridge's interface index. Numbers this large are nobody
+ * else's: people and their tools count groups from 1.
  */
-int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
-		    struct error *error);
+static inline uint32_t firewall_port_group(unsigned int bridge_index)
+{
+	return 0x766d0000U | (bridge_index & 0xffff);
+}
+
+/*
+ * Makes the network's tables, when its bridge is there; what an earlier broker
+ * left under their names is replaced in the same transaction. Returns 0, or -1
+ * with error (ERROR_CREATE_FAILED, and nothing changed).
+ */
+int firewall_create(const struct network_config *config,
+		    const struct network_addresses *addresses, struct error *error);
 
 /* Removes the network's tables, if they are there. Returns 0, or -1 with error. */
 int firewall_remove(const char *network, struct error *error);
+
+/*
+ * How many frames of machines were dropped because they would have given
+ * addresses, advertised a router, or claimed the gateway's address. Starts at 0
+ * with each life of the network. Returns 0, or -1 when it has no such counter.
+ */
+int firewall_rogue_packets(const char *network, uint64_t *packets);
 
 #endif
