@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# What the scripts share; sourced, with "top" set to the top of the source tree.
+
+# shellcheck source=packages
+. "$top/scripts/packages"
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# Goes on as root: become_root "$@", before the arguments are touched.
+become_root() {
+	[ "$(id -u)" -ne 0 ] || return 0
+	command -v sudo >/dev/null || die "needs root, and there is no sudo"
+	exec sudo -- "$0" "$@"
+}
+
+is_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs those of the packages that are missing; says nothing when none is.
+install_packages() {
+	command -v apt-get >/dev/null || {
+		# shellcheck disable=SC2086,SC2116 # joins the lines of the lists
+		die "there is no apt-get here; install what is in these packages of Debian," \
+			"then use --no-install:" "$(echo $*)"
+	}
+	missing=
+	# shellcheck disable=SC2048 # each argument is a list
+	for package in $*; do
+		is_installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing$missing"
+	log=$(mktemp)
+	# shellcheck disable=SC2086 # a list
+	if ! {
+		apt-get -q update &&
+			DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
+				$missing
+	} >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "apt-get could not install$missing"
+	fi
+	rm -f "$log"
+}
+
+# Runs a command and shows what it printed only when it fails.
+quietly() {
+	quietly_log=$(mktemp)
+	if "$@" >"$quietly_log" 2>&1 </dev/null; then
+		rm -f "$quietly_log"
+		return 0
+	fi
+	cat "$quietly_log" >&2
+	rm -f "$quietly_log"
+	return 1
+}
+
+# build DIR [meson's options]: sets up a build directory, or that which is there anew, and builds.
+build() {
+	build_dir=$1
+	shift
+	if [ -f "$build_dir/build.ninja" ]; then
+		quietly meson configure "$build_dir" "$@" || return 1
+	else
+		quietly meson setup "$build_dir" "$top" "$@" || return 1
+	fi
+	quietly ninja -C "$build_dir"
+}
+
+# What test machines boot; apt may have to be told first what there is.
+make_guest_image() {
+	"$top/tests/machines/make-image" "$1" 2>/dev/null || {
+		quietly apt-get -q update
+		quietly "$top/tests/machines/make-image" "$1"
+	}
+}

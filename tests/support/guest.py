@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real machine: QEMU, started by vmnetctl run as a user without root.
+
+The program in it (tests/machines/init) is spoken to by its serial port.
+"""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+READY = "#ready"
+STATUS = re.compile(r"^#status (\d+)$", re.MULTILINE)
+
+
+class GuestError(AssertionError):
+    """A machine did not answer, or a command in it failed."""
+
+
+class Guest:
+    """A running machine with a device on each of its networks: eth0, eth1, ..."""
+
+    def __init__(self, broker, networks=("default",), uid=65534, kvm=False, queues=1, name="guest"):
+        self.name = name
+        self.uid = uid
+        self._log_path = os.path.join(broker.host.directory, f"{name}.log")
+        self._received = ""
+        program = broker.host.program("vmnetctl/vmnetctl")
+        options = [f"--queues={queues}"]
+        for network in networks:
+            options += ["--network", network]
+        with open(self._log_path, "w", encoding="ascii") as log:
+            self._process = broker.host.popen(
+                program,
+                "run",
+                *options,
+                "--",
+                *self._qemu(broker.host, networks, kvm, queues),
+                uid=uid,
+                env=broker.environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self._output = self._process.stdout.fileno()
+        os.set_blocking(self._output, False)
+
+    @staticmethod
+    def _qemu(host, networks, kvm, queues):
+        argv = [
+            "qemu-system-x86_64",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-machine",
+            "q35,accel=" + ("kvm" if kvm else "tcg"),
+            "-cpu",
+            "host" if kvm else "max",
+            "-smp",
+            str(queues),
+            "-m",
+            "128",
+            "-serial",
+            "stdio",
+            "-kernel",
+            host.program("guest/vmlinuz"),
+            "-initrd",
+            host.program("guest/initramfs"),
+            "-append",
+            "console=ttyS0 quiet panic=-1",
+        ]
+        for index, network in enumerate(networks):
+            of = f":{network}" if index else ""
+            fd, mac = f"{{fd{of}}}", f"{{mac{of}}}"
+            device = f"virtio-net-pci,netdev=n{index},mac={mac},romfile="
+            if queues > 1:
+                fd = f"{{fds{of}}}"
+                device += f",mq=on,vectors={2 * queues + 2}"
+            argv += ["-netdev", f"tap,id=n{index},{'fds' if queues > 1 else 'fd'}={fd}"]
+            argv += ["-device", device]
+        return argv
+
+    def log(self):
+        """What vmnetctl and QEMU had to say."""
+        with open(self._log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def _read(self, deadline, what):
+        """Adds to what was received; fails when nothing comes in time."""
+        readable, _, _ = select.select([self._output], [], [], max(0, deadline - time.monotonic()))
+        if not readable:
+            raise GuestError(f"{self.name}: no answer in time: {what}\n{self._received}")
+        data = os.read(self._output, 65536)
+        if not data:
+            self._process.wait()
+            raise GuestError(
+                f"{self.name} has ended with status {self._process.returncode}: {what}\n"
+                f"{self.log()}{self._received}"
+            )
+        self._received += data.decode(errors="replace").replace("\r", "")
+
+    def boot(self, timeout=60):
+        """Waits until the machine takes commands."""
+        deadline = time.monotonic() + timeout
+        while READY + "\n" not in self._received:
+            self._read(deadline, "boot")
+        self._received = ""
+        return self
+
+    def run(self, command, check=True, timeout=30):
+        """Runs a line of shell in the machine; returns (status, output)."""
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        deadline = time.monotonic() + timeout
+        while not (found := STATUS.search(self._received)):
+            self._read(deadline, command)
+        output, self._received = self._received[: found.start()], self._received[found.end() + 1 :]
+        status = int(found[1])
+        if check and status != 0:
+            raise GuestError(f"{self.name}: {command}: status {status}\n{output}")
+        return status, output
+
+    def output(self, command, **options):
+        return self.run(command, **options)[1].strip()
+
+    def succeeds(self, command, **options):
+        return self.run(command, check=False, **options)[0] == 0
+
+    def dhcp(self, device="eth0", timeout=15):
+        """Gets a lease; returns the address and how many seconds it took."""
+        hostname = f"-x hostname:{self.name}"
+        start = time.monotonic()
+        self.run(
+            f"udhcpc -f -n -q -i {device} -s /bin/dhcp -t {timeout} -T 1 {hostname}",
+            timeout=timeout + 15,
+        )
+        seconds = time.monotonic() - start
+        return self.address(device), seconds
+
+    def address(self, device="eth0"):
+        text = self.output(f"ip -4 -o address show dev {device}")
+        return re.search(r"inet (\S+)/", text)[1]
+
+    def ping(self, address, seconds=3):
+        return self.succeeds(f"ping -c 1 -w {seconds} {address}")
+
+    def resolve(self, name):
+        """The name's addresses, by the servers that DHCP gave."""
+        _, answer = self.run(f"nslookup {name}", check=False)
+        return re.findall(r"^Address(?: \d+)?: +(\S+)$", answer, re.MULTILINE)
+
+    def kill(self):
+        """SIGKILL to the machine itself; returns vmnetctl's exit status."""
+        children = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
+        with open(children, encoding="ascii") as file:
+            for pid in file.read().split():
+                os.kill(int(pid), signal.SIGKILL)
+        return self._process.wait(timeout=20)
+
+    def poweroff(self):
+        """Lets the machine end by itself; returns vmnetctl's exit status."""
+        self._process.stdin.write("poweroff -f\n")
+        self._process.stdin.flush()
+        return self._process.wait(timeout=20)
+
+    def close(self):
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                self.kill()
+            self._process.kill()
+            self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
