@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmnetctl hold: holds networks until interrupted. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "process.h"
+#include "table.h"
+#include "text.h"
+#include "vmnetctl.h"
+
+static int acquire(struct vmnet_broker *broker, const char *name, struct table *table)
+{
+	struct vmnet_broker_network *network;
+	vmnet_broker_return_t status = vmnet_broker_acquire(broker, name, &network);
+
+	if (status != VMNET_BROKER_SUCCESS)
+		return complain_of(broker, status);
+	table_text(table, network->name);
+	table_text(table, network->ipv4_subnet);
+	table_text(table, network->ipv4_gateway);
+	table_text(table, network->ipv6_prefix);
+	table_text(table, network->bridge);
+	vmnet_broker_network_free(network);
+	return DONE;
+}
+
+/* All of them or none: what was acquired before a failure ends with the connection. */
+static int acquire_all(struct vmnet_broker *broker, char **names, struct table *table)
+{
+	static const char *const titles[] = { "NETWORK", "SUBNET", "HOST'S ADDRESS", "PREFIX",
+					      "BRIDGE" };
+	const size_t n_titles = sizeof(titles) / sizeof(titles[0]);
+	int result = DONE;
+
+	table_start(table, n_titles);
+	for (size_t i = 0; i < n_titles; i++)
+		table_text(table, titles[i]);
+	for (; *names && result == DONE; names++)
+		result = acquire(broker, *names, table);
+	return result;
+}
+
+static int hold_until_end(struct vmnet_broker *broker, struct table *table)
+{
+	/* Who reads that they are held may interrupt at once. */
+	if (catch_end() < 0 || table_print(table) != DONE)
+		return FAILED;
+	puts("\nHeld until interrupted.");
+	(void)fflush(stdout); /* main() looks whether it could be written */
+	switch (wait_for_end(broker)) {
+	case END_SIGNAL:
+		puts("Released.");
+		return DONE;
+	case END_BROKER:
+		complain("the broker has gone, and what was held is held no longer");
+		return FAILED;
+	default:
+		return FAILED;
+	}
+}
+
+int hold(int argc, char **argv)
+{
+	struct vmnet_broker *broker;
+	struct table table;
+	int result = read_arguments(argc, argv, NULL, 1, INT_MAX, "NETWORK");
+
+	if (result != DONE)
+		return result;
+	broker = connect_to_broker();
+	if (!broker)
+		return FAILED;
+	result = acquire_all(broker, argv + optind, &table);
+	if (result == DONE)
+		result = hold_until_end(broker, &table);
+	table_clear(&table);
+	vmnet_broker_close(broker);
+	return result;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine's address on Linux: the broker knows the leases. */
+#include "../../broker/address.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "../system.h"
+#include "../text.h"
+#include "../vmnetctl.h"
+
+static bool is_of(const struct vmnet_broker_lease *lease, const char *machine)
+{
+	struct mac_address wanted, mac;
+
+	if (lease->hostname && strcasecmp(lease->hostname, machine) == 0)
+		return true;
+	return mac_address_parse(machine, &wanted) == 0 &&
+	       mac_address_parse(lease->mac_address, &mac) == 0 && mac_address_equal(&wanted, &mac);
+}
+
+/* The machine's lease, or NULL; of several an IPv4 one, which every program can use. */
+static const struct vmnet_broker_lease *find_lease(const struct vmnet_broker_inspection *inspection,
+						   const char *machine)
+{
+	const struct vmnet_broker_lease *found = NULL;
+
+	for (size_t i = 0; i < inspection->n_leases; i++) {
+		const struct vmnet_broker_lease *lease = &inspection->leases[i];
+
+		if (is_of(lease, machine) && (!found || strchr(found->address, ':')))
+			found = lease;
+	}
+	return found;
+}
+
+int find_address(struct vmnet_broker *broker, const char *network, const char *machine,
+		 char **address)
+{
+	struct vmnet_broker_inspection *inspection;
+	vmnet_broker_return_t status = vmnet_broker_inspect(broker, network, &inspection);
+	const struct vmnet_broker_lease *lease;
+	int result = DONE;
+
+	*address = NULL;
+	if (status != VMNET_BROKER_SUCCESS)
+		return complain_of(broker, status);
+	lease = find_lease(inspection, machine);
+	if (lease) {
+		*address = strdup(lease->address);
+		if (!*address) {
+			complain("out of memory");
+			result = FAILED;
+		}
+	}
+	vmnet_broker_inspection_free(inspection);
+	return result;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl run on Linux: attaches an interface to each network, and runs a
+ * command that gets them as descriptors. vmnetctl keeps the holds for as long
+ * as the command runs, and no descriptor.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../process.h"
+#include "../system.h"
+#include "../template.h"
+#include "../text.h"
+#include "../vmnetctl.h"
+
+#define QUEUES_MAX 16
+
+const char run_synopsis[] = "--network NETWORK [OPTION...] [--network ...] [--] COMMAND [ARG...]";
+const char run_description[] = "Run a command with an interface on each network";
+const char run_help[] =
+	"  --network NETWORK   attach an interface to it; may be given more than once\n"
+	"  --mac ADDRESS       the interface's MAC address, instead of a generated one\n"
+	"  --queues N          queues of the interface, each with a descriptor (1 to 16)\n"
+	"  --vhost             open /dev/vhost-net as well, once per queue\n"
+	"  --named             make a device that the command can open by its name\n"
+	"\n"
+	"The last four are about the --network before them; in front of the first one,\n"
+	"about all.\n"
+	"\n"
+	"Replaced in the command's arguments, for the first network, or with :NETWORK\n"
+	"before the closing brace for the one of that name:\n"
+	"  {fd}        the descriptor of the TAP device\n"
+	"  {fds}       those of all queues, as in 5:6:7\n"
+	"  {vhostfd}   the descriptor of /dev/vhost-net\n"
+	"  {vhostfds}  those for all queues\n"
+	"  {ifname}    the name of the device on the host\n"
+	"  {mac}       the MAC address that the machine is to use\n"
+	"\n"
+	"The exit status is the command's, 128 plus the number of the signal that ended\n"
+	"it, 127 when it is not found, 126 when it cannot be run, or 125 when it was not\n"
+	"started.\n";
+
+const char broker_gone[] = "the broker has gone; the machine keeps its network";
+
+struct request {
+	const char *network;
+	struct vmnet_broker_attach_options options;
+	struct vmnet_broker_attachment *attachment; /* NULL until attached */
+};
+
+/* The command line. One request per --network. */
+struct arguments {
+	struct request *requests;
+	size_t n_requests;
+	char **command; /* ends with NULL */
+};
+
+/* Returns the options of the new request, or NULL after complaining. */
+static struct vmnet_broker_attach_options *
+add_request(struct arguments *arguments, const char *network,
+	    const struct vmnet_broker_attach_options *defaults)
+{
+	struct request *request = &arguments->requests[arguments->n_requests];
+
+	for (size_t i = 0; i < arguments->n_requests; i++) {
+		if (strcmp(arguments->requests[i].network, network) != 0)
+			continue;
+		complain("--network %s is given twice", network);
+		return NULL;
+	}
+	*request = (struct request){ .network = network, .options = *defaults };
+	arguments->n_requests++;
+	return &request->options;
+}
+
+/* Fills arguments, whose requests have room for all. Returns DONE, WRONG_USAGE or SHOW_HELP. */
+static int parse(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{ "network", required_argument, NULL, 'n' },
+		{ "mac", required_argument, NULL, 'm' },
+		{ "queues", required_argument, NULL, 'q' },
+		{ "vhost", no_argument, NULL, 'v' },
+		{ "named", no_argument, NULL, 'd' },
+		{ 0 },
+	};
+	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
+	struct vmnet_broker_attach_options *current = &defaults;
+	int option, queues;
+
+	while ((option = next_option(argc, argv, OPTIONS_FIRST, options)) != -1) {
+		switch (option) {
+		case 'n':
+			current = add_request(arguments, optarg, &defaults);
+			if (!current)
+				return WRONG_USAGE;
+			break;
+		case 'm':
+			current->mac_address = optarg;
+			break;
+		case 'q':
+			queues = option_number("--queues", optarg, 1, QUEUES_MAX);
+			if (queues < 0)
+				return WRONG_USAGE;
+			current->queues = (uint32_t)queues;
+			break;
+		case 'v':
+			current->vhost = true;
+			break;
+		case 'd':
+			current->named = true;
+			break;
+		default:
+			return option;
+		}
+	}
+	if (arguments->n_requests == 0) {
+		complain("--network is missing");
+		return WRONG_USAGE;
+	}
+	arguments->command = argv + optind;
+	return check_arguments(argc, 1, argc, "COMMAND");
+}
+
+static int attach(struct vmnet_broker *broker, struct request *request)
+{
+	vmnet_broker_return_t status = vmnet_broker_acquire(broker, request->network, NULL);
+
+	if (status == VMNET_BROKER_SUCCESS)
+		status = vmnet_broker_attach(broker, request->network, &request->options,
+					     &request->attachment);
+	return status == VMNET_BROKER_SUCCESS ? DONE : complain_of(broker, status);
+}
+
+static void free_command(char **command)
+{
+	for (char **word = command; word && *word; word++)
+		free(*word);
+	free(command);
+}
+
+/* The command with its words replaced, for free_command(), or NULL after complaining. */
+static char **fill_in(char **command, const struct substitution *substitutions, size_t n)
+{
+	size_t length = 0;
+	char **filled;
+
+	while (command[length])
+		length++;
+	filled = calloc(length + 1, sizeof(*filled));
+	if (!filled) {
+		complain("out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < length; i++) {
+		filled[i] = substitute(command[i], substitutions, n);
+		if (filled[i])
+			continue;
+		free_command(filled);
+		return NULL;
+	}
+	return filled;
+}
+
+static struct substitution describe(const struct request *request)
+{
+	const struct vmnet_broker_attachment *attachment = request->attachment;
+
+	return (struct substitution){
+		.network = request->network,
+		.ifname = attachment->interface.name,
+		.mac = attachment->interface.mac_address,
+		.fds = attachment->tap_fds,
+		.n_fds = attachment->n_tap_fds,
+		.vhost_fds = attachment->vhost_fds,
+		.n_vhost_fds = attachment->n_vhost_fds,
+		.vhost = request->options.vhost,
+	};
+}
+
+/* Adds the request's descriptors to the n in fds. Returns how many there are now. */
+static size_t collect(int *fds, size_t n, const struct vmnet_broker_attachment *attachment)
+{
+	for (size_t i = 0; i < attachment->n_tap_fds; i++)
+		fds[n++] = attachment->tap_fds[i];
+	for (size_t i = 0; i < attachment->n_vhost_fds; i++)
+		fds[n++] = attachment->vhost_fds[i];
+	return n;
+}
+
+/* Starts the command with what was attached. Returns the process, or -1 after complaining. */
+static pid_t start(const struct arguments *arguments)
+{
+	size_t n_requests = arguments->n_requests, n_fds = 0;
+	struct substitution *substitutions = calloc(n_requests, sizeof(*substitutions));
+	int *fds = calloc(n_requests * 2 * QUEUES_MAX, sizeof(*fds));
+	char **command = NULL;
+	pid_t pid = -1;
+
+	if (!substitutions || !fds) {
+		complain("out of memory");
+		goto out;
+	}
+	for (size_t i = 0; i < n_requests; i++) {
+		substitutions[i] = describe(&arguments->requests[i]);
+		n_fds = collect(fds, n_fds, arguments->requests[i].attachment);
+	}
+	command = fill_in(arguments->command, substitutions, n_requests);
+	if (command)
+		pid = start_command(command, fds, n_fds);
+out:
+	free_command(command);
+	free(fds);
+	free(substitutions);
+	return pid;
+}
+
+/* Frees the attachments, and closes the descriptors that are vmnetctl's own. */
+static void free_attachments(struct arguments *arguments)
+{
+	for (size_t i = 0; i < arguments->n_requests; i++) {
+		vmnet_broker_attachment_free(arguments->requests[i].attachment);
+		arguments->requests[i].attachment = NULL;
+	}
+}
+
+/* Returns an exit status: the command's, or one of EXIT_*. */
+static int attach_and_run(struct vmnet_broker *broker, struct arguments *arguments)
+{
+	int result = DONE;
+	pid_t pid = -1;
+
+	for (size_t i = 0; i < arguments->n_requests && result == DONE; i++)
+		result = attach(broker, &arguments->requests[i]);
+	if (result == DONE)
+		pid = start(arguments);
+	free_attachments(arguments);
+	return pid < 0 ? EXIT_OWN_FAILURE : finish_command(broker, pid);
+}
+
+int run(int argc, char **argv)
+{
+	struct arguments arguments = { .requests = calloc((size_t)argc, sizeof(struct request)) };
+	struct vmnet_broker *broker;
+	int result;
+
+	if (!arguments.requests) {
+		complain("out of memory");
+		return EXIT_OWN_FAILURE;
+	}
+	result = parse(argc, argv, &arguments);
+	if (result == DONE) {
+		broker = connect_to_broker();
+		result = broker ? attach_and_run(broker, &arguments) : EXIT_OWN_FAILURE;
+		vmnet_broker_close(broker);
+	}
+	free(arguments.requests);
+	return result;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The small differences of Linux: the broker's socket, signals, descriptors. */
+#include "../system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../text.h"
+
+static void complain_of_socket_permission(const char *path)
+{
+	const struct passwd *owner;
+	const struct group *group;
+	struct stat status;
+
+	if (stat(path, &status) < 0) {
+		complain("permission denied: you may not look for the broker's socket %s", path);
+		return;
+	}
+	owner = getpwuid(status.st_uid);
+	group = getgrgid(status.st_gid);
+	complain("permission denied: the broker's socket %s has mode %04o, owner %s and group %s",
+		 path, (unsigned int)status.st_mode & 07777U, owner ? owner->pw_name : "unknown",
+		 group ? group->gr_name : "unknown");
+}
+
+void complain_of_no_broker(int error)
+{
+	const char *path = vmnet_broker_address();
+
+	if (error == EACCES || error == EPERM)
+		complain_of_socket_permission(path);
+	else if (getenv("VMNET_BROKER_SOCKET"))
+		complain("no broker at %s (from VMNET_BROKER_SOCKET): %s; start one with "
+			 "\"vmnet-broker --socket %s\"",
+			 path, strerror(error), path);
+	else
+		complain("no broker at %s: %s; start one with "
+			 "\"systemctl start vmnet-broker.socket\"",
+			 path, strerror(error));
+}
+
+int watch_broker(struct vmnet_broker *broker)
+{
+	return vmnet_broker_fd(broker);
+}
+
+bool is_from_terminal(const siginfo_t *info)
+{
+	return info->si_code == SI_KERNEL;
+}
+
+int inherit_only(const int *fds, size_t n)
+{
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (fcntl(fds[i], F_SETFD, 0) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for signals, for a command that was started, and for the end of the broker. */
+#ifndef VMNETCTL_PROCESS_H
+#define VMNETCTL_PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <vmnet-broker.h>
+
+/* The statuses of finish_command() beside the command's own, as env(1) and timeout(1) have them. */
+enum {
+	EXIT_OWN_FAILURE = 125, /* no broker, say */
+	EXIT_NOT_EXECUTABLE = 126,
+	EXIT_COMMAND_NOT_FOUND = 127,
+	EXIT_SIGNAL = 128, /* plus the signal's number */
+};
+
+/* What ended wait_for_end(). */
+enum end {
+	END_SIGNAL,
+	END_BROKER,
+	END_FAILED, /* it could not wait, and has complained */
+};
+
+/* From now on SIGINT, SIGTERM and SIGHUP wait for wait_for_end(). Returns 0, or -1 after complaining. */
+int catch_end(void);
+enum end wait_for_end(struct vmnet_broker *broker);
+
+/*
+ * Starts a command with the n descriptors in fds open, and no other beside the
+ * standard three. Signals that vmnetctl gets from then on are for it. It does
+ * not end with vmnetctl, if that is killed.
+ *
+ * Returns the process, for finish_command(), or -1 after complaining.
+ */
+pid_t start_command(char **command, const int *fds, size_t n);
+
+/*
+ * Waits for the command's end, and sends signals on to it. A broker that goes
+ * meanwhile is mentioned, and the command runs on.
+ *
+ * Returns the command's exit status, EXIT_SIGNAL plus the signal that ended
+ * it, or one of the other EXIT_* after complaining.
+ */
+int finish_command(struct vmnet_broker *broker, pid_t pid);
+
+#endif

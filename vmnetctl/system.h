@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam: what differs between the systems. linux/ and darwin/ define all of it. */
+#ifndef VMNETCTL_SYSTEM_H
+#define VMNETCTL_SYSTEM_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmnet-broker.h>
+
+/* The row of "run", which differs most. */
+extern const char run_synopsis[];
+extern const char run_description[];
+extern const char run_help[];
+
+/* What the end of the broker means for a command that runs: one sentence. */
+extern const char broker_gone[];
+
+/* Complains that the broker could not be reached; error is the errno of it. */
+void complain_of_no_broker(int error);
+
+/*
+ * A descriptor that becomes readable when the broker has gone. From then on
+ * the connection is good for nothing else but to be held. Stays open until the
+ * process ends. Returns -1 after complaining.
+ */
+int watch_broker(struct vmnet_broker *broker);
+
+/* Whether a signal came from the terminal, which sends it to the whole process group. */
+bool is_from_terminal(const siginfo_t *info);
+
+/*
+ * Has the next program get standard input, output and error, the n descriptors
+ * in fds, and no other. Returns 0, or -1 with errno.
+ */
+int inherit_only(const int *fds, size_t n);
+
+/*
+ * The address of a machine on a network, by the name that it gave itself or by
+ * its MAC address.
+ *
+ * address: gets it, for free(), or NULL while the machine has none.
+ *
+ * Returns DONE, or FAILED after complaining.
+ */
+int find_address(struct vmnet_broker *broker, const char *network, const char *machine,
+		 char **address);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text for a terminal. Names, commands and sentences come from other people's
+ * programs and machines: what a terminal would act on is shown as an escape.
+ */
+#ifndef VMNETCTL_TEXT_H
+#define VMNETCTL_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * Writes text with each character that is not printable as \xNN, byte by byte.
+ *
+ * stream: NULL to measure only.
+ * keep: unprintable characters to write as they are, "\n" say.
+ *
+ * Returns the columns that it takes on a terminal, what keep names not counted.
+ */
+size_t text_write(FILE *stream, const char *text, const char *keep);
+
+/* Prints one sentence on standard error, after the tool's name. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The nearest to what was written wrong, of the names in an array of n
+ * structures of a size, each starting with its name's pointer. NULL when none
+ * is near.
+ */
+const char *nearest_name(const char *wrong, const void *names, size_t n, size_t size);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl: the table of subcommands. Help, dispatch and completion all come
+ * from it; a subcommand is one file and one row.
+ */
+#include "vmnetctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "system.h"
+#include "text.h"
+
+#define EXIT_USAGE 2
+
+#define JSON_HELP "  --json  print JSON, for scripts\n"
+
+struct subcommand {
+	const char *name;
+	subcommand_function *function;
+	const char *synopsis; /* its arguments */
+	const char *description;
+	const char *help; /* its options, a line each */
+};
+
+static const struct subcommand subcommands[] = {
+	{ "networks", networks, "[--json]", "Show what is configured, and what is active",
+	  JSON_HELP },
+	{ "inspect", inspect, "NETWORK [--json]",
+	  "Show who holds a network, its interfaces and its leases", JSON_HELP },
+	{ "hold", hold, "NETWORK...", "Hold networks until interrupted", "" },
+	{ "run", run, run_synopsis, run_description, run_help },
+	{ "monitor", monitor, "[--json]", "Print events as they happen, one on a line", JSON_HELP },
+	{ "ip", ip, "NETWORK MACHINE [--wait SECONDS]",
+	  "Print the address of a machine, by its name or its MAC address",
+	  "  --wait SECONDS  wait that long for it to have one\n" },
+	{ "reload", reload, "", "Have the broker read its configuration again", "" },
+};
+
+static const size_t n_subcommands = sizeof(subcommands) / sizeof(subcommands[0]);
+
+static void print_usage(FILE *stream, const struct subcommand *subcommand)
+{
+	(void)fprintf(stream, "usage: vmnetctl %s%s%s\n", subcommand->name,
+		      *subcommand->synopsis ? " " : "", subcommand->synopsis);
+}
+
+static int show_subcommand_help(const struct subcommand *subcommand)
+{
+	print_usage(stdout, subcommand);
+	printf("\n%s.\n", subcommand->description);
+	if (*subcommand->help)
+		printf("\nOptions:\n%s", subcommand->help);
+	return DONE;
+}
+
+static int show_help(void)
+{
+	printf("usage: vmnetctl SUBCOMMAND [ARGUMENT...]\n\nSubcommands:\n");
+	for (size_t i = 0; i < n_subcommands; i++)
+		printf("  %-10s%s\n", subcommands[i].name, subcommands[i].description);
+	printf("\nOptions:\n  --help     print this\n  --version  print the version\n"
+	       "\n\"vmnetctl SUBCOMMAND --help\" tells more of each, vmnetctl(1) everything.\n");
+	return DONE;
+}
+
+static int show_version(void)
+{
+	puts("vmnetctl " VMNET_BROKER_VERSION);
+	return DONE;
+}
+
+static int complain_of_subcommand(const char *name)
+{
+	const char *nearest =
+		nearest_name(name, subcommands, n_subcommands, sizeof(subcommands[0]));
+
+	if (nearest)
+		complain("unknown subcommand %s; did you mean %s?", name, nearest);
+	else
+		complain("unknown subcommand %s; \"vmnetctl --help\" lists them", name);
+	return EXIT_USAGE;
+}
+
+static int call(const struct subcommand *subcommand, int argc, char **argv)
+{
+	int result = subcommand->function(argc, argv);
+
+	if (result == SHOW_HELP)
+		return show_subcommand_help(subcommand);
+	if (result == WRONG_USAGE) {
+		print_usage(stderr, subcommand);
+		return EXIT_USAGE;
+	}
+	return result;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	if (argc < 2) {
+		complain("which subcommand? \"vmnetctl --help\" lists them");
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0)
+		return show_help();
+	if (strcmp(argv[1], "--version") == 0)
+		return show_version();
+	for (size_t i = 0; i < n_subcommands; i++) {
+		if (strcmp(argv[1], subcommands[i].name) == 0)
+			return call(&subcommands[i], argc - 1, argv + 1);
+	}
+	return complain_of_subcommand(argv[1]);
+}
+
+/* A descriptor of a machine's must not become anybody's standard output. */
+static int open_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int result;
+
+	if (open_standard_descriptors() < 0)
+		return FAILED;
+	(void)setlocale(LC_CTYPE, "");
+	/* What this process and its command say does not mix within a line. */
+	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+	result = dispatch(argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		complain("cannot write to standard output: %s", strerror(errno));
+		return result == DONE ? FAILED : result;
+	}
+	return result;
+}
