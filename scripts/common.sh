@@ -72,11 +72,3 @@ build() {
 	fi
 	quietly ninja -C "$build_dir"
 }
-
-# What test machines boot; apt may have to be told first what there is.
-make_guest_image() {
-	"$top/tests/machines/make-image" "$1" 2>/dev/null || {
-		quietly apt-get -q update
-		quietly "$top/tests/machines/make-image" "$1"
-	}
-}

@@ -1,9 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real traffic between namespaces, from this process."""
 
+import contextlib
 import os
 import socket
 import threading
+
+
+@contextlib.contextmanager
+def echo_server(namespace, family=socket.AF_INET, timeout=20):
+    """Sends back what one client sends; gives the port."""
+    with namespace.entered():
+        listener = socket.create_server(("", 0), family=family)
+    listener.settimeout(timeout)
+    echo = threading.Thread(target=_echo, args=(listener, timeout))
+    echo.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)  # wakes an accept() that is still waiting
+        echo.join()
+        listener.close()
 
 
 def transfer(client, server, address, size=1 << 20, timeout=20):
@@ -13,25 +30,16 @@ def transfer(client, server, address, size=1 << 20, timeout=20):
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     payload = os.urandom(size)
-    with server.entered():
-        listener = socket.create_server(("", 0), family=family)
-    listener.settimeout(timeout)
-    echo = threading.Thread(target=_echo, args=(listener, timeout))
-    echo.start()
-    try:
+    with echo_server(server, family, timeout) as port:
         with client.entered():
             connection = socket.socket(family, socket.SOCK_STREAM)
         with connection:
             connection.settimeout(timeout)
-            connection.connect((address, listener.getsockname()[1]))
+            connection.connect((address, port))
             sender = threading.Thread(target=_send, args=(connection, payload))
             sender.start()
             received = _receive(connection)
             sender.join()
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)  # wakes an accept() that is still waiting
-        echo.join()
-        listener.close()
     return received == payload
 
 

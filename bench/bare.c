@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bare system calls, without anything that makes them safe to hand to users. */
+#include "bare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
+#include <nftables/libnftables.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SUBNET "10.99.0"
+
+extern char **environ;
+
+static struct nl_sock *netlink_socket;
+static struct nft_ctx *nftables;
+
+void bench_fail(const char *what, const char *why)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, why);
+	exit(EXIT_FAILURE);
+}
+
+static void check_netlink(const char *what, int result)
+{
+	if (result < 0)
+		bench_fail(what, nl_geterror(result));
+}
+
+static void run_nftables(const char *text)
+{
+	if (nft_run_cmd_from_buffer(nftables, text) != 0)
+		bench_fail("nftables", text);
+}
+
+void bare_start(void)
+{
+	netlink_socket = nl_socket_alloc();
+	if (!netlink_socket)
+		bench_fail("netlink", "out of memory");
+	check_netlink("netlink", nl_connect(netlink_socket, NETLINK_ROUTE));
+	nftables = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (!nftables)
+		bench_fail("nftables", "out of memory");
+}
+
+static void create_bridge(const char *bridge)
+{
+	struct rtnl_link *link = rtnl_link_bridge_alloc();
+	struct rtnl_addr *address = rtnl_addr_alloc();
+	struct nl_addr *local = NULL;
+
+	if (!link || !address)
+		bench_fail(bridge, "out of memory");
+	rtnl_link_set_name(link, bridge);
+	rtnl_link_set_flags(link, IFF_UP);
+	check_netlink(bridge, rtnl_link_add(netlink_socket, link, NLM_F_CREATE | NLM_F_EXCL));
+	check_netlink(bridge, nl_addr_parse(SUBNET ".1/24", AF_INET, &local));
+	rtnl_addr_set_ifindex(address, (int)if_nametoindex(bridge));
+	check_netlink(bridge, rtnl_addr_set_local(address, local));
+	check_netlink(bridge, rtnl_addr_add(netlink_socket, address, 0));
+	nl_addr_put(local);
+	rtnl_addr_put(address);
+	rtnl_link_put(link);
+}
+
+static void create_rules(const char *bridge)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+		       "table ip bench {\n"
+		       "	chain forward {\n"
+		       "		type filter hook forward priority 0; policy accept;\n"
+		       "		iifname %s accept\n"
+		       "		oifname %s ct state established,related accept\n"
+		       "	}\n"
+		       "	chain postrouting {\n"
+		       "		type nat hook postrouting priority 100; policy accept;\n"
+		       "		ip saddr " SUBNET ".0/24 oifname != %s masquerade\n"
+		       "	}\n"
+		       "}\n",
+		       bridge, bridge, bridge);
+	run_nftables(text);
+}
+
+static void start_dnsmasq(const char *bridge, const char *directory)
+{
+	char interface[64], pid_file[256], leases[256];
+	char *argv[] = {
+		"dnsmasq",
+		"--conf-file=/dev/null",
+		"--bind-dynamic",
+		"--except-interface=lo",
+		"--dhcp-authoritative",
+		"--dhcp-range=" SUBNET ".2," SUBNET ".254,1h",
+		interface,
+		pid_file,
+		leases,
+		NULL,
+	};
+	pid_t pid;
+	int status;
+
+	(void)snprintf(interface, sizeof(interface), "--interface=%s", bridge);
+	(void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", directory);
+	(void)snprintf(leases, sizeof(leases), "--dhcp-leasefile=%s/leases", directory);
+	errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	if (errno != 0)
+		bench_fail(argv[0], strerror(errno));
+	/* It serves when its first process ends. */
+	if (waitpid(pid, &status, 0) < 0 || status != 0)
+		bench_fail(argv[0], "did not start");
+}
+
+void bare_network_create(const char *bridge, const char *directory)
+{
+	create_bridge(bridge);
+	create_rules(bridge);
+	start_dnsmasq(bridge, directory);
+}
+
+static void stop_dnsmasq(const char *directory)
+{
+	char path[256];
+	FILE *file;
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "%s/pid", directory);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%d", &pid) != 1)
+		bench_fail(path, "no process id");
+	(void)fclose(file);
+	if (kill(pid, SIGTERM) < 0)
+		bench_fail(path, strerror(errno));
+}
+
+void bare_network_remove(const char *bridge, const char *directory)
+{
+	struct rtnl_link *link = rtnl_link_alloc();
+
+	if (!link)
+		bench_fail(bridge, "out of memory");
+	stop_dnsmasq(directory);
+	run_nftables("delete table ip bench\n");
+	rtnl_link_set_name(link, bridge);
+	check_netlink(bridge, rtnl_link_delete(netlink_socket, link));
+	rtnl_link_put(link);
+}
+
+int bare_attach(const char *bridge)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct rtnl_link *old = rtnl_link_alloc();
+	struct rtnl_link *link = rtnl_link_alloc();
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (!old || !link)
+		bench_fail(bridge, "out of memory");
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)
+		bench_fail("/dev/net/tun", strerror(errno));
+	rtnl_link_set_name(old, request.ifr_name);
+	rtnl_link_set_name(link, request.ifr_name);
+	rtnl_link_set_ifalias(link, "bench");
+	rtnl_link_set_master(link, (int)if_nametoindex(bridge));
+	rtnl_link_set_flags(link, IFF_UP);
+	check_netlink(bridge, rtnl_link_change(netlink_socket, old, link, 0));
+	rtnl_link_put(link);
+	rtnl_link_put(old);
+	return fd;
+}
