@@ -3,7 +3,7 @@
 # What the scripts share; sourced, with "top" set to the top of the source tree.
 
 # shellcheck source=packages
-. "$top/scripts/packages"
+. "${top:?}/scripts/packages"
 
 die() {
 	echo "${0##*/}: $*" >&2
@@ -24,9 +24,8 @@ is_installed() {
 # Installs those of the packages that are missing; says nothing when none is.
 install_packages() {
 	command -v apt-get >/dev/null || {
-		# shellcheck disable=SC2086,SC2116 # joins the lines of the lists
 		die "there is no apt-get here; install what is in these packages of Debian," \
-			"then use --no-install:" "$(echo $*)"
+			"then use --no-install: $(echo "$*" | tr -s '\n\t' '  ')"
 	}
 	missing=
 	# shellcheck disable=SC2048 # each argument is a list

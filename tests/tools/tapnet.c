@@ -74,6 +74,7 @@ static void copy_frame(int from, int to)
 int main(int argc, char **argv)
 {
 	int queues = argc - 2;
+	nfds_t n_ends;
 
 	if (queues < 1 || queues > QUEUES_MAX) {
 		fprintf(stderr, "usage: tapnet NAME FD...\n");
@@ -88,13 +89,14 @@ int main(int argc, char **argv)
 		set_offloads(ends[2 * i].fd);
 		set_offloads(ends[2 * i + 1].fd);
 	}
+	n_ends = 2 * (nfds_t)queues;
 	if (puts("ready") == EOF || fflush(stdout) == EOF)
 		fail("stdout");
 
 	for (;;) {
-		if (poll(ends, (nfds_t)(2 * queues), -1) < 0 && errno != EINTR)
+		if (poll(ends, n_ends, -1) < 0 && errno != EINTR)
 			fail("poll");
-		for (int i = 0; i < 2 * queues; i++) {
+		for (nfds_t i = 0; i < n_ends; i++) {
 			if (ends[i].revents & (POLLERR | POLLNVAL))
 				return EXIT_SUCCESS;
 			if (ends[i].revents & POLLIN)
