@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of vmnetctl for fish. Subcommands, options and arguments come from
+# vmnetctl's own help, networks from the broker.
+
+function __vmnetctl_subcommands
+    vmnetctl --help | string replace -rf '^  ([a-z]+) +(.*)' '$1\t$2'
+end
+
+function __vmnetctl_subcommand
+    set -l words (commandline -poc)
+    test (count $words) -ge 2; and echo $words[2]
+end
+
+function __vmnetctl_options
+    set -l subcommand (__vmnetctl_subcommand)
+    test -n "$subcommand"; or return
+    vmnetctl $subcommand --help 2>/dev/null |
+        string replace -rf '^  (--[a-z]+)(?: [A-Z]+)? +(.*)' '$1\t$2'
+end
+
+function __vmnetctl_networks
+    vmnetctl networks --json 2>/dev/null | string replace -rf '^ *"name": "(.*)",$' '$1'
+end
+
+# Whether the next word is an argument of the kind that the subcommand's help calls $argv[1].
+function __vmnetctl_wants
+    set -l words (commandline -poc)
+    test (count $words) -ge 2; or return 1
+    contains -- -- $words; and return 1
+    if test "$words[-1]" = --network
+        test $argv[1] = NETWORK
+        return
+    end
+    set -l usage (vmnetctl $words[2] --help 2>/dev/null)[1]
+    string match -q "* $argv[1]..." -- $usage; and return 0
+    test (count $words) -eq 2
+    and string match -qr -- "^usage: vmnetctl $words[2] \[?$argv[1]\b" "$usage"
+end
+
+complete -c vmnetctl -f
+complete -c vmnetctl -n 'test (count (commandline -poc)) -eq 1' -a '(__vmnetctl_subcommands)'
+complete -c vmnetctl -n 'test (count (commandline -poc)) -eq 1' -l version -d 'print the version'
+complete -c vmnetctl -l help -d 'print help'
+complete -c vmnetctl -n 'string match -q -- "-*" (commandline -ct)' -a '(__vmnetctl_options)'
+complete -c vmnetctl -n '__vmnetctl_wants NETWORK' -a '(__vmnetctl_networks)'
+complete -c vmnetctl -n '__vmnetctl_wants FILE' -F
+complete -c vmnetctl -n 'contains -- -- (commandline -poc)' \
+    -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -poc)))'
