@@ -111,6 +111,8 @@ struct config_error {
 struct config_errors {
 	struct config_error *items;
 	size_t n_items;
+	char *text; /* the file's, for the lines in config_errors_format(); NULL: not read */
+	size_t text_length;
 };
 
 /*
@@ -128,7 +130,7 @@ struct config_errors {
  */
 struct config *config_load(const char *path, bool trusted, struct config_errors *errors);
 
-/* The same from text of length bytes, which needs no terminator. */
+/* The same from a text of length bytes, which needs no terminator. */
 struct config *config_parse(const char *text, size_t length, struct config_errors *errors);
 
 void config_free(struct config *config);
@@ -138,11 +140,12 @@ struct network_config *config_find(const struct config *config, const char *name
 
 /*
  * One network from the text that network_config.json holds, as kept by a
- * platform across a restart. NULL when it is damaged (or memory is short).
+ * platform across a restart. Users and groups that have gone since are nobody
+ * now, and no mistake. NULL when the text is damaged (or memory is short).
  */
 struct network_config *network_config_parse(const char *name, const char *json);
 struct network_config *network_config_ref(struct network_config *config);
-void network_config_unref(struct network_config *config);
+void network_config_unref(struct network_config *config); /* NULL is allowed */
 bool network_config_has_name(const struct network_config *config, const char *name);
 
 /* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. */

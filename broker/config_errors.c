@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mistakes of a configuration file: collecting them, naming what they are
+ * about, and showing them in the form of a compiler.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_reader.h"
+
+/* How much of a text from the file a message shows, in bytes. */
+#define SHOWN_MAX 64
+#define SHOWN_SIZE (SHOWN_MAX + 8) /* the rest of a last character, and "..." */
+
+/* Room for network "NAME": "KEY" */
+#define ABOUT_SIZE 512
+
+/* How much of a line of the file is shown under a message, in characters. */
+#define LINE_SHOWN_MAX 160
+
+/* Stands for all others: it needs no memory. */
+static char memory_is_short[] = "memory is short";
+static struct config_error memory_error = { .message = memory_is_short };
+
+void config_errors_clear(struct config_errors *errors)
+{
+	if (errors->items != &memory_error) {
+		for (size_t i = 0; i < errors->n_items; i++)
+			free(errors->items[i].message);
+		free(errors->items);
+	}
+	free(errors->text);
+	*errors = (struct config_errors){ 0 };
+}
+
+void config_errors_memory_short(struct config_errors *errors)
+{
+	config_errors_clear(errors);
+	errors->items = &memory_error;
+	errors->n_items = 1;
+}
+
+void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t column,
+		       const char *format, va_list arguments)
+{
+	size_t n = errors->n_items;
+	char *message;
+
+	if (errors->items == &memory_error)
+		return;
+	if ((n & (n - 1)) == 0) {
+		struct config_error *items =
+			realloc(errors->items, (n ? 2 * n : 1) * sizeof(*items));
+
+		if (!items) {
+			config_errors_memory_short(errors);
+			return;
+		}
+		errors->items = items;
+	}
+	if (vasprintf(&message, format, arguments) < 0) {
+		config_errors_memory_short(errors);
+		return;
+	}
+	errors->items[errors->n_items++] = (struct config_error){ line, column, message };
+}
+
+static int compare_errors(const void *left, const void *right)
+{
+	const struct config_error *a = left;
+	const struct config_error *b = right;
+
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	if (a->column != b->column)
+		return a->column < b->column ? -1 : 1;
+	return strcmp(a->message, b->message);
+}
+
+void config_errors_sort(struct config_errors *errors)
+{
+	if (errors->n_items > 1)
+		qsort(errors->items, errors->n_items, sizeof(*errors->items), compare_errors);
+}
+
+/* A text from the file as messages show it: on one line, and not too long. */
+static void show(char shown[SHOWN_SIZE], const char *text)
+{
+	size_t length = 0;
+
+	while (*text && length < SHOWN_MAX) {
+		const char *start = text;
+		uint32_t character = config_next_character(&text);
+
+		if (!config_is_printable(character)) {
+			shown[length++] = '?';
+			continue;
+		}
+		memcpy(shown + length, start, (size_t)(text - start));
+		length += (size_t)(text - start);
+	}
+	memcpy(shown + length, *text ? "..." : "", *text ? 4 : 1);
+}
+
+/*
+ * What a place is about: network "lab": "port_forwarding[1].internal_port", or
+ * "" for the root.
+ *
+ * key: a key that is missing in it, or NULL.
+ */
+static void describe(const struct places *places, const struct place *place, const char *key,
+		     char text[ABOUT_SIZE])
+{
+	const struct place *items = places->items;
+	char path[ABOUT_SIZE / 2] = "";
+	char longer[sizeof(path)];
+	char part[SHOWN_SIZE];
+
+	text[0] = '\0';
+	if (place == items)
+		return;
+	if (key)
+		(void)snprintf(path, sizeof(path), "%s", key);
+	for (; place->parent != 0; place = &items[place->parent]) {
+		if (place->key)
+			show(part, place->key);
+		else
+			(void)snprintf(part, sizeof(part), "[%u]", place->index);
+		(void)snprintf(longer, sizeof(longer), "%s%s%.*s", part,
+			       path[0] == '\0' || path[0] == '[' ? "" : ".",
+			       (int)(sizeof(longer) - sizeof(part) - 1), path);
+		memcpy(path, longer, sizeof(path));
+	}
+	show(part, place->key);
+	if (path[0])
+		(void)snprintf(text, ABOUT_SIZE, "network \"%s\": \"%s\" ", part, path);
+	else
+		(void)snprintf(text, ABOUT_SIZE, "network \"%s\": ", part);
+}
+
+__attribute__((format(printf, 4, 5))) static void add(struct config_errors *errors, uint32_t line,
+						      uint32_t column, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	config_errors_add(errors, line, column, format, arguments);
+	va_end(arguments);
+}
+
+/* Reports what is said about a place, where its value stands or where its key does. */
+static void report(struct config_reader *reader, const struct place *place, bool at_key,
+		   const char *format, va_list arguments)
+{
+	char about[ABOUT_SIZE];
+	char *message;
+
+	if (vasprintf(&message, format, arguments) < 0) {
+		config_errors_memory_short(reader->errors);
+		return;
+	}
+	describe(&reader->places, place, NULL, about);
+	add(reader->errors, at_key ? place->key_line : place->line,
+	    at_key ? place->key_column : place->column, "%s%s", about, message);
+	free(message);
+}
+
+void config_report(struct config_reader *reader, const struct place *place, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report(reader, place, false, format, arguments);
+	va_end(arguments);
+}
+
+void config_report_key(struct config_reader *reader, const struct place *place, const char *format,
+		       ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report(reader, place, true, format, arguments);
+	va_end(arguments);
+}
+
+void config_report_missing(struct config_reader *reader, const struct place *place, const char *key,
+			   const char *give)
+{
+	char about[ABOUT_SIZE];
+
+	describe(&reader->places, place, key, about);
+	add(reader->errors, place->key_line, place->key_column, "%sis missing; give %s", about,
+	    give);
+}
+
+void config_report_value(struct config_reader *reader, const struct place *place,
+			 const json_t *value, const char *expected)
+{
+	char shown[SHOWN_SIZE];
+	char *text;
+
+	if (json_is_object(value) || json_is_array(value)) {
+		config_report(reader, place, "must be %s, not %s", expected,
+			      json_is_object(value) ? "an object" : "a list");
+		return;
+	}
+	if (json_is_string(value)) {
+		show(shown, json_string_value(value));
+		config_report(reader, place, "must be %s, not \"%s\"", expected, shown);
+		return;
+	}
+	text = json_dumps(value, JSON_ENCODE_ANY);
+	if (!text) {
+		config_errors_memory_short(reader->errors);
+		return;
+	}
+	config_report(reader, place, "must be %s, not %s", expected, text);
+	free(text);
+}
+
+void config_claim(struct config_reader *reader, const struct place *place,
+		  const struct place *scope, const char *what)
+{
+	const struct place *items = reader->places.items;
+	char shown[SHOWN_SIZE];
+	const struct place *network;
+	const struct place *first;
+	json_t *claimed;
+	char *key;
+
+	if (asprintf(&key, "%zu %s", scope ? (size_t)(scope - items) : 0, what) < 0) {
+		config_errors_memory_short(reader->errors);
+		return;
+	}
+	claimed = json_object_get(reader->claims, key);
+	if (!claimed && json_object_set_new(reader->claims, key, json_integer(place - items)) < 0)
+		config_errors_memory_short(reader->errors);
+	free(key);
+	if (!claimed)
+		return;
+
+	first = &items[json_integer_value(claimed)];
+	network = first;
+	while (network->parent != 0)
+		network = &items[network->parent];
+	show(shown, network->key);
+	/* A network's name is its key. */
+	(place->parent == 0 ? config_report_key : config_report)(
+		reader, place, "repeats %s of network \"%s\" (line %u); choose another", what,
+		shown, first->parent == 0 ? first->key_line : first->line);
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/*
+ * How many characters have to be put in, left out or changed to make b of a;
+ * SIZE_MAX when a is longer than any key.
+ */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NETWORK_NAME_MAX + 2];
+	size_t n = strlen(b);
+
+	if (strlen(a) > NETWORK_NAME_MAX || n > NETWORK_NAME_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			bool same = tolower((unsigned char)a[i - 1]) ==
+				    tolower((unsigned char)b[j - 1]);
+			size_t above = row[j];
+
+			row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + !same);
+			diagonal = above;
+		}
+	}
+	return row[n];
+}
+
+const char *config_nearest(const char *misspelt, const char *const *names, size_t n)
+{
+	size_t least = strlen(misspelt) / 3 + 1; /* more than that is another word */
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(misspelt, names[i]);
+
+		if (d < least || (d == least && !nearest)) {
+			least = d;
+			nearest = names[i];
+		}
+	}
+	for (size_t i = 0; i < n && !nearest && strlen(misspelt) > 2; i++) {
+		if (strcasestr(names[i], misspelt) || strcasestr(misspelt, names[i]))
+			nearest = names[i];
+	}
+	return nearest;
+}
+
+/* Where formatting has come to in the text; the errors are in its order. */
+struct cursor {
+	const char *at; /* the start of line */
+	const char *end;
+	size_t line;
+};
+
+/* Goes on to a line. Returns its length, without its end. */
+static size_t go_to_line(struct cursor *cursor, size_t line)
+{
+	const char *end;
+
+	while (cursor->line < line) {
+		end = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
+		if (!end)
+			return 0;
+		cursor->at = end + 1;
+		cursor->line++;
+	}
+	end = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
+	return (size_t)((end ? end : cursor->end) - cursor->at);
+}
+
+static bool is_inside_character(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/*
+ * Writes one line of the file, of a very long one what surrounds the column,
+ * and a caret under the column. What a terminal might take for a command is
+ * left out.
+ */
+static void write_source(FILE *out, const char *line, size_t length, size_t column)
+{
+	size_t first = column > LINE_SHOWN_MAX / 2 ? column - LINE_SHOWN_MAX / 2 : 1;
+	json_t *valid = json_stringn(line, length); /* NULL: it is not UTF-8 */
+	char blanks[LINE_SHOWN_MAX];
+	size_t n_blanks = 0;
+	size_t at = 0; /* the column of the character that i is in */
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)line[i];
+		bool shown = (c >= ' ' && c < 0x7f) || c == '\t' || (c >= 0x80 && valid);
+
+		at += !is_inside_character(line[i]);
+		if (at < first || c == '\r')
+			continue;
+		if (at >= first + LINE_SHOWN_MAX)
+			break;
+		(void)fputc(shown ? c : '?', out);
+		if (at < column && !is_inside_character(line[i]))
+			blanks[n_blanks++] = c == '\t' ? '\t' : ' ';
+	}
+	(void)fprintf(out, "\n%.*s^\n", (int)n_blanks, blanks);
+	json_decref(valid);
+}
+
+char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source)
+{
+	struct cursor cursor = { errors->text, errors->text + errors->text_length, 1 };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	bool failed;
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct config_error *error = &errors->items[i];
+		size_t length;
+
+		if (!error->line) {
+			(void)fprintf(out, "%s: %s\n", path, error->message);
+			continue;
+		}
+		(void)fprintf(out, "%s:%zu:%zu: %s\n", path, error->line, error->column,
+			      error->message);
+		if (!with_source || !errors->text)
+			continue;
+		length = go_to_line(&cursor, error->line);
+		write_source(out, cursor.at, length, error->column);
+	}
+	failed = ferror(out);
+	if (fclose(out) != 0 || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
