@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tests' platform: see fake_platform.h. */
+#include "fake_platform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform.h"
+
+/* Also without cmocka, for the fuzz target: what must hold, or the process ends. */
+#define must(condition)                                                                   \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
+			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
+				#condition);                                              \
+			abort();                                                          \
+		}                                                                         \
+	} while (0)
+
+/* What a network or interface has at the platform. */
+enum fake_work {
+	FAKE_NOTHING,
+	FAKE_CREATING,
+	FAKE_PRESENT,
+	FAKE_REMOVING,
+};
+
+struct fake_thing {
+	enum fake_work work;
+	bool device; /* counted in fake_devices */
+};
+
+struct interface_fds {
+	struct interface *interface;
+};
+
+char fake_events[65536];
+unsigned int fake_idle_calls;
+unsigned int fake_discarded;
+unsigned int fake_devices;
+static unsigned int next_device;
+static uint32_t random_state;
+
+void fake_reset(void)
+{
+	fake_events[0] = '\0';
+	fake_idle_calls = 0;
+	fake_discarded = 0;
+	fake_devices = 0;
+	next_device = 0;
+	random_state = 1;
+}
+
+static struct fake_thing *thing_new(enum fake_work work)
+{
+	struct fake_thing *thing = calloc(1, sizeof(*thing));
+
+	must(thing);
+	thing->work = work;
+	return thing;
+}
+
+/* What the policy asks for */
+
+void platform_network_create(struct network *network)
+{
+	must(!network->platform);
+	must(network->state == NETWORK_CREATING);
+	network->platform = thing_new(FAKE_CREATING);
+}
+
+void platform_network_remove(struct network *network)
+{
+	struct fake_thing *thing = network->platform;
+
+	must(thing && thing->work == FAKE_PRESENT);
+	must(network->state == NETWORK_REMOVING);
+	must(!network->holds && !network->interfaces);
+	thing->work = FAKE_REMOVING;
+}
+
+void platform_interface_attach(struct interface *interface)
+{
+	must(!interface->platform);
+	must(interface->network->state == NETWORK_ACTIVE);
+	must(mac_address_is_unicast(&interface->mac));
+	interface->platform = thing_new(FAKE_CREATING);
+}
+
+void platform_interface_detach(struct interface *interface)
+{
+	struct fake_thing *thing = interface->platform;
+
+	must(thing && thing->work == FAKE_PRESENT);
+	must(interface->state == INTERFACE_DETACHING);
+	thing->work = FAKE_REMOVING;
+}
+
+void platform_hold_ended(struct client *client, struct network *network)
+{
+	broker_interfaces_release(client, network);
+}
+
+void platform_idle(void)
+{
+	fake_idle_calls++;
+}
+
+/* Repeatable, and small enough for collisions to happen. */
+void platform_random(void *bytes, size_t size)
+{
+	uint8_t *byte = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		random_state = random_state * 1103515245U + 12345U;
+		byte[i] = (uint8_t)(random_state >> 16);
+	}
+}
+
+static void answer(struct client *client, const struct network *network,
+		   const struct interface *interface, const struct error *error)
+{
+	struct fake_client *fake = client->door;
+
+	must(fake->asked);
+	must(!error == (network != NULL));
+	fake->asked = false;
+	fake->answers++;
+	fake->error = error ? *error : (struct error){ 0 };
+	must(!error || (error->code != ERROR_NONE && error->reason[0]));
+	(void)snprintf(fake->network, sizeof(fake->network), "%s",
+		       network ? network->config->name : "");
+	(void)snprintf(fake->interface, sizeof(fake->interface), "%s",
+		       interface ? interface->name : "");
+	if (fake->answered)
+		fake->answered(fake);
+}
+
+void platform_acquired(struct client *client, const struct network *network,
+		       const struct error *error)
+{
+	must(!network || network->state == NETWORK_ACTIVE);
+	answer(client, network, NULL, error);
+}
+
+void platform_attached(struct client *client, const struct interface *interface,
+		       struct interface_fds *fds, const struct error *error)
+{
+	must(!fds == (error != NULL));
+	must(!fds || fds->interface == interface);
+	free(fds);
+	answer(client, interface ? interface->network : NULL, interface, error);
+}
+
+void platform_fds_discard(struct interface_fds *fds)
+{
+	fake_discarded++;
+	free(fds);
+}
+
+void platform_event(struct client *client, const struct event *event)
+{
+	size_t length = strlen(fake_events);
+	const char *detail = "";
+
+	must(client->monitoring);
+	if (event->interface)
+		detail = event->interface->name;
+	else if (event->client)
+		detail = event->client->credentials.command;
+	else if (event->lease)
+		detail = event->lease->address;
+	(void)snprintf(fake_events + length, sizeof(fake_events) - length, "%s %s%s%s\n",
+		       event_type_name(event->type), event->network->config->name,
+		       *detail ? " " : "", detail);
+}
+
+/* Clients */
+
+struct fake_client *fake_connect(struct broker *broker, uid_t uid, gid_t gid)
+{
+	struct fake_client *fake = calloc(1, sizeof(*fake));
+	struct credentials credentials = { .pid = 100, .uid = uid, .command = "test" };
+
+	must(fake);
+	credentials.groups = malloc(sizeof(gid_t));
+	must(credentials.groups);
+	credentials.groups[0] = gid;
+	credentials.n_groups = 1;
+	fake->client = broker_client_new(broker, &credentials, fake);
+	if (!fake->client) {
+		free(credentials.groups);
+		free(fake);
+		return NULL;
+	}
+	must(!credentials.groups);
+	return fake;
+}
+
+void fake_acquire(struct fake_client *client, const char *name)
+{
+	must(!client->asked);
+	client->asked = true;
+	broker_acquire(client->client, name);
+}
+
+void fake_attach(struct fake_client *client, const struct attach_request *request)
+{
+	must(!client->asked);
+	client->asked = true;
+	broker_attach(client->client, request);
+}
+
+void fake_disconnect(struct fake_client *client)
+{
+	broker_client_gone(client->client);
+	free(client);
+}
+
+/* What happens at the platform */
+
+struct network *fake_network(const struct broker *broker, const char *name,
+			     enum network_state state)
+{
+	for (struct network *network = broker->networks; network; network = network->next)
+		if (network->state == state && strcmp(network->config->name, name) == 0)
+			return network;
+	return NULL;
+}
+
+void fake_created(struct network *network)
+{
+	struct fake_thing *thing = network->platform;
+
+	must(thing && thing->work == FAKE_CREATING);
+	thing->work = FAKE_PRESENT;
+	must(ipv4_subnet_parse("192.168.64.0/24", &network->addresses.ipv4_subnet) == 0);
+	network->addresses.bridge_mac = (struct mac_address){ { 2, 0, 0, 0, 0, 1 } };
+	broker_network_created(network, NULL);
+}
+
+void fake_create_failed(struct network *network, const char *reason)
+{
+	struct fake_thing *thing = network->platform;
+	struct error error;
+
+	must(thing && thing->work == FAKE_CREATING);
+	free(thing);
+	network->platform = NULL;
+	error_set(&error, ERROR_CREATE_FAILED, "%s", reason);
+	broker_network_created(network, &error);
+}
+
+void fake_removed(struct network *network)
+{
+	struct fake_thing *thing = network->platform;
+
+	must(thing && thing->work == FAKE_REMOVING);
+	free(thing);
+	network->platform = NULL;
+	broker_network_removed(network);
+}
+
+void fake_attached(struct interface *interface)
+{
+	struct fake_thing *thing = interface->platform;
+	struct interface_fds *fds = calloc(1, sizeof(*fds));
+
+	must(fds);
+	must(thing && thing->work == FAKE_CREATING);
+	thing->work = FAKE_PRESENT;
+	thing->device = true;
+	fake_devices++;
+	(void)snprintf(interface->name, sizeof(interface->name), "vmt%u", next_device++ % 1000);
+	fds->interface = interface;
+	broker_interface_attached(interface, fds, NULL);
+}
+
+void fake_attach_failed(struct interface *interface, const char *reason)
+{
+	struct fake_thing *thing = interface->platform;
+	struct error error;
+
+	must(thing && thing->work == FAKE_CREATING);
+	free(thing);
+	interface->platform = NULL;
+	error_set(&error, ERROR_CREATE_FAILED, "%s", reason);
+	broker_interface_attached(interface, NULL, &error);
+}
+
+void fake_detached(struct interface *interface)
+{
+	struct fake_thing *thing = interface->platform;
+
+	must(thing && (thing->work == FAKE_PRESENT || thing->work == FAKE_REMOVING));
+	must(thing->device);
+	fake_devices--;
+	free(thing);
+	interface->platform = NULL;
+	broker_interface_detached(interface);
+}
+
+/* Invariants */
+
+static void check_network(const struct broker *broker, const struct network *network)
+{
+	unsigned int devices = 0;
+
+	must(network->broker == broker);
+	must(network->config->references > 0);
+	must(network->platform);
+	for (const struct network *other = broker->networks; other; other = other->next)
+		must(other == network || strcmp(other->config->name, network->config->name) != 0);
+	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network) {
+		const struct fake_client *fake = hold->client->door;
+		unsigned int same = 0;
+
+		must(hold->network == network);
+		must(hold->waiting == (network->state != NETWORK_ACTIVE));
+		must(!hold->waiting || fake->asked);
+		for (const struct hold *h = hold->client->holds; h; h = h->next)
+			same += h->network == network;
+		must(same == 1);
+	}
+	for (const struct interface *i = network->interfaces; i; i = i->next) {
+		must(i->network == network);
+		must(network->state == NETWORK_ACTIVE);
+		devices++;
+		if (!i->client)
+			continue;
+		bool held = false;
+		for (const struct hold *h = network->holds; h; h = h->next_on_network)
+			held = held || h->client == i->client;
+		must(held);
+	}
+	must(devices <= network->config->max_interfaces);
+	/* It lives for a reason, and is not removed while there is one. */
+	if (network->state == NETWORK_ACTIVE)
+		must(network->holds || network->interfaces);
+	if (network->state == NETWORK_REMOVING)
+		must(!network->interfaces);
+}
+
+void fake_check_invariants(const struct broker *broker)
+{
+	for (const struct network *network = broker->networks; network; network = network->next)
+		check_network(broker, network);
+	for (const struct client *client = broker->clients; client; client = client->next) {
+		const struct fake_client *fake = client->door;
+		bool waiting = false;
+
+		must(fake->client == client);
+		for (const struct hold *hold = client->holds; hold; hold = hold->next) {
+			must(hold->client == client);
+			waiting = waiting || hold->waiting;
+		}
+		for (const struct network *n = broker->networks; n; n = n->next)
+			for (const struct interface *i = n->interfaces; i; i = i->next)
+				waiting = waiting ||
+					  (i->client == client && i->state == INTERFACE_ATTACHING);
+		must(waiting == fake->asked);
+	}
+	must(broker_is_idle(broker) == (!broker->networks && !broker->clients));
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A platform that does nothing until it is told to: it remembers what the
+ * policy asked for, answers when a test says so, and checks on the way that the
+ * policy keeps its side of platform.h.
+ */
+#ifndef FAKE_PLATFORM_H
+#define FAKE_PLATFORM_H
+
+#include "broker.h"
+#include "interface.h"
+
+/* A client as its door sees it: client->door points to one. */
+struct fake_client {
+	struct client *client;
+	bool asked; /* an answer is due */
+	unsigned int answers;
+	struct error error; /* of the last answer */
+	char network[NETWORK_NAME_MAX + 1]; /* of the last answer; "" after an error */
+	char interface[INTERFACE_NAME_SIZE]; /* the same */
+	void (*answered)(struct fake_client *client); /* called with each answer; may be NULL */
+};
+
+/* Events that monitoring clients were told of, one a line: "network_created lab\n". */
+extern char fake_events[65536];
+extern unsigned int fake_idle_calls;
+extern unsigned int fake_discarded; /* descriptors given back with nobody to take them */
+extern unsigned int fake_devices; /* devices that exist */
+
+void fake_reset(void);
+
+struct fake_client *fake_connect(struct broker *broker, uid_t uid, gid_t gid);
+void fake_acquire(struct fake_client *client, const char *name);
+void fake_attach(struct fake_client *client, const struct attach_request *request);
+/* Ends the connection and frees both sides of it. */
+void fake_disconnect(struct fake_client *client);
+
+/* The network of this name in this state, or NULL. */
+struct network *fake_network(const struct broker *broker, const char *name,
+			     enum network_state state);
+
+/* The platform's answers; each fails the test when nothing was asked. */
+void fake_created(struct network *network);
+void fake_create_failed(struct network *network, const char *reason);
+void fake_removed(struct network *network);
+void fake_attached(struct interface *interface);
+void fake_attach_failed(struct interface *interface, const char *reason);
+/* The device has gone, as it was asked to or by itself. */
+void fake_detached(struct interface *interface);
+
+/* The process ends here unless all that must hold at any time does. */
+void fake_check_invariants(const struct broker *broker);
+
+#endif
