@@ -8,29 +8,35 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "connection.h"
 
 static TAILQ_HEAD(users, user) users = TAILQ_HEAD_INITIALIZER(users);
 static struct users turns = TAILQ_HEAD_INITIALIZER(turns);
+/*
+ * A descriptor that is always readable: its source falls due anew in each round
+ * of the loop, behind the others that are. (A "defer" source stays due, and
+ * would go before all others for as long as there are calls.)
+ */
 static sd_event_source *turn_source;
 
-/*
- * The source fires once each time it is switched on, which puts it behind the
- * other sources that are due.
- */
 static void arm(void)
 {
 	(void)sd_event_source_set_enabled(turn_source,
-					  TAILQ_EMPTY(&turns) ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+					  TAILQ_EMPTY(&turns) ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
-static int on_turn(sd_event_source *source, void *userdata)
+static int on_turn(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct user *user = TAILQ_FIRST(&turns);
 	struct connection *connection = TAILQ_FIRST(&user->ready);
 
 	(void)source;
+	(void)fd;
+	(void)events;
 	(void)userdata;
 	user_dequeue(connection);
 	if (!TAILQ_EMPTY(&user->ready)) {
@@ -45,10 +51,17 @@ static int on_turn(sd_event_source *source, void *userdata)
 
 int users_start(sd_event *event)
 {
-	int r = sd_event_add_defer(event, &turn_source, on_turn, NULL);
+	int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	int r;
 
-	if (r < 0)
+	if (fd < 0)
+		return -errno;
+	r = sd_event_add_io(event, &turn_source, fd, EPOLLIN, on_turn, NULL);
+	if (r < 0) {
+		close(fd);
 		return r;
+	}
+	(void)sd_event_source_set_io_fd_own(turn_source, 1);
 	arm();
 	return 0;
 }

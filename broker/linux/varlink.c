@@ -31,13 +31,15 @@
 #define FAULTS_MAX 10U
 #define FAULTS_USEC ((uint64_t)10 * 1000 * 1000)
 
-static struct {
+struct door {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* ends the pause */
 	uint64_t faults_since; /* start of the time in which faults are counted */
 	unsigned int faults;
-} door = { .fd = -1 };
+};
+
+static struct door door = { .fd = -1 };
 
 void varlink_log_client_fault(const char *format, ...)
 {
@@ -143,5 +145,5 @@ void varlink_stop(void)
 	remove_sources();
 	if (door.fd >= 0)
 		close(door.fd);
-	door.fd = -1;
+	door = (struct door){ .fd = -1 };
 }

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rest of the broker for tests of its door: see door_double.h. */
+#include "door_double.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "interface.h"
+#include "linux/fds.h"
+#include "linux/linux.h"
+#include "linux/varlink.h"
+#include "linux/worker.h"
+
+/* Also without cmocka, for the fuzz target: what must hold, or the process ends. */
+#define must(condition)                                                                   \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
+			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
+				#condition);                                              \
+			abort();                                                          \
+		}                                                                         \
+	} while (0)
+
+struct linux_platform linux_platform;
+bool door_waits;
+const char *door_failure;
+unsigned int door_closed;
+
+static char directory[32];
+static char path[64];
+
+/* Whatever the platform was asked for is the state of the records: done in any order. */
+
+static void fail(struct error *error)
+{
+	error_set(error, ERROR_CREATE_FAILED, "%s", door_failure);
+}
+
+static void create(struct network *network)
+{
+	struct error error;
+
+	if (door_failure) {
+		fail(&error);
+		broker_network_created(network, &error);
+		return;
+	}
+	must(ipv4_subnet_parse("192.168.64.0/24", &network->addresses.ipv4_subnet) == 0);
+	network->addresses.ipv4_gateway = ipv4_subnet_host(&network->addresses.ipv4_subnet, 1);
+	network->addresses.mtu = network->config->mtu;
+	strcpy(network->addresses.bridge, "vmb0");
+	broker_network_created(network, NULL);
+}
+
+static int open_null(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	must(fd >= 0);
+	return fd;
+}
+
+static void attach(struct interface *interface)
+{
+	struct interface_fds *fds;
+	struct error error;
+
+	if (door_failure) {
+		fail(&error);
+		broker_interface_attached(interface, NULL, &error);
+		return;
+	}
+	fds = calloc(1, sizeof(*fds));
+	must(fds);
+	for (; !interface->named && fds->n_tap < interface->queues; fds->n_tap++)
+		fds->tap[fds->n_tap] = open_null();
+	for (; interface->vhost && fds->n_vhost < interface->queues; fds->n_vhost++)
+		fds->vhost[fds->n_vhost] = open_null();
+	strcpy(interface->name, "vmt0");
+	broker_interface_attached(interface, fds, NULL);
+}
+
+/* Does one thing that the policy waits for. Returns false when it waits for none. */
+static bool work(void)
+{
+	for (struct network *n = linux_platform.broker->networks; n; n = n->next) {
+		if (n->state == NETWORK_CREATING && !door_waits) {
+			create(n);
+			return true;
+		}
+		if (n->state == NETWORK_REMOVING) {
+			broker_network_removed(n);
+			return true;
+		}
+		for (struct interface *i = n->interfaces; i; i = i->next) {
+			if (i->state == INTERFACE_ATTACHING && !door_waits) {
+				attach(i);
+				return true;
+			}
+			/* A device goes with its last descriptor, which a test has closed by then. */
+			if (i->state == INTERFACE_DETACHING ||
+			    (i->state == INTERFACE_ATTACHED && !i->client)) {
+				broker_interface_detached(i);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void platform_network_create(struct network *network)
+{
+	(void)network;
+}
+
+void platform_network_remove(struct network *network)
+{
+	(void)network;
+}
+
+void platform_interface_attach(struct interface *interface)
+{
+	(void)interface;
+}
+
+void platform_interface_detach(struct interface *interface)
+{
+	(void)interface;
+}
+
+void platform_hold_ended(struct client *client, struct network *network)
+{
+	broker_interfaces_release(client, network);
+}
+
+void platform_idle(void)
+{
+}
+
+void platform_random(void *bytes, size_t size)
+{
+	memset(bytes, 7, size);
+}
+
+void platform_fds_discard(struct interface_fds *fds)
+{
+	for (unsigned int i = 0; i < fds->n_tap; i++)
+		worker_close(fds->tap[i]);
+	for (unsigned int i = 0; i < fds->n_vhost; i++)
+		worker_close(fds->vhost[i]);
+	free(fds);
+}
+
+void worker_close(int fd)
+{
+	must(close(fd) == 0);
+	door_closed++;
+}
+
+static int listen_at_path(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	must(fd >= 0);
+	must(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	must(chmod(directory, 0755) == 0 && chmod(path, 0666) == 0);
+	must(listen(fd, 128) == 0);
+	return fd;
+}
+
+const char *door_open(const char *text)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_parse(text, strlen(text), &errors);
+
+	must(config);
+	config_errors_clear(&errors);
+	door_waits = false;
+	door_failure = NULL;
+	door_closed = 0;
+	strcpy(directory, "/tmp/vmnet-broker-XXXXXX");
+	must(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	linux_platform.broker = broker_new(config, "/nowhere/networks.json");
+	must(linux_platform.broker);
+	must(sd_event_new(&linux_platform.event) >= 0);
+	must(varlink_start(listen_at_path()) == 0);
+	return path;
+}
+
+bool door_step(void)
+{
+	int r = sd_event_run(linux_platform.event, 0);
+
+	must(r >= 0);
+	return work() || r > 0;
+}
+
+void door_run(void)
+{
+	while (door_step())
+		;
+}
+
+void door_close(void)
+{
+	varlink_stop();
+	door_waits = false;
+	while (work())
+		;
+	must(broker_is_idle(linux_platform.broker));
+	broker_free(linux_platform.broker);
+	linux_platform.event = sd_event_unref(linux_platform.event);
+	unlink(path);
+	rmdir(directory);
+}
