@@ -16,7 +16,7 @@
 #include "../platform.h"
 #include "connection.h"
 #include "describe.h"
-#include "interfaces.h"
+#include "linux/interfaces.h" /* generated, in the build directory */
 
 #define SERVICE_INTERFACE "org.varlink.service"
 #define URL "https://github.com/nirs/vmnet-broker"
