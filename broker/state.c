@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's record on the disk, such as
+ *
+ *	{ "ipv4_subnet": "192.168.64.0/24", "bridge_mac": "52:54:00:12:34:56" }
+ *
+ * in NAME.json. It is written beside its place, flushed, and renamed into it:
+ * whenever the power fails, the old or the new record is there, whole. Keys
+ * that a later version may have are left alone. The names of networks can mean
+ * nothing else as names of files.
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "log.h"
+
+#define FILE_MAX 65536
+
+/* The names of a record and of what is beside it: NAME.json.damaged. */
+#define FILE_NAME_SIZE (NETWORK_NAME_MAX + sizeof(".json.damaged"))
+
+static void file_name(char name[FILE_NAME_SIZE], const char *network, const char *suffix)
+{
+	(void)snprintf(name, FILE_NAME_SIZE, "%s.json%s", network, suffix);
+}
+
+/*
+ * The values of the record. What is not there is none yet; what is there has
+ * to be right.
+ *
+ * Returns NULL, or which value is wrong.
+ */
+static const char *read_values(const json_t *root, struct network_state_kept *kept)
+{
+	const json_t *subnet = json_object_get(root, "ipv4_subnet");
+	const json_t *prefix = json_object_get(root, "ipv6_prefix");
+	const json_t *mac = json_object_get(root, "bridge_mac");
+
+	if (!json_is_object(root))
+		return "it is no object";
+	if (subnet && (!json_is_string(subnet) ||
+		       ipv4_subnet_parse(json_string_value(subnet), &kept->ipv4_subnet) < 0 ||
+		       kept->ipv4_subnet.length < 8 || kept->ipv4_subnet.length > 29))
+		return "\"ipv4_subnet\" is no subnet";
+	if (prefix && (!json_is_string(prefix) ||
+		       ipv6_prefix_parse(json_string_value(prefix), &kept->ipv6_prefix) < 0 ||
+		       kept->ipv6_prefix.length != 64))
+		return "\"ipv6_prefix\" is no prefix";
+	if (mac && (!json_is_string(mac) ||
+		    mac_address_parse(json_string_value(mac), &kept->bridge_mac) < 0 ||
+		    !mac_address_is_unicast(&kept->bridge_mac)))
+		return "\"bridge_mac\" is no MAC address";
+	return NULL;
+}
+
+/* Reads up to size bytes. Returns how many, or -1 with errno. */
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size) {
+		ssize_t n = read(fd, text + length, size - length);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		length += (size_t)n;
+	}
+	return (ssize_t)length;
+}
+
+/* Opens, and reads. Returns the length, or -1 with errno. */
+static ssize_t read_file(int directory, const char *name, char text[FILE_MAX])
+{
+	/* Not blocking: a FIFO must not stop the broker. */
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t length;
+	int error;
+
+	if (fd < 0)
+		return -1;
+	length = read_all(fd, text, FILE_MAX);
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return length;
+}
+
+/* What is wrong with the text of a record, or NULL and its values. */
+static const char *parse(const char *text, size_t length, struct network_state_kept *kept,
+			 json_error_t *error)
+{
+	const char *wrong;
+	json_t *root;
+
+	if (length == FILE_MAX)
+		return "it is too large";
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
+	if (!root)
+		return error->text;
+	wrong = read_values(root, kept);
+	json_decref(root);
+	return wrong;
+}
+
+/* Reads what is in the state directory, which is open. */
+static void load(int directory, const char *state_dir, const char *network,
+		 struct network_state_kept *kept)
+{
+	char aside[FILE_NAME_SIZE];
+	char name[FILE_NAME_SIZE];
+	const char *wrong = NULL;
+	char text[FILE_MAX];
+	json_error_t error;
+	ssize_t length;
+
+	file_name(name, network, "");
+	file_name(aside, network, ".damaged");
+	length = read_file(directory, name, text);
+	if (length < 0 && errno == ENOENT)
+		return;
+	if (length < 0) {
+		log_warning(network,
+			    "network \"%s\": cannot read %s/%s, where its addresses are kept: %s",
+			    network, state_dir, name, strerror(errno));
+		return;
+	}
+	wrong = parse(text, (size_t)length, kept, &error);
+	if (!wrong)
+		return;
+	*kept = (struct network_state_kept){ 0 };
+	if (renameat(directory, name, directory, aside) < 0)
+		log_warning(network,
+			    "network \"%s\": %s/%s is damaged (%s), and cannot be set aside: %s",
+			    network, state_dir, name, wrong, strerror(errno));
+	else
+		log_warning(network,
+			    "network \"%s\": %s/%s is damaged (%s), and was set aside as %s; the "
+			    "network may get other addresses",
+			    network, state_dir, name, wrong, aside);
+}
+
+void state_load(const char *state_dir, const char *network, struct network_state_kept *kept)
+{
+	int directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*kept = (struct network_state_kept){ 0 };
+	if (directory < 0) {
+		/* No directory yet: nothing is kept yet. */
+		if (errno != ENOENT)
+			log_warning(network,
+				    "network \"%s\": cannot open %s, where its addresses are kept: "
+				    "%s",
+				    network, state_dir, strerror(errno));
+		return;
+	}
+	load(directory, state_dir, network, kept);
+	(void)close(directory);
+}
+
+/* The record as text, to be freed; NULL when memory is short. */
+static char *write_values(const struct network_state_kept *kept)
+{
+	static const struct mac_address none;
+	char text[IPV6_PREFIX_TEXT_SIZE];
+	json_t *root = json_object();
+	char *record = NULL;
+	int r = root ? 0 : -1;
+
+	if (kept->ipv4_subnet.length)
+		r |= json_object_set_new(root, "ipv4_subnet",
+					 json_string(ipv4_subnet_format(&kept->ipv4_subnet, text)));
+	if (kept->ipv6_prefix.length)
+		r |= json_object_set_new(root, "ipv6_prefix",
+					 json_string(ipv6_prefix_format(&kept->ipv6_prefix, text)));
+	if (!mac_address_equal(&kept->bridge_mac, &none))
+		r |= json_object_set_new(root, "bridge_mac",
+					 json_string(mac_address_format(&kept->bridge_mac, text)));
+	if (r == 0)
+		record = json_dumps(root, JSON_INDENT(2));
+	json_decref(root);
+	return record;
+}
+
+/* Writes all of text, flushed to the disk. Returns 0, or -1 with errno. */
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t n = write(fd, text, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		text += n;
+		left -= (size_t)n;
+	}
+	return fsync(fd);
+}
+
+/* Replaces the record in the state directory, which is open. Returns 0, or -1 with errno. */
+static int replace(int directory, const char *network, const char *text)
+{
+	char name[FILE_NAME_SIZE];
+	char new_name[FILE_NAME_SIZE];
+	int error;
+	int fd;
+	int r;
+
+	file_name(name, network, "");
+	file_name(new_name, network, ".new");
+	(void)unlinkat(directory, new_name, 0); /* of a broker that was killed */
+	fd = openat(directory, new_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	r = write_all(fd, text);
+	error = errno;
+	if (close(fd) < 0 && r == 0) {
+		r = -1;
+		error = errno;
+	}
+	errno = error;
+	if (r == 0)
+		r = renameat(directory, new_name, directory, name);
+	if (r == 0)
+		return fsync(directory);
+	error = errno;
+	(void)unlinkat(directory, new_name, 0);
+	errno = error;
+	return -1;
+}
+
+int state_save(const char *state_dir, const char *network, const struct network_state_kept *kept)
+{
+	char *text = write_values(kept);
+	int directory = -1;
+	int r = -1;
+
+	if (!text) {
+		log_error(network, "network \"%s\": memory is short; its addresses are not kept",
+			  network);
+		return -1;
+	}
+	directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory >= 0)
+		r = replace(directory, network, text);
+	if (r < 0)
+		log_error(network, "network \"%s\": its addresses cannot be kept in %s: %s",
+			  network, state_dir, strerror(errno));
+	if (directory >= 0)
+		(void)close(directory);
+	free(text);
+	return r;
+}
