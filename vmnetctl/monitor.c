@@ -45,7 +45,8 @@ static void print_line(const struct vmnet_broker_event *event, const struct time
 static int print_json(const struct vmnet_broker_event *event, const struct timeval *now)
 {
 	json_t *value = json_event(event);
-	json_t *time = json_real((double)now->tv_sec + (double)(now->tv_usec / 1000) / 1000.0);
+	int64_t milliseconds = now->tv_sec * INT64_C(1000) + now->tv_usec / 1000;
+	json_t *time = json_real((double)milliseconds / 1000.0);
 
 	if (json_object_set_new(value, "time", time) != 0) {
 		json_decref(value);

@@ -97,7 +97,7 @@ int read_arguments(int argc, char **argv, bool *as_json, int minimum, int maximu
 	int option;
 
 	while ((option = next_option(argc, argv, OPTIONS_ANYWHERE, as_json ? json : none)) != -1) {
-		if (option != 'j')
+		if (option != 'j' || !as_json)
 			return option;
 		*as_json = true;
 	}

@@ -4,6 +4,7 @@
  * command that gets them as descriptors. vmnetctl keeps the holds for as long
  * as the command runs, and no descriptor.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +130,10 @@ static int attach(struct vmnet_broker *broker, struct request *request)
 	if (status == VMNET_BROKER_SUCCESS)
 		status = vmnet_broker_attach(broker, request->network, &request->options,
 					     &request->attachment);
-	return status == VMNET_BROKER_SUCCESS ? DONE : complain_of(broker, status);
+	if (status == VMNET_BROKER_SUCCESS)
+		return DONE;
+	(void)complain_of(broker, status);
+	return FAILED;
 }
 
 static void free_command(char **command)
@@ -230,6 +234,7 @@ static int attach_and_run(struct vmnet_broker *broker, struct arguments *argumen
 	int result = DONE;
 	pid_t pid = -1;
 
+	assert(arguments->n_requests > 0); /* parse() has seen to it */
 	for (size_t i = 0; i < arguments->n_requests && result == DONE; i++)
 		result = attach(broker, &arguments->requests[i]);
 	if (result == DONE)
