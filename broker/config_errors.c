@@ -3,7 +3,6 @@
  * The mistakes of a configuration file: collecting them, naming what they are
  * about, and showing them in the form of a compiler.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,62 +250,6 @@ void config_claim(struct config_reader *reader, const struct place *place,
 	(place->parent == 0 ? config_report_key : config_report)(
 		reader, place, "repeats %s of network \"%s\" (line %u); choose another", what,
 		shown, first->parent == 0 ? first->key_line : first->line);
-}
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/*
- * How many characters have to be put in, left out or changed to make b of a;
- * SIZE_MAX when a is longer than any key.
- */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NETWORK_NAME_MAX + 2];
-	size_t n = strlen(b);
-
-	if (strlen(a) > NETWORK_NAME_MAX || n > NETWORK_NAME_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) ==
-				    tolower((unsigned char)b[j - 1]);
-			size_t above = row[j];
-
-			row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + !same);
-			diagonal = above;
-		}
-	}
-	return row[n];
-}
-
-const char *config_nearest(const char *misspelt, const char *const *names, size_t n)
-{
-	size_t least = strlen(misspelt) / 3 + 1; /* more than that is another word */
-	const char *nearest = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(misspelt, names[i]);
-
-		if (d < least || (d == least && !nearest)) {
-			least = d;
-			nearest = names[i];
-		}
-	}
-	for (size_t i = 0; i < n && !nearest && strlen(misspelt) > 2; i++) {
-		if (strcasestr(names[i], misspelt) || strcasestr(misspelt, names[i]))
-			nearest = names[i];
-	}
-	return nearest;
 }
 
 /* Where formatting has come to in the text; the errors are in its order. */

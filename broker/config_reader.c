@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading values of the configuration: objects by a table of their keys, lists, numbers. */
 #include "config_reader.h"
+#include "nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static void report_unknown(struct config_reader *reader, const struct place *pla
 
 	for (size_t i = 0; i < n; i++)
 		names[i] = keys[i].name;
-	nearest = config_nearest(place->key, names, n);
+	nearest = nearest_word(place->key, names, n);
 	if (nearest)
 		config_report_key(reader, place, "is an unknown key; did you mean \"%s\"?",
 				  nearest);

@@ -46,9 +46,6 @@ void config_errors_memory_short(struct config_errors *errors);
 /* Brings them into the order of the file. */
 void config_errors_sort(struct config_errors *errors);
 
-/* The one of n names that a misspelt one most likely means, or NULL. */
-const char *config_nearest(const char *misspelt, const char *const *names, size_t n);
-
 /*
  * Something is wrong with a value, or with the key before it. The message
  * becomes network "NAME": "KEY" MESSAGE.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../broker/nearest.h"
 #include "text.h"
 #include "vmnetctl.h"
 
@@ -16,7 +17,7 @@
 static int complain_of_option(const char *argument, const struct option *options, size_t n)
 {
 	int length = (int)strcspn(argument, "=");
-	const char *nearest;
+	const char *names[OPTIONS_MAX + 1], *nearest;
 	char name[64];
 
 	if (optopt > 0 && optopt < FIRST_VALUE) {
@@ -27,9 +28,11 @@ static int complain_of_option(const char *argument, const struct option *options
 		complain("option %.*s takes no value", length, argument);
 		return WRONG_USAGE;
 	}
+	for (size_t i = 0; i < n; i++)
+		names[i] = options[i].name;
 	/* A name that is cut is near none. */
 	(void)snprintf(name, sizeof(name), "%.*s", length, argument);
-	nearest = nearest_name(name + strlen("--"), options, n, sizeof(options[0]));
+	nearest = nearest_word(name + strlen("--"), names, n);
 	if (nearest)
 		complain("unknown option %.*s; did you mean --%s?", length, argument, nearest);
 	else

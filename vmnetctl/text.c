@@ -3,7 +3,6 @@
 #include "text.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -62,49 +61,4 @@ void complain(const char *format, ...)
 	(void)fputs("vmnetctl: ", stderr);
 	(void)text_write(stderr, sentence, "\n\t");
 	(void)fputc('\n', stderr);
-}
-
-/* How many characters have to be put in, taken out or changed to make b of a (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[64];
-	size_t columns = strlen(b);
-
-	if (columns >= sizeof(row) / sizeof(row[0]))
-		return SIZE_MAX;
-	for (size_t j = 0; j <= columns; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 1; j <= columns; j++) {
-			size_t above = row[j];
-			size_t least = above < row[j - 1] ? above + 1 : row[j - 1] + 1;
-			size_t changed = diagonal + (a[i] != b[j - 1]);
-
-			row[j] = changed < least ? changed : least;
-			diagonal = above;
-		}
-	}
-	return row[columns];
-}
-
-const char *nearest_name(const char *wrong, const void *names, size_t n, size_t size)
-{
-	const char *nearest = NULL;
-	size_t least = strlen(wrong) / 3 + 2;
-
-	for (size_t i = 0; i < n; i++) {
-		const char *name;
-		size_t d;
-
-		memcpy(&name, (const char *)names + i * size, sizeof(name));
-		d = distance(wrong, name);
-		if (d < least) {
-			least = d;
-			nearest = name;
-		}
-	}
-	return nearest;
 }

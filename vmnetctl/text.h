@@ -22,11 +22,4 @@ size_t text_write(FILE *stream, const char *text, const char *keep);
 /* Prints one sentence on standard error, after the tool's name. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * The nearest to what was written wrong, of the names in an array of n
- * structures of a size, each starting with its name's pointer. NULL when none
- * is near.
- */
-const char *nearest_name(const char *wrong, const void *names, size_t n, size_t size);
-
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../broker/nearest.h"
 #include "system.h"
 #include "text.h"
 
@@ -76,9 +77,11 @@ static int show_version(void)
 
 static int complain_of_subcommand(const char *name)
 {
-	const char *nearest =
-		nearest_name(name, subcommands, n_subcommands, sizeof(subcommands[0]));
+	const char *names[sizeof(subcommands) / sizeof(subcommands[0])], *nearest;
 
+	for (size_t i = 0; i < n_subcommands; i++)
+		names[i] = subcommands[i].name;
+	nearest = nearest_word(name, names, n_subcommands);
 	if (nearest)
 		complain("unknown subcommand %s; did you mean %s?", name, nearest);
 	else

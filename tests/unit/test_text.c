@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text for a terminal: what is shown, what is escaped, how wide it is; and the nearest name. */
+/* Text for a terminal: what is shown, what is escaped, how wide it is. */
 #include "test.h"
 
 #include <locale.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "../../vmnetctl/text.h"
 
@@ -55,29 +54,6 @@ static void test_kept(void **state)
 	assert_written("a\n\tb\r", "\n\t", "a\n\tb\\x0d", 6);
 }
 
-struct named {
-	const char *name;
-	int other;
-};
-
-static void test_nearest_name(void **state)
-{
-	static const struct named names[] = { { "networks", 1 }, { "run", 2 }, { "reload", 3 } };
-	const size_t n = ARRAY_SIZE(names), size = sizeof(names[0]);
-	char long_name[200];
-
-	(void)state;
-	assert_string_equal(nearest_name("network", names, n, size), "networks");
-	assert_string_equal(nearest_name("netwroks", names, n, size), "networks");
-	assert_string_equal(nearest_name("rn", names, n, size), "run");
-	assert_string_equal(nearest_name("relaod", names, n, size), "reload");
-	assert_null(nearest_name("status", names, n, size));
-	assert_null(nearest_name("run", names, 0, size));
-	memset(long_name, 'n', sizeof(long_name) - 1);
-	long_name[sizeof(long_name) - 1] = '\0';
-	assert_null(nearest_name(long_name, names, n, size));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -85,7 +61,6 @@ int main(void)
 		cmocka_unit_test(test_controls_are_escaped),
 		cmocka_unit_test(test_what_is_no_text_is_escaped),
 		cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_nearest_name),
 	};
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
