@@ -170,6 +170,7 @@ static struct substitution describe(const struct request *request)
 {
 	const struct vmnet_broker_attachment *attachment = request->attachment;
 
+	assert(attachment);
 	return (struct substitution){
 		.network = request->network,
 		.ifname = attachment->interface.name,
