@@ -39,6 +39,8 @@ static const struct subcommand subcommands[] = {
 	{ "ip", ip, "NETWORK MACHINE [--wait SECONDS]",
 	  "Print the address of a machine, by its name or its MAC address",
 	  "  --wait SECONDS  wait that long for it to have one\n" },
+	{ "check", check, "[FILE]", "Find the mistakes in a configuration file, without a broker",
+	  "" },
 	{ "reload", reload, "", "Have the broker read its configuration again", "" },
 };
 

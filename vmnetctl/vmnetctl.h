@@ -9,6 +9,9 @@
 
 #include <vmnet-broker.h>
 
+/* Where the broker reads its configuration. */
+#define CONFIG_FILE "/etc/vmnet-broker/networks.json"
+
 /* What a subcommand returns: an exit status, or what is to be printed instead. */
 enum {
 	DONE = 0,
@@ -23,7 +26,7 @@ enum {
  */
 typedef int subcommand_function(int argc, char **argv);
 
-subcommand_function hold, inspect, ip, monitor, networks, reload, run;
+subcommand_function check, hold, inspect, ip, monitor, networks, reload, run;
 
 /* Where next_option() looks for options. */
 enum option_order {
