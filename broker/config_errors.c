@@ -150,8 +150,9 @@ __attribute__((format(printf, 4, 5))) static void add(struct config_errors *erro
 }
 
 /* Reports what is said about a place, where its value stands or where its key does. */
-static void report(struct config_reader *reader, const struct place *place, bool at_key,
-		   const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void report(struct config_reader *reader,
+							 const struct place *place, bool at_key,
+							 const char *format, va_list arguments)
 {
 	char about[ABOUT_SIZE];
 	char *message;

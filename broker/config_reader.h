@@ -40,8 +40,9 @@ struct config_key {
 /* Errors, in config_errors.c. */
 
 /* message is a sentence. Never fails: without memory, that becomes the only error. */
-void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t column,
-		       const char *format, va_list arguments);
+__attribute__((format(printf, 4, 0))) void config_errors_add(struct config_errors *errors,
+							     uint32_t line, uint32_t column,
+							     const char *format, va_list arguments);
 void config_errors_memory_short(struct config_errors *errors);
 /* Brings them into the order of the file. */
 void config_errors_sort(struct config_errors *errors);
