@@ -15,8 +15,8 @@
 #define N_CLIENTS 4
 
 static const char *const configs[] = {
-	"{ \"a\": { \"mode\": \"shared\", \"aliases\": [\"b\"], \"max_interfaces\": 3 },"
-	"  \"c\": { \"mode\": \"host\", \"allow\": { \"users\": [1001] } } }",
+	("{ \"a\": { \"mode\": \"shared\", \"aliases\": [\"b\"], \"max_interfaces\": 3 },"
+	 "  \"c\": { \"mode\": \"host\", \"allow\": { \"users\": [1001] } } }"),
 	"{ \"a\": { \"mode\": \"host\" }, \"b\": { \"mode\": \"shared\" } }",
 	"{ \"c\": { \"mode\": \"shared\", \"aliases\": [\"a\", \"b\"] } }",
 	"not a configuration",
