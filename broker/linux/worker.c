@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second thread and its two queues: jobs to run, and jobs that have run.
+ * An eventfd tells the loop of the second.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct queue {
+	struct job *first;
+	struct job **end;
+};
+
+static struct {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct queue waiting;
+	struct queue finished;
+	bool stopping;
+	unsigned int pending; /* submitted, done() has not returned; the policy's thread alone */
+	int eventfd;
+	sd_event_source *source;
+} worker = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.waiting.end = &worker.waiting.first,
+	.finished.end = &worker.finished.first,
+	.eventfd = -1,
+};
+
+struct close_job {
+	struct job job;
+	int fd;
+};
+
+static void queue_push(struct queue *queue, struct job *job)
+{
+	job->next = NULL;
+	*queue->end = job;
+	queue->end = &job->next;
+}
+
+static struct job *queue_pop(struct queue *queue)
+{
+	struct job *job = queue->first;
+
+	if (!job)
+		return NULL;
+	queue->first = job->next;
+	if (!queue->first)
+		queue->end = &queue->first;
+	return job;
+}
+
+static void lock(void)
+{
+	(void)pthread_mutex_lock(&worker.lock);
+}
+
+static void unlock(void)
+{
+	(void)pthread_mutex_unlock(&worker.lock);
+}
+
+static void *run(void *argument)
+{
+	struct job *job;
+
+	(void)argument;
+	lock();
+	for (;;) {
+		while (!(job = queue_pop(&worker.waiting)) && !worker.stopping)
+			(void)pthread_cond_wait(&worker.wake, &worker.lock);
+		if (!job)
+			break;
+		unlock();
+		job->run(job);
+		lock();
+		queue_push(&worker.finished, job);
+		/* Fails only when the counter is at its end: the loop will wake anyway. */
+		(void)eventfd_write(worker.eventfd, 1);
+	}
+	unlock();
+	return NULL;
+}
+
+static void finish_jobs(void)
+{
+	struct job *job;
+
+	for (;;) {
+		lock();
+		job = queue_pop(&worker.finished);
+		unlock();
+		if (!job)
+			return;
+		job->done(job);
+		worker.pending--;
+	}
+}
+
+static int on_finished(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	eventfd_t count;
+
+	(void)source;
+	(void)events;
+	(void)userdata;
+	(void)eventfd_read(fd, &count);
+	finish_jobs();
+	return 0;
+}
+
+int worker_start(sd_event *event)
+{
+	int result;
+
+	worker.stopping = false;
+	worker.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker.eventfd < 0)
+		return -errno;
+	result = sd_event_add_io(event, &worker.source, worker.eventfd, EPOLLIN, on_finished, NULL);
+	if (result >= 0)
+		result = -pthread_create(&worker.thread, NULL, run, NULL);
+	if (result < 0) {
+		worker.source = sd_event_source_unref(worker.source);
+		(void)close(worker.eventfd);
+		worker.eventfd = -1;
+	}
+	return result;
+}
+
+void worker_submit(struct job *job)
+{
+	worker.pending++;
+	lock();
+	queue_push(&worker.waiting, job);
+	(void)pthread_cond_signal(&worker.wake);
+	unlock();
+}
+
+bool worker_is_idle(void)
+{
+	return worker.pending == 0;
+}
+
+void worker_stop(void)
+{
+	lock();
+	worker.stopping = true;
+	(void)pthread_cond_signal(&worker.wake);
+	unlock();
+	(void)pthread_join(worker.thread, NULL);
+	finish_jobs();
+	worker.source = sd_event_source_unref(worker.source);
+	(void)close(worker.eventfd);
+	worker.eventfd = -1;
+}
+
+static void run_close(struct job *job)
+{
+	(void)close(((struct close_job *)job)->fd);
+}
+
+static void close_done(struct job *job)
+{
+	free(job);
+}
+
+void worker_close(int fd)
+{
+	struct close_job *job = malloc(sizeof(*job));
+
+	if (!job) {
+		(void)close(fd);
+		return;
+	}
+	*job = (struct close_job){ .job = { .run = run_close, .done = close_done }, .fd = fd };
+	worker_submit(&job->job);
+}
