@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bridges and their ports by rtnetlink.
+ *
+ * The kernel takes an alias and the manner of making IPv6 addresses only for
+ * a link that exists, and a port's isolation only for a port, hence more than
+ * one message for each.
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netlink_socket.h"
+
+static void parse_tun(struct nlattr *data, struct link *link)
+{
+	struct nlattr *attributes[IFLA_TUN_MAX + 1];
+
+	if (!data || nla_parse_nested(attributes, IFLA_TUN_MAX, data, NULL) < 0)
+		return;
+	if (attributes[IFLA_TUN_PERSIST] && nla_len(attributes[IFLA_TUN_PERSIST]) >= 1)
+		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
+}
+
+static void parse_kind(struct nlattr *info, struct link *link)
+{
+	struct nlattr *attributes[IFLA_INFO_MAX + 1];
+
+	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) < 0 ||
+	    !attributes[IFLA_INFO_KIND])
+		return;
+	nla_strlcpy(link->kind, attributes[IFLA_INFO_KIND], sizeof(link->kind));
+	if (strcmp(link->kind, "tun") == 0)
+		parse_tun(attributes[IFLA_INFO_DATA], link);
+}
+
+int link_parse(const struct nlmsghdr *message, struct link *link)
+{
+	static const struct nla_policy policy[IFLA_MAX + 1] = {
+		[IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1 },
+		[IFLA_IFALIAS] = { .type = NLA_STRING },
+		[IFLA_MTU] = { .type = NLA_U32 },
+		[IFLA_MASTER] = { .type = NLA_U32 },
+		[IFLA_CARRIER] = { .type = NLA_U8 },
+		[IFLA_LINKINFO] = { .type = NLA_NESTED },
+	};
+	struct nlattr *attributes[IFLA_MAX + 1];
+	const struct ifinfomsg *header;
+
+	if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
+		return -EPROTO;
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFLA_MAX, policy) <
+		    0 ||
+	    !attributes[IFLA_IFNAME])
+		return -EPROTO;
+	header = nlmsg_data(message);
+	*link = (struct link){
+		.index = header->ifi_index,
+		.up = (header->ifi_flags & IFF_UP) != 0,
+	};
+	nla_strlcpy(link->name, attributes[IFLA_IFNAME], sizeof(link->name));
+	if (attributes[IFLA_IFALIAS])
+		nla_strlcpy(link->alias, attributes[IFLA_IFALIAS], sizeof(link->alias));
+	if (attributes[IFLA_MTU])
+		link->mtu = nla_get_u32(attributes[IFLA_MTU]);
+	if (attributes[IFLA_MASTER])
+		link->master = (int)nla_get_u32(attributes[IFLA_MASTER]);
+	if (attributes[IFLA_CARRIER])
+		link->carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
+	if (attributes[IFLA_ADDRESS] && nla_len(attributes[IFLA_ADDRESS]) == sizeof(link->mac))
+		memcpy(&link->mac, nla_data(attributes[IFLA_ADDRESS]), sizeof(link->mac));
+	if (attributes[IFLA_LINKINFO])
+		parse_kind(attributes[IFLA_LINKINFO], link);
+	return 0;
+}
+
+static struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header)
+{
+	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+
+	if (message && nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+static int get_one(const struct nlmsghdr *message, void *userdata)
+{
+	return link_parse(message, userdata);
+}
+
+int link_get(const char *name, struct link *link)
+{
+	struct nl_msg *message =
+		link_message(RTM_GETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC });
+	int result;
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, name) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	link->index = 0;
+	result = netlink_query(message, get_one, link);
+	return result == 0 && link->index == 0 ? -EPROTO : result;
+}
+
+struct link_array {
+	struct link *items;
+	size_t n_items;
+	size_t capacity;
+};
+
+static void array_empty(void *userdata)
+{
+	struct link_array *array = userdata;
+
+	array->n_items = 0;
+}
+
+static int array_add(const struct nlmsghdr *message, void *userdata)
+{
+	struct link_array *array = userdata;
+
+	if (array->n_items == array->capacity) {
+		size_t capacity = array->capacity ? 2 * array->capacity : 16;
+		struct link *items = reallocarray(array->items, capacity, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		array->items = items;
+		array->capacity = capacity;
+	}
+	if (link_parse(message, &array->items[array->n_items]) == 0)
+		array->n_items++;
+	return 0;
+}
+
+int link_list(struct link **links, size_t *n_links)
+{
+	struct link_array array = { 0 };
+	int result = netlink_dump(&(struct netlink_dump){
+		.type = RTM_GETLINK,
+		.header = &(struct ifinfomsg){ .ifi_family = AF_UNSPEC },
+		.size = sizeof(struct ifinfomsg),
+		.begin = array_empty,
+		.each = array_add,
+		.userdata = &array,
+	});
+
+	if (result < 0) {
+		free(array.items);
+		return result;
+	}
+	*links = array.items;
+	*n_links = array.n_items;
+	return 0;
+}
+
+/* A nest that was not started is an error that nla_nest_end() must not see. */
+static int put_no_own_ipv6(struct nl_msg *message)
+{
+	struct nlattr *families;
+	struct nlattr *ipv6;
+
+	if (!link_ipv6_is_available())
+		return 0;
+	families = nla_nest_start(message, IFLA_AF_SPEC);
+	ipv6 = families ? nla_nest_start(message, AF_INET6) : NULL;
+	if (!ipv6 || nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, ipv6);
+	nla_nest_end(message, families);
+	return 0;
+}
+
+/* Spanning tree and its delay would eat the first packets of every machine. */
+static int put_bridge_kind(struct nl_msg *message)
+{
+	struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
+	struct nlattr *data;
+
+	if (!info || nla_put_string(message, IFLA_INFO_KIND, "bridge") < 0)
+		return -ENOMEM;
+	data = nla_nest_start(message, IFLA_INFO_DATA);
+	if (!data || nla_put_u32(message, IFLA_BR_STP_STATE, 0) < 0 ||
+	    nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, data);
+	nla_nest_end(message, info);
+	return 0;
+}
+
+static int request_bridge(const struct bridge_setup *setup)
+{
+	struct nl_msg *message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+					      &(struct ifinfomsg){ .ifi_family = AF_UNSPEC });
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, setup->name) < 0 ||
+	    nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
+	    put_bridge_kind(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/*
+ * The MTU is set here again even of a bridge that was made with it: only one
+ * that was set stays when ports come and go.
+ */
+static int configure_bridge(int index, const struct bridge_setup *setup)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message || nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
+	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 || put_no_own_ipv6(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/* Or a machine could make itself the host's IPv6 router. */
+static int refuse_router_advertisements(const char *name)
+{
+	char path[64];
+	int fd;
+	int result;
+
+	if (!link_ipv6_is_available())
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = write(fd, "0", 1) < 0 ? -errno : 0;
+	(void)close(fd);
+	return result;
+}
+
+int link_create_bridge(const struct bridge_setup *setup, int *index)
+{
+	struct link link;
+	int result = request_bridge(setup);
+
+	if (result < 0)
+		return result;
+	result = link_get(setup->name, &link);
+	if (result < 0)
+		return result;
+	result = configure_bridge(link.index, setup);
+	if (result == 0)
+		result = refuse_router_advertisements(setup->name);
+	if (result < 0) {
+		(void)link_delete(link.index);
+		return result;
+	}
+	*index = link.index;
+	return 0;
+}
+
+int link_set_up(int index)
+{
+	return netlink_request(link_message(RTM_SETLINK, 0,
+					    &(struct ifinfomsg){
+						    .ifi_family = AF_UNSPEC,
+						    .ifi_index = index,
+						    .ifi_flags = IFF_UP,
+						    .ifi_change = IFF_UP,
+					    }));
+}
+
+int link_delete(int index)
+{
+	return netlink_request(
+		link_message(RTM_DELLINK, 0,
+			     &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index }));
+}
+
+static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)
+{
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+
+	if (!message || nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, IFA_LOCAL, size, address) < 0 ||
+	    nla_put(message, IFA_ADDRESS, size, address) < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+int link_add_ipv4(int index, struct in_addr address, unsigned int length)
+{
+	struct in_addr broadcast = { address.s_addr | htonl(UINT32_MAX >> length) };
+	struct nl_msg *message = address_message(
+		&(struct ifaddrmsg){
+			.ifa_family = AF_INET,
+			.ifa_prefixlen = (uint8_t)length,
+			.ifa_index = (unsigned int)index,
+		},
+		&address, sizeof(address));
+
+	if (!message || nla_put(message, IFA_BROADCAST, sizeof(broadcast), &broadcast) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/*
+ * Without duplicate address detection: a bridge has no carrier before its
+ * first port, and until then the address could not be used. Nobody else can
+ * have it: the firewall keeps machines from claiming it.
+ */
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length)
+{
+	return netlink_request(address_message(
+		&(struct ifaddrmsg){
+			.ifa_family = AF_INET6,
+			.ifa_prefixlen = (uint8_t)length,
+			.ifa_flags = IFA_F_NODAD,
+			.ifa_scope =
+				IN6_IS_ADDR_LINKLOCAL(address) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+			.ifa_index = (unsigned int)index,
+		},
+		address, sizeof(*address)));
+}
+
+static int join(const struct port_setup *setup)
+{
+	struct nl_msg *message = link_message(RTM_SETLINK, 0,
+					      &(struct ifinfomsg){
+						      .ifi_family = AF_UNSPEC,
+						      .ifi_index = setup->index,
+					      });
+
+	if (!message || nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
+	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
+	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
+	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
+	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
+	    put_no_own_ipv6(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+static int isolate(int index)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_BRIDGE, .ifi_index = index });
+	struct nlattr *port = message ? nla_nest_start(message, IFLA_PROTINFO) : NULL;
+
+	if (!port || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	nla_nest_end(message, port);
+	return netlink_request(message);
+}
+
+/* Up last: no packet passes a port that is not isolated yet. */
+int link_join_bridge(const struct port_setup *setup)
+{
+	int result = join(setup);
+
+	if (result == 0 && setup->isolated)
+		result = isolate(setup->index);
+	if (result == 0)
+		result = link_set_up(setup->index);
+	return result;
+}
+
+bool link_ipv6_is_available(void)
+{
+	char value = '1';
+	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &value, 1) != 1)
+		value = '1';
+	(void)close(fd);
+	return value == '0';
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's links: bridges, and the TAPs on them. On the worker's thread, as
+ * netlink_socket.h says; only link_parse() is free of that.
+ *
+ * Functions return 0 or a negative errno.
+ */
+#ifndef VMNET_BROKER_LINK_H
+#define VMNET_BROKER_LINK_H
+
+#include <linux/netlink.h>
+
+#include "../broker.h"
+
+#define LINK_KIND_SIZE 16
+#define LINK_ALIAS_SIZE 256
+
+struct link {
+	int index;
+	int master; /* the bridge it is a port of, or 0 */
+	bool up;
+	bool carrier; /* of a TAP: somebody has it open */
+	bool persistent; /* a TAP that outlives its last descriptor */
+	unsigned int mtu;
+	struct mac_address mac;
+	char name[INTERFACE_NAME_SIZE];
+	char kind[LINK_KIND_SIZE]; /* "bridge", "tun"; "" for hardware */
+	char alias[LINK_ALIAS_SIZE]; /* a longer one is cut */
+};
+
+/* What the kernel says of a link in an RTM_NEWLINK or RTM_DELLINK message. */
+int link_parse(const struct nlmsghdr *message, struct link *link);
+
+/* -ENODEV when there is none. */
+int link_get(const char *name, struct link *link);
+
+/* All links, in an array that the caller frees. */
+int link_list(struct link **links, size_t *n_links);
+
+struct bridge_setup {
+	const char *name;
+	struct mac_address mac;
+	unsigned int mtu;
+	const char *alias;
+};
+
+/*
+ * Makes a bridge that forwards from its first packet on and makes no address
+ * for itself; it is still down. -EEXIST when a link has this name.
+ * index: gets the link's index.
+ */
+int link_create_bridge(const struct bridge_setup *setup, int *index);
+
+int link_set_up(int index);
+int link_delete(int index);
+
+/* Adds an address, usable at once; one that is there already is no error. */
+int link_add_ipv4(int index, struct in_addr address, unsigned int length);
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);
+
+struct port_setup {
+	int index; /* of the link */
+	int bridge;
+	struct mac_address mac; /* the host side's own */
+	unsigned int mtu;
+	const char *alias;
+	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
+	bool isolated; /* exchanges nothing with other isolated ports */
+};
+
+/* Makes a link a port of a bridge and sets it up. */
+int link_join_bridge(const struct port_setup *setup);
+
+/* The host has IPv6, and new links get it. */
+bool link_ipv6_is_available(void);
+
+#endif

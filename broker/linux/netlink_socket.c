@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to rtnetlink over libnl, with the kernel's errno kept: libnl's own
+ * codes fold several into one, and people are told what the kernel said.
+ */
+#include "netlink_socket.h"
+
+#include <errno.h>
+#include <netlink/netlink.h>
+
+/* A table that changes faster than it can be read so often is not worth more tries. */
+#define DUMP_TRIES 16
+
+static struct {
+	struct nl_sock *socket;
+	int kernel_error; /* what the kernel answered the request under way */
+	int (*each)(const struct nlmsghdr *message, void *userdata); /* who gets its objects */
+	void *userdata;
+	int each_result;
+} netlink;
+
+static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *userdata)
+{
+	(void)address;
+	(void)userdata;
+	netlink.kernel_error = error->error;
+	return NL_STOP;
+}
+
+static int on_valid(struct nl_msg *message, void *userdata)
+{
+	(void)userdata;
+	if (netlink.each && netlink.each_result == 0)
+		netlink.each_result = netlink.each(nlmsg_hdr(message), netlink.userdata);
+	return NL_OK;
+}
+
+static int local_error(int libnl_error)
+{
+	switch (libnl_error) {
+	case -NLE_NOMEM:
+		return -ENOMEM;
+	case -NLE_DUMP_INTR:
+		return -EINTR;
+	case -NLE_PERM:
+	case -NLE_NOACCESS:
+		return -EPERM;
+	default:
+		return -EIO;
+	}
+}
+
+int netlink_open(void)
+{
+	int result;
+
+	netlink.socket = nl_socket_alloc();
+	if (!netlink.socket)
+		return -ENOMEM;
+	result = nl_connect(netlink.socket, NETLINK_ROUTE);
+	if (result < 0) {
+		netlink_close();
+		return local_error(result);
+	}
+	/* Each request gets one answer: the object that it asks for, or an acknowledgement. */
+	nl_socket_disable_auto_ack(netlink.socket);
+	nl_socket_modify_err_cb(netlink.socket, NL_CB_CUSTOM, on_error, NULL);
+	nl_socket_modify_cb(netlink.socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, NULL);
+	return 0;
+}
+
+void netlink_close(void)
+{
+	nl_socket_free(netlink.socket);
+	netlink.socket = NULL;
+}
+
+/* Gets the socket ready for a request; one that got out of step was closed. */
+static int begin(int (*each)(const struct nlmsghdr *, void *), void *userdata)
+{
+	netlink.kernel_error = 0;
+	netlink.each = each;
+	netlink.userdata = userdata;
+	netlink.each_result = 0;
+	return netlink.socket ? 0 : netlink_open();
+}
+
+static int end(int libnl_result)
+{
+	netlink.each = NULL;
+	if (netlink.kernel_error < 0)
+		return netlink.kernel_error;
+	if (libnl_result < 0) {
+		/* What is left of the answer must not be mistaken for the next one. */
+		netlink_close();
+		return local_error(libnl_result);
+	}
+	return netlink.each_result;
+}
+
+static int transact(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *),
+		    void *userdata)
+{
+	int result = begin(each, userdata);
+
+	if (result < 0)
+		return result;
+	result = nl_send_auto(netlink.socket, message);
+	if (result >= 0)
+		result = nl_recvmsgs_default(netlink.socket);
+	return end(result);
+}
+
+int netlink_query(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *),
+		  void *userdata)
+{
+	int result = message ? transact(message, each, userdata) : -ENOMEM;
+
+	nlmsg_free(message);
+	return result;
+}
+
+int netlink_request(struct nl_msg *message)
+{
+	if (message)
+		nlmsg_hdr(message)->nlmsg_flags |= NLM_F_ACK;
+	return netlink_query(message, NULL, NULL);
+}
+
+static int dump_once(const struct netlink_dump *dump)
+{
+	int result = begin(dump->each, dump->userdata);
+
+	if (result < 0)
+		return result;
+	if (dump->begin)
+		dump->begin(dump->userdata);
+	result = nl_send_simple(netlink.socket, dump->type, NLM_F_DUMP, (void *)dump->header,
+				dump->size);
+	if (result >= 0)
+		result = nl_recvmsgs_default(netlink.socket);
+	return end(result);
+}
+
+int netlink_dump(const struct netlink_dump *dump)
+{
+	int result = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && result == -EINTR; i++)
+		result = dump_once(dump);
+	return result;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to the kernel's rtnetlink. One socket, one user: the worker, and
+ * the policy's thread only while the worker does not run yet.
+ */
+#ifndef VMNET_BROKER_NETLINK_SOCKET_H
+#define VMNET_BROKER_NETLINK_SOCKET_H
+
+#include <netlink/msg.h>
+
+/* All return 0 or a negative errno (the kernel's own, where it answered). */
+
+int netlink_open(void);
+void netlink_close(void);
+
+/* Sends a request that nlmsg_alloc_simple() made, frees it, and waits for the answer. */
+int netlink_request(struct nl_msg *message);
+
+/*
+ * The same for a request that is answered with one object: each() gets it. Its
+ * negative return value is returned.
+ */
+int netlink_query(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *userdata),
+		  void *userdata);
+
+/*
+ * Calls each() with every object of a kind: type is RTM_GETLINK and the like,
+ * header the request's own (struct ifinfomsg for links, say), of size bytes.
+ * When the kernel's tables change meanwhile it starts over: begin() is called
+ * before each start, so that what was gathered can be forgotten. A negative
+ * return value of each() ends it and is returned.
+ */
+struct netlink_dump {
+	int type;
+	const void *header;
+	size_t size;
+	void (*begin)(void *userdata);
+	int (*each)(const struct nlmsghdr *message, void *userdata);
+	void *userdata;
+};
+
+int netlink_dump(const struct netlink_dump *dump);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host's addresses and routes, read from rtnetlink in all its tables. */
+#include "ranges.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netlink_socket.h"
+
+#define SHORTEST_IPV4_ROUTE 8
+#define SHORTEST_IPV6_ROUTE 64
+
+struct gathering {
+	struct ranges *ranges;
+	size_t n_before; /* of this dump */
+};
+
+static void forget(void *userdata)
+{
+	struct gathering *gathering = userdata;
+
+	gathering->ranges->n_items = gathering->n_before;
+}
+
+/* address: of family, as long as the family has it; host bits may be set. */
+static int add(struct ranges *ranges, int family, const struct nlattr *address, unsigned int length,
+	       const char *owner)
+{
+	struct range range = { 0 };
+
+	if (family == AF_INET && nla_len(address) == sizeof(struct in_addr) && length <= 32) {
+		range.ipv4.length = length;
+		memcpy(&range.ipv4.address, nla_data(address), sizeof(struct in_addr));
+		range.ipv4.address.s_addr &= ipv4_subnet_mask(&range.ipv4).s_addr;
+	} else if (family == AF_INET6 && nla_len(address) == sizeof(struct in6_addr) &&
+		   length <= 128) {
+		/* Host bits do no harm: overlaps are found by the shorter prefix. */
+		range.ipv6.length = length;
+		memcpy(&range.ipv6.address, nla_data(address), sizeof(struct in6_addr));
+	} else {
+		return 0;
+	}
+	(void)snprintf(range.owner, sizeof(range.owner), "%s", owner);
+	return ranges_add(ranges, &range);
+}
+
+static const char *name_of_link(unsigned int index, char name[IF_NAMESIZE])
+{
+	if (!if_indextoname(index, name))
+		(void)snprintf(name, IF_NAMESIZE, "link %u", index);
+	return name;
+}
+
+static int add_address(const struct nlmsghdr *message, void *userdata)
+{
+	struct gathering *gathering = userdata;
+	struct nlattr *attributes[IFA_MAX + 1];
+	const struct ifaddrmsg *header;
+	char name[IF_NAMESIZE];
+
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFA_MAX, NULL) <
+		    0 ||
+	    !attributes[IFA_ADDRESS])
+		return 0;
+	header = nlmsg_data(message);
+	return add(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS],
+		   header->ifa_prefixlen, name_of_link(header->ifa_index, name));
+}
+
+static int add_route(const struct nlmsghdr *message, void *userdata)
+{
+	struct gathering *gathering = userdata;
+	struct nlattr *attributes[RTA_MAX + 1];
+	const struct rtmsg *header;
+	char name[IF_NAMESIZE];
+	char owner[RANGE_OWNER_SIZE] = "a route of the host";
+
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) <
+		    0 ||
+	    !attributes[RTA_DST])
+		return 0;
+	header = nlmsg_data(message);
+	if (header->rtm_dst_len <
+	    (header->rtm_family == AF_INET ? SHORTEST_IPV4_ROUTE : SHORTEST_IPV6_ROUTE))
+		return 0;
+	if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) == sizeof(uint32_t))
+		(void)snprintf(owner, sizeof(owner), "a route over %s",
+			       name_of_link(nla_get_u32(attributes[RTA_OIF]), name));
+	return add(gathering->ranges, header->rtm_family, attributes[RTA_DST], header->rtm_dst_len,
+		   owner);
+}
+
+static int gather(struct ranges *ranges, struct netlink_dump dump)
+{
+	struct gathering gathering = { .ranges = ranges, .n_before = ranges->n_items };
+
+	dump.begin = forget;
+	dump.userdata = &gathering;
+	return netlink_dump(&dump);
+}
+
+/* Addresses first: who has one is a better answer than a route to it. */
+int ranges_of_host(struct ranges *ranges)
+{
+	const struct ifaddrmsg all_addresses = { .ifa_family = AF_UNSPEC };
+	const struct rtmsg all_routes = { .rtm_family = AF_UNSPEC };
+	int result = gather(ranges, (struct netlink_dump){
+					    .type = RTM_GETADDR,
+					    .header = &all_addresses,
+					    .size = sizeof(all_addresses),
+					    .each = add_address,
+				    });
+
+	if (result < 0)
+		return result;
+	return gather(ranges, (struct netlink_dump){
+				      .type = RTM_GETROUTE,
+				      .header = &all_routes,
+				      .size = sizeof(all_routes),
+				      .each = add_route,
+			      });
+}

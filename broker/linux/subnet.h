@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which addresses are free: a choice from what is taken, without asking
+ * anybody, so that it can be tested anywhere.
+ */
+#ifndef VMNET_BROKER_SUBNET_H
+#define VMNET_BROKER_SUBNET_H
+
+#include "../address.h"
+
+#define RANGE_OWNER_SIZE 80
+
+/* Addresses that somebody uses; one of the two lengths is 0. */
+struct range {
+	struct ipv4_subnet ipv4;
+	struct ipv6_prefix ipv6;
+	char owner[RANGE_OWNER_SIZE]; /* who, in words: it follows "is in use by" */
+};
+
+struct ranges {
+	struct range *items;
+	size_t n_items;
+	size_t capacity;
+};
+
+/* Copies range. Returns 0 or -ENOMEM. */
+int ranges_add(struct ranges *ranges, const struct range *range);
+void ranges_clear(struct ranges *ranges);
+
+/* The first range that overlaps, or NULL when the addresses are free. */
+const struct range *ranges_find_ipv4(const struct ranges *ranges, const struct ipv4_subnet *subnet);
+const struct range *ranges_find_ipv6(const struct ranges *ranges, const struct ipv6_prefix *prefix);
+
+/* The first free /24 from 192.168.64.0/24 on. Returns 0, or -1 when none is. */
+int subnet_choose(const struct ranges *taken, struct ipv4_subnet *subnet);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TAP devices. A device is made by the first TUNSETIFF and goes with its last
+ * descriptor: the broker passes its own on, and keeps none.
+ */
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../log.h"
+#include "privilege.h"
+
+/* The kernel puts the first free number in. */
+#define TAP_NAME "vmt%d"
+#define VHOST_PATH "/dev/vhost-net"
+
+/* Returns the descriptor of one more queue of the device in request, or -1 with error. */
+static int open_queue(struct ifreq *request, struct error *error)
+{
+	const char *path = privilege_tun_path();
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(
+			error, ERROR_INTERNAL, "cannot open %s: %s%s", path, strerror(errno),
+			errno == ENOENT || errno == ENODEV ? " (\"modprobe tun\" brings it)" : "");
+	if (ioctl(fd, TUNSETIFF, request) < 0) {
+		error_set(error, ERROR_INTERNAL, "cannot make a TAP device: %s", strerror(errno));
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interface_fds *fds,
+	     struct error *error)
+{
+	struct ifreq request = { .ifr_name = TAP_NAME };
+
+	request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (queues > 1)
+		request.ifr_flags |= IFF_MULTI_QUEUE;
+	*fds = (struct interface_fds){ 0 };
+	while (fds->n_tap < queues) {
+		int fd = open_queue(&request, error);
+
+		if (fd < 0) {
+			tap_close(fds);
+			return -1;
+		}
+		fds->tap[fds->n_tap++] = fd;
+	}
+	memcpy(name, request.ifr_name, INTERFACE_NAME_SIZE);
+	return 0;
+}
+
+int tap_keep_for(int fd, uid_t owner, struct error *error)
+{
+	if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 || ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+		return error_set(error, ERROR_INTERNAL, "cannot keep a TAP device for its user: %s",
+				 strerror(errno));
+	return 0;
+}
+
+void tap_open_vhost(struct interface_fds *fds)
+{
+	while (fds->n_vhost < fds->n_tap) {
+		int fd = open(VHOST_PATH, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0) {
+			log_debug(NULL, "no vhost-net: %s: %s", VHOST_PATH, strerror(errno));
+			while (fds->n_vhost > 0)
+				(void)close(fds->vhost[--fds->n_vhost]);
+			return;
+		}
+		fds->vhost[fds->n_vhost++] = fd;
+	}
+}
+
+void tap_close(struct interface_fds *fds)
+{
+	while (fds->n_vhost > 0)
+		(void)close(fds->vhost[--fds->n_vhost]);
+	while (fds->n_tap > 0)
+		(void)close(fds->tap[--fds->n_tap]);
+}

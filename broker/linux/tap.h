@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TAP devices and vhost-net: the open files that a virtual machine's network card is made of. */
+#ifndef VMNET_BROKER_TAP_H
+#define VMNET_BROKER_TAP_H
+
+#include "../error.h"
+#include "fds.h"
+
+/*
+ * Makes a TAP device with virtio-net header and opens each of its queues.
+ * queues: 1 to INTERFACE_QUEUES_MAX.
+ * name: gets the device's name.
+ * fds: gets the descriptors.
+ * Returns 0, or -1 with error (ERROR_INTERNAL, and nothing is left open).
+ */
+int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interface_fds *fds,
+	     struct error *error);
+
+/*
+ * The device stays when its last descriptor is closed, and this user may open
+ * it by name. Returns 0, or -1 with error (ERROR_INTERNAL).
+ */
+int tap_keep_for(int fd, uid_t owner, struct error *error);
+
+/* Opens vhost-net for each queue; where the host has none to offer, for none. */
+void tap_open_vhost(struct interface_fds *fds);
+
+/* Closes all descriptors at once, which takes the kernel its time. */
+void tap_close(struct interface_fds *fds);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names and aliases of links. */
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "linux/names.h"
+
+#define LONGEST_NAME "a23456789.123456789.123456789.123456789.123456789.123456789.123"
+
+static void test_bridge_name(void **state)
+{
+	char name[INTERFACE_NAME_SIZE];
+	char other[INTERFACE_NAME_SIZE];
+
+	(void)state;
+	bridge_name("lab", name);
+	assert_string_equal(name, "vmb-lab");
+	bridge_name("12345678901", name);
+	assert_string_equal(name, "vmb-12345678901");
+	bridge_name("123456789012", name);
+	assert_int_equal(strlen(name), INTERFACE_NAME_SIZE - 1);
+	assert_int_equal(strncmp(name, "vmb-", 4), 0);
+	assert_int_equal(strspn(name + 4, "0123456789abcdef"), 11);
+	bridge_name("123456789013", other);
+	assert_string_not_equal(name, other);
+	bridge_name("123456789012", other);
+	assert_string_equal(name, other);
+	assert_true(is_own_link_name(name));
+	assert_true(is_own_link_name("vmt12"));
+	assert_false(is_own_link_name("eth0"));
+}
+
+static void test_alias_of_bridge(void **state)
+{
+	char text[ALIAS_SIZE];
+	struct alias alias;
+
+	(void)state;
+	alias_format(LONGEST_NAME, NULL, text);
+	assert_string_equal(text, "vmnet-broker " LONGEST_NAME);
+	assert_int_equal(alias_parse(text, &alias), 0);
+	assert_string_equal(alias.network, LONGEST_NAME);
+	assert_false(alias.is_interface);
+}
+
+static void test_alias_of_interface(void **state)
+{
+	const struct mac_address mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0xff } };
+	char text[ALIAS_SIZE];
+	struct alias alias;
+
+	(void)state;
+	alias_format(LONGEST_NAME, &mac, text);
+	assert_string_equal(text, "vmnet-broker " LONGEST_NAME " 52:54:00:01:02:ff");
+	assert_int_equal(alias_parse(text, &alias), 0);
+	assert_string_equal(alias.network, LONGEST_NAME);
+	assert_true(alias.is_interface);
+	assert_true(mac_address_equal(&alias.mac, &mac));
+}
+
+static void test_other_aliases(void **state)
+{
+	static const char *const others[] = {
+		"",
+		"vmnet-broker",
+		"vmnet-broker ",
+		"vmnet-broker  lab",
+		"vmnet-broker Lab/..",
+		"vmnet-broker .lab",
+		"vmnet-broker lab ",
+		"vmnet-broker lab 52:54:00:01:02",
+		"vmnet-broker lab 52:54:00:01:02:ff ",
+		"vmnet-broker " LONGEST_NAME "4",
+		"uplink to the lab",
+	};
+	struct alias alias;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_int_equal(alias_parse(others[i], &alias), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bridge_name),
+		cmocka_unit_test(test_alias_of_bridge),
+		cmocka_unit_test(test_alias_of_interface),
+		cmocka_unit_test(test_other_aliases),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
