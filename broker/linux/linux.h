@@ -24,4 +24,10 @@ struct linux_platform {
 /* Set by platform_run() before anything else is called, constant afterwards. */
 extern struct linux_platform linux_platform;
 
+/*
+ * A request could not be begun for lack of memory. It has left the platform
+ * member of its network or interface NULL, and is refused from the loop.
+ */
+void linux_platform_refuse_later(void);
+
 #endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's addresses, in this order:
+ *
+ *	1. what the configuration says: taken by somebody else, it is an error
+ *	2. what the network had in its last life, unless taken since
+ *	3. a free subnet, a random prefix (RFC 4193), a random MAC address
+ *
+ * Taken is what the host uses at this moment, and what other networks are
+ * configured with or have had: theirs is kept for them, too.
+ */
+#include "addresses.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../log.h"
+#include "../platform.h"
+#include "../state.h"
+#include "link.h"
+#include "ranges.h"
+#include "subnet.h"
+
+#define PREFIX_LENGTH 64
+
+static int out_of_memory(struct error *error)
+{
+	return error_set(error, ERROR_CREATE_FAILED, "out of memory for its addresses");
+}
+
+static int add_neighbour(struct ranges *taken, const struct neighbour *neighbour,
+			 const char *state_dir)
+{
+	struct network_state_kept kept = { 0 };
+	struct range ipv4 = { .ipv4 = neighbour->subnet };
+	struct range ipv6 = { .ipv6 = neighbour->prefix };
+
+	if (!ipv4.ipv4.length || !ipv6.ipv6.length)
+		state_load(state_dir, neighbour->name, &kept);
+	if (!ipv4.ipv4.length)
+		ipv4.ipv4 = kept.ipv4_subnet;
+	if (!ipv6.ipv6.length)
+		ipv6.ipv6 = kept.ipv6_prefix;
+	(void)snprintf(ipv4.owner, sizeof(ipv4.owner), "network \"%s\"", neighbour->name);
+	(void)snprintf(ipv6.owner, sizeof(ipv6.owner), "network \"%s\"", neighbour->name);
+	if (ranges_add(taken, &ipv4) < 0)
+		return -1;
+	return ranges_add(taken, &ipv6);
+}
+
+/* Only the host's own uses keep a network from what the configuration gives it. */
+static int check_configured(const struct network_config *config, const struct ranges *host,
+			    struct error *error)
+{
+	const struct range *subnet = ranges_find_ipv4(host, &config->subnet);
+	const struct range *prefix = ranges_find_ipv6(host, &config->ipv6_prefix);
+	char text[IPV6_PREFIX_TEXT_SIZE];
+
+	if (config->subnet.length && subnet)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "subnet %s is in use by %s; choose another \"subnet\"",
+				 ipv4_subnet_format(&config->subnet, text), subnet->owner);
+	if (config->ipv6_prefix.length && !link_ipv6_is_available())
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "IPv6 is switched off on this host; remove \"ipv6_prefix\", or "
+				 "switch it on (net.ipv6.conf.default.disable_ipv6)");
+	if (config->ipv6_prefix.length && prefix)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "prefix %s is in use by %s; choose another \"ipv6_prefix\"",
+				 ipv6_prefix_format(&config->ipv6_prefix, text), prefix->owner);
+	return 0;
+}
+
+static int choose_subnet(const struct network_config *config, const struct ranges *taken,
+			 struct ipv4_subnet *subnet, struct error *error)
+{
+	const struct range *user = ranges_find_ipv4(taken, subnet);
+	struct ipv4_subnet before = *subnet;
+	char old[IPV4_SUBNET_TEXT_SIZE];
+	char new[IPV4_SUBNET_TEXT_SIZE];
+
+	if (config->subnet.length) {
+		*subnet = config->subnet;
+		return 0;
+	}
+	if (before.length && !user)
+		return 0;
+	if (subnet_choose(taken, subnet) < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "no subnet from 192.168.64.0/24 to 192.168.255.0/24 is free; "
+				 "set its \"subnet\"");
+	if (before.length)
+		log_warning(config->name, "its subnet %s is in use by %s now; it gets %s",
+			    ipv4_subnet_format(&before, old), user->owner,
+			    ipv4_subnet_format(subnet, new));
+	return 0;
+}
+
+static void choose_prefix(const struct network_config *config, const struct ranges *taken,
+			  struct ipv6_prefix *prefix)
+{
+	const struct range *user = ranges_find_ipv6(taken, prefix);
+	struct ipv6_prefix before = *prefix;
+	char old[IPV6_PREFIX_TEXT_SIZE];
+	char new[IPV6_PREFIX_TEXT_SIZE];
+
+	if (config->ipv6_prefix.length) {
+		*prefix = config->ipv6_prefix;
+		return;
+	}
+	if (before.length && !user)
+		return;
+	/* fd, 40 random bits, subnet 0: nobody has the same by accident. */
+	*prefix = (struct ipv6_prefix){ .length = PREFIX_LENGTH };
+	prefix->address.s6_addr[0] = 0xfd;
+	platform_random(&prefix->address.s6_addr[1], 5);
+	if (before.length)
+		log_warning(config->name, "its prefix %s is in use by %s now; it gets %s",
+			    ipv6_prefix_format(&before, old), user->owner,
+			    ipv6_prefix_format(prefix, new));
+}
+
+static void choose_mac(struct mac_address *mac)
+{
+	if (!mac_address_is_unicast(mac)) {
+		platform_random(mac->bytes, sizeof(mac->bytes));
+		mac->bytes[0] = (uint8_t)((mac->bytes[0] & 0xfc) | 0x02);
+	}
+}
+
+static int gather(const struct network_config *config, const struct neighbour *neighbours,
+		  size_t n_neighbours, const char *state_dir, struct ranges *taken,
+		  struct error *error)
+{
+	int result = ranges_of_host(taken);
+
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "the host's addresses cannot be read: %s", strerror(-result));
+	if (check_configured(config, taken, error) < 0)
+		return -1;
+	for (size_t i = 0; i < n_neighbours; i++)
+		if (add_neighbour(taken, &neighbours[i], state_dir) < 0)
+			return out_of_memory(error);
+	return 0;
+}
+
+int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
+		     size_t n_neighbours, const char *state_dir,
+		     struct network_addresses *addresses, struct error *error)
+{
+	struct network_state_kept kept;
+	struct network_state_kept before;
+	struct ranges taken = { 0 };
+	int result;
+
+	state_load(state_dir, config->name, &kept);
+	before = kept;
+	result = gather(config, neighbours, n_neighbours, state_dir, &taken, error);
+	if (result == 0)
+		result = choose_subnet(config, &taken, &kept.ipv4_subnet, error);
+	if (result == 0) {
+		choose_prefix(config, &taken, &kept.ipv6_prefix);
+		choose_mac(&kept.bridge_mac);
+	}
+	ranges_clear(&taken);
+	if (result < 0)
+		return -1;
+	/* What cannot be kept was logged: this life of the network has it anyway. */
+	if (memcmp(&kept, &before, sizeof(kept)) != 0)
+		(void)state_save(state_dir, config->name, &kept);
+	addresses->ipv4_subnet = kept.ipv4_subnet;
+	addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
+	if (link_ipv6_is_available())
+		addresses->ipv6_prefix = kept.ipv6_prefix;
+	addresses->bridge_mac = kept.bridge_mac;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The choice of a network's addresses. On the worker's thread. */
+#ifndef VMNET_BROKER_ADDRESSES_H
+#define VMNET_BROKER_ADDRESSES_H
+
+#include "../broker.h"
+
+/* Another network of the configuration, active or not: what it has is not free. */
+struct neighbour {
+	char name[NETWORK_NAME_MAX + 1];
+	struct ipv4_subnet subnet; /* length 0: what is kept of it counts */
+	struct ipv6_prefix prefix; /* the same */
+};
+
+/*
+ * Chooses the addresses of a shared or host network: those of its
+ * configuration, or those that it had before, or new ones, which are kept.
+ *
+ * addresses: gets subnet, prefix, gateway and the bridge's MAC address.
+ * Returns 0, or -1 with error (ERROR_CREATE_FAILED).
+ */
+int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
+		     size_t n_neighbours, const char *state_dir,
+		     struct network_addresses *addresses, struct error *error);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interfaces.
+ *
+ * A device is made on the worker's thread, which joins it to the bridge and
+ * hands over its open descriptors. They are passed to the client and closed
+ * here; from then on the device lives as long as somebody has it open. Its end
+ * comes by itself, and rtnetlink tells of it: nothing else ends an interface,
+ * and platform_interface_detach() only makes it happen.
+ *
+ * A device may end before the policy has heard of it. Then the notification
+ * found nobody to tell, so its link is looked up once more at that point.
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../log.h"
+#include "../platform.h"
+#include "fds.h"
+#include "firewall.h"
+#include "linux.h"
+#include "names.h"
+#include "tap.h"
+#include "worker.h"
+
+/* interface->platform: the device of an interface, from its request to its end. */
+struct device {
+	struct job job; /* removes it */
+	struct interface *interface; /* NULL once the policy knows that it is gone */
+	char network[NETWORK_NAME_MAX + 1];
+	int index; /* 0: not made yet */
+	int result; /* of the job */
+	bool removing; /* the job is under way, and frees the device */
+};
+
+/* Copies of all that making a device takes. */
+struct attach_job {
+	struct job job;
+	struct interface *interface; /* the policy's thread alone */
+	struct interface_fds *fds; /* NULL: it failed */
+	char bridge[INTERFACE_NAME_SIZE];
+	bool bridged; /* the bridge is the host's own */
+	char name[INTERFACE_NAME_SIZE];
+	char alias[ALIAS_SIZE];
+	struct port_setup port;
+	unsigned int queues;
+	bool vhost;
+	bool named;
+	uid_t owner;
+	struct error error;
+};
+
+/*
+ * The host side's own MAC address. It has to differ from the machine's, and be
+ * higher than any other on the bridge: a bridge of the host's own may take the
+ * lowest of its ports'.
+ */
+static struct mac_address random_port_mac(void)
+{
+	struct mac_address mac;
+
+	platform_random(mac.bytes, sizeof(mac.bytes));
+	mac.bytes[0] = 0xfe;
+	return mac;
+}
+
+static int make_device(struct attach_job *self)
+{
+	int result;
+
+	if (tap_open(self->queues, self->name, self->fds, &self->error) < 0)
+		return -1;
+	self->port.index = (int)if_nametoindex(self->name);
+	self->port.bridge = (int)if_nametoindex(self->bridge);
+	if (!self->port.index || !self->port.bridge)
+		return error_set(&self->error, ERROR_INTERNAL, "%s is gone; try again",
+				 self->port.index ? self->bridge : self->name);
+	if (!self->bridged)
+		self->port.group = firewall_port_group((unsigned int)self->port.bridge);
+	result = link_join_bridge(&self->port);
+	if (result < 0)
+		return error_set(&self->error, ERROR_INTERNAL, "cannot join %s to bridge %s: %s",
+				 self->name, self->bridge, strerror(-result));
+	if (self->named && tap_keep_for(self->fds->tap[0], self->owner, &self->error) < 0)
+		return -1;
+	if (self->vhost)
+		tap_open_vhost(self->fds);
+	return 0;
+}
+
+static void run_attach(struct job *job)
+{
+	struct attach_job *self = (struct attach_job *)job;
+
+	if (make_device(self) == 0)
+		return;
+	tap_close(self->fds);
+	free(self->fds);
+	self->fds = NULL;
+}
+
+static void attach_done(struct job *job)
+{
+	struct attach_job *self = (struct attach_job *)job;
+	struct interface *interface = self->interface;
+	struct device *device = interface->platform;
+	char name[IF_NAMESIZE];
+
+	if (self->fds) {
+		device->index = self->port.index;
+		(void)snprintf(interface->name, sizeof(interface->name), "%s", self->name);
+		broker_interface_attached(interface, self->fds, NULL);
+		if (!if_indextoname((unsigned int)self->port.index, name))
+			interface_link_gone(self->port.index);
+	} else {
+		broker_interface_attached(interface, NULL, &self->error);
+		free(device);
+	}
+	free(self);
+}
+
+/* Returns NULL when memory is short. */
+static struct attach_job *attach_job_new(struct interface *interface)
+{
+	const struct network *network = interface->network;
+	struct attach_job *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return NULL;
+	self->fds = calloc(1, sizeof(*self->fds));
+	if (!self->fds) {
+		free(self);
+		return NULL;
+	}
+	self->job = (struct job){ .run = run_attach, .done = attach_done };
+	self->interface = interface;
+	(void)snprintf(self->bridge, sizeof(self->bridge), "%s", network->addresses.bridge);
+	self->bridged = network->config->mode == NETWORK_BRIDGED;
+	alias_format(network->config->name, &interface->mac, self->alias);
+	self->port = (struct port_setup){
+		.mac = random_port_mac(),
+		.mtu = network->addresses.mtu,
+		.alias = self->alias,
+		.isolated = network->config->isolated,
+	};
+	self->queues = interface->queues;
+	self->vhost = interface->vhost;
+	self->named = interface->named;
+	self->owner = interface->owner;
+	return self;
+}
+
+static struct device *device_new(struct interface *interface)
+{
+	struct device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	device->interface = interface;
+	(void)snprintf(device->network, sizeof(device->network), "%s",
+		       interface->network->config->name);
+	interface->platform = device;
+	return device;
+}
+
+void platform_interface_attach(struct interface *interface)
+{
+	struct attach_job *job = attach_job_new(interface);
+
+	if (!job || !device_new(interface)) {
+		if (job)
+			free(job->fds);
+		free(job);
+		linux_platform_refuse_later();
+		return;
+	}
+	worker_submit(&job->job);
+}
+
+void interfaces_refuse(struct broker *broker)
+{
+	struct error error;
+	struct network *network = broker->networks;
+
+	error_set(&error, ERROR_INTERNAL, "out of memory");
+	while (network) {
+		struct interface *interface = network->interfaces;
+
+		while (interface &&
+		       (interface->state != INTERFACE_ATTACHING || interface->platform))
+			interface = interface->next;
+		network = network->next;
+		if (interface) {
+			broker_interface_attached(interface, NULL, &error);
+			network = broker->networks; /* the answer may have changed the list */
+		}
+	}
+}
+
+/* The policy hears of it, once. */
+static void device_gone(struct device *device)
+{
+	struct interface *interface = device->interface;
+
+	device->interface = NULL;
+	if (!device->removing)
+		free(device);
+	if (interface)
+		broker_interface_detached(interface);
+}
+
+static void run_remove(struct job *job)
+{
+	struct device *device = (struct device *)job;
+
+	device->result = link_delete(device->index);
+}
+
+/* A device that could not be removed is given up: its network must not wait for ever. */
+static void remove_done(struct job *job)
+{
+	struct device *device = (struct device *)job;
+
+	if (device->result < 0 && device->result != -ENODEV)
+		log_warning(device->network, "a TAP device cannot be removed: %s",
+			    strerror(-device->result));
+	device->removing = false;
+	device_gone(device);
+}
+
+void platform_interface_detach(struct interface *interface)
+{
+	struct device *device = interface->platform;
+
+	device->removing = true;
+	device->job = (struct job){ .run = run_remove, .done = remove_done };
+	worker_submit(&device->job);
+}
+
+static struct device *device_find(int index)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		for (struct interface *i = network->interfaces; i; i = i->next) {
+			struct device *device = i->platform;
+
+			if (device && device->index == index)
+				return device;
+		}
+	}
+	return NULL;
+}
+
+void interface_link_gone(int index)
+{
+	struct device *device = index ? device_find(index) : NULL;
+
+	if (device)
+		device_gone(device);
+}
+
+/*
+ * A named device outlives its last descriptor. After a restart nobody holds it
+ * any more, so it goes when the program that has it open lets go of it.
+ */
+void interface_link_changed(const struct link *link)
+{
+	struct device *device = device_find(link->index);
+	struct interface *interface = device ? device->interface : NULL;
+
+	if (!interface || interface->client || interface->state != INTERFACE_ATTACHED ||
+	    !link->persistent || link->carrier)
+		return;
+	interface->state = INTERFACE_DETACHING;
+	platform_interface_detach(interface);
+}
+
+void interfaces_look(struct broker *broker)
+{
+	char name[IF_NAMESIZE];
+	struct network *network = broker->networks;
+
+	while (network) {
+		const struct device *gone = NULL;
+
+		for (const struct interface *i = network->interfaces; i && !gone; i = i->next) {
+			const struct device *device = i->platform;
+
+			if (device && device->index &&
+			    !if_indextoname((unsigned int)device->index, name))
+				gone = device;
+		}
+		/* The last interface may take its network with it. */
+		network = network->next;
+		if (gone) {
+			interface_link_gone(gone->index);
+			network = broker->networks;
+		}
+	}
+}
+
+int interface_adopt(struct network *network, const struct link *link, const struct mac_address *mac)
+{
+	struct interface *interface = broker_interface_adopt(network, link->name, mac);
+	struct device *device = interface ? device_new(interface) : NULL;
+
+	if (!device)
+		return -ENOMEM;
+	device->index = link->index;
+	return 0;
+}
+
+void interfaces_forget(struct broker *broker)
+{
+	for (struct network *network = broker->networks; network; network = network->next) {
+		for (struct interface *i = network->interfaces; i; i = i->next) {
+			free(i->platform);
+			i->platform = NULL;
+		}
+	}
+}

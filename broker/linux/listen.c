@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The listening socket, and the claim that there is only one broker. */
+#include "listen.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "../log.h"
+
+/* An abstract socket: it belongs to the network namespace, and goes with its process. */
+#define CLAIM_NAME "com.github.nirs.vmnet-broker"
+
+static int fill_address(struct sockaddr_un *address, const char *path)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(address->sun_path)) {
+		log_error(NULL,
+			  "the socket's path %s is longer than %zu bytes; choose another by "
+			  "--socket",
+			  path, sizeof(address->sun_path) - 1);
+		return -1;
+	}
+	memcpy(address->sun_path, path, strlen(path));
+	return 0;
+}
+
+/* A socket file whose broker has died is in the way of the next one. */
+static int remove_stale(const char *path, const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0) {
+		log_error(NULL, "cannot make a socket: %s", strerror(errno));
+		return -1;
+	}
+	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+	(void)close(fd);
+	if (error == 0) {
+		log_error(NULL, "another broker serves at %s; stop it, or choose another --socket",
+			  path);
+		return -1;
+	}
+	if (error == ECONNREFUSED && unlink(path) < 0) {
+		log_error(NULL, "cannot remove the stale socket %s: %s", path, strerror(errno));
+		return -1;
+	}
+	return 0; /* what else is there shows when the socket is bound */
+}
+
+static int make_parent(const struct options *options)
+{
+	size_t length = strlen(options->runtime_dir);
+
+	if (strncmp(options->socket, options->runtime_dir, length) != 0 ||
+	    options->socket[length] != '/')
+		return 0; /* a directory of somebody else's choice is theirs to make */
+	if (mkdir(options->runtime_dir, 0755) < 0 && errno != EEXIST) {
+		log_error(NULL, "cannot make directory %s: %s", options->runtime_dir,
+			  strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int make_socket(const struct options *options)
+{
+	struct sockaddr_un address;
+	int fd;
+
+	if (fill_address(&address, options->socket) < 0 || make_parent(options) < 0 ||
+	    remove_stale(options->socket, &address) < 0)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(options->socket, 0666) < 0 || listen(fd, SOMAXCONN) < 0) {
+		log_error(NULL, "cannot listen at %s: %s", options->socket, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int listener_open(const struct options *options, struct listener *listener)
+{
+	int n = sd_listen_fds(1);
+
+	if (n < 0) {
+		log_error(NULL, "cannot take over systemd's socket: %s", strerror(-n));
+		return -1;
+	}
+	if (n == 0) {
+		*listener = (struct listener){ .fd = make_socket(options) };
+		return listener->fd < 0 ? -1 : 0;
+	}
+	if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
+		log_error(NULL, "systemd passed something else than one listening stream socket; "
+				"see vmnet-broker.socket");
+		return -1;
+	}
+	*listener = (struct listener){ .fd = SD_LISTEN_FDS_START, .on_demand = true };
+	return 0;
+}
+
+void listener_remove(const struct options *options, const struct listener *listener)
+{
+	/* The service user may not be allowed to: the next broker finds it stale. */
+	if (!listener->on_demand && unlink(options->socket) < 0)
+		log_debug(NULL, "the socket %s stays: %s", options->socket, strerror(errno));
+}
+
+/* Everyone may bind such a name; a broker is root's or the service user's. */
+static bool is_claimed_by_broker(const struct sockaddr_un *address, socklen_t length)
+{
+	struct ucred owner;
+	socklen_t size = sizeof(owner);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool claimed;
+
+	if (fd < 0)
+		return false;
+	claimed = connect(fd, (const struct sockaddr *)address, length) == 0 &&
+		  getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0 &&
+		  (owner.uid == 0 || owner.uid == geteuid());
+	(void)close(fd);
+	return claimed;
+}
+
+/* Who asks has seen our credentials by connecting. */
+static int on_asked(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	int asking = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)source;
+	(void)events;
+	(void)userdata;
+	if (asking >= 0)
+		(void)close(asking);
+	return 0;
+}
+
+/* The loop owns the descriptor from here on. */
+static int answer(sd_event *event, int fd)
+{
+	sd_event_source *source;
+	int result = sd_event_add_io(event, &source, fd, EPOLLIN, on_asked, NULL);
+
+	if (result >= 0)
+		result = sd_event_source_set_floating(source, 1);
+	if (result >= 0)
+		result = sd_event_source_set_io_fd_own(source, 1);
+	if (result >= 0)
+		(void)sd_event_source_unref(source);
+	errno = -result;
+	return result;
+}
+
+int claim_host(sd_event *event)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof(CLAIM_NAME);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	memcpy(&address.sun_path[1], CLAIM_NAME, sizeof(CLAIM_NAME) - 1);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
+	    listen(fd, SOMAXCONN) == 0 && answer(event, fd) >= 0)
+		return 0;
+	if (fd < 0 || errno != EADDRINUSE) {
+		log_error(NULL, "cannot claim the network namespace: %s", strerror(errno));
+	} else if (is_claimed_by_broker(&address, length)) {
+		log_error(NULL, "another broker works in this network namespace; stop it first");
+	} else {
+		log_warning(NULL,
+			    "a program that is no broker has taken the name @%s; going on "
+			    "without it",
+			    CLAIM_NAME);
+		(void)close(fd);
+		return 0;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Notifications of rtnetlink.
+ *
+ *	an interface's link is gone		the interface has ended
+ *	a bridge is gone, down, or has lost	the network is repaired
+ *	an address
+ *	anything else of links and of what is	forwarding is looked at, once for
+ *	forwarded				many in a row
+ *
+ * When there were more than the socket holds, all is looked at instead.
+ */
+#include "monitor.h"
+
+#include <errno.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <sys/socket.h>
+
+#include "../log.h"
+#include "attach.h"
+#include "forwarding.h"
+#include "link.h"
+#include "linux.h"
+#include "names.h"
+#include "network.h"
+#include "worker.h"
+
+/* Room for some thousand notifications: a host with many links has them all go at once. */
+#define RECEIVE_BUFFER (1024 * 1024)
+
+static struct {
+	struct nl_sock *socket;
+	sd_event_source *source;
+	struct job refresh;
+	bool refreshing; /* the job is under way */
+	bool refresh_wanted;
+} monitor;
+
+static void start_refresh(void);
+
+static void run_refresh(struct job *job)
+{
+	(void)job;
+	forwarding_refresh(linux_platform.options->runtime_dir);
+}
+
+static void refresh_done(struct job *job)
+{
+	(void)job;
+	monitor.refreshing = false;
+	if (monitor.refresh_wanted)
+		start_refresh();
+}
+
+static void start_refresh(void)
+{
+	monitor.refresh_wanted = true;
+	if (monitor.refreshing)
+		return;
+	monitor.refresh_wanted = false;
+	monitor.refreshing = true;
+	monitor.refresh = (struct job){ .run = run_refresh, .done = refresh_done };
+	worker_submit(&monitor.refresh);
+}
+
+static struct network *network_of_bridge(int index)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (network_bridge(network) == index)
+			return network;
+	return NULL;
+}
+
+static void on_link(const struct nlmsghdr *message)
+{
+	struct network *network;
+	struct link link;
+
+	/* A bridge speaks of its ports in its own family: those stay links. */
+	if (((const struct ifinfomsg *)nlmsg_data(message))->ifi_family != AF_UNSPEC ||
+	    link_parse(message, &link) < 0)
+		return;
+	network = network_of_bridge(link.index);
+	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))
+		network_repair(network, REPAIR_BRIDGE);
+	if (message->nlmsg_type == RTM_DELLINK)
+		interface_link_gone(link.index);
+	else
+		interface_link_changed(&link);
+	if (!is_own_link_name(link.name))
+		start_refresh();
+}
+
+static void on_address_gone(const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct network *network = network_of_bridge((int)header->ifa_index);
+
+	if (network && network->config->mode != NETWORK_BRIDGED)
+		network_repair(network, REPAIR_BRIDGE);
+}
+
+static int on_message(struct nl_msg *received, void *userdata)
+{
+	const struct nlmsghdr *message = nlmsg_hdr(received);
+
+	(void)userdata;
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct ifinfomsg))
+			on_link(message);
+		break;
+	case RTM_DELADDR:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct ifaddrmsg))
+			on_address_gone(message);
+		break;
+	case RTM_NEWNETCONF:
+		start_refresh();
+		break;
+	default:
+		break;
+	}
+	return NL_OK;
+}
+
+static void look_at_all(void)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		network_repair(network, REPAIR_BRIDGE);
+	interfaces_look(linux_platform.broker);
+	start_refresh();
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	int result = nl_recvmsgs_default(monitor.socket);
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)userdata;
+	/* libnl has no code of its own for "notifications were lost": it says NOMEM. */
+	if (result == -NLE_NOMEM) {
+		log_warning(NULL, "notifications of the kernel were lost; looking at everything");
+		look_at_all();
+	} else if (result < 0 && result != -NLE_AGAIN) {
+		log_warning(NULL, "a notification of the kernel cannot be read: %s",
+			    nl_geterror(result));
+	}
+	return 0;
+}
+
+static int open_socket(void)
+{
+	const int size = RECEIVE_BUFFER;
+	int result;
+
+	monitor.socket = nl_socket_alloc();
+	if (!monitor.socket)
+		return -NLE_NOMEM;
+	nl_socket_disable_seq_check(monitor.socket);
+	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
+	result = nl_connect(monitor.socket, NETLINK_ROUTE);
+	if (result == 0)
+		result = nl_socket_set_nonblocking(monitor.socket);
+	if (result < 0)
+		return result;
+	/* A smaller one does, too: lost notifications are made up for. */
+	(void)setsockopt(nl_socket_get_fd(monitor.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size));
+	return nl_socket_add_memberships(monitor.socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+					 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
+					 RTNLGRP_IPV6_NETCONF, 0);
+}
+
+int monitor_start(void)
+{
+	int result = open_socket();
+
+	if (result < 0) {
+		log_error(NULL, "the kernel's notifications cannot be had: %s",
+			  nl_geterror(result));
+		monitor_stop();
+		return -EIO;
+	}
+	result = sd_event_add_io(linux_platform.event, &monitor.source,
+				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result < 0)
+		monitor_stop();
+	return result;
+}
+
+void monitor_stop(void)
+{
+	monitor.source = sd_event_source_disable_unref(monitor.source);
+	nl_socket_free(monitor.socket);
+	monitor.socket = NULL;
+}

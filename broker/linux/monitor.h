@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to the host's network, as rtnetlink tells it. On the policy's thread. */
+#ifndef VMNET_BROKER_MONITOR_H
+#define VMNET_BROKER_MONITOR_H
+
+/*
+ * From now on interfaces and networks hear of it when their links go, and
+ * forwarding is put right when other links come and go. Returns 0 or a
+ * negative errno.
+ */
+int monitor_start(void);
+void monitor_stop(void);
+
+#endif

@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network in the operating system.
+ *
+ * It is made in steps, and each step has its opposite:
+ *
+ *	1. addresses	chosen, and kept in the state directory
+ *	2. record	for the next broker: from here on nothing is lost by a crash
+ *	3. bridge	with its addresses; from here on they are taken
+ *	4. firewall	before anything can pass
+ *	5. forwarding	of shared networks
+ *	6. dnsmasq	last: it needs all of the above to answer
+ *
+ * Creation takes the steps in this order. One that fails has undone its own
+ * part; those before it are undone backwards. Removal undoes all of them
+ * backwards; what is not there is no error then, so that it does for what a
+ * crashed broker left, too. Repair takes the steps again with the addresses
+ * that are there: each finds out by itself whether something is missing.
+ *
+ * The steps run on the worker's thread, one network at a time. While one of
+ * its jobs is under way (busy) the worker alone touches struct linux_network,
+ * but for the members that are said to be the policy's. What is asked for
+ * meanwhile is noted, and begun when the job is done.
+ */
+#include "network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../log.h"
+#include "addresses.h"
+#include "dnsmasq.h"
+#include "firewall.h"
+#include "forwarding.h"
+#include "link.h"
+#include "linux.h"
+#include "names.h"
+#include "record.h"
+#include "worker.h"
+
+/* How long a network that could not be repaired is left alone. */
+#define RETRY_USEC ((uint64_t)5 * 1000 * 1000)
+
+struct linux_network {
+	struct job job; /* the one under way */
+	char name[NETWORK_NAME_MAX + 1];
+	struct network_config *config; /* NULL: a leftover of which nothing is known */
+	struct network_addresses addresses;
+	struct neighbour *neighbours;
+	size_t n_neighbours;
+	struct dnsmasq *dnsmasq; /* NULL: none runs */
+	enum repair repair; /* of the job under way; REPAIR_NOTHING: it creates or removes */
+	bool bridge_is_new; /* made by the job under way */
+	int bridge; /* index, 0: none */
+	struct error error;
+	bool failed;
+
+	/* The policy's. */
+	struct network *network; /* NULL: a leftover */
+	bool busy;
+	enum repair repair_wanted;
+	bool removal_wanted;
+	bool faulty; /* the fault it has is ours */
+	int bridge_seen; /* bridge, as of the last job that was done */
+	sd_event_source *retry;
+};
+
+struct step {
+	int (*make)(struct linux_network *self);
+	void (*unmake)(struct linux_network *self); /* NULL: nothing to undo */
+};
+
+static struct linux_network *of_job(struct job *job)
+{
+	return (struct linux_network *)job;
+}
+
+static bool is_bridged(const struct linux_network *self)
+{
+	return self->config && self->config->mode == NETWORK_BRIDGED;
+}
+
+static bool is_routed(const struct linux_network *self)
+{
+	return !self->config || self->config->mode == NETWORK_SHARED;
+}
+
+static bool is_served(const struct linux_network *self)
+{
+	return !is_bridged(self) && (self->config->dhcp || self->config->dns_proxy ||
+				     self->config->router_advertisement);
+}
+
+__attribute__((format(printf, 3, 4))) static int failure(struct linux_network *self, int result,
+							 const char *format, ...)
+{
+	char what[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return error_set(&self->error, ERROR_CREATE_FAILED, "%s: %s", what, strerror(-result));
+}
+
+/* Step 1: addresses */
+
+static int make_addresses(struct linux_network *self)
+{
+	struct network_addresses *addresses = &self->addresses;
+
+	if (self->repair)
+		return 0;
+	addresses->mtu = self->config->mtu;
+	if (is_bridged(self)) {
+		(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s",
+			       self->config->external_interface);
+		return 0;
+	}
+	bridge_name(self->name, addresses->bridge);
+	return addresses_choose(self->config, self->neighbours, self->n_neighbours,
+				linux_platform.options->state_dir, addresses, &self->error);
+}
+
+/* Step 2: record */
+
+static int make_record(struct linux_network *self)
+{
+	int result =
+		record_save(linux_platform.options->runtime_dir, self->config, &self->addresses);
+
+	if (result < 0)
+		return failure(self, result, "cannot write its record in %s",
+			       linux_platform.options->runtime_dir);
+	return 0;
+}
+
+static void unmake_record(struct linux_network *self)
+{
+	int result = record_remove(linux_platform.options->runtime_dir, self->name);
+
+	if (result < 0)
+		log_warning(self->name, "its record in %s cannot be removed: %s",
+			    linux_platform.options->runtime_dir, strerror(-result));
+}
+
+/* Step 3: bridge */
+
+/* A bridge of the host's own: it is joined, and never changed. */
+static int join_bridge(struct linux_network *self)
+{
+	const char *name = self->addresses.bridge;
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "there is no bridge %s to join (\"external_interface\")", name);
+	if (result < 0)
+		return failure(self, result, "cannot look up bridge %s", name);
+	if (strcmp(link.kind, "bridge") != 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "%s is no bridge; make it a port of one, and name that one in "
+				 "\"external_interface\"",
+				 name);
+	self->bridge = link.index;
+	self->addresses.mtu = link.mtu;
+	return 0;
+}
+
+/* A crash may have come between the making of a bridge and its alias: then its MAC tells. */
+static bool is_own_bridge(const struct linux_network *self, const struct link *link)
+{
+	struct alias alias;
+
+	if (strcmp(link->kind, "bridge") != 0)
+		return false;
+	if (alias_parse(link->alias, &alias) == 0)
+		return !alias.is_interface && strcmp(alias.network, self->name) == 0;
+	return mac_address_is_unicast(&self->addresses.bridge_mac) &&
+	       mac_address_equal(&link->mac, &self->addresses.bridge_mac);
+}
+
+static int add_addresses(struct linux_network *self)
+{
+	const struct network_addresses *addresses = &self->addresses;
+	struct in6_addr address = addresses->ipv6_prefix.address;
+	struct in6_addr link_local;
+	int result;
+
+	result =
+		link_add_ipv4(self->bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
+	if (result < 0 || !addresses->ipv6_prefix.length)
+		return result;
+	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
+	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
+	result = link_add_ipv6(self->bridge, &link_local, addresses->ipv6_prefix.length);
+	if (result == 0)
+		result = link_add_ipv6(self->bridge, &address, addresses->ipv6_prefix.length);
+	return result;
+}
+
+static int create_bridge(struct linux_network *self)
+{
+	const char *name = self->addresses.bridge;
+	char alias[ALIAS_SIZE];
+	int result;
+
+	alias_format(self->name, NULL, alias);
+	result = link_create_bridge(
+		&(struct bridge_setup){
+			.name = name,
+			.mac = self->addresses.bridge_mac,
+			.mtu = self->addresses.mtu,
+			.alias = alias,
+		},
+		&self->bridge);
+	if (result == -EEXIST)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "a device %s exists already, and is not the broker's; remove it "
+				 "(\"ip link delete %s\") or choose another name for the network",
+				 name, name);
+	if (result < 0)
+		return failure(self, result, "cannot make bridge %s", name);
+	self->bridge_is_new = true;
+	return 0;
+}
+
+/* Finds the bridge of a network that is there already. */
+static int find_bridge(struct linux_network *self)
+{
+	struct link link;
+	int result = link_get(self->addresses.bridge, &link);
+
+	if (result == 0 && is_own_bridge(self, &link))
+		self->bridge = link.index;
+	else
+		self->bridge = 0;
+	return result == -ENODEV ? 0 : result;
+}
+
+static int make_own_bridge(struct linux_network *self)
+{
+	int result = 0;
+
+	self->bridge = 0;
+	self->bridge_is_new = false;
+	if (self->repair)
+		result = find_bridge(self);
+	if (result < 0)
+		return failure(self, result, "cannot look up bridge %s", self->addresses.bridge);
+	if (!self->bridge && create_bridge(self) < 0)
+		return -1;
+	result = add_addresses(self);
+	if (result == 0)
+		result = link_set_up(self->bridge);
+	if (result < 0) {
+		failure(self, result, "cannot give bridge %s its addresses",
+			self->addresses.bridge);
+		if (self->bridge_is_new)
+			(void)link_delete(self->bridge);
+		self->bridge = 0;
+		return -1;
+	}
+	if (self->repair && self->bridge_is_new)
+		log_warning(self->name, "its bridge %s was gone, and was made again",
+			    self->addresses.bridge);
+	return 0;
+}
+
+/* Interfaces that have lost their bridge get it back. */
+static int join_ports(struct linux_network *self)
+{
+	struct alias alias;
+	struct link *links;
+	size_t n_links;
+	int result = link_list(&links, &n_links);
+
+	if (result < 0)
+		return failure(self, result, "cannot list the host's links");
+	for (size_t i = 0; i < n_links && result == 0; i++) {
+		const struct link *link = &links[i];
+
+		if (link->master == self->bridge || alias_parse(link->alias, &alias) < 0 ||
+		    !alias.is_interface || strcmp(alias.network, self->name) != 0)
+			continue;
+		result = link_join_bridge(&(struct port_setup){
+			.index = link->index,
+			.bridge = self->bridge,
+			.mac = link->mac,
+			.mtu = self->addresses.mtu,
+			.alias = link->alias,
+			.group = is_bridged(self) ? 0
+						  : firewall_port_group((unsigned int)self->bridge),
+			.isolated = self->config->isolated,
+		});
+		if (result == -ENODEV)
+			result = 0; /* its machine has ended just now */
+		if (result < 0)
+			failure(self, result, "cannot join %s to bridge %s", link->name,
+				self->addresses.bridge);
+	}
+	free(links);
+	return result;
+}
+
+static int make_bridge(struct linux_network *self)
+{
+	int result = is_bridged(self) ? join_bridge(self) : make_own_bridge(self);
+
+	if (result == 0 && self->repair)
+		result = join_ports(self);
+	return result;
+}
+
+static void unmake_bridge(struct linux_network *self)
+{
+	const char *name = self->addresses.bridge;
+	struct link link;
+	int result;
+
+	if (is_bridged(self))
+		return;
+	result = link_get(name, &link);
+	if (result == 0 && is_own_bridge(self, &link))
+		result = link_delete(link.index);
+	if (result < 0 && result != -ENODEV)
+		log_warning(self->name, "its bridge %s cannot be removed: %s", name,
+			    strerror(-result));
+}
+
+/* Step 4: firewall */
+
+static int make_firewall(struct linux_network *self)
+{
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+		return 0;
+	return firewall_create(self->config, &self->addresses, &self->error);
+}
+
+static void unmake_firewall(struct linux_network *self)
+{
+	struct error error;
+
+	if (!is_bridged(self) && firewall_remove(self->name, &error) < 0)
+		log_warning(self->name, "its firewall cannot be removed: %s", error.reason);
+}
+
+/* Step 5: forwarding */
+
+static int make_forwarding(struct linux_network *self)
+{
+	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+		return 0;
+	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
+				  &self->error);
+}
+
+static void unmake_forwarding(struct linux_network *self)
+{
+	if (is_routed(self))
+		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
+}
+
+/* Step 6: dnsmasq */
+
+static int make_dnsmasq(struct linux_network *self)
+{
+	const struct options *options = linux_platform.options;
+
+	if (!is_served(self))
+		return 0;
+	/* One that was bound to another bridge of this name hears nothing any more. */
+	if (self->repair && self->bridge_is_new) {
+		dnsmasq_stop(self->dnsmasq);
+		if (!self->dnsmasq)
+			dnsmasq_stop_leftover(self->name, options->runtime_dir);
+		self->dnsmasq = NULL;
+	}
+	if (!self->dnsmasq)
+		self->dnsmasq = dnsmasq_start(self->config, &self->addresses, options->state_dir,
+					      options->runtime_dir, &self->error);
+	return self->dnsmasq ? 0 : -1;
+}
+
+static void unmake_dnsmasq(struct linux_network *self)
+{
+	if (self->dnsmasq)
+		dnsmasq_stop(self->dnsmasq);
+	else
+		dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
+	self->dnsmasq = NULL;
+}
+
+static const struct step steps[] = {
+	{ make_addresses, NULL }, /* they are kept for the next life */
+	{ make_record, unmake_record },	    { make_bridge, unmake_bridge },
+	{ make_firewall, unmake_firewall }, { make_forwarding, unmake_forwarding },
+	{ make_dnsmasq, unmake_dnsmasq },
+};
+
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
+
+/* Undoes the first n_steps, the last of them first. */
+static void unmake(struct linux_network *self, size_t n_steps)
+{
+	while (n_steps-- > 0)
+		if (steps[n_steps].unmake)
+			steps[n_steps].unmake(self);
+}
+
+static void run_create(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+
+	for (size_t i = 0; i < N_STEPS; i++) {
+		if (steps[i].make(self) < 0) {
+			self->failed = true;
+			unmake(self, i);
+			return;
+		}
+	}
+}
+
+/* What is there stays when a step fails: machines use it. */
+static void run_repair(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+
+	self->failed = false;
+	for (size_t i = 0; i < N_STEPS && !self->failed; i++)
+		self->failed = steps[i].make(self) < 0;
+}
+
+static void run_remove(struct job *job)
+{
+	unmake(of_job(job), N_STEPS);
+}
+
+/* The policy's side */
+
+static void free_network(struct linux_network *self)
+{
+	sd_event_source_disable_unref(self->retry);
+	network_config_unref(self->config);
+	free(self->neighbours);
+	free(self);
+}
+
+static void submit(struct linux_network *self, void (*run)(struct job *),
+		   void (*done)(struct job *))
+{
+	self->busy = true;
+	self->job = (struct job){ .run = run, .done = done };
+	worker_submit(&self->job);
+}
+
+static void remove_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+	struct network *network = self->network;
+
+	free_network(self);
+	if (network)
+		broker_network_removed(network);
+}
+
+static void start_removal(struct linux_network *self)
+{
+	self->retry = sd_event_source_disable_unref(self->retry);
+	if (self->dnsmasq)
+		dnsmasq_unsupervise(self->dnsmasq);
+	submit(self, run_remove, remove_done);
+}
+
+static void start_repair(struct linux_network *self);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	network_repair(((struct linux_network *)userdata)->network, REPAIR_EVERYTHING);
+	return 0;
+}
+
+static void retry_later(struct linux_network *self)
+{
+	self->retry = sd_event_source_disable_unref(self->retry);
+	/* Without a timer the next event is what the network waits for. */
+	(void)sd_event_add_time_relative(linux_platform.event, &self->retry, CLOCK_MONOTONIC,
+					 RETRY_USEC, 0, on_retry, self);
+}
+
+/* Takes over what a job has found out. */
+static void job_ended(struct linux_network *self)
+{
+	self->busy = false;
+	self->bridge_seen = self->bridge;
+	self->network->addresses = self->addresses;
+}
+
+/* Begins what was asked for during a job, or else watches what is there. */
+static void settle(struct linux_network *self)
+{
+	int result = 0;
+
+	if (self->busy)
+		return;
+	if (self->removal_wanted)
+		start_removal(self);
+	else if (self->repair_wanted)
+		start_repair(self);
+	else if (self->dnsmasq)
+		result = dnsmasq_supervise(self->dnsmasq, self->network);
+	if (result < 0)
+		log_warning(self->name, "its dnsmasq is not watched: %s", strerror(-result));
+}
+
+static void repair_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+	struct network *network = self->network;
+
+	job_ended(self);
+	if (self->failed) {
+		self->faulty = true;
+		broker_network_fault(network, self->error.reason);
+		retry_later(self);
+	} else if (self->faulty) {
+		self->faulty = false;
+		broker_network_fault(network, NULL);
+	}
+	settle(self);
+}
+
+static void start_repair(struct linux_network *self)
+{
+	if (self->dnsmasq)
+		dnsmasq_unsupervise(self->dnsmasq);
+	self->repair = self->repair_wanted;
+	self->repair_wanted = REPAIR_NOTHING;
+	submit(self, run_repair, repair_done);
+}
+
+void network_repair(struct network *network, enum repair repair)
+{
+	struct linux_network *self = network->platform;
+
+	if (network->state != NETWORK_ACTIVE)
+		return;
+	if (repair > self->repair_wanted)
+		self->repair_wanted = repair;
+	if (!self->busy)
+		start_repair(self);
+}
+
+static void create_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+	struct network *network = self->network;
+
+	if (!self->failed) {
+		job_ended(self);
+		broker_network_created(network, NULL);
+		settle(self);
+		return;
+	}
+	network->platform = NULL;
+	broker_network_created(network, &self->error);
+	free_network(self);
+}
+
+/* Copies of what the other networks of the configuration have. */
+static int copy_neighbours(struct linux_network *self, const struct config *config)
+{
+	self->neighbours = calloc(config->n_networks + 1, sizeof(*self->neighbours));
+	if (!self->neighbours)
+		return -1;
+	for (size_t i = 0; i < config->n_networks; i++) {
+		const struct network_config *other = config->networks[i];
+		struct neighbour *neighbour = &self->neighbours[self->n_neighbours];
+
+		if (strcmp(other->name, self->name) == 0 || other->mode == NETWORK_BRIDGED)
+			continue;
+		memcpy(neighbour->name, other->name, sizeof(neighbour->name));
+		neighbour->subnet = other->subnet;
+		neighbour->prefix = other->ipv6_prefix;
+		self->n_neighbours++;
+	}
+	return 0;
+}
+
+/* config: NULL, or taken over. */
+static struct linux_network *new_network(const char *name, struct network_config *config)
+{
+	struct linux_network *self = calloc(1, sizeof(*self));
+
+	if (!self) {
+		network_config_unref(config);
+		return NULL;
+	}
+	(void)snprintf(self->name, sizeof(self->name), "%s", name);
+	self->config = config;
+	return self;
+}
+
+void platform_network_create(struct network *network)
+{
+	struct linux_network *self =
+		new_network(network->config->name, network_config_ref(network->config));
+
+	if (!self || copy_neighbours(self, network->broker->config) < 0) {
+		if (self)
+			free_network(self);
+		linux_platform_refuse_later();
+		return;
+	}
+	self->network = network;
+	network->platform = self;
+	submit(self, run_create, create_done);
+}
+
+void networks_refuse(struct broker *broker)
+{
+	struct error error;
+	struct network *network = broker->networks;
+
+	error_set(&error, ERROR_INTERNAL, "out of memory");
+	while (network) {
+		struct network *next = network->next;
+
+		if (network->state == NETWORK_CREATING && !network->platform) {
+			broker_network_created(network, &error);
+			next = broker->networks; /* the answer may have changed the list */
+		}
+		network = next;
+	}
+}
+
+void platform_network_remove(struct network *network)
+{
+	struct linux_network *self = network->platform;
+
+	self->removal_wanted = true;
+	if (!self->busy)
+		start_removal(self);
+}
+
+struct network *network_adopt(struct broker *broker, struct network_config *config,
+			      const struct network_addresses *addresses, int bridge)
+{
+	struct linux_network *self = new_network(config->name, network_config_ref(config));
+	struct network *network =
+		self ? broker_network_adopt(broker, config, addresses, self) : NULL;
+
+	if (!network) {
+		if (self)
+			free_network(self);
+		network_config_unref(config);
+		return NULL;
+	}
+	self->network = network;
+	self->addresses = *addresses;
+	self->bridge = self->bridge_seen = bridge;
+	network_repair(network, REPAIR_EVERYTHING);
+	return network;
+}
+
+void network_remove_leftover(const char *name, struct network_config *config,
+			     const struct network_addresses *addresses)
+{
+	struct linux_network *self = new_network(name, config);
+
+	if (!self) {
+		log_warning(name, "what an earlier broker left stays: out of memory");
+		return;
+	}
+	self->addresses = *addresses;
+	if (!self->addresses.bridge[0])
+		bridge_name(name, self->addresses.bridge);
+	log_info(name, "removing what an earlier broker left");
+	start_removal(self);
+}
+
+int network_bridge(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	return self ? self->bridge_seen : 0;
+}
+
+void networks_forget(struct broker *broker)
+{
+	for (struct network *network = broker->networks; network; network = network->next) {
+		struct linux_network *self = network->platform;
+
+		if (!self)
+			continue;
+		if (self->dnsmasq) {
+			dnsmasq_unsupervise(self->dnsmasq);
+			dnsmasq_forget(self->dnsmasq);
+		}
+		free_network(self);
+		network->platform = NULL;
+	}
+}

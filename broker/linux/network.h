@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks in the operating system: created, repaired and removed, in steps,
+ * on the worker's thread. The functions here are for the policy's thread.
+ */
+#ifndef VMNET_BROKER_NETWORK_H
+#define VMNET_BROKER_NETWORK_H
+
+#include "../broker.h"
+
+/* How much of a network is looked at. */
+enum repair {
+	REPAIR_NOTHING,
+	REPAIR_BRIDGE, /* the bridge, its addresses and ports */
+	REPAIR_EVERYTHING,
+};
+
+/*
+ * Takes over a network with an interface that an earlier broker left, and puts
+ * right what is not as it should be.
+ * config: taken over (the reference, too), whatever is returned.
+ * bridge: the index of its bridge, 0 when it is gone.
+ * Returns the network, now the policy's, or NULL when memory is short.
+ */
+struct network *network_adopt(struct broker *broker, struct network_config *config,
+			      const struct network_addresses *addresses, int bridge);
+
+/*
+ * Removes what an earlier broker left of a network that nobody uses.
+ * config: what is known of it, NULL when nothing is; taken over.
+ * addresses: the same; bridge "" when unknown.
+ */
+void network_remove_leftover(const char *name, struct network_config *config,
+			     const struct network_addresses *addresses);
+
+/*
+ * Something has happened to an active network: looks, puts right what is not
+ * as it should be, and reports as the network's fault what it cannot.
+ */
+void network_repair(struct network *network, enum repair repair);
+
+/* The index of the network's bridge, 0 while it has none. */
+int network_bridge(const struct network *network);
+
+/* At the end of the process: what is active stays for the next broker. */
+void networks_forget(struct broker *broker);
+
+/*
+ * Answers requests that were refused for lack of memory, which must not be
+ * answered from within. Called by the loop after network_refuse_later().
+ */
+void networks_refuse(struct broker *broker);
+
+#endif

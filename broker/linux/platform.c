@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The broker's life on Linux:
+ *
+ *	1. the socket, while the process may still make it anywhere
+ *	2. privileges shrink
+ *	3. what an earlier broker left is adopted or removed
+ *	4. the door opens, system calls are confined, systemd is told
+ *	5. the loop runs until a signal, or until nobody has been there for a while
+ *	6. the door shuts, networks without interfaces are removed
+ *	7. the others stay, for the next broker
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../interface.h"
+#include "../log.h"
+#include "adopt.h"
+#include "attach.h"
+#include "fds.h"
+#include "linux.h"
+#include "listen.h"
+#include "monitor.h"
+#include "netlink_socket.h"
+#include "network.h"
+#include "privilege.h"
+#include "varlink.h"
+#include "worker.h"
+
+#define USEC_PER_SEC ((uint64_t)1000 * 1000)
+
+const struct options platform_defaults = {
+	.config = "/etc/vmnet-broker/networks.json",
+	.socket = "/run/vmnet-broker/socket",
+	.state_dir = "/var/lib/vmnet-broker",
+	.runtime_dir = "/run/vmnet-broker",
+	.idle_exit = 30,
+};
+
+struct linux_platform linux_platform;
+
+static struct {
+	struct listener listener;
+	int idle_exit; /* seconds, -1: never */
+	bool stopping;
+	sd_event_source *idle; /* runs out when it is time to go */
+	sd_event_source *refuse; /* see linux_platform_refuse_later() */
+	sd_event_source *rest; /* asked after every event while stopping */
+	sd_event_source *signals[3];
+} run;
+
+void platform_random(void *bytes, size_t size)
+{
+	uint8_t *next = bytes;
+
+	while (size > 0) {
+		ssize_t n = getrandom(next, size, 0);
+
+		if (n < 0 && errno != EINTR) {
+			log_error(NULL, "the kernel gives no random bytes: %s", strerror(errno));
+			abort();
+		}
+		if (n > 0) {
+			next += n;
+			size -= (size_t)n;
+		}
+	}
+}
+
+void platform_hold_ended(struct client *client, struct network *network)
+{
+	broker_interfaces_release(client, network);
+}
+
+void platform_fds_discard(struct interface_fds *fds)
+{
+	for (unsigned int i = 0; i < fds->n_tap; i++)
+		worker_close(fds->tap[i]);
+	for (unsigned int i = 0; i < fds->n_vhost; i++)
+		worker_close(fds->vhost[i]);
+	free(fds);
+}
+
+/* Going by itself */
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	if (!broker_is_idle(linux_platform.broker))
+		return 0; /* the next time that it becomes so counts */
+	if (!worker_is_idle()) {
+		platform_idle();
+		return 0;
+	}
+	log_info(NULL, "nobody needs a network; exiting");
+	return sd_event_exit(linux_platform.event, EXIT_SUCCESS);
+}
+
+void platform_idle(void)
+{
+	if (run.idle_exit < 0 || run.stopping)
+		return;
+	if (sd_event_source_set_time_relative(run.idle, (uint64_t)run.idle_exit * USEC_PER_SEC) <
+		    0 ||
+	    sd_event_source_set_enabled(run.idle, SD_EVENT_ONESHOT) < 0)
+		log_warning(NULL, "the broker stays, for want of a timer");
+}
+
+/* Refusing later */
+
+static int on_refuse(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	(void)userdata;
+	networks_refuse(linux_platform.broker);
+	interfaces_refuse(linux_platform.broker);
+	return 0;
+}
+
+void linux_platform_refuse_later(void)
+{
+	/* Takes no memory, hence cannot fail. */
+	(void)sd_event_source_set_enabled(run.refuse, SD_EVENT_ONESHOT);
+}
+
+/* Signals */
+
+/* Nothing is left to be done. */
+static int on_rest(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	(void)userdata;
+	return worker_is_idle() ? sd_event_exit(linux_platform.event, EXIT_SUCCESS) : 0;
+}
+
+/* What the last holds leave is removed; on_rest() sees the end of it. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)source;
+	(void)userdata;
+	if (run.stopping)
+		return 0;
+	run.stopping = true;
+	log_info(NULL, "stopping (%s)", strsignal((int)info->ssi_signo));
+	(void)sd_notify(0, "STOPPING=1");
+	listener_remove(linux_platform.options, &run.listener);
+	varlink_stop();
+	(void)sd_event_source_set_enabled(run.rest, SD_EVENT_ON);
+	return on_rest(run.rest, NULL);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct timespec now;
+	struct error error;
+
+	(void)source;
+	(void)info;
+	(void)userdata;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+			 (unsigned long long)now.tv_sec * USEC_PER_SEC +
+				 (unsigned long long)now.tv_nsec / 1000);
+	if (broker_reload(linux_platform.broker, &error) < 0)
+		log_error(NULL, "the configuration stays as it was: %s", error.reason);
+	(void)sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+}
+
+static int prepare_loop(void)
+{
+	sd_event *event = NULL;
+	int result = block_signals();
+
+	if (result >= 0)
+		result = sd_event_new(&event);
+	linux_platform.event = event;
+	if (result >= 0)
+		result = sd_event_add_signal(event, &run.signals[0], SIGTERM, on_stop, NULL);
+	if (result >= 0)
+		result = sd_event_add_signal(event, &run.signals[1], SIGINT, on_stop, NULL);
+	if (result >= 0)
+		result = sd_event_add_signal(event, &run.signals[2], SIGHUP, on_reload, NULL);
+	if (result >= 0)
+		result = sd_event_add_defer(event, &run.refuse, on_refuse, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(run.refuse, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_post(event, &run.rest, on_rest, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(run.rest, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(event, &run.idle, CLOCK_MONOTONIC, 0, 0, on_idle, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(run.idle, SD_EVENT_OFF);
+	if (result < 0)
+		log_error(NULL, "cannot prepare the event loop: %s", strerror(-result));
+	return result;
+}
+
+static void end_loop(void)
+{
+	for (size_t i = 0; i < sizeof(run.signals) / sizeof(run.signals[0]); i++)
+		run.signals[i] = sd_event_source_disable_unref(run.signals[i]);
+	run.idle = sd_event_source_disable_unref(run.idle);
+	run.rest = sd_event_source_disable_unref(run.rest);
+	run.refuse = sd_event_source_disable_unref(run.refuse);
+	linux_platform.event = sd_event_unref(linux_platform.event);
+}
+
+static int failed(const char *what, int result)
+{
+	log_error(NULL, "cannot %s: %s", what, strerror(-result));
+	return EXIT_FAILURE;
+}
+
+/* From an open door to a shut one. */
+static int serve(void)
+{
+	int result = varlink_start(run.listener.fd);
+
+	if (result < 0) {
+		(void)close(run.listener.fd);
+		return failed("serve clients", result);
+	}
+	result = privilege_confine() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (result == EXIT_SUCCESS) {
+		(void)sd_notify(0, "READY=1");
+		log_info(NULL, "serving");
+		if (broker_is_idle(linux_platform.broker))
+			platform_idle();
+		result = sd_event_loop(linux_platform.event);
+		if (result < 0)
+			result = failed("run the event loop", result);
+	}
+	varlink_stop();
+	return result;
+}
+
+/* With the worker; the monitor listens before the host is looked at, so that nothing is missed. */
+static int work(void)
+{
+	int result = monitor_start();
+
+	if (result < 0)
+		return EXIT_FAILURE;
+	result = worker_start(linux_platform.event);
+	if (result < 0) {
+		monitor_stop();
+		return failed("start the second thread", result);
+	}
+	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
+	worker_stop();
+	monitor_stop();
+	networks_forget(linux_platform.broker);
+	interfaces_forget(linux_platform.broker);
+	return result;
+}
+
+static int run_privileged(const struct options *options)
+{
+	int result;
+
+	if (privilege_become_service(options) < 0)
+		return EXIT_FAILURE;
+	if (claim_host(linux_platform.event) < 0)
+		return EXIT_FAILURE;
+	result = netlink_open();
+	if (result < 0)
+		return failed("talk to rtnetlink", result);
+	result = work();
+	netlink_close();
+	return result;
+}
+
+int platform_run(struct broker *broker, const struct options *options)
+{
+	int status = EXIT_FAILURE;
+
+	linux_platform.broker = broker;
+	linux_platform.options = options;
+	if (prepare_loop() >= 0 && listener_open(options, &run.listener) == 0) {
+		run.idle_exit = options->idle_exit;
+		if (run.idle_exit < 0 && run.listener.on_demand)
+			run.idle_exit = platform_defaults.idle_exit;
+		status = run_privileged(options);
+		if (!run.stopping)
+			listener_remove(options, &run.listener);
+	}
+	end_loop();
+	return status;
+}
