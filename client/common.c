@@ -80,6 +80,40 @@ void vmnet_broker_set_error(char **error, const char *format, ...)
 	*error = text;
 }
 
+vmnet_broker_return_t vmnet_broker_failed(char **error, vmnet_broker_return_t status,
+					  const char *network)
+{
+	if (network)
+		vmnet_broker_set_error(error, "network \"%s\": %s", network,
+				       vmnet_broker_strerror(status));
+	else
+		vmnet_broker_set_error(error, "%s", vmnet_broker_strerror(status));
+	return status;
+}
+
+void vmnet_broker_set_reason(char **error, const char *reason, const char *network)
+{
+	char quoted[NETWORK_NAME_MAX + sizeof("\"\"")];
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", network ? network : "");
+	if (network && !strstr(reason, quoted))
+		vmnet_broker_set_error(error, "network \"%s\": %s", network, reason);
+	else
+		vmnet_broker_set_error(error, "%s", reason);
+}
+
+bool vmnet_broker_check_name(char **error, const char *name)
+{
+	/* Checked here, too: what is no name need not be text that can be sent. */
+	if (vmnet_broker_is_network_name(name))
+		return true;
+	vmnet_broker_set_error(error,
+			       "\"%s\" is no network name: it is 1 to 63 of a-z A-Z 0-9 . _ - and "
+			       "starts with a letter or digit",
+			       name ? name : "");
+	return false;
+}
+
 void vmnet_broker_network_clear(struct vmnet_broker_network *network)
 {
 	free(network->name);

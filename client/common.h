@@ -20,6 +20,19 @@ enum vmnet_broker_event_type vmnet_broker_event_type(const char *name);
 /* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. NULL is no name. */
 bool vmnet_broker_is_network_name(const char *name);
 
+/* The same, and *error gets a sentence if it is none. */
+bool vmnet_broker_check_name(char **error, const char *name);
+
+/*
+ * The library's own sentence for a status, about a network or, with NULL, about
+ * none. Returns the status.
+ */
+vmnet_broker_return_t vmnet_broker_failed(char **error, vmnet_broker_return_t status,
+					  const char *network);
+
+/* The broker's own reason, which the network's name is put before if it has none. */
+void vmnet_broker_set_reason(char **error, const char *reason, const char *network);
+
 /* Replaces *error, which is allocated or NULL, by a sentence; by NULL when memory is short. */
 void vmnet_broker_set_error(char **error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -22,7 +22,6 @@
 #define ADDRESS_DEFAULT "/run/vmnet-broker/socket"
 
 #define QUEUES_MAX 16U
-#define NETWORK_NAME_SIZE 64
 
 struct vmnet_broker {
 	struct transport transport;
@@ -99,16 +98,10 @@ int vmnet_broker_fd(const struct vmnet_broker *broker)
 
 /* Failures */
 
-/* The library's own sentence for a status, about a network or, with NULL, about none. */
 static vmnet_broker_return_t failed(struct vmnet_broker *broker, vmnet_broker_return_t status,
 				    const char *network)
 {
-	if (network)
-		vmnet_broker_set_error(&broker->error, "network \"%s\": %s", network,
-				       vmnet_broker_strerror(status));
-	else
-		vmnet_broker_set_error(&broker->error, "%s", vmnet_broker_strerror(status));
-	return status;
+	return vmnet_broker_failed(&broker->error, status, network);
 }
 
 /* The same for what the transport returned. There is no way to go on, except to end. */
@@ -130,18 +123,6 @@ static vmnet_broker_return_t message_failed(struct vmnet_broker *broker, const c
 	return failed(broker, VMNET_BROKER_INVALID_REPLY, network);
 }
 
-/* The broker's own reason, which the network's name is put before if it has none. */
-static void set_reason(struct vmnet_broker *broker, const char *reason, const char *network)
-{
-	char quoted[NETWORK_NAME_SIZE + 2];
-
-	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", network ? network : "");
-	if (network && !strstr(reason, quoted))
-		vmnet_broker_set_error(&broker->error, "network \"%s\": %s", network, reason);
-	else
-		vmnet_broker_set_error(&broker->error, "%s", reason);
-}
-
 /* The status of one of the broker's errors; INVALID_REPLY for one that is not known. */
 static vmnet_broker_return_t error_status(const char *name)
 {
@@ -158,24 +139,12 @@ static vmnet_broker_return_t error_failed(struct vmnet_broker *broker, const cha
 	const char *reason = json_string_value(json_object_get(parameters, "reason"));
 
 	if (reason && reason[0] != '\0')
-		set_reason(broker, reason, network);
+		vmnet_broker_set_reason(&broker->error, reason, network);
 	else
 		vmnet_broker_set_error(&broker->error,
 				       "the broker answered with %s; it may be of another version",
 				       name);
 	return error_status(name);
-}
-
-/* A name is checked here, too: what is none need not be text that can be sent. */
-static bool is_name(struct vmnet_broker *broker, const char *name)
-{
-	if (vmnet_broker_is_network_name(name))
-		return true;
-	vmnet_broker_set_error(&broker->error,
-			       "\"%s\" is no network name: it is 1 to 63 of a-z A-Z 0-9 . _ - and "
-			       "starts with a letter or digit",
-			       name ? name : "");
-	return false;
 }
 
 /* Calls */
@@ -287,7 +256,7 @@ vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const ch
 
 	if (network)
 		*network = NULL;
-	if (!is_name(broker, name))
+	if (!vmnet_broker_check_name(&broker->error, name))
 		return VMNET_BROKER_INVALID_REQUEST;
 	status = call(broker, INTERFACE "Acquire", json_pack("{s:s}", "network", name), name,
 		      &reply);
@@ -309,7 +278,7 @@ vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const ch
 	vmnet_broker_return_t status;
 	json_t *reply;
 
-	if (!is_name(broker, name))
+	if (!vmnet_broker_check_name(&broker->error, name))
 		return VMNET_BROKER_INVALID_REQUEST;
 	status = call(broker, INTERFACE "Release", json_pack("{s:s}", "network", name), name,
 		      &reply);
@@ -341,7 +310,7 @@ vmnet_broker_return_t vmnet_broker_inspect(struct vmnet_broker *broker, const ch
 	json_t *reply;
 
 	*inspection = NULL;
-	if (!is_name(broker, name))
+	if (!vmnet_broker_check_name(&broker->error, name))
 		return VMNET_BROKER_INVALID_REQUEST;
 	status = call(broker, INTERFACE "Inspect", json_pack("{s:s}", "network", name), name,
 		      &reply);
@@ -509,7 +478,8 @@ vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const cha
 	json_t *reply;
 
 	*attachment = NULL;
-	if (!is_name(broker, network) || !take_options(broker, network, options, &checked))
+	if (!vmnet_broker_check_name(&broker->error, network) ||
+	    !take_options(broker, network, options, &checked))
 		return VMNET_BROKER_INVALID_REQUEST;
 	broker->transport.wants_fds = true;
 	status = call(broker, INTERFACE "Attach", attach_parameters(network, &checked), network,
