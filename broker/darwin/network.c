@@ -83,9 +83,8 @@ static const char *status_text(vmnet_return_t status)
 }
 
 /* what: "does not take \"mtu\" 1400". Returns -1. */
-__attribute__((format(printf, 4, 5))) static int
-set_vmnet_error(struct error *error, const struct network_config *config, vmnet_return_t status,
-		const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int
+set_vmnet_error(struct error *error, vmnet_return_t status, const char *format, ...)
 {
 	char what[200];
 	va_list arguments;
@@ -94,14 +93,14 @@ set_vmnet_error(struct error *error, const struct network_config *config, vmnet_
 	/* A text for people may be cut. */
 	(void)vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	return error_set(error, ERROR_CREATE_FAILED, "network \"%s\": vmnet %s: %s, status %d",
-			 config->name, what, status_text(status), (int)status);
+	return error_set(error, ERROR_CREATE_FAILED, "vmnet %s: %s, status %d", what,
+			 status_text(status), (int)status);
 }
 
 /* Configuring */
 
-static int set_addresses(vmnet_network_configuration_ref vmnet, const struct network_config *config,
-			 const struct wish *wish, struct error *error)
+static int set_addresses(vmnet_network_configuration_ref vmnet, const struct wish *wish,
+			 struct error *error)
 {
 	char subnet_text[IPV4_SUBNET_TEXT_SIZE];
 	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
@@ -113,15 +112,14 @@ static int set_addresses(vmnet_network_configuration_ref vmnet, const struct net
 		status = vmnet_network_configuration_set_ipv4_subnet(vmnet, &wish->subnet.address,
 								     &mask);
 		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, config, status, "does not take subnet %s",
+			return set_vmnet_error(error, status, "does not take subnet %s",
 					       ipv4_subnet_format(&wish->subnet, subnet_text));
 	}
 	if (wish->prefix.length > 0) {
 		status = vmnet_network_configuration_set_ipv6_prefix(vmnet, &wish->prefix.address,
 								     (uint8_t)wish->prefix.length);
 		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, config, status,
-					       "does not take IPv6 prefix %s",
+			return set_vmnet_error(error, status, "does not take IPv6 prefix %s",
 					       ipv6_prefix_format(&wish->prefix, prefix_text));
 	}
 	return 0;
@@ -136,14 +134,13 @@ static int set_link(vmnet_network_configuration_ref vmnet, const struct network_
 		status = vmnet_network_configuration_set_external_interface(
 			vmnet, config->external_interface);
 		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, config, status,
+			return set_vmnet_error(error, status,
 					       "does not take \"external_interface\" %s",
 					       config->external_interface);
 	}
 	status = vmnet_network_configuration_set_mtu(vmnet, config->mtu);
 	if (status != VMNET_SUCCESS)
-		return set_vmnet_error(error, config, status, "does not take \"mtu\" %u",
-				       config->mtu);
+		return set_vmnet_error(error, status, "does not take \"mtu\" %u", config->mtu);
 	return 0;
 }
 
@@ -174,7 +171,7 @@ static int add_reservations(vmnet_network_configuration_ref vmnet,
 		status = vmnet_network_configuration_add_dhcp_reservation(vmnet, &client,
 									  &reservation->address);
 		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, config, status,
+			return set_vmnet_error(error, status,
 					       "does not take the DHCP reservation of %s",
 					       mac_address_format(&reservation->mac, mac));
 	}
@@ -192,7 +189,7 @@ static int add_port_forwardings(vmnet_network_configuration_ref vmnet,
 
 		if (status != VMNET_SUCCESS)
 			return set_vmnet_error(
-				error, config, status, "does not take the forwarding of %s port %u",
+				error, status, "does not take the forwarding of %s port %u",
 				rule->protocol == IPPROTO_TCP ? "tcp" : "udp", rule->external_port);
 	}
 	return 0;
@@ -206,12 +203,12 @@ configuration_new(const struct network_config *config, const struct wish *wish, 
 	vmnet_network_configuration_ref vmnet = vmnet_network_configuration_create(mode, &status);
 
 	if (!vmnet) {
-		set_vmnet_error(error, config, status, "makes no configuration of mode \"%s\"",
+		set_vmnet_error(error, status, "makes no configuration of mode \"%s\"",
 				network_mode_name(config->mode));
 		return NULL;
 	}
 	set_services(vmnet, config);
-	if (set_addresses(vmnet, config, wish, error) < 0 || set_link(vmnet, config, error) < 0 ||
+	if (set_addresses(vmnet, wish, error) < 0 || set_link(vmnet, config, error) < 0 ||
 	    add_reservations(vmnet, config, error) < 0 ||
 	    add_port_forwardings(vmnet, config, error) < 0) {
 		CFRelease(vmnet);
@@ -234,7 +231,7 @@ static vmnet_network_ref network_try(const struct network_config *config, const 
 	network = vmnet_network_create(configuration, &status);
 	CFRelease(configuration);
 	if (!network)
-		set_vmnet_error(error, config, status, "refuses the network");
+		set_vmnet_error(error, status, "refuses the network");
 	return network;
 }
 
@@ -310,7 +307,7 @@ static struct vmnet *vmnet_new(const struct network_config *config, const struct
 	struct vmnet *vmnet = calloc(1, sizeof(*vmnet));
 
 	if (!vmnet) {
-		error_set(error, ERROR_INTERNAL, "network \"%s\": out of memory", config->name);
+		error_set(error, ERROR_INTERNAL, "out of memory");
 		return NULL;
 	}
 	vmnet->network = network_make(config, kept, error);
@@ -318,7 +315,7 @@ static struct vmnet *vmnet_new(const struct network_config *config, const struct
 		goto fail;
 	vmnet->serialization = vmnet_network_copy_serialization(vmnet->network, &status);
 	if (!vmnet->serialization) {
-		set_vmnet_error(error, config, status, "does not serialize the network");
+		set_vmnet_error(error, status, "does not serialize the network");
 		goto fail_network;
 	}
 	return vmnet;
