@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decoding. A decoder goes through a dictionary key by key and remembers the
+ * first thing that went wrong: after that it only gives empty values, so that a
+ * structure can be filled without a look at each of its members.
+ */
+#include "decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../broker/darwin/protocol.h"
+
+struct decoder {
+	xpc_object_t dictionary;
+	vmnet_broker_return_t status;
+};
+
+static void fail(struct decoder *decoder, vmnet_broker_return_t status)
+{
+	if (decoder->status == VMNET_BROKER_SUCCESS)
+		decoder->status = status;
+}
+
+/* A value of this type, or NULL. Aborts on nothing: decoders are only made of dictionaries. */
+static xpc_object_t typed(struct decoder *decoder, const char *key, xpc_type_t type)
+{
+	xpc_object_t value = xpc_dictionary_get_value(decoder->dictionary, key);
+
+	return value && xpc_get_type(value) == type ? value : NULL;
+}
+
+static xpc_object_t required(struct decoder *decoder, const char *key, xpc_type_t type)
+{
+	xpc_object_t value = typed(decoder, key, type);
+
+	if (!value)
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	return value;
+}
+
+static void *decoder_alloc(struct decoder *decoder, size_t n, size_t size)
+{
+	/* One that is empty has an address, too. */
+	void *memory = calloc(n > 0 ? n : 1, size);
+
+	if (!memory)
+		fail(decoder, VMNET_BROKER_INTERNAL_ERROR);
+	return memory;
+}
+
+static char *copy(struct decoder *decoder, xpc_object_t string)
+{
+	char *text = strdup(xpc_string_get_string_ptr(string));
+
+	if (!text)
+		fail(decoder, VMNET_BROKER_INTERNAL_ERROR);
+	return text;
+}
+
+static char *text(struct decoder *decoder, const char *key)
+{
+	xpc_object_t value = required(decoder, key, XPC_TYPE_STRING);
+
+	return value ? copy(decoder, value) : NULL;
+}
+
+static char *optional_text(struct decoder *decoder, const char *key)
+{
+	return xpc_dictionary_get_value(decoder->dictionary, key) ? text(decoder, key) : NULL;
+}
+
+static int64_t integer(struct decoder *decoder, const char *key, int64_t max)
+{
+	xpc_object_t value = required(decoder, key, XPC_TYPE_INT64);
+	int64_t number = value ? xpc_int64_get_value(value) : 0;
+
+	if (number < 0 || number > max) {
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+		return 0;
+	}
+	return number;
+}
+
+static bool boolean(struct decoder *decoder, const char *key)
+{
+	xpc_object_t value = required(decoder, key, XPC_TYPE_BOOL);
+
+	return value && xpc_bool_get_value(value);
+}
+
+static enum vmnet_broker_mode mode(struct decoder *decoder)
+{
+	const char *name = xpc_dictionary_get_string(decoder->dictionary, KEY_MODE);
+
+	if (name && strcmp(name, "shared") == 0)
+		return VMNET_BROKER_SHARED;
+	if (name && strcmp(name, "host") == 0)
+		return VMNET_BROKER_HOST;
+	fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	return VMNET_BROKER_SHARED;
+}
+
+/* Structures: what is filled so far is the caller's to clear, whatever is returned */
+
+static vmnet_broker_return_t fill_network(xpc_object_t object, void *item)
+{
+	struct decoder decoder = { .dictionary = object };
+	struct vmnet_broker_network *network = item;
+
+	network->name = text(&decoder, KEY_NAME);
+	network->description = optional_text(&decoder, KEY_DESCRIPTION);
+	network->mode = mode(&decoder);
+	network->active = boolean(&decoder, KEY_ACTIVE);
+	network->ipv4_subnet = optional_text(&decoder, KEY_IPV4_SUBNET);
+	network->ipv4_gateway = optional_text(&decoder, KEY_IPV4_GATEWAY);
+	network->ipv6_prefix = optional_text(&decoder, KEY_IPV6_PREFIX);
+	network->mtu = (uint32_t)integer(&decoder, KEY_MTU, UINT32_MAX);
+	network->clients = (uint32_t)integer(&decoder, KEY_N_CLIENTS, UINT32_MAX);
+	network->changed = boolean(&decoder, KEY_CHANGED);
+	return decoder.status;
+}
+
+static vmnet_broker_return_t fill_client(xpc_object_t object, void *item)
+{
+	struct decoder decoder = { .dictionary = object };
+	struct vmnet_broker_client *client = item;
+
+	client->pid = integer(&decoder, KEY_PID, INT64_MAX);
+	client->uid = integer(&decoder, KEY_UID, INT64_MAX);
+	client->command = text(&decoder, KEY_PROGRAM);
+	return decoder.status;
+}
+
+/* An array of dictionaries as an array of structures of this size. */
+static void *fill_array(struct decoder *decoder, const char *key, size_t size, size_t *n_items,
+			vmnet_broker_return_t (*fill)(xpc_object_t object, void *item))
+{
+	xpc_object_t array = required(decoder, key, XPC_TYPE_ARRAY);
+	size_t n = array ? xpc_array_get_count(array) : 0;
+	char *items = decoder_alloc(decoder, n, size);
+
+	for (size_t i = 0; items && i < n; i++) {
+		xpc_object_t object = xpc_array_get_value(array, i);
+
+		*n_items = i + 1;
+		if (xpc_get_type(object) == XPC_TYPE_DICTIONARY)
+			fail(decoder, fill(object, items + i * size));
+		else
+			fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	}
+	return items;
+}
+
+vmnet_broker_return_t vmnet_broker_decode_network(xpc_object_t reply,
+						  struct vmnet_broker_network **network)
+{
+	struct decoder decoder = { .dictionary = reply };
+	xpc_object_t info = required(&decoder, KEY_INFO, XPC_TYPE_DICTIONARY);
+	struct vmnet_broker_network *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
+
+	if (decoded && info)
+		fail(&decoder, fill_network(info, decoded));
+	if (decoder.status == VMNET_BROKER_SUCCESS)
+		*network = decoded;
+	else
+		vmnet_broker_network_free(decoded);
+	return decoder.status;
+}
+
+/* Networks are given out one by one: the array has pointers. */
+static vmnet_broker_return_t fill_network_pointer(xpc_object_t object, void *item)
+{
+	struct vmnet_broker_network **network = item;
+
+	*network = calloc(1, sizeof(**network));
+	return *network ? fill_network(object, *network) : VMNET_BROKER_INTERNAL_ERROR;
+}
+
+vmnet_broker_return_t vmnet_broker_decode_networks(xpc_object_t reply,
+						   struct vmnet_broker_network ***networks,
+						   size_t *n_networks)
+{
+	struct decoder decoder = { .dictionary = reply };
+	size_t n = 0;
+	struct vmnet_broker_network **decoded =
+		fill_array(&decoder, KEY_NETWORKS, sizeof(*decoded), &n, fill_network_pointer);
+
+	if (decoder.status == VMNET_BROKER_SUCCESS) {
+		*networks = decoded;
+		*n_networks = n;
+	} else {
+		vmnet_broker_networks_free(decoded, n);
+	}
+	return decoder.status;
+}
+
+vmnet_broker_return_t vmnet_broker_decode_inspection(xpc_object_t reply,
+						     struct vmnet_broker_inspection **inspection)
+{
+	struct decoder decoder = { .dictionary = reply };
+	xpc_object_t info = required(&decoder, KEY_INFO, XPC_TYPE_DICTIONARY);
+	struct vmnet_broker_inspection *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
+
+	if (decoded && info) {
+		fail(&decoder, fill_network(info, &decoded->network));
+		decoded->clients = fill_array(&decoder, KEY_CLIENTS, sizeof(*decoded->clients),
+					      &decoded->n_clients, fill_client);
+		decoded->fault = optional_text(&decoder, KEY_FAULT);
+	}
+	if (decoder.status == VMNET_BROKER_SUCCESS)
+		*inspection = decoded;
+	else
+		vmnet_broker_inspection_free(decoded);
+	return decoder.status;
+}
+
+vmnet_broker_return_t vmnet_broker_decode_event(xpc_object_t message,
+						struct vmnet_broker_event **event)
+{
+	struct decoder decoder = { .dictionary = message };
+	const char *type = xpc_dictionary_get_string(message, KEY_EVENT);
+	xpc_object_t client = typed(&decoder, KEY_CLIENT, XPC_TYPE_DICTIONARY);
+	struct vmnet_broker_event *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
+
+	if (!type)
+		fail(&decoder, VMNET_BROKER_INVALID_REPLY);
+	if (decoded && type) {
+		decoded->type = vmnet_broker_event_type(type);
+		decoded->network = text(&decoder, KEY_NETWORK_NAME);
+	}
+	if (decoded && client) {
+		decoded->client = decoder_alloc(&decoder, 1, sizeof(*decoded->client));
+		if (decoded->client)
+			fail(&decoder, fill_client(client, decoded->client));
+	}
+	if (decoder.status == VMNET_BROKER_SUCCESS)
+		*event = decoded;
+	else
+		vmnet_broker_event_free(decoded);
+	return decoder.status;
+}
