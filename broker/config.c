@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config_reader.h"
+#include "json_text.h"
 
 #define FILE_MAX ((size_t)1024 * 1024)
 
@@ -76,10 +77,10 @@ static json_t *parse_json(const char *text, size_t length, struct places *places
 	if (r < 0)
 		return NULL;
 
-	root = json_loadb(text, length, JSON_DECODE_ANY, &error);
+	root = json_text_load(text, length, JSON_DECODE_ANY, &error);
 	if (root)
 		return root;
-	if (json_error_code(&error) == json_error_out_of_memory) {
+	if (errno == ENOMEM) {
 		config_errors_memory_short(errors);
 		return NULL;
 	}

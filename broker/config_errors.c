@@ -200,7 +200,7 @@ void config_report_value(struct config_reader *reader, const struct place *place
 			 const json_t *value, const char *expected)
 {
 	char shown[SHOWN_SIZE];
-	char *text;
+	size_t length;
 
 	if (json_is_object(value) || json_is_array(value)) {
 		config_report(reader, place, "must be %s, not %s", expected,
@@ -212,13 +212,9 @@ void config_report_value(struct config_reader *reader, const struct place *place
 		config_report(reader, place, "must be %s, not \"%s\"", expected, shown);
 		return;
 	}
-	text = json_dumps(value, JSON_ENCODE_ANY);
-	if (!text) {
-		config_errors_memory_short(reader->errors);
-		return;
-	}
-	config_report(reader, place, "must be %s, not %s", expected, text);
-	free(text);
+	/* The text of a number, true, false or null is shorter than that. */
+	length = json_dumpb(value, shown, sizeof(shown), JSON_ENCODE_ANY);
+	config_report(reader, place, "must be %s, not %.*s", expected, (int)length, shown);
 }
 
 void config_claim(struct config_reader *reader, const struct place *place,

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "config_reader.h"
+#include "json_text.h"
 
 #define DESCRIPTION_MAX 255
 #define EXTERNAL_INTERFACE_MAX 15
@@ -798,7 +799,7 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 
 	if (!network)
 		return NULL;
-	network->json = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	network->json = json_text_dump(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	if (!network->json) {
 		network_config_unref(network);
 		return NULL;

@@ -7,10 +7,11 @@
 #include "places.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "json_text.h"
 
 #define NO_PLACE UINT32_MAX
 
@@ -157,7 +158,6 @@ static int skip_word(struct scanner *scanner)
  */
 static int unescape(const char *quoted, size_t length, char *key)
 {
-	json_error_t error = { 0 };
 	json_t *name;
 
 	if (!memchr(quoted, '\\', length)) {
@@ -165,8 +165,8 @@ static int unescape(const char *quoted, size_t length, char *key)
 		key[length - 2] = '\0';
 		return 0;
 	}
-	name = json_loadb(quoted, length, JSON_DECODE_ANY, &error);
-	if (!name && json_error_code(&error) == json_error_out_of_memory)
+	name = json_text_load(quoted, length, JSON_DECODE_ANY, NULL);
+	if (!name && errno == ENOMEM)
 		return -ENOMEM;
 	/* A malformed escape is for jansson to report, when it reads the whole text. */
 	key[0] = '\0';

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "json_text.h"
 #include "log.h"
 
 #define FILE_MAX 65536
@@ -98,18 +98,19 @@ static ssize_t read_file(int directory, const char *name, char text[FILE_MAX])
 	return length;
 }
 
+static const char memory_is_short[] = "memory is short";
+
 /* What is wrong with the text of a record, or NULL and its values. */
-static const char *parse(const char *text, size_t length, struct network_state_kept *kept,
-			 json_error_t *error)
+static const char *parse(const char *text, size_t length, struct network_state_kept *kept)
 {
 	const char *wrong;
 	json_t *root;
 
 	if (length == FILE_MAX)
 		return "it is too large";
-	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
+	root = json_text_load(text, length, JSON_REJECT_DUPLICATES, NULL);
 	if (!root)
-		return error->text;
+		return errno == ENOMEM ? memory_is_short : "it is not JSON";
 	wrong = read_values(root, kept);
 	json_decref(root);
 	return wrong;
@@ -123,7 +124,6 @@ static void load(int directory, const char *state_dir, const char *network,
 	char name[FILE_NAME_SIZE];
 	const char *wrong = NULL;
 	char text[FILE_MAX];
-	json_error_t error;
 	ssize_t length;
 
 	file_name(name, network, "");
@@ -137,9 +137,14 @@ static void load(int directory, const char *state_dir, const char *network,
 			    network, state_dir, name, strerror(errno));
 		return;
 	}
-	wrong = parse(text, (size_t)length, kept, &error);
+	wrong = parse(text, (size_t)length, kept);
 	if (!wrong)
 		return;
+	if (wrong == memory_is_short) {
+		log_warning(network, "network \"%s\": memory is short; it may get other addresses",
+			    network);
+		return;
+	}
 	*kept = (struct network_state_kept){ 0 };
 	if (renameat(directory, name, directory, aside) < 0)
 		log_warning(network,
@@ -189,7 +194,7 @@ static char *write_values(const struct network_state_kept *kept)
 		r |= json_object_set_new(root, "bridge_mac",
 					 json_string(mac_address_format(&kept->bridge_mac, text)));
 	if (r == 0)
-		record = json_dumps(root, JSON_INDENT(2));
+		record = json_text_dump(root, JSON_INDENT(2));
 	json_decref(root);
 	return record;
 }
@@ -247,7 +252,7 @@ static int replace(int directory, const char *network, const char *text)
 int state_save(const char *state_dir, const char *network, const struct network_state_kept *kept)
 {
 	char *text = write_values(kept);
-	int directory = -1;
+	int directory;
 	int r = -1;
 
 	if (!text) {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jansson ignores it when the buffer of a string cannot grow, so its requests
+ * for memory are watched while it reads, and it writes to buffers that are
+ * large enough already.
+ */
+#include "json_text.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+static _Thread_local bool memory_was_short;
+
+static void *watched_malloc(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (!memory)
+		memory_was_short = true;
+	return memory;
+}
+
+static void watch(void)
+{
+	json_set_alloc_funcs(watched_malloc, free);
+}
+
+json_t *json_text_load(const char *text, size_t length, size_t flags, json_error_t *error)
+{
+	static pthread_once_t watched = PTHREAD_ONCE_INIT;
+	json_t *value;
+
+	(void)pthread_once(&watched, watch); /* cannot fail */
+	memory_was_short = false;
+	value = json_loadb(text, length, flags, error);
+	errno = 0;
+	if (!memory_was_short)
+		return value;
+	json_decref(value);
+	errno = ENOMEM;
+	return NULL;
+}
+
+char *json_text_dump(const json_t *value, size_t flags)
+{
+	size_t length = json_dumpb(value, NULL, 0, flags);
+	char *text = length ? malloc(length + 1) : NULL;
+
+	if (!text)
+		return NULL;
+	if (json_dumpb(value, text, length, flags) != length) {
+		free(text);
+		return NULL;
+	}
+	text[length] = '\0';
+	return text;
+}
