@@ -75,24 +75,25 @@ static int catch_signals(const int *signals, size_t n)
 }
 
 /*
- * Waits for the next note. broker_fd: becomes readable when the broker has
- * gone; -1: not of interest. Returns 1 with note, 0 when the broker has gone,
- * or -1 with errno.
+ * Waits for the next note. broker: whose end is of interest, too; NULL: none.
+ * Returns 1 with note, 0 when the broker has gone, or -1 with errno.
  */
-static int next_note(int broker_fd, struct note *note)
+static int next_note(struct vmnet_broker *broker, const struct watch *watch, struct note *note)
 {
 	struct pollfd fds[] = {
 		{ .fd = note_pipe[0], .events = POLLIN },
-		{ .fd = broker_fd, .events = POLLIN },
+		{ .fd = broker ? watch->descriptor : -1, .events = POLLIN },
 	};
+	int ready;
 
 	for (;;) {
 		if (read(note_pipe[0], note, sizeof(*note)) == (ssize_t)sizeof(*note))
 			return 1;
-		if (fds[1].revents)
-			return 0;
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		ready = poll(fds, 2, broker ? watch->interval : -1);
+		if (ready < 0 && errno != EINTR)
 			return -1;
+		if ((ready == 0 || (ready > 0 && fds[1].revents)) && broker_has_gone(broker))
+			return 0;
 	}
 }
 
@@ -108,12 +109,12 @@ int catch_end(void)
 
 enum end wait_for_end(struct vmnet_broker *broker)
 {
-	int broker_fd = watch_broker(broker);
+	struct watch watch;
 	struct note note;
 
-	if (broker_fd < 0)
+	if (watch_broker(broker, &watch) < 0)
 		return END_FAILED;
-	switch (next_note(broker_fd, &note)) {
+	switch (next_note(broker, &watch, &note)) {
 	case 1:
 		return END_SIGNAL;
 	case 0:
@@ -174,19 +175,21 @@ static void send_on(pid_t pid, const struct note *note)
 
 int finish_command(struct vmnet_broker *broker, pid_t pid)
 {
-	/* Only now, since it may take a thread; without it the command runs all the same. */
-	int broker_fd = watch_broker(broker);
+	struct watch watch;
 	struct note note;
 	int status = 0;
 
+	/* Unwatched, the command runs all the same. */
+	if (watch_broker(broker, &watch) < 0)
+		broker = NULL;
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		switch (next_note(broker_fd, &note)) {
+		switch (next_note(broker, &watch, &note)) {
 		case 1:
 			send_on(pid, &note);
 			break;
 		case 0:
 			complain("%s", broker_gone);
-			broker_fd = -1;
+			broker = NULL;
 			break;
 		default:
 			complain("cannot wait for the command: %s", strerror(errno));

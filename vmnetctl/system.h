@@ -21,11 +21,20 @@ extern const char broker_gone[];
 void complain_of_no_broker(int error);
 
 /*
- * A descriptor that becomes readable when the broker has gone. From then on
- * the connection is good for nothing else but to be held. Stays open until the
- * process ends. Returns -1 after complaining.
+ * How the end of the broker is noticed: when descriptor is readable, or after
+ * interval milliseconds, broker_has_gone() knows.
  */
-int watch_broker(struct vmnet_broker *broker);
+struct watch {
+	int descriptor; /* -1: there is none */
+	int interval; /* -1: only descriptor tells */
+};
+
+/*
+ * From now on broker is good for nothing else but its holds. Returns 0, or -1
+ * after complaining.
+ */
+int watch_broker(struct vmnet_broker *broker, struct watch *watch);
+bool broker_has_gone(struct vmnet_broker *broker);
 
 /* Whether a signal came from the terminal, which sends it to the whole process group. */
 bool is_from_terminal(const siginfo_t *info);

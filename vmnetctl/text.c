@@ -10,12 +10,13 @@
 /* The columns of the character at text, or 0 when it is not to be printed; length gets its bytes. */
 static size_t printable(const char *text, size_t *length)
 {
+	const size_t longest = (size_t)MB_CUR_MAX;
 	mbstate_t state = { 0 };
 	wchar_t character;
 	int width;
 
-	*length = mbrtowc(&character, text, MB_CUR_MAX, &state);
-	if (*length > MB_CUR_MAX) {
+	*length = mbrtowc(&character, text, longest, &state);
+	if (*length > longest) {
 		*length = 1;
 		return 0;
 	}

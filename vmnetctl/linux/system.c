@@ -48,9 +48,18 @@ void complain_of_no_broker(int error)
 			 path, strerror(error));
 }
 
-int watch_broker(struct vmnet_broker *broker)
+int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 {
-	return vmnet_broker_fd(broker);
+	watch->descriptor = vmnet_broker_fd(broker);
+	watch->interval = -1;
+	return 0;
+}
+
+/* Nobody but a broker that goes makes the descriptor readable. */
+bool broker_has_gone(struct vmnet_broker *broker)
+{
+	(void)broker;
+	return true;
 }
 
 bool is_from_terminal(const siginfo_t *info)
