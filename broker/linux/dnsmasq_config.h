@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one network's dnsmasq is told to do. */
+#ifndef VMNET_BROKER_DNSMASQ_CONFIG_H
+#define VMNET_BROKER_DNSMASQ_CONFIG_H
+
+#include "../broker.h"
+
+/* Where a server's files are: absolute paths that need no escape. */
+struct dnsmasq_paths {
+	char *config;
+	char *pid;
+	char *leases;
+};
+
+/*
+ * The text of its configuration file.
+ * user: whom it becomes when it is started as root; NULL: it stays who it is.
+ * Returns a text that the caller frees, or NULL when memory is short.
+ */
+char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
+		     const struct dnsmasq_paths *paths, const char *user);
+
+#endif
