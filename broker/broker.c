@@ -23,9 +23,9 @@
 #include <string.h>
 
 #include "interface.h"
-#include "limits.h"
 #include "log.h"
 #include "platform.h"
+#include "user_limits.h"
 
 /* What a name stands for: network is NULL while it is inactive. */
 struct target {

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
 #include "log.h"
 #include "platform.h"
+#include "user_limits.h"
 
 static void interface_event(const struct interface *interface, enum event_type type)
 {

@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
-#include "../limits.h"
+#include "../user_limits.h"
 #include "../log.h"
 #include "darwin.h"
 #include "network.h"

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "../interface.h"
-#include "../limits.h"
 #include "../platform.h"
+#include "../user_limits.h"
 #include "connection.h"
 #include "describe.h"
 #include "linux/interfaces.h" /* generated, in the build directory */

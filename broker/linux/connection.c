@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../limits.h"
+#include "../user_limits.h"
 #include "describe.h"
 #include "linux.h"
 #include "peer.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "door_double.h"
-#include "limits.h"
+#include "user_limits.h"
 #include "linux/linux.h"
 #include "log_double.h"
 

@@ -3,7 +3,7 @@
  * Limits. What a user has is counted when it matters, from the records
  * themselves: a count that is kept could be wrong.
  */
-#include "limits.h"
+#include "user_limits.h"
 
 #include <inttypes.h>
 

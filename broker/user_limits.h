@@ -3,8 +3,8 @@
  * How much of the broker one user may have. Reaching a limit is an error for
  * that user alone. Root has no limit but that of all connections.
  */
-#ifndef VMNET_BROKER_LIMITS_H
-#define VMNET_BROKER_LIMITS_H
+#ifndef VMNET_BROKER_USER_LIMITS_H
+#define VMNET_BROKER_USER_LIMITS_H
 
 #include "broker.h"
 

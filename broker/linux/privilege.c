@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Privileges.
+ *
+ * What needs them: links, TAP devices, nftables and the network's settings in
+ * /proc/sys take CAP_NET_ADMIN; dnsmasq's ports take CAP_NET_BIND_SERVICE, and
+ * its raw sockets CAP_NET_RAW. Nothing takes root. The systemd unit starts the
+ * broker as its own user with just these; started as root, it does the same to
+ * itself:
+ *
+ *	1. while root: the directories are made and given to the service user,
+ *	   and where /dev/net/tun is root's alone, a node of it
+ *	2. the bounding set shrinks to the three capabilities
+ *	3. groups, group and user change, the capabilities are kept
+ *	4. they become ambient, so that dnsmasq can have them (it gives away what
+ *	   it does not need), and no_new_privs shuts the way back
+ *
+ * A host without the service user (nothing was installed) keeps root's user id,
+ * with no more capabilities than these.
+ */
+#include "privilege.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "../log.h"
+
+#define SERVICE_USER "vmnet-broker"
+
+/* linux/Documentation/admin-guide/devices.txt */
+#define TUN_MAJOR 10
+#define TUN_MINOR 200
+
+static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW };
+
+#define N_NEEDED ((int)(sizeof(needed) / sizeof(needed[0])))
+
+static char tun_path[4096] = "/dev/net/tun";
+
+const char *privilege_tun_path(void)
+{
+	return tun_path;
+}
+
+static int failed(const char *what)
+{
+	log_error(NULL, "cannot %s: %s", what, strerror(errno));
+	return -1;
+}
+
+/* What a broker that ran as root left there is the service user's, too. */
+static int give_files(const char *path, const struct passwd *user)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int result = 0;
+
+	if (!directory)
+		return -1;
+	while (result == 0 && (entry = readdir(directory)))
+		if (strcmp(entry->d_name, "..") != 0)
+			result = fchownat(dirfd(directory), entry->d_name, user->pw_uid,
+					  user->pw_gid, AT_SYMLINK_NOFOLLOW);
+	closedir(directory);
+	return result;
+}
+
+static int make_directory(const char *path, const struct passwd *user)
+{
+	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+		log_error(NULL, "cannot make directory %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (user && give_files(path, user) < 0) {
+		log_error(NULL, "cannot give directory %s to user %s: %s", path, user->pw_name,
+			  strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * Most hosts let everyone open /dev/net/tun (what counts is CAP_NET_ADMIN).
+ * Where only root may, the service user gets a node of its own, in a directory
+ * that is its own.
+ */
+static int make_tun_node(const char *runtime_dir, const struct passwd *user)
+{
+	struct stat status;
+
+	if (stat(tun_path, &status) < 0 || (status.st_mode & 0006) == 0006)
+		return 0; /* without it networks still work; attaching says what is missing */
+	if ((size_t)snprintf(tun_path, sizeof(tun_path), "%s/tun", runtime_dir) >=
+	    sizeof(tun_path)) {
+		errno = ENAMETOOLONG;
+		return failed("name a node for TAP devices");
+	}
+	if (unlink(tun_path) < 0 && errno != ENOENT)
+		return failed("replace the node for TAP devices");
+	if (mknod(tun_path, S_IFCHR | 0600, makedev(TUN_MAJOR, TUN_MINOR)) < 0 ||
+	    lchown(tun_path, user->pw_uid, user->pw_gid) < 0)
+		return failed("make a node for TAP devices");
+	return 0;
+}
+
+static int shrink_bounding_set(void)
+{
+	for (cap_value_t value = 0; value < cap_max_bits(); value++) {
+		bool keep = false;
+
+		for (int i = 0; i < N_NEEDED; i++)
+			keep = keep || needed[i] == value;
+		if (!keep && cap_drop_bound(value) < 0)
+			return failed("give up a capability");
+	}
+	return 0;
+}
+
+static int change_user(const struct passwd *user)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+		return failed("keep capabilities");
+	if (initgroups(user->pw_name, user->pw_gid) < 0 ||
+	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
+		return failed("become user " SERVICE_USER);
+	return 0;
+}
+
+static int keep_only_needed(void)
+{
+	cap_t capabilities = cap_init();
+	int result = -1;
+
+	if (!capabilities)
+		return failed("allocate capabilities");
+	if (cap_set_flag(capabilities, CAP_PERMITTED, N_NEEDED, needed, CAP_SET) < 0 ||
+	    cap_set_flag(capabilities, CAP_EFFECTIVE, N_NEEDED, needed, CAP_SET) < 0 ||
+	    cap_set_flag(capabilities, CAP_INHERITABLE, N_NEEDED, needed, CAP_SET) < 0 ||
+	    cap_set_proc(capabilities) < 0) {
+		failed("keep the capabilities that networks need");
+		goto out;
+	}
+	for (int i = 0; i < N_NEEDED; i++) {
+		if (cap_set_ambient(needed[i], CAP_SET) < 0) {
+			failed("pass capabilities on");
+			goto out;
+		}
+	}
+	result = 0;
+out:
+	cap_free(capabilities);
+	return result;
+}
+
+static int check_capabilities(void)
+{
+	cap_t capabilities = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+	int result =
+		capabilities ? cap_get_flag(capabilities, CAP_NET_ADMIN, CAP_EFFECTIVE, &has) : -1;
+
+	cap_free(capabilities);
+	if (result < 0)
+		return failed("read capabilities");
+	if (has != CAP_SET) {
+		log_error(NULL, "networks take the capability CAP_NET_ADMIN; start the broker by "
+				"systemd, or as root");
+		return -1;
+	}
+	return 0;
+}
+
+int privilege_become_service(const struct options *options)
+{
+	const struct passwd *user = NULL;
+
+	if (geteuid() == 0) {
+		user = getpwnam(SERVICE_USER);
+		if (!user)
+			log_info(NULL,
+				 "there is no user %s; running as root with fewer "
+				 "capabilities (systemd-sysusers makes it)",
+				 SERVICE_USER);
+	}
+	if (make_directory(options->state_dir, user) < 0 ||
+	    make_directory(options->runtime_dir, user) < 0)
+		return -1;
+	if (geteuid() != 0)
+		return check_capabilities();
+	if (user && make_tun_node(options->runtime_dir, user) < 0)
+		return -1;
+	if (shrink_bounding_set() < 0 || (user && change_user(user) < 0) || keep_only_needed() < 0)
+		return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return failed("shut the way back to privileges");
+	return 0;
+}
+
+/* Last stage: system calls */
+
+/*
+ * What serving takes, dnsmasq's calls included: a filter is inherited. Listed
+ * by what they are for.
+ */
+/* clang-format off */
+static const char *const allowed_calls[] = {
+	/* memory, threads, time, signals */
+	"arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "exit",
+	"exit_group", "futex", "get_robust_list", "getcpu", "getrandom", "gettimeofday",
+	"madvise", "membarrier", "mmap", "mprotect", "mremap", "munmap", "nanosleep",
+	"restart_syscall", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
+	"rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity",
+	"sched_yield", "set_robust_list", "set_tid_address", "sigaltstack", "signalfd",
+	"signalfd4", "sysinfo", "tgkill", "time", "times", "uname",
+	/* files */
+	"access", "chdir", "chmod", "chown", "close", "close_range", "dup", "dup2", "dup3",
+	"faccessat", "faccessat2", "fchmod", "fchmodat", "fchown", "fchownat", "fcntl",
+	"fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents",
+	"getdents64", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1",
+	"inotify_rm_watch", "ioctl", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "open",
+	"openat", "openat2", "pread64", "prlimit64", "getrlimit", "setrlimit", "pwrite64", "read",
+	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "rmdir", "stat",
+	"statfs", "statx", "umask", "unlink", "unlinkat", "utimensat", "write", "writev",
+	/* waiting */
+	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
+	"eventfd", "eventfd2", "pipe", "pipe2", "poll", "ppoll", "pselect6", "select",
+	"timerfd_create", "timerfd_gettime", "timerfd_settime",
+	/* sockets */
+	"accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt",
+	"listen", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt",
+	"shutdown", "socket", "socketpair",
+	/* who is there, and starting dnsmasq */
+	"capget", "capset", "clone", "clone3", "execve", "fork", "getegid", "geteuid", "getgid",
+	"getgroups", "getpgrp", "getpid", "getppid", "getresgid", "getresuid", "getsid", "gettid",
+	"getuid", "kill", "pidfd_open", "pidfd_send_signal", "prctl", "setgid", "setgroups",
+	"setregid", "setresgid", "setresuid", "setreuid", "setsid", "setuid", "vfork", "wait4",
+	"waitid",
+#if defined(__SANITIZE_ADDRESS__)
+	/* what finds leaks at the end stops the other threads with */
+	"ptrace", "process_vm_readv",
+#endif
+};
+/* clang-format on */
+
+/* The call is made by this very thread, outside of the C library's locks. */
+static void on_forbidden_call(int number, siginfo_t *info, void *context)
+{
+	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, info->si_syscall);
+
+	(void)number;
+	(void)context;
+	log_error(NULL, "ended by a system call outside of the filter: %s (%d)",
+		  name ? name : "unknown", info->si_syscall);
+	_exit(EXIT_FAILURE);
+}
+
+static int allow_calls(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
+		int call = seccomp_syscall_resolve_name(allowed_calls[i]);
+
+		/* One that this architecture does not have cannot be called. */
+		if (call < 0)
+			continue;
+		errno = -seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+		if (errno)
+			return failed("allow a system call");
+	}
+	return 0;
+}
+
+int privilege_confine(void)
+{
+	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
+					  .sa_flags = SA_SIGINFO };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
+	int result = -1;
+
+	if (!filter)
+		return failed("make a filter of system calls");
+	if (sigaction(SIGSYS, &action, NULL) < 0) {
+		failed("watch for forbidden system calls");
+		goto out;
+	}
+	if (allow_calls(filter) < 0)
+		goto out;
+	/* For the worker's thread, which is there already, too. */
+	errno = -seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!errno)
+		errno = -seccomp_load(filter);
+	if (errno)
+		failed("filter system calls");
+	else
+		result = 0;
+out:
+	seccomp_release(filter);
+	return result;
+}
