@@ -32,8 +32,8 @@ static inline uint32_t firewall_port_group(unsigned int bridge_index)
  * left under their names is replaced in the same transaction. Returns 0, or -1
  * with error (ERROR_CREATE_FAILED, and nothing changed).
  */
-int firewall_create(const struct network_config *config,
-		    const struct network_addresses *addresses, struct error *error);
+int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
+		    struct error *error);
 
 /* Removes the network's tables, if they are there. Returns 0, or -1 with error. */
 int firewall_remove(const char *network, struct error *error);

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules of one network, as text for nftables.
+ *
+ * Two tables, of the same name. The one of family inet is about packets that
+ * the host handles, and hooks in where they
+ *
+ *   come from a machine     spoofed: with its own address, or not at all
+ *   are for the host        input: no network talks to the host's address on another
+ *   pass through the host   forward: leaving and entering, by the network's mode
+ *   begin a connection      prerouting, output (forwarded ports), postrouting (NAT)
+ *
+ * The one of family bridge sees every frame of a machine before the bridge
+ * does, also those for other machines, and keeps machines from acting as the
+ * network's gateway.
+ *
+ * An accept here is only the end of our own objections: rules of others have
+ * their say in tables of theirs.
+ */
+#include "firewall_rules.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linux.h"
+
+/* What the functions below write from. */
+struct rules {
+	FILE *file;
+	const struct network_config *config;
+	const char *bridge;
+	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char gateway[INET_ADDRSTRLEN];
+	uint32_t gateway_value; /* host byte order */
+	bool has_ipv6;
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
+	struct in6_addr ipv6_gateway;
+	uint32_t port_group;
+};
+
+static void write_table_start(const struct rules *rules, const char *family)
+{
+	const char *name = rules->config->name;
+
+	/* To add it first makes deleting it succeed, whether it was there or not. */
+	(void)fprintf(rules->file,
+		      "add table %s " FIREWALL_TABLE_PREFIX "%s\n"
+		      "delete table %s " FIREWALL_TABLE_PREFIX "%s\n"
+		      "table %s " FIREWALL_TABLE_PREFIX "%s {\n",
+		      family, name, family, name, family, name);
+}
+
+/*
+ * Nothing comes from a machine with an address of somebody else. Loopback
+ * addresses are refused as destinations too: with forwarded ports the bridge
+ * routes them.
+ */
+static void write_spoofed(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain spoofed {\n"
+		      "type filter hook prerouting priority raw; policy accept;\n"
+		      "iifname != \"%s\" accept\n"
+		      "ip daddr 127.0.0.0/8 drop\n"
+		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
+		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
+		      "}\n",
+		      rules->bridge, rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
+		      rules->has_ipv6 ? rules->prefix : "");
+}
+
+static void write_input(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain input {\n"
+		      "type filter hook input priority filter; policy accept;\n"
+		      "iifname != \"" BRIDGE_PREFIX "*\" accept\n"
+		      "iifname \"%s\" accept\n"
+		      "ip daddr %s drop\n",
+		      rules->bridge, rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 daddr %s drop\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_leaving(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain leaving {\n");
+	/*
+	 * From one machine to another by way of the host: forwarded ports, and,
+	 * where br_netfilter is loaded, every frame that the bridge passes on.
+	 */
+	if (!config->isolated)
+		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	if (config->mode == NETWORK_SHARED) {
+		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n"
+					   "ct direction reply accept\n");
+		if (config->external_interface)
+			(void)fprintf(rules->file, "oifname != \"%s\" drop\n",
+				      config->external_interface);
+		(void)fprintf(rules->file, "accept\n");
+	} else {
+		(void)fprintf(rules->file, "drop\n");
+	}
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* Without NAT the outside knows the machines' own addresses, and may begin. */
+static void write_routed(const struct rules *rules, const char *protocol)
+{
+	const char *interface = rules->config->external_interface;
+
+	(void)fprintf(rules->file, "meta nfproto %s ", protocol);
+	if (interface)
+		(void)fprintf(rules->file, "iifname \"%s\" ", interface);
+	(void)fprintf(rules->file, "accept\n");
+}
+
+static void write_entering(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain entering {\n");
+	if (config->mode == NETWORK_SHARED) {
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n"
+					   "ct state established,related accept\n"
+					   "ct status dnat accept\n");
+		if (!config->nat44)
+			write_routed(rules, "ipv4");
+		if (!config->nat66)
+			write_routed(rules, "ipv6");
+	}
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+}
+
+static void write_forward(const struct rules *rules)
+{
+	write_leaving(rules);
+	write_entering(rules);
+	(void)fprintf(rules->file,
+		      "chain forward {\n"
+		      "type filter hook forward priority filter; policy accept;\n"
+		      "iifname \"%s\" goto leaving\n"
+		      "oifname \"%s\" goto entering\n"
+		      "}\n",
+		      rules->bridge, rules->bridge);
+}
+
+static void write_forwarded_port(const struct rules *rules, const struct port_forwarding *port)
+{
+	char address[INET6_ADDRSTRLEN];
+	bool ipv6 = port->family == AF_INET6;
+
+	inet_ntop(port->family, &port->internal_address, address, sizeof(address));
+	(void)fprintf(rules->file, "meta nfproto %s %s dport %u fib daddr type local dnat %s to ",
+		      ipv6 ? "ipv6" : "ipv4", port->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		      port->external_port, ipv6 ? "ip6" : "ip");
+	(void)fprintf(rules->file, ipv6 ? "[%s]:%u\n" : "%s:%u\n", address, port->internal_port);
+}
+
+/*
+ * Forwarded ports, reached at whatever address of the host: from elsewhere, or
+ * from itself. The one exception is ::1: the kernel takes no packet for it from
+ * a bridge, so that an answer could not get there.
+ */
+static void write_forwarded_ports(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain forwarded {\n"
+				   "ip6 daddr ::1 return\n");
+	for (size_t i = 0; i < config->n_port_forwardings; i++)
+		write_forwarded_port(rules, &config->port_forwardings[i]);
+	(void)fprintf(rules->file, "}\n"
+				   "chain prerouting {\n"
+				   "type nat hook prerouting priority dstnat; policy accept;\n"
+				   "jump forwarded\n"
+				   "}\n"
+				   "chain output {\n"
+				   "type nat hook output priority -100; policy accept;\n"
+				   "jump forwarded\n"
+				   "}\n");
+}
+
+/*
+ * Who uses a forwarded port and could not be answered at its own address, being
+ * the host's loopback or a machine of the same network, comes from the
+ * gateway's.
+ */
+static void write_returned(const struct rules *rules)
+{
+	static const char format[] = "oifname \"%s\" ct status dnat %s saddr %s masquerade\n";
+
+	(void)fprintf(rules->file, format, rules->bridge, "ip", "127.0.0.0/8");
+	(void)fprintf(rules->file, format, rules->bridge, "ip", rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
+}
+
+static void write_postrouting(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "chain postrouting {\n"
+				   "type nat hook postrouting priority srcnat; policy accept;\n");
+	if (rules->config->n_port_forwardings)
+		write_returned(rules);
+	(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	if (rules->config->nat44)
+		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
+	if (rules->config->nat66 && rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s masquerade\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* The host's table: what passes to, from and through the host. */
+static void write_inet_table(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	write_table_start(rules, "inet");
+	write_spoofed(rules);
+	write_input(rules);
+	write_forward(rules);
+	if (config->mode == NETWORK_SHARED) {
+		if (config->n_port_forwardings)
+			write_forwarded_ports(rules);
+		write_postrouting(rules);
+	}
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* A neighbour discovery message about an address: its target follows 8 bytes of header. */
+static void write_discovery(const struct rules *rules, const char *match,
+			    const struct in6_addr *target)
+{
+	(void)fprintf(rules->file, "%s @th,64,128 0x", match);
+	for (size_t i = 0; i < sizeof(target->s6_addr); i++)
+		(void)fprintf(rules->file, "%02x", target->s6_addr[i]);
+	(void)fprintf(rules->file, " goto rogue\n");
+}
+
+/*
+ * Claims to one of the host's IPv6 addresses: to have it, to be about to take
+ * it (which would make the host give it up), or to speak from it.
+ */
+static void write_ipv6_claims(const struct rules *rules, const struct in6_addr *address)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(AF_INET6, address, text, sizeof(text));
+	(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n", text);
+	write_discovery(rules, "icmpv6 type nd-neighbor-advert", address);
+	write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit", address);
+}
+
+static void write_bridge_table(const struct rules *rules)
+{
+	struct in6_addr link_local;
+
+	write_table_start(rules, "bridge");
+	/*
+	 * Frames for VLAN 0 are taken by machines as if they had no tag. The
+	 * address that an ARP message claims is looked for in the message
+	 * itself: machines believe it for hardware types that "arp saddr" is
+	 * not about.
+	 */
+	(void)fprintf(rules->file,
+		      "counter " FIREWALL_ROGUE_COUNTER " {\n"
+		      "}\n"
+		      "chain rogue {\n"
+		      "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
+		      "}\n"
+		      "chain prerouting {\n"
+		      "type filter hook prerouting priority filter; policy accept;\n"
+		      "iifgroup != 0x%08" PRIx32 " accept\n"
+		      "vlan id 0 goto rogue\n"
+		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
+		      "ip saddr %s goto rogue\n",
+		      rules->port_group, rules->gateway_value, rules->gateway);
+	if (rules->config->dhcp)
+		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n");
+	if (rules->config->router_advertisement)
+		(void)fprintf(rules->file,
+			      "ether type ip6 udp sport 547 goto rogue\n"
+			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
+	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
+	write_ipv6_claims(rules, &link_local);
+	if (rules->has_ipv6)
+		write_ipv6_claims(rules, &rules->ipv6_gateway);
+	(void)fprintf(rules->file, "}\n"
+				   "}\n");
+}
+
+/* Closes a stream of open_memstream(). Returns its text, or NULL when memory was short. */
+static char *finish(FILE *file, char **text)
+{
+	bool failed = ferror(file);
+
+	if (fclose(file) == 0 && !failed)
+		return *text;
+	free(*text);
+	return NULL;
+}
+
+char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
+		     uint32_t port_group)
+{
+	struct rules rules = {
+		.config = config,
+		.bridge = addresses->bridge,
+		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
+		.has_ipv6 = addresses->ipv6_prefix.length != 0,
+		.port_group = port_group,
+	};
+	char *text;
+	size_t size;
+
+	ipv4_subnet_format(&addresses->ipv4_subnet, rules.subnet);
+	inet_ntop(AF_INET, &addresses->ipv4_gateway, rules.gateway, sizeof(rules.gateway));
+	if (rules.has_ipv6) {
+		ipv6_prefix_format(&addresses->ipv6_prefix, rules.prefix);
+		rules.ipv6_gateway = addresses->ipv6_prefix.address;
+		rules.ipv6_gateway.s6_addr[sizeof(rules.ipv6_gateway) - 1] = 1;
+	}
+	rules.file = open_memstream(&text, &size);
+	if (!rules.file)
+		return NULL;
+	write_inet_table(&rules);
+	write_bridge_table(&rules);
+	return finish(rules.file, &text);
+}
+
+char *firewall_rules_removal(const char *network)
+{
+	char *text;
+
+	if (asprintf(&text,
+		     "add table inet " FIREWALL_TABLE_PREFIX "%s\n"
+		     "delete table inet " FIREWALL_TABLE_PREFIX "%s\n"
+		     "add table bridge " FIREWALL_TABLE_PREFIX "%s\n"
+		     "delete table bridge " FIREWALL_TABLE_PREFIX "%s\n",
+		     network, network, network, network) < 0)
+		return NULL;
+	return text;
+}
+
+bool firewall_name_is_plain(const char *interface)
+{
+	for (const char *c = interface; *c; c++) {
+		if (!isalnum((unsigned char)*c) && !strchr("._-@:", *c))
+			return false;
+	}
+	return *interface != '\0' && *interface != '-';
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text that nftables is given for a network: made from checked, plain data alone. */
+#ifndef VMNET_BROKER_FIREWALL_RULES_H
+#define VMNET_BROKER_FIREWALL_RULES_H
+
+#include "../broker.h"
+
+/* What every bridge's name starts with: rules know other networks by it. */
+#define BRIDGE_PREFIX "vmb-"
+
+/* The tables of a network are called this, and the network's name. */
+#define FIREWALL_TABLE_PREFIX "vmnet-broker-"
+
+/* The counter of what machines tried that they may not. */
+#define FIREWALL_ROGUE_COUNTER "rogue"
+
+/*
+ * The transaction that makes the network's tables and replaces older ones.
+ *
+ * port_group: firewall_port_group() of the network's bridge.
+ *
+ * Returns a text that the caller frees, or NULL when memory is short.
+ */
+char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
+		     uint32_t port_group);
+
+/* The transaction that removes a network's tables, whether they are there or not. */
+char *firewall_rules_removal(const char *network);
+
+/* Nothing in this interface name has a meaning of its own in a text of rules. */
+bool firewall_name_is_plain(const char *interface);
+
+#endif
