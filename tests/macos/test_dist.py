@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/dist: what a release consists of, twice the same."""
+
+import hashlib
+import subprocess
+import tarfile
+
+from support.mac import SOURCE, dist, make_build
+
+
+def contents(directory):
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
+def test_reproducible(tmp_path, release):
+    again = dist(tmp_path / "dist", make_build(tmp_path / "build"))
+    assert contents(again) == contents(release)
+
+
+def test_sums(release):
+    check = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
+    subprocess.run(check, cwd=release, check=True)
+    listed = {line.split()[1] for line in (release / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {file.name for file in release.iterdir()} - {"SHA256SUMS"}
+
+
+def test_macos_archive(release):
+    with tarfile.open(release / "vmnet-broker-0.1.0-macos.tar.gz") as archive:
+        members = archive.getmembers()
+    assert {member.name.split("/")[0] for member in members} == {"vmnet-broker-0.1.0-macos"}
+    for member in members:
+        assert (member.uid, member.gid) == (0, 0), member.name
+        assert member.issym() or not member.mode & 0o022, member.name
+    names = [member.name.partition("/")[2] for member in members]
+    for name in ("vmnet-broker/vmnet-broker", "vmnet-broker/bin/vmnetctl", "networks.json"):
+        assert name in names
+
+
+def test_installer_knows_its_archive(release):
+    digest = hashlib.sha256((release / "vmnet-broker-0.1.0-macos.tar.gz").read_bytes()).hexdigest()
+    script = (release / "install-macos").read_text()
+    assert f"\nversion='0.1.0'\nsha256='{digest}'\n" in script
+    assert "@" not in script.replace('"$@"', "").replace("\t@*)", "")
+
+
+def test_source_archive(tmp_path, release):
+    with tarfile.open(release / "vmnet-broker-0.1.0.tar.gz") as archive:
+        names = set(archive.getnames())
+    listed = subprocess.run(
+        ["git", "-C", SOURCE, "ls-tree", "-r", "--name-only", "HEAD"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {f"vmnet-broker-0.1.0/{name}" for name in listed.stdout.splitlines()} <= names
+
+
+def test_nothing_built(tmp_path):
+    command = [SOURCE / "scripts/dist", "--output", tmp_path, tmp_path / "missing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "; build first" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/install-macos and scripts/uninstall-macos, on a Mac that only they believe in."""
+
+import os
+import stat
+
+import pytest
+from support.mac import FOLDER, LOG, PLIST, dist, make_build
+
+LABEL = "com.github.nirs.vmnet-broker"
+CONFIGURATION = "private/etc/vmnet-broker/networks.json"
+STATE = "private/var/db/vmnet-broker"
+LOGS = "Library/Logs/vmnet-broker"
+
+# What "vmnetctl networks --json" and "vmnetctl inspect lab --json" print.
+NETWORKS = """{
+  "networks": [
+    {
+      "name": "lab",
+      "description": "Where \\"name\\": \\"x\\" is no name",
+      "active": true,
+      "clients": 2
+    }
+  ]
+}
+"""
+LAB = """{
+  "network": {
+    "name": "lab",
+    "clients": 2
+  },
+  "clients": [
+    {
+      "pid": 4711,
+      "uid": 501,
+      "command": "vfkit"
+    },
+    {
+      "pid": 4712,
+      "uid": 502,
+      "command": "vmnet-helper"
+    }
+  ],
+  "interfaces": []
+}
+"""
+
+
+def use(mac):
+    """Somebody uses the installed broker."""
+    mac.pretend("pid", "1234\n")
+    mac.pretend("networks.json", NETWORKS)
+    mac.pretend("inspect-lab.json", LAB)
+
+
+def owner_and_mode(path):
+    status = path.lstat()
+    return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_install(mac, shell):
+    done = mac.install(shell=shell)
+    assert done.returncode == 0, done.stderr
+    assert (mac.root / FOLDER / "vmnet-broker").read_text() == "a broker"
+    for path, mode in {
+        FOLDER: 0o755,
+        f"{FOLDER}/vmnet-broker": 0o755,
+        f"{FOLDER}/bin": 0o755,
+        f"{FOLDER}/bin/vmnetctl": 0o755,
+        PLIST: 0o644,
+        "private/etc/vmnet-broker": 0o755,
+        CONFIGURATION: 0o644,
+    }.items():
+        assert owner_and_mode(mac.root / path) == (0, 0, mode), path
+    # 400 is a user's, 399 a group's.
+    assert owner_and_mode(mac.root / STATE) == (398, 398, 0o700)
+    assert owner_and_mode(mac.root / LOGS) == (398, 398, 0o755)
+    paths = mac.root / "private/etc/paths.d/vmnet-broker"
+    assert paths.read_text() == f"/{FOLDER}/bin\n"
+    assert mac.calls("launchctl")[-1] == f"launchctl bootstrap system /{PLIST}"
+    assert mac.pretends("loaded")
+    assert f"install /{FOLDER}" in (mac.root / LOG).read_text()
+    assert not list((mac.root / "Library/Application Support").glob("vmnet-broker.*"))
+
+
+def test_service_user(mac):
+    assert mac.install().returncode == 0
+    user = mac.root / "stand-ins/dscl/Users/_vmnetbroker"
+    assert {file.name: file.read_text().strip() for file in user.iterdir()} == {
+        "UniqueID": "398",
+        "PrimaryGroupID": "398",
+        "RealName": "vmnet-broker",
+        "NFSHomeDirectory": "/var/empty",
+        "UserShell": "/usr/bin/false",
+        "Password": "*",
+        "IsHidden": "1",
+    }
+    group = mac.root / "stand-ins/dscl/Groups/_vmnetbroker"
+    assert (group / "PrimaryGroupID").read_text() == "398\n"
+
+
+def test_no_user_number_is_free(mac):
+    for number in range(200, 401):
+        mac.pretend(f"dscl/Users/user{number}/UniqueID", f"{number}\n")
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert "no user number from 200 to 400 is free" in done.stderr
+    assert mac.files() == before
+
+
+def test_download(mac):
+    (mac.root / mac.tarball()[1:]).rename(mac.root / "stand-ins/download")
+    with open(mac.root / "tmp/install-macos", encoding="utf-8") as script:
+        done = mac.run("sh", stdin=script)
+    assert done.returncode == 0, done.stderr
+    (call,) = mac.calls("curl")
+    assert "--proto =https" in call
+    assert call.endswith("/v0.1.0/vmnet-broker-0.1.0-macos.tar.gz")
+
+
+def test_half_a_script_does_nothing(mac):
+    script = (mac.root / "tmp/install-macos").read_text()
+    before = mac.files()
+    for length in range(0, len(script) - len('main "$@" </dev/null\n'), 997):
+        mac.run("sh", input=script[:length])
+    assert mac.files() == before
+    assert not mac.pretends("calls")
+
+
+def test_install_again(mac):
+    assert mac.install().returncode == 0
+    before = mac.files()
+    mac.forget_calls()
+    done = mac.install()
+    assert done.returncode == 0, done.stderr
+    assert mac.files() == before
+    assert not [call for call in mac.calls("dscl") if "-create" in call]
+    bootout = mac.calls("launchctl").index(f"launchctl bootout system/{LABEL}")
+    bootstrap = mac.calls("launchctl").index(f"launchctl bootstrap system /{PLIST}")
+    assert bootout < bootstrap
+
+
+def test_upgrade(mac, tmp_path):
+    assert mac.install().returncode == 0
+    (mac.root / CONFIGURATION).write_text('{"lab": {"mode": "host"}}')
+    kept = mac.root / STATE / "lab.json"
+    kept.write_text("{}")
+    next_release = dist(tmp_path / "dist", make_build(tmp_path / "build", "the next broker"))
+    for file in next_release.iterdir():
+        (mac.root / "tmp" / file.name).write_bytes(file.read_bytes())
+    done = mac.install()
+    assert done.returncode == 0, done.stderr
+    assert (mac.root / FOLDER / "vmnet-broker").read_text() == "the next broker"
+    assert "host" in (mac.root / CONFIGURATION).read_text()
+    assert kept.exists()
+
+
+def test_launchd_takes_its_time(mac):
+    assert mac.install().returncode == 0
+    mac.pretend("slow")
+    done = mac.install()
+    assert done.returncode == 0, done.stderr
+    assert mac.calls("sleep")
+
+
+def test_in_use(mac):
+    assert mac.install().returncode == 0
+    use(mac)
+    before = mac.files()
+    for done in (mac.install(), mac.uninstall()):
+        assert done.returncode == 1
+        assert "vfkit (pid 4711) uses lab\nvmnet-helper (pid 4712) uses lab\n" in done.stderr
+        assert "--force" in done.stderr
+    assert mac.files() == before
+    assert not [call for call in mac.calls("launchctl") if "bootout" in call]
+
+
+def test_running_and_not_in_use(mac):
+    assert mac.install().returncode == 0
+    mac.pretend("pid", "1234\n")
+    assert mac.install().returncode == 0
+
+
+def test_running_and_silent(mac):
+    assert mac.install().returncode == 0
+    mac.pretend("pid", "1234\n")
+    mac.pretend("silent")
+    done = mac.install()
+    assert done.returncode == 1
+    assert "does not say who uses it" in done.stderr
+
+
+def test_force(mac):
+    assert mac.install().returncode == 0
+    use(mac)
+    done = mac.install("--force", mac.tarball())
+    assert done.returncode == 0, done.stderr
+    use(mac)
+    assert mac.uninstall("--force").returncode == 0
+    assert not (mac.root / FOLDER).exists()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "Library",
+        "Library/Application Support",
+        "Library/LaunchDaemons",
+        "private/etc",
+        "private/var/db",
+    ],
+)
+@pytest.mark.parametrize("owner, mode", [(501, 0o755), (0, 0o775), (0, 0o757), (0, 0o1777)])
+def test_folder_in_others_hands(mac, folder, owner, mode):
+    path = mac.root / folder
+    os.chown(path, owner, 80)
+    os.chmod(path, mode)
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert f"others than root can write /{folder}; run: sudo chown" in done.stderr
+    assert mac.files() == before
+
+
+def test_folder_with_an_access_control_list(mac):
+    mac.pretend("access", " 0: user:eve allow add_file,delete_child\n")
+    done = mac.install()
+    assert done.returncode == 1
+    assert "others than root can write /" in done.stderr
+    assert "run: sudo chmod -N" in done.stderr
+
+
+def test_folder_that_nobody_may_delete(mac):
+    """Apple's own folders are like that."""
+    mac.pretend("access", " 0: group:everyone deny delete\n")
+    assert mac.install().returncode == 0
+
+
+def test_log_folder_of_the_admin_group(mac):
+    """Apple's own may be writable by administrators; what is in it is never run."""
+    os.chown(mac.root / "Library/Logs", 0, 80)
+    os.chmod(mac.root / "Library/Logs", 0o775)
+    assert mac.install().returncode == 0
+
+
+@pytest.mark.parametrize("path", [FOLDER, "private/etc/vmnet-broker", STATE, LOGS])
+def test_link_in_the_way(mac, path):
+    victim = mac.root / "private/victim"
+    victim.mkdir()
+    (victim / "file").write_text("precious")
+    (mac.root / path).symlink_to("/private/victim")
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert f"/{path} is a link; remove it" in done.stderr
+    assert mac.files() == before
+
+
+def test_other_tarball(mac):
+    tarball = mac.root / mac.tarball()[1:]
+    tarball.write_bytes(tarball.read_bytes() + b"\0")
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert "is not the release 0.1.0: its SHA-256 is " in done.stderr
+    assert mac.files() == before
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("version", "15.6\n", "macOS 26 or later is needed, and this is macOS 15"),
+        ("unsigned", "", "the broker's signature is not valid"),
+        ("entitlements", "<plist/>", "the broker is not signed for virtualization"),
+    ],
+)
+def test_not_fit(mac, name, content, message):
+    mac.pretend(name, content)
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert mac.files() == before
+
+
+def test_configuration_that_the_new_version_refuses(mac):
+    assert mac.install().returncode == 0
+    (mac.root / CONFIGURATION).write_text("wrong")
+    before = mac.files()
+    done = mac.install()
+    assert done.returncode == 1
+    assert "does not take this configuration" in done.stderr
+    assert mac.files() == before
+    assert mac.pretends("loaded")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--what"], ["a", "b"], ["--purge"], ["--remove", "a"], ["/tmp/missing"]]
+)
+def test_usage(mac, arguments):
+    before = mac.files()
+    assert mac.install(*arguments).returncode == 1
+    assert mac.files() == before
+
+
+def test_not_root(mac):
+    done = mac.run("sh", "/tmp/install-macos", user="501:20")
+    assert done.returncode == 1
+    assert "only root can do this; run it with sudo" in done.stderr
+
+
+def test_source_of_the_installer(mac):
+    assert mac.install().returncode == 0
+    done = mac.run("sh", f"/{FOLDER}/install-macos", mac.tarball())
+    assert done.returncode == 1
+    assert "scripts/dist makes the one to run" in done.stderr
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_every_step_can_fail(mac, installed):
+    """Whichever change fails, all that were made before it are undone."""
+    if installed:
+        assert mac.install().returncode == 0
+    before = mac.files()
+    for change in range(1, 100):
+        mac.forget_calls()
+        mac.pretend("fail", f"{change}\n")
+        done = mac.install()
+        if int((mac.root / "stand-ins/changes").read_text()) < change:
+            break
+        assert done.returncode == 1, f"change {change}"
+        assert mac.files() == before, f"change {change}: {done.stderr}"
+        assert mac.pretends("loaded") == installed, f"change {change}: {done.stderr}"
+    assert done.returncode == 0, done.stderr
+    assert change > 10
+
+
+def test_broker_that_does_not_answer(mac):
+    assert mac.install().returncode == 0
+    before = mac.files()
+    mac.pretend("silent")
+    done = mac.install()
+    assert done.returncode == 1
+    assert "the broker does not answer" in done.stderr
+    assert mac.files() == before
+    assert mac.pretends("loaded")
+    assert "undoing what was done" in (mac.root / LOG).read_text()
+
+
+def test_uninstall(mac):
+    before = mac.files()
+    assert mac.install().returncode == 0
+    done = mac.uninstall()
+    assert done.returncode == 0, done.stderr
+    assert not mac.pretends("loaded")
+    left = {path for path in mac.files() if path not in before and "dscl" not in path}
+    assert left == {"private/etc/vmnet-broker", CONFIGURATION, STATE, LOGS}
+    assert mac.install().returncode == 0
+    assert mac.uninstall("--purge").returncode == 0
+    assert mac.files() == before
+    assert mac.uninstall("--purge").returncode == 0
+
+
+def test_uninstall_by_what_is_installed(mac):
+    """Out of a pipe, in a folder that has an installer of somebody else's."""
+    before = mac.files()
+    assert mac.install().returncode == 0
+    (mac.root / "tmp/install-macos").write_text("exit 3")
+    with open(mac.root / "tmp/uninstall-macos", encoding="utf-8") as script:
+        done = mac.run("sh", "-c", "cd /tmp && sh -s -- --purge", stdin=script)
+    assert done.returncode == 0, done.stderr
+    assert mac.files() == before
+
+
+def test_uninstall_what_is_not_installed(mac):
+    with open(mac.root / "tmp/uninstall-macos", encoding="utf-8") as script:
+        done = mac.run("sh", stdin=script)
+    assert done.returncode == 1
+    assert "vmnet-broker is not installed" in done.stderr
