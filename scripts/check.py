@@ -286,6 +286,13 @@ def macos(_checks, log):
 
 
 @stage
+def installer(checks, log):
+    """what a release for macOS is made of, and its installer"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/macos")
+
+
+@stage
 def fuzz(checks, log):
     """each fuzz target for a while (--fuzz-seconds)"""
     checks.build(FUZZED, log)

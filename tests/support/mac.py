@@ -39,7 +39,7 @@ esac
 def make_build(directory, broker="a broker"):
     """A build directory: what dist takes from it, with no program in it that would run."""
     for path, content in {
-        "broker/vmnet-broker": broker,
+        "broker/darwin/vmnet-broker": broker,
         "vmnetctl/vmnetctl": VMNETCTL,
         "client/libvmnet-broker.0.dylib": "a library",
         "client/libvmnet-broker.a": "a static library",
