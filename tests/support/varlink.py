@@ -70,7 +70,8 @@ class Client:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self._received = b""
-        self._fds = []
+        self._taken = 0  # bytes of messages before that
+        self._fds = []  # (position of a byte of their message, descriptor)
         try:
             with as_user(uid, gid, groups):
                 self.socket.connect(path)
@@ -105,12 +106,16 @@ class Client:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                     numbers = array.array("i")
                     numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
-                    self._fds += numbers
+                    # What is received at once ends with the message that they came with.
+                    position = self._taken + len(self._received) + len(data) - 1
+                    self._fds += [(position, number) for number in numbers]
             if not data:
                 raise EOFError("the broker has closed the connection")
             self._received += data
         text, _, self._received = self._received.partition(b"\0")
-        fds, self._fds = self._fds, []
+        self._taken += len(text) + 1
+        fds = [fd for position, fd in self._fds if position < self._taken]
+        del self._fds[: len(fds)]
         return json.loads(text), fds
 
     def receive(self):
@@ -148,8 +153,13 @@ class Client:
         )
 
     def monitor(self):
-        """Starts monitoring; next_event() returns one event after the other."""
+        """Starts monitoring; next_event() returns one event after the other.
+
+        None is missed from now on: the reply to the call before tells that this one is next.
+        """
+        self.send("org.varlink.service.GetInfo")
         self.send("Monitor", {}, more=True)
+        self.receive()
 
     def next_event(self):
         return self.receive()["event"]
@@ -167,7 +177,7 @@ class Client:
             return True
 
     def close(self):
-        for fd in self._fds:
+        for _, fd in self._fds:
             os.close(fd)
         self._fds = []
         self.socket.close()

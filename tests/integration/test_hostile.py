@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that mean no good, or break: the broker lives, and nobody else notices."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+USER, ENEMY = 12345, 666
+
+# The sanitizers would keep freed memory for a while.
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:quarantine_size_mb=1:malloc_context_size=2"
+}
+CONFIG = {"lab": {"mode": "host"}, "other": {"mode": "host"}}
+MEBIBYTE = 1024 * 1024
+GET_INFO = b'{"method":"org.varlink.service.GetInfo"}\0'
+
+pytestmark = pytest.mark.broker(config=CONFIG, env=ENVIRONMENT)
+
+
+@pytest.fixture
+def witness(broker):
+    """Someone who holds a network all the while, and must not notice anything."""
+    client = broker.client(uid=USER)
+    network = client.acquire("lab")
+    yield client
+    assert client.networks()["lab"]["ipv4_subnet"] == network["ipv4_subnet"]
+    assert client.acquire("other")["active"]
+    assert broker.is_running()
+
+
+def memory(broker):
+    """Bytes of memory that the broker has to itself."""
+    with open(f"/proc/{broker.pid}/statm", encoding="ascii") as file:
+        _, resident, shared, *_ = map(int, file.read().split())
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def descriptors(broker):
+    return len(os.listdir(f"/proc/{broker.pid}/fd"))
+
+
+def try_to_send(client, data, **options):
+    """What the broker does not want, it need not take to the end."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        client.send_raw(data, **options)
+
+
+def deep(levels):
+    return b'{"method":"a.b","parameters":{"a":' + b"[" * levels + b"]" * levels + b"}}\0"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\0",
+        b"GET / HTTP/1.1\r\nHost: broker\r\n\r\n\0",
+        b"\x16\x03\x01\x02\x00\x01\0",
+        b"{\0",
+        b"[]\0",
+        b'"Acquire"\0',
+        b"{}\0",
+        b'{"method":null}\0',
+        b'{"method":"a.b","parameters":"lab"}\0',
+        b'{"method":"a.b","more":"yes"}\0',
+        b'{"method":"a.b","oneway":true,"more":true}\0',
+        b'{"method":"a.b","method":"a.b"}\0',
+        b'{"method":"a.b","credentials":{"uid":0}}\0',
+        b'{"method":"a.b"}{"method":"a.b"}\0',
+        b'{"met\0hod":"a.b"}\0',
+        b'{"method":"\\u0000"}\0',
+        b'{"method":"\\ud800"}\0',
+        b'{"method":"\xc3\x28"}\0',
+        deep(10000),
+        b'{"method":"' + b"x" * 65536 + b'"}\0',
+        b"x" * MEBIBYTE,
+    ],
+    ids=lambda message: repr(message[:24]),
+)
+def test_what_is_no_varlink(broker, witness, message):
+    enemy = broker.client(uid=ENEMY)
+    try_to_send(enemy, message)
+    with pytest.raises((EOFError, ConnectionResetError)):
+        enemy.receive_message()
+    broker.wait_for_log(r"\(pid \d+, uid 666\) is disconnected: ")
+
+
+def test_the_log_is_not_flooded(broker, witness):
+    for _ in range(200):
+        enemy = broker.client(uid=ENEMY)
+        try_to_send(enemy, b"nonsense\0")
+        wait_for(enemy.is_closed, what="the end of the connection")
+        enemy.close()
+    assert len(re.findall("is disconnected", broker.log())) < 50
+
+
+def test_calls_that_stay_within_varlink(broker, witness):
+    """Deep, long, strange: each is answered with an error, and the connection goes on."""
+    enemy = broker.client(uid=ENEMY)
+    for message in (
+        deep(1000),
+        b'{"method":"' + b"x" * 60000 + b'"}\0',
+        b'{"method":"com.github.nirs.vmnetbroker.Acquire","parameters":{"network":"'
+        + b"x" * 60000
+        + b'"}}\0',
+        b'{"method":"com.github.nirs.vmnetbroker.Acquire","parameters":{"network":"\\u202e"}}\0',
+    ):
+        enemy.send_raw(message)
+        with pytest.raises(VarlinkError):
+            enemy.receive()
+    assert "lab" in enemy.networks()
+
+
+def test_descriptors_that_nobody_asked_for(broker, witness):
+    before = descriptors(broker)
+    enemy = broker.client(uid=ENEMY)
+    null = os.open("/dev/null", os.O_RDWR)
+    try:
+        enemy.send_raw(GET_INFO, [null] * 100)
+        assert "product" in enemy.receive()
+        enemy.send_raw(b"{", [null] * 253)  # and never the rest
+    except PermissionError:
+        # The kernel keeps them out.
+        enemy.send_raw(GET_INFO)
+        assert "product" in enemy.receive()
+    finally:
+        os.close(null)
+    enemy.close()
+    wait_for(lambda: descriptors(broker) == before, what="the broker to close all of them")
+
+
+def test_half_a_message_and_then_nothing(broker, witness):
+    before = memory(broker)
+    enemies = [broker.client(uid=ENEMY) for _ in range(200)]
+    for enemy in enemies:
+        enemy.send_raw(b'{"method":"' + b"x" * 60000)
+    witness.networks()
+    assert memory(broker) - before < len(enemies) * 4 * 65536
+    for enemy in enemies:
+        enemy.close()
+
+
+def test_byte_by_byte(broker, witness):
+    enemy = broker.client(uid=ENEMY)
+    for byte in GET_INFO:
+        enemy.send_raw(bytes([byte]))
+    assert "product" in enemy.receive()
+
+
+def flood(client, data):
+    """Sends as much as the broker takes, and reads nothing. Returns how many bytes it took."""
+    client.socket.setblocking(False)
+    size = 0
+    while True:
+        try:
+            size += client.socket.send(data)
+        except BlockingIOError:
+            return size
+
+
+def test_thousands_of_calls_and_no_reply_read(broker, witness):
+    before = memory(broker)
+    call = json.dumps({"method": "com.github.nirs.vmnetbroker.ListNetworks"}).encode() + b"\0"
+    enemies = [broker.client(uid=ENEMY) for _ in range(50)]
+    for enemy in enemies:
+        flood(enemy, call * 1000)
+        assert witness.networks()["lab"]["active"]
+    # Once more: what the broker has not taken by now, it does not take.
+    wait_for(
+        lambda: sum(flood(enemy, call * 1000) for enemy in enemies) == 0,
+        what="the broker to stop reading",
+    )
+    assert memory(broker) - before < len(enemies) * 4 * 65536
+
+
+def test_a_flood_that_is_read_is_answered_whole_and_in_order(broker, witness):
+    client = broker.client(uid=ENEMY)
+    n = 3000
+    calls = b"".join(
+        json.dumps({"method": f"org.example{i}.Call"}).encode() + b"\0" for i in range(n)
+    )
+    pid = os.fork()
+    if pid == 0:
+        client.socket.sendall(calls)
+        os._exit(0)
+    for i in range(n):
+        message, _ = client.receive_message()
+        assert message["parameters"] == {"interface": f"org.example{i}"}
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_monitor_that_does_not_read(broker, witness):
+    slow = broker.client(uid=ENEMY)
+    slow.monitor()
+    listener = broker.client(uid=ENEMY)
+    listener.monitor()
+    listener.socket.settimeout(20)
+    worker = broker.client(uid=USER)
+
+    def is_dropped():
+        for _ in range(100):
+            worker.send("Acquire", {"network": "lab"})
+            worker.send("Release", {"network": "lab"})
+        for _ in range(100):
+            worker.receive()
+            worker.receive()
+            listener.next_event()
+            listener.next_event()
+        return "it does not read its events" in broker.log()
+
+    wait_for(is_dropped, timeout=60, what="the end of the slow reader")
+    with pytest.raises(VarlinkError) as last_word:
+        while True:
+            slow.next_event()
+    assert last_word.value.name == "LimitExceeded"
+    assert last_word.value.parameters["limit"] == "unread_event_bytes"
+    with pytest.raises((EOFError, ConnectionResetError)):
+        slow.receive()
+
+
+def test_too_many_connections_of_one_user(broker, witness):
+    enemies = []
+    error = None
+    while not error:
+        enemies.append(broker.client(uid=ENEMY))
+        try:
+            enemies[-1].networks()
+        except VarlinkError as refused:
+            error = refused
+    assert error.name == "LimitExceeded"
+    assert error.parameters["limit"] == "connections_per_user"
+    assert error.parameters["value"] == len(enemies) - 1 == 1024
+    assert broker.client(uid=USER).acquire("lab")["active"]
+    for enemy in enemies:
+        enemy.close()
+
+    def is_served_again():
+        with broker.client(uid=ENEMY) as client:
+            try:
+                return client.networks()
+            except VarlinkError:
+                return None
+
+    wait_for(is_served_again, what="the end of the connections")
+
+
+@pytest.mark.broker(config=CONFIG, prefix=["prlimit", "--nofile=64:64"])
+def test_a_broker_out_of_descriptors(broker, witness):
+    clients = [broker.client(uid=ENEMY) for _ in range(100)]
+    for client in clients:
+        client.send("ListNetworks")
+    broker.wait_for_log("clients have to wait: Too many open files")
+    # As some go, others come in, and all are served.
+    for client in clients:
+        assert client.receive()["networks"]
+        client.close()
+
+
+def test_many_come_and_go(broker, witness):
+    before = descriptors(broker)
+    for i in range(1000):
+        enemy = broker.client(uid=ENEMY)
+        if i % 2:
+            try_to_send(enemy, GET_INFO[: i % len(GET_INFO) + 1])
+        enemy.close()
+    wait_for(lambda: descriptors(broker) == before, what="the end of all of them")
+
+
+@pytest.mark.parametrize("ending", ["close", "reset", "half"])
+def test_a_connection_that_dies_while_its_network_is_made(broker, witness, ending):
+    enemy = broker.client(uid=ENEMY)
+    enemy.send("Acquire", {"network": "other"})
+    if ending == "half":
+        enemy.send_raw(b'{"method":"com.github')
+    if ending == "reset":
+        enemy.send("Attach", {"network": "other"})
+        enemy.send("ListNetworks")
+    enemy.close()
+    wait_for(lambda: not witness.networks()["other"]["active"], what="the end of the network")
+    broker.wait_for_log(r"\bother\b.*\bremoved\b")
+
+
+def test_a_client_that_is_killed(broker, witness):
+    def work(client):
+        client.acquire("other")
+        client.attach("other")
+        client.send_raw(b'{"method":"')
+        return client.networks is not None
+
+    process = broker.client_process(work, uid=ENEMY)
+    assert witness.networks()["other"]["interfaces"] == 1
+    process.kill(signal.SIGKILL)
+    wait_for(lambda: not witness.networks()["other"]["active"], what="the end of the network")
+
+
+def test_a_client_that_sends_and_shuts_its_side(broker, witness):
+    client = broker.client(uid=ENEMY)
+    client.send("Acquire", {"network": "other"})
+    client.send("ListNetworks")
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.receive()["network"]["active"]
+    assert client.receive()["networks"]
+    with pytest.raises(EOFError):
+        client.receive()
+
+
+def test_a_named_socket_of_another_kind(broker, witness):
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with client, pytest.raises(OSError) as refused:
+        client.connect(broker.socket_path)
+    assert refused.value.errno == errno.EPROTOTYPE
