@@ -21,6 +21,25 @@ is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# Those of the packages that apt knows: a distribution may not have them all,
+# and what needs one then says so itself.
+known_packages() {
+	for package in "$@"; do
+		if apt-cache show "$package" >/dev/null 2>&1; then
+			echo "$package"
+		else
+			echo "apt knows no package $package" >&2
+		fi
+	done
+}
+
+apt_install() {
+	apt-get -q update
+	# shellcheck disable=SC2046 # one word a package
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
+		$(known_packages "$@")
+}
+
 # Installs those of the packages that are missing; says nothing when none is.
 install_packages() {
 	command -v apt-get >/dev/null || {
@@ -34,18 +53,8 @@ install_packages() {
 	done
 	[ -n "$missing" ] || return 0
 	echo "installing$missing"
-	log=$(mktemp)
 	# shellcheck disable=SC2086 # a list
-	if ! {
-		apt-get -q update &&
-			DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
-				$missing
-	} >"$log" 2>&1 </dev/null; then
-		cat "$log" >&2
-		rm -f "$log"
-		die "apt-get could not install$missing"
-	fi
-	rm -f "$log"
+	quietly apt_install $missing || die "apt-get could not install$missing"
 }
 
 # Runs a command and shows what it printed only when it fails.
