@@ -7,7 +7,7 @@
 
 void bare_start(void);
 
-/* Makes bridge with an address, up, a table of rules for it, and dnsmasq on it; and removes them. */
+/* Makes a bridge with an address, rules for it and dnsmasq on it; and removes them. */
 void bare_network_create(const char *bridge, const char *directory);
 void bare_network_remove(const char *bridge, const char *directory);
 

@@ -286,7 +286,7 @@ static void write_source(FILE *out, const char *line, size_t length, size_t colu
 {
 	size_t first = column > LINE_SHOWN_MAX / 2 ? column - LINE_SHOWN_MAX / 2 : 1;
 	json_t *valid = json_stringn(line, length); /* NULL: it is not UTF-8 */
-	char blanks[LINE_SHOWN_MAX];
+	char blanks[LINE_SHOWN_MAX] = "";
 	size_t n_blanks = 0;
 	size_t at = 0; /* the column of the character that i is in */
 

@@ -23,7 +23,7 @@ enum end {
 	END_FAILED, /* it could not wait, and has complained */
 };
 
-/* From now on SIGINT, SIGTERM and SIGHUP wait for wait_for_end(). Returns 0, or -1 after complaining. */
+/* SIGINT, SIGTERM and SIGHUP now wait for wait_for_end(). Returns 0, or -1 after complaining. */
 int catch_end(void);
 enum end wait_for_end(struct vmnet_broker *broker);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <wchar.h>
 
-/* The columns of the character at text, or 0 when it is not to be printed; length gets its bytes. */
+/* The columns of the character at text, or 0 if it is not to be printed; length gets its bytes. */
 static size_t printable(const char *text, size_t *length)
 {
 	const size_t longest = (size_t)MB_CUR_MAX;

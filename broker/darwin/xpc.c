@@ -24,8 +24,8 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
-#include "../user_limits.h"
 #include "../log.h"
+#include "../user_limits.h"
 #include "darwin.h"
 #include "network.h"
 #include "protocol.h"

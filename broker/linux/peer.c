@@ -46,10 +46,10 @@ static int read_groups(int fd, gid_t primary, struct credentials *credentials)
 static bool has_ended(int fd)
 {
 	struct pollfd pidfd;
+	socklen_t size = sizeof(pidfd.fd);
 	bool ended;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd.fd, &(socklen_t){ sizeof(pidfd.fd) }) <
-	    0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd.fd, &size) < 0)
 		return errno == ESRCH || errno == ENODATA;
 	pidfd.events = POLLIN;
 	ended = poll(&pidfd, 1, 0) != 0;

@@ -76,8 +76,8 @@ struct user *user_join(uid_t uid)
 	struct user *user;
 
 	TAILQ_FOREACH(user, &users, all)
-	if (user->uid == uid)
-		break;
+		if (user->uid == uid)
+			break;
 	if (!user) {
 		user = calloc(1, sizeof(*user));
 		if (!user)

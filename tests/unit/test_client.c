@@ -754,6 +754,8 @@ static void test_attach_without_room_for_descriptors(void **state)
 	size_t n_fds = count_fds();
 	int next;
 
+	if (under_valgrind())
+		return;
 	say_with_fds(fixture,
 		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
 		     ",\"tap_fds\":[0,1,2,3],\"vhost_fds\":[]}}",
