@@ -15,8 +15,8 @@
  *	4. they become ambient, so that dnsmasq can have them (it gives away what
  *	   it does not need), and no_new_privs shuts the way back
  *
- * A host without the service user (nothing was installed) keeps root's user id,
- * with no more capabilities than these.
+ * Without the service user (nothing was installed) the broker stays root, with
+ * these and what it takes to make dnsmasq a lesser user, which then has less.
  */
 #include "privilege.h"
 
@@ -44,9 +44,12 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
-static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW };
+/* The service user's first; without one, what dnsmasq becomes another user by, and ends as one. */
+static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
+				      CAP_SETGID,    CAP_SETUID,	   CAP_KILL };
 
-#define N_NEEDED ((int)(sizeof(needed) / sizeof(needed[0])))
+#define N_NEEDED 3
+#define N_NEEDED_AS_ROOT 6
 
 static char tun_path[4096] = "/dev/net/tun";
 
@@ -116,12 +119,12 @@ static int make_tun_node(const char *runtime_dir, const struct passwd *user)
 	return 0;
 }
 
-static int shrink_bounding_set(void)
+static int shrink_bounding_set(int n_needed)
 {
 	for (cap_value_t value = 0; value < cap_max_bits(); value++) {
 		bool keep = false;
 
-		for (int i = 0; i < N_NEEDED; i++)
+		for (int i = 0; i < n_needed; i++)
 			keep = keep || needed[i] == value;
 		if (!keep && cap_drop_bound(value) < 0)
 			return failed("give up a capability");
@@ -140,21 +143,21 @@ static int change_user(const struct passwd *user)
 	return 0;
 }
 
-static int keep_only_needed(void)
+static int keep_only_needed(int n_needed)
 {
 	cap_t capabilities = cap_init();
 	int result = -1;
 
 	if (!capabilities)
 		return failed("allocate capabilities");
-	if (cap_set_flag(capabilities, CAP_PERMITTED, N_NEEDED, needed, CAP_SET) < 0 ||
-	    cap_set_flag(capabilities, CAP_EFFECTIVE, N_NEEDED, needed, CAP_SET) < 0 ||
-	    cap_set_flag(capabilities, CAP_INHERITABLE, N_NEEDED, needed, CAP_SET) < 0 ||
+	if (cap_set_flag(capabilities, CAP_PERMITTED, n_needed, needed, CAP_SET) < 0 ||
+	    cap_set_flag(capabilities, CAP_EFFECTIVE, n_needed, needed, CAP_SET) < 0 ||
+	    cap_set_flag(capabilities, CAP_INHERITABLE, n_needed, needed, CAP_SET) < 0 ||
 	    cap_set_proc(capabilities) < 0) {
 		failed("keep the capabilities that networks need");
 		goto out;
 	}
-	for (int i = 0; i < N_NEEDED; i++) {
+	for (int i = 0; i < n_needed; i++) {
 		if (cap_set_ambient(needed[i], CAP_SET) < 0) {
 			failed("pass capabilities on");
 			goto out;
@@ -187,6 +190,7 @@ static int check_capabilities(void)
 int privilege_become_service(const struct options *options)
 {
 	const struct passwd *user = NULL;
+	int n_needed;
 
 	if (geteuid() == 0) {
 		user = getpwnam(SERVICE_USER);
@@ -203,7 +207,9 @@ int privilege_become_service(const struct options *options)
 		return check_capabilities();
 	if (user && make_tun_node(options->runtime_dir, user) < 0)
 		return -1;
-	if (shrink_bounding_set() < 0 || (user && change_user(user) < 0) || keep_only_needed() < 0)
+	n_needed = user ? N_NEEDED : N_NEEDED_AS_ROOT;
+	if (shrink_bounding_set(n_needed) < 0 || (user && change_user(user) < 0) ||
+	    keep_only_needed(n_needed) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("shut the way back to privileges");
