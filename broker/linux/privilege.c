@@ -225,17 +225,17 @@ int privilege_become_service(const struct options *options)
 /* clang-format off */
 static const char *const allowed_calls[] = {
 	/* memory, threads, time, signals */
-	"arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "exit",
+	"alarm", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "exit",
 	"exit_group", "futex", "get_robust_list", "getcpu", "getrandom", "gettimeofday",
 	"madvise", "membarrier", "mmap", "mprotect", "mremap", "munmap", "nanosleep",
 	"restart_syscall", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
 	"rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity",
-	"sched_yield", "set_robust_list", "set_tid_address", "sigaltstack", "signalfd",
+	"sched_yield", "setitimer", "set_robust_list", "set_tid_address", "sigaltstack", "signalfd",
 	"signalfd4", "sysinfo", "tgkill", "time", "times", "uname",
 	/* files */
 	"access", "chdir", "chmod", "chown", "close", "close_range", "dup", "dup2", "dup3",
 	"faccessat", "faccessat2", "fchmod", "fchmodat", "fchown", "fchownat", "fcntl",
-	"fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents",
+	"fadvise64", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents",
 	"getdents64", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1",
 	"inotify_rm_watch", "ioctl", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "open",
 	"openat", "openat2", "pread64", "prlimit64", "getrlimit", "setrlimit", "pwrite64", "read",
