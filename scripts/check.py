@@ -425,6 +425,7 @@ def cppcheck(checks, log):
         "-D_GNU_SOURCE",
         *(f"--include={file}" for file in glob.glob("/usr/include/**/sys/queue.h", recursive=True)),
         '-DVMNET_BROKER_VERSION="0"',
+        '-DFIREWALLD_ZONE=""',
         "-Iinclude",
     )
 

@@ -56,4 +56,13 @@ int inherit_only(const int *fds, size_t n);
 int find_address(struct vmnet_broker *broker, const char *network, const char *machine,
 		 char **address);
 
+/* One thing that "doctor" looks at. */
+struct doctor_check {
+	const char *title;
+	void (*function)(void); /* calls doctor_*() with what it finds */
+};
+
+/* In the order of their printing; the last one has no title. */
+extern const struct doctor_check doctor_checks[];
+
 #endif

@@ -42,6 +42,7 @@ static const struct subcommand subcommands[] = {
 	{ "check", check, "[FILE]", "Find the mistakes in a configuration file, without a broker",
 	  "" },
 	{ "reload", reload, "", "Have the broker read its configuration again", "" },
+	{ "doctor", doctor, "", "Find what keeps machines from their network, and the remedy", "" },
 };
 
 static const size_t n_subcommands = sizeof(subcommands) / sizeof(subcommands[0]);

@@ -26,7 +26,7 @@ enum {
  */
 typedef int subcommand_function(int argc, char **argv);
 
-subcommand_function check, hold, inspect, ip, monitor, networks, reload, run;
+subcommand_function check, doctor, hold, inspect, ip, monitor, networks, reload, run;
 
 /* Where next_option() looks for options. */
 enum option_order {

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl doctor: goes through the system's table of checks. Only a host where
+ * every one of them could be made, and found nothing, is healthy.
+ */
+#include "doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "system.h"
+#include "text.h"
+#include "vmnetctl.h"
+
+/* What the check that is under way has said so far, and all of them. */
+static unsigned int n_findings;
+static unsigned int n_problems;
+static unsigned int n_unknown;
+
+__attribute__((format(printf, 3, 0))) static void
+print_finding(const char *kind, const char *remedy, const char *format, va_list arguments)
+{
+	char sentence[1024];
+
+	/* A longer sentence is cut. */
+	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
+	n_findings++;
+	(void)printf("%s: ", kind);
+	(void)text_write(stdout, sentence, "");
+	(void)fputs("\n    ", stdout);
+	(void)text_write(stdout, remedy, "");
+	(void)putchar('\n');
+}
+
+void doctor_problem(const char *remedy, const char *format, ...)
+{
+	va_list arguments;
+
+	n_problems++;
+	va_start(arguments, format);
+	print_finding("problem", remedy, format, arguments);
+	va_end(arguments);
+}
+
+void doctor_unknown(const char *remedy, const char *format, ...)
+{
+	va_list arguments;
+
+	n_unknown++;
+	va_start(arguments, format);
+	print_finding("unknown", remedy, format, arguments);
+	va_end(arguments);
+}
+
+static int conclude(void)
+{
+	if (n_problems > 0) {
+		(void)printf("\n%u problem%s; under each is the command that mends it.\n",
+			     n_problems, n_problems == 1 ? "" : "s");
+		return FAILED;
+	}
+	if (n_unknown > 0) {
+		puts("\nNo problem, as far as could be seen.");
+		return FAILED;
+	}
+	puts("\nThis host is ready for machines.");
+	return DONE;
+}
+
+int doctor(int argc, char **argv)
+{
+	int result = read_arguments(argc, argv, NULL, 0, 0, "");
+
+	if (result != DONE)
+		return result;
+	for (const struct doctor_check *check = doctor_checks; check->title; check++) {
+		n_findings = 0;
+		check->function();
+		if (n_findings == 0)
+			(void)printf("ok: %s\n", check->title);
+	}
+	return conclude();
+}

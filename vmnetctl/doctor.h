@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the checks of "doctor" say. Each function prints at once. A check that
+ * says nothing has found nothing wrong.
+ */
+#ifndef VMNETCTL_DOCTOR_H
+#define VMNETCTL_DOCTOR_H
+
+/*
+ * Something keeps machines from their network.
+ * remedy: the command that mends it, as a shell takes it.
+ */
+void doctor_problem(const char *remedy, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* It cannot be told whether something is wrong; remedy: the command to tell. */
+void doctor_unknown(const char *remedy, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl doctor on Linux: packet filters of Docker, firewalld, ufw and
+ * others. Each table of the kernel sees each packet, so that one which drops
+ * what it does not know drops machines' packets, whatever the broker's says.
+ *
+ * What all rules together do cannot be told by looking at them. Suspicious is a
+ * chain that drops or rejects what comes to its end, without a rule on the way
+ * there about the broker's bridges; one such rule is taken as knowing of them.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../doctor.h"
+#include "doctor.h"
+
+#define OUR_TABLES "vmnet-broker"
+
+/* A base chain, as the list of all objects has it; strings are borrowed from there. */
+struct chain {
+	const char *family;
+	const char *table;
+	const char *name;
+	const char *hook;
+	const char *policy;
+};
+
+/* The object of a kind ("chain", "rule") that an item of the list is, or NULL. */
+static json_t *object_of(json_t *item, const char *kind, const struct chain *chain)
+{
+	json_t *object = json_object_get(item, kind);
+	const char *family = json_string_value(json_object_get(object, "family"));
+	const char *table = json_string_value(json_object_get(object, "table"));
+
+	if (!family || !table || strcmp(family, chain->family) != 0 ||
+	    strcmp(table, chain->table) != 0)
+		return NULL;
+	return object;
+}
+
+static bool rules_name_bridges(json_t *list, const struct chain *chain, const char *name,
+			       json_t *visited);
+
+/* Whether a part of a rule names the broker's bridges, or leads to a rule that does. */
+static bool names_bridges(json_t *list, const struct chain *chain, json_t *part, json_t *visited)
+{
+	const char *text = json_string_value(part);
+	const char *key;
+	json_t *inner;
+	size_t i;
+
+	if (text)
+		return strncmp(text, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0;
+	json_array_foreach(part, i, inner) {
+		if (names_bridges(list, chain, inner, visited))
+			return true;
+	}
+	json_object_foreach(part, key, inner) {
+		const char *target = json_string_value(json_object_get(inner, "target"));
+
+		if (target && rules_name_bridges(list, chain, target, visited))
+			return true;
+		if (names_bridges(list, chain, inner, visited))
+			return true;
+	}
+	return false;
+}
+
+/* The same for the rules of a chain of that name. visited: chains that were looked at. */
+static bool rules_name_bridges(json_t *list, const struct chain *chain, const char *name,
+			       json_t *visited)
+{
+	json_t *item;
+	size_t i;
+
+	if (json_object_get(visited, name) || json_object_set_new(visited, name, json_true()) < 0)
+		return false;
+	json_array_foreach(list, i, item) {
+		json_t *rule = object_of(item, "rule", chain);
+		const char *of = json_string_value(json_object_get(rule, "chain"));
+
+		if (of && strcmp(of, name) == 0 &&
+		    names_bridges(list, chain, json_object_get(rule, "expr"), visited))
+			return true;
+	}
+	return false;
+}
+
+/* Whether packets on their way through a base chain meet a rule about the broker's bridges. */
+static bool knows_bridges(json_t *list, const struct chain *chain)
+{
+	json_t *visited = json_object();
+	bool known = rules_name_bridges(list, chain, chain->name, visited);
+
+	json_decref(visited);
+	return known;
+}
+
+static bool has_chain(json_t *list, const struct chain *like, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		json_t *chain = object_of(item, "chain", like);
+		const char *text = json_string_value(json_object_get(chain, "name"));
+
+		if (text && strcmp(text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a rule drops or rejects whatever comes to it. */
+static bool stops_all(json_t *rule)
+{
+	json_t *expressions = json_object_get(rule, "expr");
+	json_t *expression;
+	bool stops = false;
+	size_t i;
+
+	json_array_foreach(expressions, i, expression) {
+		if (json_object_get(expression, "match") || json_object_get(expression, "xt") ||
+		    json_object_get(expression, "limit"))
+			return false;
+		stops |= json_object_get(expression, "drop") != NULL ||
+			 json_object_get(expression, "reject") != NULL;
+	}
+	return stops;
+}
+
+/* Whether what comes to the chain's end is dropped or rejected. */
+static bool stops_the_rest(json_t *list, const struct chain *chain)
+{
+	bool stops = chain->policy && strcmp(chain->policy, "drop") == 0;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		json_t *rule = object_of(item, "rule", chain);
+		const char *name = json_string_value(json_object_get(rule, "chain"));
+
+		if (name && strcmp(name, chain->name) == 0)
+			stops |= stops_all(rule);
+	}
+	return stops;
+}
+
+#define UFW_FORWARD "ufw route allow in on vmb-+ && ufw route allow out on vmb-+"
+#define FIREWALLD_REMEDY "cp " FIREWALLD_ZONE " /etc/firewalld/zones && firewall-cmd --reload"
+#define ACCEPT_FORWARD(program, chain) \
+	program " -I " chain " -i vmb-+ -j ACCEPT && " program " -I " chain " -o vmb-+ -j ACCEPT"
+#define ACCEPT_INPUT(program, port)                                                \
+	program " -I INPUT -i vmb-+ -p udp --dport " port " -j ACCEPT && " program \
+		" -I INPUT -i vmb-+ -p udp --dport 53 -j ACCEPT && " program       \
+		" -I INPUT -i vmb-+ -p tcp --dport 53 -j ACCEPT"
+#define IPTABLES_INPUT ACCEPT_INPUT("iptables", "67")
+#define IP6TABLES_INPUT ACCEPT_INPUT("ip6tables", "547")
+
+/*
+ * What a program's rules are known by, and how to have it let machines pass.
+ * In the order of looking: some stand on others' tables.
+ */
+static const struct neighbour {
+	const char *name;
+	const char *table;
+	const char *chain; /* one that it makes; NULL: any */
+	const char *family; /* NULL: any */
+	const char *forward;
+	const char *input;
+} neighbours[] = {
+	{ "ufw", "filter", "ufw-user-forward", "ip", UFW_FORWARD,
+	  "ufw allow in on vmb-+ to any port 53 && ufw allow in on vmb-+ to any port 67 proto udp" },
+	{ "ufw", "filter", "ufw6-user-forward", "ip6", UFW_FORWARD,
+	  "ufw allow in on vmb-+ to any port 53 && ufw allow in on vmb-+ to any port 547 proto udp" },
+	{ "firewalld", "firewalld", NULL, NULL, FIREWALLD_REMEDY, FIREWALLD_REMEDY },
+	{ "Docker", "filter", "DOCKER-USER", "ip", ACCEPT_FORWARD("iptables", "DOCKER-USER"),
+	  IPTABLES_INPUT },
+	{ "Docker", "filter", "DOCKER-USER", "ip6", ACCEPT_FORWARD("ip6tables", "DOCKER-USER"),
+	  IP6TABLES_INPUT },
+	{ "iptables", "filter", NULL, "ip", ACCEPT_FORWARD("iptables", "FORWARD"), IPTABLES_INPUT },
+	{ "ip6tables", "filter", NULL, "ip6", ACCEPT_FORWARD("ip6tables", "FORWARD"),
+	  IP6TABLES_INPUT },
+};
+
+static const struct neighbour *find_neighbour(json_t *list, const struct chain *chain)
+{
+	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++) {
+		const struct neighbour *neighbour = &neighbours[i];
+
+		if (strcmp(neighbour->table, chain->table) == 0 &&
+		    (!neighbour->family || strcmp(neighbour->family, chain->family) == 0) &&
+		    (!neighbour->chain || has_chain(list, chain, neighbour->chain)))
+			return neighbour;
+	}
+	return NULL;
+}
+
+/* Frames between the ports of one bridge pass the forward chains, too. */
+static bool bridge_is_filtered(void)
+{
+	FILE *file = fopen("/proc/sys/net/bridge/bridge-nf-call-iptables", "re");
+	int value;
+
+	if (!file)
+		return false;
+	value = fgetc(file);
+	(void)fclose(file);
+	return value == '1';
+}
+
+static void report_forward(const struct chain *chain, const struct neighbour *neighbour)
+{
+	const char *extent = bridge_is_filtered()
+				     ? "from machines to the outside and (br_netfilter) each other"
+				     : "from machines to the outside";
+	char remedy[512];
+
+	(void)snprintf(remedy, sizeof(remedy),
+		       "nft 'insert rule %s %s %s iifname \"vmb-*\" accept; "
+		       "insert rule %s %s %s oifname \"vmb-*\" accept'",
+		       chain->family, chain->table, chain->name, chain->family, chain->table,
+		       chain->name);
+	doctor_problem(neighbour ? neighbour->forward : remedy,
+		       "%s (table %s %s, chain %s) stops packets %s",
+		       neighbour ? neighbour->name : "a packet filter", chain->family, chain->table,
+		       chain->name, extent);
+}
+
+static void report_input(const struct chain *chain, const struct neighbour *neighbour)
+{
+	char remedy[512];
+
+	(void)snprintf(remedy, sizeof(remedy),
+		       "nft 'insert rule %s %s %s iifname \"vmb-*\" meta l4proto { tcp, udp } "
+		       "th dport { 53, 67, 547 } accept'",
+		       chain->family, chain->table, chain->name);
+	doctor_problem(
+		neighbour ? neighbour->input : remedy,
+		"%s (table %s %s, chain %s) stops machines' requests for addresses and names",
+		neighbour ? neighbour->name : "a packet filter", chain->family, chain->table,
+		chain->name);
+}
+
+static void check_chain(json_t *list, json_t *object)
+{
+	struct chain chain;
+
+	if (json_unpack(object, "{s:s, s:s, s:s, s:s, s?s}", "family", &chain.family, "table",
+			&chain.table, "name", &chain.name, "hook", &chain.hook, "policy",
+			&chain.policy) < 0)
+		return;
+	if (strncmp(chain.table, OUR_TABLES, strlen(OUR_TABLES)) == 0 ||
+	    strcmp(chain.family, "bridge") == 0 || strcmp(chain.family, "netdev") == 0)
+		return;
+	if (!stops_the_rest(list, &chain) || knows_bridges(list, &chain))
+		return;
+	if (strcmp(chain.hook, "forward") == 0)
+		report_forward(&chain, find_neighbour(list, &chain));
+	else if (strcmp(chain.hook, "input") == 0)
+		report_input(&chain, find_neighbour(list, &chain));
+}
+
+/* All tables, chains and rules; NULL after saying why not. */
+static json_t *list_ruleset(void)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	json_t *ruleset = NULL;
+
+	if (!nft) {
+		doctor_unknown("nft list ruleset", "cannot read packet filters: out of memory");
+		return NULL;
+	}
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+	if (nft_ctx_buffer_output(nft) == 0 && nft_ctx_buffer_error(nft) == 0 &&
+	    nft_run_cmd_from_buffer(nft, "list ruleset") == 0)
+		ruleset = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+	if (!ruleset)
+		doctor_unknown("nft list ruleset", "cannot read packet filters");
+	nft_ctx_free(nft);
+	return ruleset;
+}
+
+void check_filters(void)
+{
+	json_t *ruleset, *list, *item;
+	size_t i;
+
+	if (geteuid() != 0) {
+		doctor_unknown("sudo vmnetctl doctor", "only root may look at packet filters");
+		return;
+	}
+	ruleset = list_ruleset();
+	list = json_object_get(ruleset, "nftables");
+	json_array_foreach(list, i, item) {
+		json_t *chain = json_object_get(item, "chain");
+
+		if (chain)
+			check_chain(list, chain);
+	}
+	json_decref(ruleset);
+}
