@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any text as networks.json. What is refused says why, at a place in the text;
+ * what is accepted obeys the rules that the rest of the broker relies on, and
+ * comes out the same when a network is read again from what is kept of it. What
+ * jansson reads is no error of syntax to the scanner of places.
+ */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "config.h"
+#include "must.h"
+#include "places.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_places(const char *text, size_t size)
+{
+	struct places_error error = { 0 };
+	struct places places;
+	json_t *root = json_loadb(text, size, JSON_DECODE_ANY, NULL);
+	int r = places_scan(text, size, &places, &error);
+
+	must(r == 0 || error.message);
+	must(r == 0 || !root || memchr(text, '\0', size)); /* which jansson may overlook */
+	if (root && r == 0)
+		must(places.n_items > 0 && places.items[0].next == places.n_items);
+	places_clear(&places);
+	json_decref(root);
+}
+
+static void check_errors(const struct config_errors *errors)
+{
+	char *text = config_errors_format(errors, "FILE", true);
+	json_t *utf8 = json_string(text);
+
+	must(errors->n_items > 0 && text);
+	must(utf8); /* whatever the file has */
+	for (size_t i = 0; i < errors->n_items; i++) {
+		must(errors->items[i].message[0]);
+		must(!strchr(errors->items[i].message, '\n'));
+		must(!errors->items[i].line == !errors->items[i].column);
+		must(i == 0 || errors->items[i - 1].line <= errors->items[i].line);
+	}
+	json_decref(utf8);
+	free(text);
+}
+
+static void check_services(const struct network_config *network)
+{
+	for (size_t i = 0; i < network->n_dhcp_reservations; i++) {
+		must(mac_address_is_unicast(&network->dhcp_reservations[i].mac));
+		must(ipv4_subnet_contains(&network->subnet, network->dhcp_reservations[i].address));
+	}
+	for (size_t i = 0; i < network->n_port_forwardings; i++) {
+		const struct port_forwarding *forwarding = &network->port_forwardings[i];
+
+		must(forwarding->protocol == IPPROTO_TCP || forwarding->protocol == IPPROTO_UDP);
+		must(forwarding->external_port && forwarding->internal_port);
+		if (forwarding->family == AF_INET)
+			must(ipv4_subnet_contains(&network->subnet,
+						  forwarding->internal_address.ipv4));
+		else
+			must(ipv6_prefix_contains(&network->ipv6_prefix,
+						  &forwarding->internal_address.ipv6));
+	}
+}
+
+static void check_network(const struct network_config *network)
+{
+	struct network_config *again = network_config_parse(network->name, network->json);
+
+	must(network_name_is_valid(network->name));
+	must(network->mtu >= 1280 && network->mtu <= 65535);
+	must(network->max_interfaces >= 1 && network->max_interfaces <= 1023);
+	must(!network->subnet.length ||
+	     (network->subnet.length >= 8 && network->subnet.length <= 29));
+	must(!network->ipv6_prefix.length || network->ipv6_prefix.length == 64);
+	must(network->mode != NETWORK_BRIDGED || network->external_interface);
+	for (size_t i = 0; i < network->n_aliases; i++)
+		must(network_name_is_valid(network->aliases[i]));
+	must(network->allow.restricted || (!network->allow.n_users && !network->allow.n_groups));
+	check_services(network);
+	must(again && strcmp(again->json, network->json) == 0);
+	network_config_unref(again);
+}
+
+static void check_config(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_networks; i++) {
+		const struct network_config *network = config->networks[i];
+
+		check_network(network);
+		must(config_find(config, network->name) == network);
+		for (size_t j = 0; j < network->n_aliases; j++)
+			must(config_find(config, network->aliases[j]) == network);
+		for (size_t j = 0; j < i; j++)
+			must(!network->subnet.length || !config->networks[j]->subnet.length ||
+			     !ipv4_subnet_overlaps(&network->subnet, &config->networks[j]->subnet));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config_errors errors;
+	struct config *config = config_parse((const char *)data, size, &errors);
+
+	check_places((const char *)data, size);
+	if (config)
+		check_config(config);
+	else
+		check_errors(&errors);
+	config_errors_clear(&errors);
+	config_free(config);
+	return 0;
+}

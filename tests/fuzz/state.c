@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any text as the record of a network. What is taken from it is right, whatever
+ * it says, and comes back when it is kept again; what is damaged is set aside.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log_double.h"
+#include "must.h"
+#include "state.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* In memory: records are flushed to the disk. */
+static char folder[] = "/dev/shm/fuzz-state.XXXXXX";
+static char record[sizeof(folder) + sizeof("/lab.json")];
+static char aside[sizeof(record) + sizeof(".damaged")];
+
+static void remove_folder(void)
+{
+	(void)unlink(record);
+	(void)unlink(aside);
+	(void)rmdir(folder);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	must(mkdtemp(folder));
+	(void)snprintf(record, sizeof(record), "%s/lab.json", folder);
+	(void)snprintf(aside, sizeof(aside), "%s.damaged", record);
+	return atexit(remove_folder);
+}
+
+static void write_record(const uint8_t *data, size_t size)
+{
+	int fd = open(record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0);
+	must(write(fd, data, size) == (ssize_t)size);
+	must(close(fd) == 0);
+}
+
+static void check_kept(const struct network_state_kept *kept)
+{
+	static const struct mac_address none;
+
+	must(!kept->ipv4_subnet.length ||
+	     (kept->ipv4_subnet.length >= 8 && kept->ipv4_subnet.length <= 29));
+	must(ipv4_subnet_contains(&kept->ipv4_subnet, kept->ipv4_subnet.address));
+	must(!kept->ipv6_prefix.length || kept->ipv6_prefix.length == 64);
+	must(ipv6_prefix_contains(&kept->ipv6_prefix, &kept->ipv6_prefix.address));
+	must(mac_address_equal(&kept->bridge_mac, &none) ||
+	     mac_address_is_unicast(&kept->bridge_mac));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct network_state_kept kept;
+	struct network_state_kept again;
+
+	log_double_clear();
+	write_record(data, size);
+	state_load(folder, "lab", &kept);
+	must((access(record, F_OK) == 0) == !log_double_text()[0]);
+	check_kept(&kept);
+	must(state_save(folder, "lab", &kept) == 0);
+	state_load(folder, "lab", &again);
+	must(memcmp(&kept, &again, sizeof(kept)) == 0);
+	return 0;
+}
