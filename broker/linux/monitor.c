@@ -138,21 +138,30 @@ static void look_at_all(void)
 	start_refresh();
 }
 
+/*
+ * Reads what is there. Once notifications were lost the kernel adds none before
+ * the last one is read: only then is it worth to look. (libnl has no code of
+ * its own for it: it says NOMEM.)
+ */
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	bool lost = false;
 	int result = nl_recvmsgs_default(monitor.socket);
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	(void)userdata;
-	/* libnl has no code of its own for "notifications were lost": it says NOMEM. */
-	if (result == -NLE_NOMEM) {
-		log_warning(NULL, "notifications of the kernel were lost; looking at everything");
-		look_at_all();
-	} else if (result < 0 && result != -NLE_AGAIN) {
+	while (result == -NLE_NOMEM || (lost && result >= 0)) {
+		lost = true;
+		result = nl_recvmsgs_default(monitor.socket);
+	}
+	if (result < 0 && result != -NLE_AGAIN)
 		log_warning(NULL, "a notification of the kernel cannot be read: %s",
 			    nl_geterror(result));
+	if (lost) {
+		log_warning(NULL, "notifications of the kernel were lost; looking at everything");
+		look_at_all();
 	}
 	return 0;
 }

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker that ends leaves what machines use, and the next one takes it over."""
+
+import json
+import os
+
+import pytest
+
+from support.wait import wait_for
+
+LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
+
+
+def attached(broker, network, **options):
+    """A machine's descriptors, of a client that has gone."""
+    client = broker.client(uid=1001)
+    client.acquire(network)
+    attachment = client.attach(network, **options)
+    client.close()
+    return attachment
+
+
+def interfaces(broker, network):
+    client = broker.client()
+    try:
+        return client.inspect(network)["interfaces"]
+    finally:
+        client.close()
+
+
+def test_after_a_crash_an_interface_keeps_its_network(broker):
+    with attached(broker, "default") as attachment:
+        client = broker.client()
+        before = client.networks()["default"]
+        broker.restart()
+        after = broker.client().networks()["default"]
+        assert {**after, "clients": 0} == {**before, "clients": 0}
+        found = interfaces(broker, "default")
+        assert [interface["name"] for interface in found] == [attachment.name]
+        assert found[0]["mac_address"] == attachment.mac_address
+        joined = broker.client().acquire("default")
+        assert joined["ipv4_subnet"] == before["ipv4_subnet"]
+        broker.close_clients()
+    broker.wait_until_clean()
+
+
+def test_a_bridge_that_stays_is_not_touched(broker):
+    def snapshot():
+        state = broker.host.snapshot([broker.pid])
+        return [state[key] for key in ("links and addresses", "routes", "IPv6 routes", "settings")]
+
+    with attached(broker, "default"):
+        wait_for(lambda: interfaces(broker, "default"))
+        before = snapshot()
+        for _ in range(3):
+            broker.restart()
+            assert snapshot() == before
+    broker.wait_until_clean()
+
+
+def test_a_broker_that_stops_leaves_what_machines_use(broker):
+    with attached(broker, "default") as attachment:
+        client = broker.client()
+        client.acquire("host")
+        broker.stop()
+        links = broker.host.links()
+        assert "vmb-default" in links and attachment.name in links
+        assert "vmb-host" not in links
+        broker.start()
+        assert len(interfaces(broker, "default")) == 1
+    broker.wait_until_clean()
+
+
+def test_what_nobody_uses_is_removed_at_the_start(broker):
+    for network in "default", "host":
+        broker.client().acquire(network)
+    broker.kill()
+    broker.close_clients()
+    assert "vmb-default" in broker.host.links()
+    broker.start()
+    broker.wait_until_clean()
+
+
+def test_an_interface_that_ended_meanwhile(broker):
+    attachment = attached(broker, "default")
+    broker.kill()
+    attachment.close()
+    broker.start()
+    broker.wait_until_clean()
+
+
+@pytest.mark.broker(config={**LAB, "other": {"mode": "host"}})
+def test_the_configuration_has_lost_the_network(broker):
+    with attached(broker, "lab") as attachment:
+        broker.kill()
+        broker.configure({"other": {"mode": "host"}})
+        broker.start()
+        client = broker.client()
+        described = client.inspect("lab")
+        assert described["network"]["ipv4_subnet"] == "10.20.30.0/24"
+        assert [i["name"] for i in described["interfaces"]] == [attachment.name]
+        client.close()
+    broker.wait_until_clean()
+    assert "lab" not in broker.client().networks()
+
+
+@pytest.mark.broker(config=LAB)
+def test_the_configuration_has_changed(broker):
+    with attached(broker, "lab"):
+        broker.kill()
+        broker.configure({"lab": {"mode": "host", "subnet": "10.20.40.0/24", "mtu": 1400}})
+        broker.start()
+        network = broker.client().networks()["lab"]
+        assert network["ipv4_subnet"] == "10.20.30.0/24"
+        assert network["mtu"] == 1500
+    broker.close_clients()
+    broker.wait_until_clean()
+    assert broker.client().acquire("lab")["ipv4_subnet"] == "10.20.40.0/24"
+
+
+def test_the_record_is_lost(broker):
+    with attached(broker, "default"):
+        broker.kill()
+        os.unlink(os.path.join(broker.runtime_dir, "default.json"))
+        broker.start()
+        assert len(interfaces(broker, "default")) == 1
+        assert broker.client().networks()["default"]["ipv4_subnet"] == "192.168.64.0/24"
+        broker.close_clients()
+    broker.wait_until_clean()
+
+
+@pytest.mark.broker(config=LAB)
+def test_record_and_configuration_are_lost(broker):
+    with attached(broker, "lab") as attachment:
+        broker.kill()
+        os.unlink(os.path.join(broker.runtime_dir, "lab.json"))
+        broker.configure({"other": {"mode": "host"}})
+        broker.start()
+        broker.wait_for_log('network "lab": .* its record is lost')
+        assert attachment.name in broker.host.links()
+        assert "vmb-lab" in broker.host.links()
+    wait_for(lambda: attachment.name not in broker.host.links())
+    broker.restart()
+    broker.wait_until_clean()
+
+
+def test_the_bridge_went_meanwhile(broker):
+    with attached(broker, "default") as attachment:
+        broker.kill()
+        broker.host.ip("link delete vmb-default")
+        broker.start()
+
+        def is_joined():
+            device = json.loads(broker.host.ip(f"-j link show dev {attachment.name}"))[0]
+            return device.get("master") == "vmb-default"
+
+        wait_for(is_joined)
+    broker.wait_until_clean()
+
+
+def test_a_crash_between_a_bridge_and_its_alias(broker):
+    """The record was there first, and the MAC address says whose the bridge is."""
+    client = broker.client()
+    client.acquire("default")
+    broker.kill()
+    broker.close_clients()
+    broker.host.run("ip", "link", "set", "vmb-default", "alias", "")
+    broker.start()
+    broker.wait_until_clean()
+
+
+def test_a_named_interface_that_nobody_has_open(broker):
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    attachment = client.attach("default", named=True)
+    attachment.close()
+    broker.kill()
+    client.close()
+    assert attachment.name in broker.host.links()
+    broker.start()
+    broker.wait_until_clean()
+
+
+def test_a_named_interface_goes_when_its_program_ends(broker):
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    with client.attach("default", named=True) as attachment:
+        broker.restart()
+        client.close()
+        assert len(interfaces(broker, "default")) == 1
+        assert attachment.name in broker.host.links()
+    broker.wait_until_clean()
+
+
+def test_networks_of_the_host_are_not_ours(broker):
+    broker.kill()
+    broker.host.ip("link add vmb-other type bridge")
+    broker.host.ip("link set vmb-other alias not-the-brokers")
+    broker.start()
+    works = broker.client()
+    works.acquire("default")
+    works.close()
+    assert "vmb-other" in broker.host.links()
+    broker.host.ip("link delete vmb-other")
+
+
+def test_one_broker_in_a_network_namespace(broker):
+    argv = [broker.host.program("broker/vmnet-broker")]
+    done = broker.host.run(
+        *argv, f"--socket={broker.socket_path}", f"--config={broker.config_path}",
+        f"--state-dir={broker.state_dir}", f"--runtime-dir={broker.runtime_dir}", check=False,
+    )
+    assert done.returncode == 1
+    assert f"another broker serves at {broker.socket_path}" in done.stderr
+    done = broker.host.run(
+        *argv, f"--socket={broker.socket_path}2", f"--config={broker.config_path}",
+        f"--state-dir={broker.state_dir}", f"--runtime-dir={broker.runtime_dir}", check=False,
+    )
+    assert done.returncode == 1
+    assert "another broker works in this network namespace; stop it first" in done.stderr
+    assert broker.client().networks()

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interfaces: TAP devices on the bridge, which live as long as somebody has them open."""
+
+import fcntl
+import json
+import os
+import struct
+
+import pytest
+
+from support.varlink import VarlinkError, as_user
+from support.wait import wait_for
+
+TUNSETIFF = 0x400454CA
+TUNGETIFF = 0x800454D2
+IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x0100, 0x1000, 0x4000
+
+
+def link(broker, name):
+    return json.loads(broker.host.ip(f"-d -j address show dev {name}"))[0]
+
+
+def tap_flags(fd):
+    request = bytearray(40)
+    fcntl.ioctl(fd, TUNGETIFF, request)
+    return struct.unpack_from("H", request, 16)[0]
+
+
+def has_open_tap(broker):
+    """The broker has some device of its own open."""
+    directory = f"/proc/{broker.pid}/fd"
+    paths = [os.readlink(os.path.join(directory, fd)) for fd in os.listdir(directory)]
+    return any(path.endswith("tun") for path in paths)
+
+
+@pytest.mark.parametrize("queues", [1, 4])
+def test_an_interface(broker, queues):
+    client = broker.client(uid=1001)
+    bridge = client.acquire("default")["bridge"]
+    with client.attach("default", queues=queues) as attachment:
+        assert len(attachment.tap_fds) == queues
+        flags = tap_flags(attachment.tap_fds[0])
+        assert flags & IFF_TAP and flags & IFF_NO_PI and flags & IFF_VNET_HDR
+        assert bool(flags & IFF_MULTI_QUEUE) == (queues > 1)
+        device = link(broker, attachment.name)
+        assert device["master"] == bridge
+        assert device["operstate"] in ("UP", "UNKNOWN")
+        assert device["ifalias"] == f"vmnet-broker default {attachment.mac_address}"
+        assert device["addr_info"] == []
+        assert device["address"] != attachment.mac_address
+        wait_for(lambda: not has_open_tap(broker), what="the end of the broker's own copies")
+    wait_for(lambda: attachment.name not in broker.host.links())
+    wait_for(lambda: not client.inspect("default")["interfaces"])
+
+
+def test_vhost_is_passed_where_there_is_one(broker):
+    client = broker.client()
+    client.acquire("default")
+    with client.attach("default", queues=2, vhost=True) as attachment:
+        assert len(attachment.vhost_fds) == (2 if os.path.exists("/dev/vhost-net") else 0)
+
+
+@pytest.mark.broker(config={"lab": {"mode": "host", "mtu": 9000}})
+def test_the_mtu_stays(broker):
+    client = broker.client()
+    bridge = client.acquire("lab")["bridge"]
+    assert link(broker, bridge)["mtu"] == 9000
+    attachment = client.attach("lab")
+    assert attachment.mtu == link(broker, attachment.name)["mtu"] == 9000
+    attachment.close()
+    wait_for(lambda: attachment.name not in broker.host.links())
+    assert link(broker, bridge)["mtu"] == 9000
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_isolation(broker, isolated):
+    broker.configure({"lab": {"mode": "host", "isolated": isolated}})
+    client = broker.client()
+    client.call("Reload")
+    client.acquire("lab")
+    with client.attach("lab") as attachment:
+        port = link(broker, attachment.name)["linkinfo"]["info_slave_data"]
+        assert port["isolated"] == isolated
+
+
+def open_by_name(broker, name, uid, several=False):
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (IFF_MULTI_QUEUE if several else 0)
+    with broker.host.entered():
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with as_user(uid):
+            fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def test_a_named_interface(broker):
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    attachment = client.attach("default", named=True)
+    attachment.close()
+    with pytest.raises(OSError):
+        open_by_name(broker, attachment.name, 1002)
+    os.close(wait_for(lambda: try_open(broker, attachment.name, 1001)))
+    assert attachment.name in broker.host.links()
+    assert client.networks()["default"]["interfaces"] == 1
+    client.release("default")
+    broker.wait_until_clean()
+
+
+def try_open(broker, name, uid):
+    """The device may be busy until the broker's own copy is closed."""
+    try:
+        return open_by_name(broker, name, uid)
+    except OSError:
+        return None
+
+
+def test_a_named_interface_goes_with_its_process(broker):
+    def work(client):
+        client.acquire("default")
+        return client.attach("default", named=True).name
+
+    process = broker.client_process(work, uid=1001)
+    assert process.result["value"] in broker.host.links()
+    process.kill()
+    broker.wait_until_clean()
+
+
+def test_a_device_that_the_administrator_deletes(broker):
+    client = broker.client()
+    client.acquire("default")
+    attachment = client.attach("default")
+    broker.host.ip(f"link delete {attachment.name}")
+    wait_for(lambda: not client.inspect("default")["interfaces"])
+    attachment.close()
+    with client.attach("default"):
+        assert len(client.inspect("default")["interfaces"]) == 1
+
+
+def test_a_client_that_dies_before_it_takes_its_descriptors(broker):
+    for _ in range(20):
+        client = broker.client()
+        client.acquire("default")
+        client.send("Attach", {"network": "default", "queues": 2, "named": True})
+        client.send("Attach", {"network": "default"})
+        client.close()
+    broker.wait_until_clean()
+
+
+def test_many_interfaces_at_once(broker):
+    client = broker.client()
+    client.acquire("default")
+    attachments = [client.attach("default") for _ in range(100)]
+    assert len({attachment.name for attachment in attachments}) == 100
+    assert len({attachment.mac_address for attachment in attachments}) == 100
+    for attachment in attachments:
+        attachment.close()
+    wait_for(lambda: not client.inspect("default")["interfaces"], timeout=20)
+
+
+BRIDGED = {"lan": {"mode": "bridged", "external_interface": "br0"}}
+
+
+@pytest.fixture
+def lan(host):
+    """A bridge of the host's own, with a port, and with nothing set that would hold it."""
+    host.ip("link add br0 type bridge")
+    host.ip("link add port0 mtu 1400 type veth peer name far0")
+    host.ip("link set far0 addrgenmode none up")
+    host.ip("link set port0 addrgenmode none master br0 up")
+    host.ip("link set br0 addrgenmode none up")
+    wait_for(lambda: "state UP" in host.ip("link show dev br0"))
+    return "br0"
+
+
+def described(host, name):
+    value = json.loads(host.ip(f"-d -j address show dev {name}"))[0]
+    volatile = ("gc_timer", "hello_timer", "tcn_timer", "topology_change_timer")
+    bridge = value["linkinfo"]["info_data"]
+    return value, {k: v for k, v in bridge.items() if k not in volatile}
+
+
+@pytest.mark.broker(config=BRIDGED)
+def test_a_bridge_of_the_host_is_joined_and_not_changed(lan, broker):
+    before = described(broker.host, lan)
+    client = broker.client(uid=1001)
+    network = client.acquire("lan")
+    assert network["bridge"] == lan
+    assert network["mtu"] == 1400
+    assert "ipv4_subnet" not in network and "ipv6_prefix" not in network
+    attachment = client.attach("lan")
+    assert link(broker, attachment.name)["master"] == lan
+    value, bridge = described(broker.host, lan)
+    assert value["address"] == before[0]["address"]
+    assert value["mtu"] == before[0]["mtu"]
+    assert bridge == before[1]
+    attachment.close()
+    client.close()
+    broker.wait_until_clean()
+
+
+@pytest.mark.broker(config=BRIDGED)
+def test_a_bridge_of_the_host_that_goes(lan, broker):
+    broker.check_clean = False  # it is this test that changes the host
+    client = broker.client()
+    client.acquire("lan")
+    with client.attach("lan") as attachment:
+        broker.host.ip(f"link delete {lan}")
+        broker.wait_for_log('network "lan": there is no bridge br0 to join')
+        broker.host.ip(f"link add {lan} type bridge")
+        broker.wait_for_log('network "lan": whole again')
+        assert link(broker, attachment.name)["master"] == lan
+    with pytest.raises(VarlinkError):
+        client.attach("nothing")
