@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routing for shared networks, and for nothing else.
+ *
+ * A packet that is not for the host is routed if forwarding is on where it
+ * comes in. So machines reach the outside once it is on for their bridge; for
+ * the answers it has to be on for the interface that the outside is behind,
+ * which may be any. That would make the host a router from there to anywhere.
+ *
+ * What was not routed before is therefore kept from being routed now:
+ *
+ *	1. The host's one switch (net.ipv4.ip_forward) stays as it is. If it
+ *	   is on, others want the host to be a router, and all is done.
+ *	2. Else forwarding is switched on for each interface that has it off,
+ *	   and those are remembered.
+ *	3. A table of nftables, the guard, drops what came in by one of them
+ *	   and would leave by anything but a bridge of ours. It is there before
+ *	   they are switched on, and goes after they are switched off.
+ *
+ * With the last network the remembered ones are switched off again. Interfaces
+ * that come later are treated the same when they come. When somebody turns the
+ * host's switch on meanwhile (Docker does), those interfaces are theirs: we
+ * forget them, and the guard goes; when the switch goes off again, which turns
+ * all interfaces off, we start over.
+ *
+ * IPv6 has no such setting of each interface before Linux 6.17, which brought
+ * force_forwarding. (The older one named forwarding only makes an interface
+ * behave as a router's in other ways: a bridge of ours needs that, too, or
+ * machines would not keep it as their router.) On older kernels the one switch
+ * has to be turned on; the guard then is for all interfaces. It makes
+ * interfaces ignore router advertisements and forget what they learned from
+ * them, unless accept_ra is 2: those that had 1 have 2 meanwhile. That others
+ * turn the switch on as well cannot be seen then.
+ */
+#include "forwarding.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../log.h"
+#include "firewall_rules.h"
+#include "forwarding_state.h"
+#include "link.h"
+#include "names.h"
+#include "nftables.h"
+#include "sysctl.h"
+
+#define GUARD_TABLE "vmnet-broker"
+#define FORCE_FORWARDING "force_forwarding"
+
+static struct forwarding_state state;
+
+/* Whether each interface can be switched on by itself. */
+static bool has_own_switch(int family)
+{
+	int value;
+
+	return family == AF_INET || sysctl_read(family, "all", FORCE_FORWARDING, &value) == 0;
+}
+
+static const char *own_switch(int family)
+{
+	return family == AF_INET || !has_own_switch(family) ? "forwarding" : FORCE_FORWARDING;
+}
+
+/* Others have made the host a router; or it does not know the family at all. */
+static bool is_settled(int family)
+{
+	int value;
+
+	if (sysctl_read(family, "all", "forwarding", &value) < 0)
+		return true;
+	return value && !(family == AF_INET6 && state.ipv6_all);
+}
+
+static bool is_bridge_port(const struct link *link, const struct link *links, size_t n_links)
+{
+	for (size_t i = 0; i < n_links; i++)
+		if (link->master && links[i].index == link->master)
+			return strcmp(links[i].kind, "bridge") == 0;
+	return false;
+}
+
+/* Remembers an interface that is to be switched on for a family. */
+static int look_at_interface(const struct link *link, int family)
+{
+	struct routed_interface interface = { .family = family, .index = link->index };
+	int accept_ra;
+	int all;
+	int result;
+
+	result = sysctl_read(family, link->name, own_switch(family), &interface.forwarding);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	if (has_own_switch(family))
+		return interface.forwarding ? 0
+					    : forwarding_state_add_interface(&state, &interface);
+	/* One that comes after the switch was turned on has its value from there. */
+	if (sysctl_read(family, "all", "forwarding", &all) == 0 && all)
+		interface.forwarding = 0;
+	interface.accept_ra =
+		sysctl_read(family, link->name, "accept_ra", &accept_ra) == 0 && accept_ra == 1;
+	return forwarding_state_add_interface(&state, &interface);
+}
+
+static int look_at_interfaces(int family)
+{
+	struct link *links;
+	size_t n_links;
+	int result = link_list(&links, &n_links);
+
+	if (result < 0)
+		return result;
+	if (!has_own_switch(family))
+		state.ipv6_all = true;
+	for (size_t i = 0; i < n_links && result == 0; i++) {
+		if (strcmp(links[i].name, "lo") != 0 && !is_own_link_name(links[i].name) &&
+		    !is_bridge_port(&links[i], links, n_links))
+			result = look_at_interface(&links[i], family);
+	}
+	free(links);
+	return result;
+}
+
+/* An interface that has gone needs nothing. */
+static int set(const struct routed_interface *interface, const char *name, int value)
+{
+	char ifname[IF_NAMESIZE];
+	int result;
+
+	if (!if_indextoname((unsigned int)interface->index, ifname))
+		return 0;
+	result = sysctl_write(interface->family, ifname, name, value);
+	return result == -ENOENT ? 0 : result;
+}
+
+static int switch_on(int family)
+{
+	int result = 0;
+
+	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
+	     interface = interface->next) {
+		if (interface->family != family)
+			continue;
+		if (has_own_switch(family))
+			result = set(interface, own_switch(family), 1);
+		else if (interface->accept_ra)
+			result = set(interface, "accept_ra", 2);
+	}
+	if (result < 0 || has_own_switch(family))
+		return result;
+	return sysctl_write(family, "all", "forwarding", 1);
+}
+
+static void switch_off(int family)
+{
+	int result = 0;
+
+	if (family == AF_INET6 && state.ipv6_all)
+		result = sysctl_write(family, "all", "forwarding", 0);
+	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
+	     interface = interface->next) {
+		if (interface->family != family)
+			continue;
+		result = set(interface, own_switch(family), interface->forwarding);
+		if (result == 0 && interface->accept_ra)
+			result = set(interface, "accept_ra", 1);
+	}
+	if (result < 0)
+		log_warning(NULL, "forwarding cannot be switched off again: %s", strerror(-result));
+	if (family == AF_INET6)
+		state.ipv6_all = false;
+	forwarding_state_forget(&state, family);
+}
+
+/* Others route this family now: what is on stays on, and is not ours any more. */
+static void hand_over(int family)
+{
+	if (family == AF_INET6 && has_own_switch(family))
+		switch_off(family);
+	else
+		forwarding_state_forget(&state, family);
+}
+
+static int switch_bridge_on(const struct routed_bridge *bridge)
+{
+	int result = sysctl_write(AF_INET, bridge->name, "forwarding", 1);
+
+	if (result < 0)
+		return result;
+	/* The host may have no IPv6, or an old one. */
+	result = sysctl_write(AF_INET6, bridge->name, "forwarding", 1);
+	if (result == 0)
+		result = sysctl_write(AF_INET6, bridge->name, FORCE_FORWARDING, 1);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* The guard's rules against packets that come in by a remembered interface. */
+static void write_guard(FILE *file)
+{
+	(void)fprintf(file, "table inet " GUARD_TABLE " {\n"
+			    "chain forward {\n"
+			    "type filter hook forward priority filter; policy accept;\n"
+			    "oifname \"" BRIDGE_PREFIX "*\" accept\n");
+	for (const struct routed_interface *interface = state.interfaces; interface;
+	     interface = interface->next)
+		(void)fprintf(file, "meta nfproto %s iif %d drop\n",
+			      interface->family == AF_INET ? "ipv4" : "ipv6", interface->index);
+	(void)fprintf(file, "}\n"
+			    "}\n");
+}
+
+/* Puts the guard up for the interfaces that are remembered now, or takes it down. */
+static int update_guard(struct error *error)
+{
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	bool failed;
+
+	if (!file)
+		return nftables_run(NULL, error);
+	(void)fprintf(file, "add table inet " GUARD_TABLE "\n"
+			    "delete table inet " GUARD_TABLE "\n");
+	if (state.interfaces)
+		write_guard(file);
+	failed = ferror(file);
+	if (fclose(file) != 0 || failed) {
+		free(text);
+		text = NULL;
+	}
+	return nftables_run(text, error);
+}
+
+static int failure(struct error *error, int result)
+{
+	return error_set(error, ERROR_CREATE_FAILED, "cannot switch on forwarding: %s",
+			 strerror(-result));
+}
+
+/* Makes everything as it has to be while there are networks that route. */
+static int put_right(const char *runtime_dir, struct error *error)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	bool settled[2];
+	int result = 0;
+
+	for (size_t i = 0; i < 2 && result == 0; i++) {
+		settled[i] = is_settled(families[i]);
+		if (settled[i])
+			hand_over(families[i]);
+		else
+			result = look_at_interfaces(families[i]);
+	}
+	if (result == 0)
+		result = forwarding_state_save(runtime_dir, &state);
+	if (result < 0)
+		return failure(error, result);
+	if (update_guard(error) < 0)
+		return -1;
+	for (size_t i = 0; i < 2 && result == 0; i++)
+		if (!settled[i])
+			result = switch_on(families[i]);
+	for (const struct routed_bridge *bridge = state.bridges; bridge && result == 0;
+	     bridge = bridge->next)
+		result = switch_bridge_on(bridge);
+	return result < 0 ? failure(error, result) : 0;
+}
+
+/* Nothing routes any more. */
+static void restore(const char *runtime_dir)
+{
+	struct error error;
+	int result;
+
+	switch_off(AF_INET);
+	switch_off(AF_INET6);
+	if (update_guard(&error) < 0)
+		log_warning(NULL, "the guard of forwarding cannot be removed: %s", error.reason);
+	forwarding_state_clear(&state);
+	result = forwarding_state_save(runtime_dir, &state);
+	if (result < 0)
+		log_warning(NULL, "what was switched on to forward cannot be forgotten: %s",
+			    strerror(-result));
+}
+
+/* What an earlier broker switched on counts as ours. */
+static int load(const char *runtime_dir)
+{
+	static bool loaded;
+	int result;
+
+	if (loaded)
+		return 0;
+	result = forwarding_state_load(runtime_dir, &state);
+	loaded = result == 0;
+	return result;
+}
+
+int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error)
+{
+	int result = load(runtime_dir);
+
+	if (result == 0)
+		result = forwarding_state_add_bridge(&state, bridge);
+	if (result < 0)
+		return failure(error, result);
+	if (put_right(runtime_dir, error) == 0)
+		return 0;
+	forwarding_release(runtime_dir, bridge);
+	return -1;
+}
+
+void forwarding_release(const char *runtime_dir, const char *bridge)
+{
+	int result = load(runtime_dir);
+
+	forwarding_state_remove_bridge(&state, bridge);
+	if (!state.bridges) {
+		restore(runtime_dir);
+		return;
+	}
+	if (result == 0)
+		result = forwarding_state_save(runtime_dir, &state);
+	if (result < 0)
+		log_warning(NULL, "that %s does not route any more cannot be kept: %s", bridge,
+			    strerror(-result));
+}
+
+void forwarding_refresh(const char *runtime_dir)
+{
+	struct error error;
+
+	if (state.bridges && put_right(runtime_dir, &error) < 0)
+		log_warning(NULL, "%s", error.reason);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file, a line for each thing:
+ *
+ *	bridge NAME
+ *	all ipv6
+ *	ipv4|ipv6 INDEX FORWARDING ACCEPT_RA
+ */
+#include "forwarding_state.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FILE_NAME "forwarding"
+#define NEW_FILE_NAME "forwarding.new"
+
+static int make_path(char path[PATH_MAX], const char *runtime_dir, const char *name)
+{
+	int length = snprintf(path, PATH_MAX, "%s/%s", runtime_dir, name);
+
+	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* A damaged line says nothing: 0. */
+static int parse_line(const char *line, struct forwarding_state *state)
+{
+	struct routed_interface interface = { 0 };
+	char word[16];
+	char name[INTERFACE_NAME_SIZE];
+	int accept_ra;
+
+	if (sscanf(line, "bridge %15s", name) == 1)
+		return forwarding_state_add_bridge(state, name);
+	if (strcmp(line, "all ipv6\n") == 0) {
+		state->ipv6_all = true;
+		return 0;
+	}
+	if (sscanf(line, "%15s %d %d %d", word, &interface.index, &interface.forwarding,
+		   &accept_ra) != 4)
+		return 0;
+	if (strcmp(word, "ipv4") == 0)
+		interface.family = AF_INET;
+	else if (strcmp(word, "ipv6") == 0)
+		interface.family = AF_INET6;
+	else
+		return 0;
+	interface.accept_ra = accept_ra == 1;
+	return forwarding_state_add_interface(state, &interface);
+}
+
+int forwarding_state_load(const char *runtime_dir, struct forwarding_state *state)
+{
+	char path[PATH_MAX];
+	char line[64];
+	FILE *file;
+	int result = make_path(path, runtime_dir, FILE_NAME);
+
+	if (result < 0)
+		return result;
+	file = fopen(path, "re");
+	if (!file)
+		return errno == ENOENT ? 0 : -errno;
+	while (result == 0 && fgets(line, sizeof(line), file))
+		result = parse_line(line, state);
+	if (result == 0 && ferror(file))
+		result = -EIO;
+	(void)fclose(file);
+	return result;
+}
+
+static int write_file(const char *path, const struct forwarding_state *state)
+{
+	FILE *file = fopen(path, "we");
+	bool failed;
+
+	if (!file)
+		return -errno;
+	for (const struct routed_bridge *bridge = state->bridges; bridge; bridge = bridge->next)
+		(void)fprintf(file, "bridge %s\n", bridge->name);
+	if (state->ipv6_all)
+		(void)fprintf(file, "all ipv6\n");
+	for (const struct routed_interface *interface = state->interfaces; interface;
+	     interface = interface->next)
+		(void)fprintf(file, "%s %d %d %d\n", interface->family == AF_INET ? "ipv4" : "ipv6",
+			      interface->index, interface->forwarding, interface->accept_ra);
+	failed = ferror(file);
+	errno = EIO;
+	if (fclose(file) == 0 && !failed)
+		return 0;
+	return -errno;
+}
+
+int forwarding_state_save(const char *runtime_dir, const struct forwarding_state *state)
+{
+	char path[PATH_MAX];
+	char new_path[PATH_MAX];
+	int result;
+
+	if (make_path(path, runtime_dir, FILE_NAME) < 0 ||
+	    make_path(new_path, runtime_dir, NEW_FILE_NAME) < 0)
+		return -ENAMETOOLONG;
+	if (!state->bridges && !state->interfaces && !state->ipv6_all)
+		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	result = write_file(new_path, state);
+	if (result == 0 && rename(new_path, path) < 0)
+		result = -errno;
+	if (result < 0)
+		(void)unlink(new_path);
+	return result;
+}
+
+int forwarding_state_add_bridge(struct forwarding_state *state, const char *name)
+{
+	struct routed_bridge *bridge;
+
+	for (bridge = state->bridges; bridge; bridge = bridge->next)
+		if (strcmp(bridge->name, name) == 0)
+			return 0;
+	bridge = calloc(1, sizeof(*bridge));
+	if (!bridge)
+		return -ENOMEM;
+	(void)snprintf(bridge->name, sizeof(bridge->name), "%s", name);
+	bridge->next = state->bridges;
+	state->bridges = bridge;
+	return 0;
+}
+
+void forwarding_state_remove_bridge(struct forwarding_state *state, const char *name)
+{
+	for (struct routed_bridge **link = &state->bridges; *link; link = &(*link)->next) {
+		struct routed_bridge *bridge = *link;
+
+		if (strcmp(bridge->name, name) != 0)
+			continue;
+		*link = bridge->next;
+		free(bridge);
+		return;
+	}
+}
+
+struct routed_interface *forwarding_state_interface(const struct forwarding_state *state,
+						    int family, int index)
+{
+	struct routed_interface *interface = state->interfaces;
+
+	while (interface && (interface->family != family || interface->index != index))
+		interface = interface->next;
+	return interface;
+}
+
+int forwarding_state_add_interface(struct forwarding_state *state,
+				   const struct routed_interface *interface)
+{
+	struct routed_interface *added;
+
+	if (forwarding_state_interface(state, interface->family, interface->index))
+		return 0;
+	added = malloc(sizeof(*added));
+	if (!added)
+		return -ENOMEM;
+	*added = *interface;
+	added->next = state->interfaces;
+	state->interfaces = added;
+	return 0;
+}
+
+void forwarding_state_forget(struct forwarding_state *state, int family)
+{
+	struct routed_interface **link = &state->interfaces;
+
+	while (*link) {
+		struct routed_interface *interface = *link;
+
+		if (family != AF_UNSPEC && interface->family != family) {
+			link = &interface->next;
+			continue;
+		}
+		*link = interface->next;
+		free(interface);
+	}
+}
+
+void forwarding_state_clear(struct forwarding_state *state)
+{
+	forwarding_state_forget(state, AF_UNSPEC);
+	while (state->bridges)
+		forwarding_state_remove_bridge(state, state->bridges->name);
+	state->ipv6_all = false;
+}

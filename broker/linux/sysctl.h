@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of IP that each network interface has: /proc/sys/net/ipv4/conf and ipv6/conf. */
+#ifndef VMNET_BROKER_SYSCTL_H
+#define VMNET_BROKER_SYSCTL_H
+
+/*
+ * family: AF_INET or AF_INET6.
+ * interface: its name, or "all".
+ * name: of the setting.
+ *
+ * Both return 0 or a negative errno: -ENOENT when there is no such interface,
+ * setting, or family.
+ */
+int sysctl_read(int family, const char *interface, const char *name, int *value);
+int sysctl_write(int family, const char *interface, const char *name, int value);
+
+#endif
