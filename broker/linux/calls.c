@@ -8,10 +8,12 @@
  */
 #include "calls.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../interface.h"
+#include "../json_text.h"
 #include "../platform.h"
 #include "../user_limits.h"
 #include "connection.h"
@@ -459,10 +461,13 @@ static void serve(struct connection *connection, const struct envelope *envelope
 
 int calls_serve(struct connection *connection, const char *text, size_t length)
 {
-	json_t *message = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error;
+	json_t *message = json_text_load(text, length, JSON_REJECT_DUPLICATES, &error);
 	struct envelope envelope;
-	int r = -1;
+	int r = -EBADMSG;
 
+	if (!message && errno == ENOMEM)
+		r = -ENOMEM;
 	if (message && take_envelope(message, &envelope) == 0) {
 		serve(connection, &envelope);
 		r = 0;

@@ -24,8 +24,8 @@ struct call {
 };
 
 /*
- * Serves one message. Returns 0, or -1 when it is not Varlink: there is no use
- * in talking on.
+ * Serves one message. Returns 0, or when there is no use in talking on -EBADMSG,
+ * for it is not Varlink, or -ENOMEM.
  * text: length bytes; not used once the method is called.
  */
 int calls_serve(struct connection *connection, const char *text, size_t length);

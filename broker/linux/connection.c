@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../json_text.h"
 #include "../user_limits.h"
 #include "describe.h"
 #include "linux.h"
@@ -87,7 +88,7 @@ static bool is_over(struct connection *connection)
 static char *error_text(const struct error *error)
 {
 	json_t *message = describe_error(error, "");
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = json_text_dump(message, JSON_COMPACT);
 
 	json_decref(message);
 	return text;
@@ -162,7 +163,7 @@ static void drop_slow_reader(struct connection *connection)
 /* The text of a message, or of an error when it is too long; NULL when memory is short. */
 static char *message_text(const json_t *message)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = json_text_dump(message, JSON_COMPACT);
 
 	if (!text || strlen(text) < REPLY_SIZE_MAX)
 		return text;
@@ -204,9 +205,11 @@ void connection_serve(struct connection *connection)
 {
 	size_t length;
 	const char *text = stream_take(&connection->stream, &length);
+	int r = calls_serve(connection, text, length);
 
-	if (calls_serve(connection, text, length) < 0) {
-		log_fault(connection, "what it sent is not Varlink");
+	if (r < 0) {
+		log_fault(connection,
+			  r == -ENOMEM ? "out of memory" : "what it sent is not Varlink");
 		connection_end(connection);
 		return;
 	}

@@ -35,20 +35,16 @@ unsigned int door_closed;
 
 static char directory[32];
 static char path[64];
+static unsigned char next_random;
 
 /* Whatever the platform was asked for is the state of the records: done in any order. */
-
-static void fail(struct error *error)
-{
-	error_set(error, ERROR_CREATE_FAILED, "%s", door_failure);
-}
 
 static void create(struct network *network)
 {
 	struct error error;
 
 	if (door_failure) {
-		fail(&error);
+		error_set(&error, ERROR_CREATE_FAILED, "%s", door_failure);
 		broker_network_created(network, &error);
 		return;
 	}
@@ -72,13 +68,13 @@ static void attach(struct interface *interface)
 	struct interface_fds *fds;
 	struct error error;
 
-	if (door_failure) {
-		fail(&error);
+	fds = door_failure ? NULL : calloc(1, sizeof(*fds));
+	if (!fds) {
+		error_set(&error, ERROR_CREATE_FAILED, "%s",
+			  door_failure ? door_failure : "out of memory");
 		broker_interface_attached(interface, NULL, &error);
 		return;
 	}
-	fds = calloc(1, sizeof(*fds));
-	must(fds);
 	for (; !interface->named && fds->n_tap < interface->queues; fds->n_tap++)
 		fds->tap[fds->n_tap] = open_null();
 	for (; interface->vhost && fds->n_vhost < interface->queues; fds->n_vhost++)
@@ -144,9 +140,10 @@ void platform_idle(void)
 {
 }
 
+/* The same in every test, and another at each call. */
 void platform_random(void *bytes, size_t size)
 {
-	memset(bytes, 7, size);
+	memset(bytes, next_random++, size);
 }
 
 void platform_fds_discard(struct interface_fds *fds)
@@ -187,6 +184,7 @@ const char *door_open(const char *text)
 	door_waits = false;
 	door_failure = NULL;
 	door_closed = 0;
+	next_random = 7;
 	strcpy(directory, "/tmp/vmnet-broker-XXXXXX");
 	must(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/socket", directory);

@@ -526,10 +526,9 @@ static void test_a_client_that_sends_nothing_more_gets_its_replies(void **state)
 	peer_close(&peer);
 }
 
-#define ATTACHED(tap, vhost)                                                        \
-	"{\"parameters\":{\"interface\":{\"name\":\"vmt0\",\"mac_address\":"        \
-	"\"06:07:07:07:07:07\",\"mtu\":9000,\"vnet_header\":true},\"tap_fds\":" tap \
-	",\"vhost_fds\":" vhost "}}"
+#define ATTACHED(mac, tap, vhost)                                                  \
+	"{\"parameters\":{\"interface\":{\"name\":\"vmt0\",\"mac_address\":\"" mac \
+	"\",\"mtu\":9000,\"vnet_header\":true},\"tap_fds\":" tap ",\"vhost_fds\":" vhost "}}"
 
 static void test_attach(void **state)
 {
@@ -541,7 +540,7 @@ static void test_attach(void **state)
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":2,\"vhost\":"
 				    "true}}");
-	assert_says(&peer, ATTACHED("[0,1]", "[2,3]"));
+	assert_says(&peer, ATTACHED("06:07:07:07:07:07", "[0,1]", "[2,3]"));
 	assert_int_equal(peer.n_fds, 4);
 	/* The broker's own copies have gone. */
 	assert_int_equal(door_closed, 4);
@@ -558,7 +557,7 @@ static void test_attach(void **state)
 	door_run();
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"named\":true}}");
-	assert_says(&peer, ATTACHED("[]", "[]"));
+	assert_says(&peer, ATTACHED("0a:08:08:08:08:08", "[]", "[]"));
 	assert_int_equal(peer.n_fds, 0);
 	peer_close(&peer);
 }
