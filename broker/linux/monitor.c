@@ -40,8 +40,6 @@ static struct {
 	bool refresh_wanted;
 } monitor;
 
-static void start_refresh(void);
-
 static void run_refresh(struct job *job)
 {
 	(void)job;
@@ -53,10 +51,10 @@ static void refresh_done(struct job *job)
 	(void)job;
 	monitor.refreshing = false;
 	if (monitor.refresh_wanted)
-		start_refresh();
+		monitor_look_at_forwarding();
 }
 
-static void start_refresh(void)
+void monitor_look_at_forwarding(void)
 {
 	monitor.refresh_wanted = true;
 	if (monitor.refreshing)
@@ -93,7 +91,7 @@ static void on_link(const struct nlmsghdr *message)
 	else
 		interface_link_changed(&link);
 	if (!is_own_link_name(link.name))
-		start_refresh();
+		monitor_look_at_forwarding();
 }
 
 static void on_address_gone(const struct nlmsghdr *message)
@@ -121,7 +119,7 @@ static int on_message(struct nl_msg *received, void *userdata)
 			on_address_gone(message);
 		break;
 	case RTM_NEWNETCONF:
-		start_refresh();
+		monitor_look_at_forwarding();
 		break;
 	default:
 		break;
@@ -135,7 +133,7 @@ static void look_at_all(void)
 	     network = network->next)
 		network_repair(network, REPAIR_BRIDGE);
 	interfaces_look(linux_platform.broker);
-	start_refresh();
+	monitor_look_at_forwarding();
 }
 
 /*

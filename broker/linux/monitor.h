@@ -11,4 +11,7 @@
 int monitor_start(void);
 void monitor_stop(void);
 
+/* Has the worker put forwarding right, soon, and once for many calls. */
+void monitor_look_at_forwarding(void);
+
 #endif

@@ -30,6 +30,7 @@
 #include "netlink_socket.h"
 #include "network.h"
 #include "privilege.h"
+#include "rules_monitor.h"
 #include "varlink.h"
 #include "worker.h"
 
@@ -264,13 +265,19 @@ static int work(void)
 
 	if (result < 0)
 		return EXIT_FAILURE;
+	if (rules_monitor_start() < 0) {
+		monitor_stop();
+		return EXIT_FAILURE;
+	}
 	result = worker_start(linux_platform.event);
 	if (result < 0) {
+		rules_monitor_stop();
 		monitor_stop();
 		return failed("start the second thread", result);
 	}
 	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
 	worker_stop();
+	rules_monitor_stop();
 	monitor_stop();
 	networks_forget(linux_platform.broker);
 	interfaces_forget(linux_platform.broker);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notices when somebody else takes our rules away, and has them made again. */
+#ifndef VMNET_BROKER_RULES_MONITOR_H
+#define VMNET_BROKER_RULES_MONITOR_H
+
+/* Returns 0 or a negative errno, after logging why. */
+int rules_monitor_start(void);
+void rules_monitor_stop(void);
+
+#endif
