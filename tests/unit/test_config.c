@@ -43,8 +43,10 @@ static void assert_good(const char *path)
 	struct config_errors errors;
 	struct config *config = config_load(path, false, &errors);
 
-	if (!config)
+	if (!config) {
 		fail_msg("%s: %s", path, errors.items[0].message);
+		return;
+	}
 	assert_int_equal(errors.n_items, 0);
 	for (size_t i = 0; i + 1 < config->n_networks; i++)
 		assert_true(strcmp(config->networks[i]->name, config->networks[i + 1]->name) < 0);
