@@ -374,7 +374,8 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	struct dnsmasq *self = dnsmasq_new(config, addresses, state_dir, runtime_dir);
 
 	if (!self) {
-		error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s", strerror(errno));
+		error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files in %s and %s: %s", state_dir,
+			  runtime_dir, strerror(errno));
 		return NULL;
 	}
 	self->pidfd = find_server(&self->paths);
@@ -560,7 +561,10 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 	if (r >= 0)
 		r = sd_event_add_inotify(linux_platform.event, &self->changes, self->paths.leases,
 					 IN_MODIFY, on_lease_file, self);
-	if (r >= 0)
+	/* It may have ended while nobody watched. */
+	if (r >= 0 && self->pidfd < 0)
+		plan_restart(self);
+	else if (r >= 0)
 		r = watch_end(self);
 	if (r < 0) {
 		dnsmasq_unsupervise(self);

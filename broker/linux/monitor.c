@@ -16,6 +16,7 @@
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <sys/socket.h>
@@ -103,6 +104,31 @@ static void on_address_gone(const struct nlmsghdr *message)
 		network_repair(network, REPAIR_BRIDGE);
 }
 
+/*
+ * The kernel tells the settings of every link that is made: those of our own
+ * are no news, unless somebody has switched forwarding off for a bridge.
+ */
+static void on_settings(const struct nlmsghdr *message)
+{
+	static const struct nla_policy policy[NETCONFA_MAX + 1] = {
+		[NETCONFA_IFINDEX] = { .type = NLA_U32 },
+		[NETCONFA_FORWARDING] = { .type = NLA_U32 },
+	};
+	struct nlattr *attributes[NETCONFA_MAX + 1];
+	char name[IF_NAMESIZE];
+	int index;
+
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
+			NETCONFA_MAX, policy) < 0 ||
+	    !attributes[NETCONFA_IFINDEX] || !attributes[NETCONFA_FORWARDING])
+		return;
+	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
+	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
+	    (!network_of_bridge(index) || nla_get_u32(attributes[NETCONFA_FORWARDING])))
+		return;
+	monitor_look_at_forwarding();
+}
+
 static int on_message(struct nl_msg *received, void *userdata)
 {
 	const struct nlmsghdr *message = nlmsg_hdr(received);
@@ -119,7 +145,7 @@ static int on_message(struct nl_msg *received, void *userdata)
 			on_address_gone(message);
 		break;
 	case RTM_NEWNETCONF:
-		monitor_look_at_forwarding();
+		on_settings(message);
 		break;
 	default:
 		break;

@@ -3,8 +3,11 @@
 
 import json
 import os
+import shutil
 
 import pytest
+
+from support.varlink import VarlinkError
 
 
 def addresses(broker, network):
@@ -78,9 +81,14 @@ def test_damage_costs_nobody_the_network(broker):
 
 
 def test_a_state_directory_that_is_gone(broker):
-    os.rmdir(broker.state_dir)
-    assert addresses(broker, "default")[0] == "192.168.64.0/24"
+    first = addresses(broker, "default")
+    shutil.rmtree(broker.state_dir)
+    with pytest.raises(VarlinkError) as raised:
+        broker.client().acquire("default")
+    assert broker.state_dir in raised.value.parameters["reason"]
     os.mkdir(broker.state_dir)
+    broker.close_clients()
+    assert addresses(broker, "default")[0] == first[0]
 
 
 def test_without_ipv6(broker):
