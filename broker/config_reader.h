@@ -74,7 +74,7 @@ void config_report_value(struct config_reader *reader, const struct place *place
 void config_claim(struct config_reader *reader, const struct place *place,
 		  const struct place *scope, const char *what);
 
-/* One network, in network_config.c. Returns it, with errors or without; NULL when memory is short. */
+/* One network, in network_config.c. Returns it, errors or none; NULL when memory is short. */
 struct network_config *config_read_network(struct config_reader *reader, const struct place *place,
 					   const json_t *value);
 

@@ -18,7 +18,8 @@ USER, ENEMY = 12345, 666
 
 # The sanitizers would keep freed memory for a while.
 ENVIRONMENT = {
-    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:quarantine_size_mb=1:malloc_context_size=2"
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:"
+    "quarantine_size_mb=1:malloc_context_size=2"
 }
 CONFIG = {"lab": {"mode": "host"}, "other": {"mode": "host"}}
 MEBIBYTE = 1024 * 1024
