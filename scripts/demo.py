@@ -86,7 +86,7 @@ def start_server(outside, stack):
 
 def show(text):
     for line in text.rstrip().splitlines():
-        print(f"{'':18}{line}")
+        print(f"{'':18}{line}".rstrip())
 
 
 def start_machines(broker, kvm, stack):
@@ -177,7 +177,7 @@ def demonstrate(directory, build, kvm, stack):
     with Step("the host is as it was before") as step:
         broker.close_clients()
         broker.wait_until_clean()
-        step.detail = "compared: " + ", ".join(broker.before)
+        step.detail = "compared: " + ", ".join(broker.snapshot())
     with Step("the broker ends when asked to"):
         broker.stop()
         broker.wait_until_clean()

@@ -9,13 +9,13 @@ from support.guest import Guest
 
 
 @pytest.fixture
-def make_guest(broker):
+def make_guest(broker, build):
     """Starts machines, at the same time if asked one after the other: make_guest(**options).
 
     They have booted when boot() returns. VMNET_BROKER_KVM=1 in the environment runs them by KVM.
     """
-    assert os.path.exists(os.path.join(broker.host.build, "guest/initramfs")), (
-        "there is nothing to boot: run tests/machines/make-image BUILD/guest"
+    assert os.path.exists(os.path.join(build, "guest/initramfs")), (
+        f"there is nothing to boot: run tests/machines/make-image {build}/guest"
     )
     guests = []
 

@@ -13,7 +13,7 @@ import subprocess
 import time
 
 READY = "#ready"
-STATUS = re.compile(r"^#status (\d+)$", re.MULTILINE)
+STATUS = re.compile(r"\n#status (\d+)\n")
 
 
 class GuestError(AssertionError):
@@ -118,7 +118,7 @@ class Guest:
         deadline = time.monotonic() + timeout
         while not (found := STATUS.search(self._received)):
             self._read(deadline, command)
-        output, self._received = self._received[: found.start()], self._received[found.end() + 1 :]
+        output, self._received = self._received[: found.start()], self._received[found.end() :]
         status = int(found[1])
         if check and status != 0:
             raise GuestError(f"{self.name}: {command}: status {status}\n{output}")
@@ -145,8 +145,9 @@ class Guest:
         text = self.output(f"ip -4 -o address show dev {device}")
         return re.search(r"inet (\S+)/", text)[1]
 
-    def ping(self, address, seconds=3):
-        return self.succeeds(f"ping -c 1 -w {seconds} {address}")
+    def ping(self, address, tries=3):
+        """Whether one of a few echo requests is answered within its second."""
+        return any(self.succeeds(f"ping -c 1 -W 1 {address}") for _ in range(tries))
 
     def resolve(self, name):
         """The name's addresses, by the servers that DHCP gave."""

@@ -76,10 +76,10 @@ class Machine(Namespace):
     def address(self):
         return self.lease["ip"]
 
-    def ping(self, address, timeout=3):
-        """Whether one of a few echo requests is answered."""
-        argv = ["busybox", "ping", "-A", "-c", "1", "-w", str(timeout), address]
-        return self.run(*argv, check=False, timeout=timeout + 5).returncode == 0
+    def ping(self, address, tries=3):
+        """Whether one of a few echo requests is answered within its second."""
+        argv = ["busybox", "ping", "-c", "1", "-W", "1", address]
+        return any(self.run(*argv, check=False).returncode == 0 for _ in range(tries))
 
     def resolve(self, name, server=None):
         """The addresses of a name, IPv4 and IPv6, by the servers that DHCP gave."""
