@@ -86,10 +86,14 @@ static int make_device(struct attach_job *self)
 	if (result < 0)
 		return error_set(&self->error, ERROR_INTERNAL, "cannot join %s to bridge %s: %s",
 				 self->name, self->bridge, strerror(-result));
-	if (self->named && tap_keep_for(self->fds->tap[0], self->owner, &self->error) < 0)
-		return -1;
-	if (self->vhost)
+	if (self->named) {
+		if (tap_keep_for(self->fds->tap[0], self->owner, &self->error) < 0)
+			return -1;
+		/* Who opens it by name finds it busy while one of these is open. */
+		tap_close(self->fds);
+	} else if (self->vhost) {
 		tap_open_vhost(self->fds);
+	}
 	return 0;
 }
 
