@@ -309,7 +309,8 @@ static void write_source(FILE *out, const char *line, size_t length, size_t colu
 
 char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source)
 {
-	struct cursor cursor = { errors->text, errors->text + errors->text_length, 1 };
+	const char *text_end = errors->text ? errors->text + errors->text_length : NULL;
+	struct cursor cursor = { errors->text, text_end, 1 };
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
