@@ -406,6 +406,7 @@ void platform_network_create(struct network *network)
 	struct wish wish;
 
 	load_wish(network, &kept, &wish);
+	log_debug(config->name, "asks vmnet for it");
 	dispatch_async(vmnet_queue, ^{
 		struct network_addresses addresses = { 0 };
 		struct error error = { 0 };

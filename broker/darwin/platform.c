@@ -26,6 +26,9 @@
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
+/* How long the first client may take to connect. */
+#define START_SECONDS 5
+
 struct darwin_platform darwin_platform;
 
 const struct options platform_defaults = {
@@ -126,11 +129,14 @@ static void on_reload_signal(void)
 
 /* Idling */
 
-static void start_idle_timer(void)
+/* least: seconds that it takes anyway. */
+static void start_idle_timer(int least)
 {
-	int64_t delay = darwin_platform.options->idle_exit >= 0 ? darwin_platform.options->idle_exit
-								: platform_defaults.idle_exit;
+	int given = darwin_platform.options->idle_exit;
+	int64_t delay = given >= 0 ? given : platform_defaults.idle_exit;
 
+	if (delay < least)
+		delay = least;
 	dispatch_source_set_timer(idle_timer,
 				  dispatch_time(DISPATCH_TIME_NOW, delay * (int64_t)NSEC_PER_SEC),
 				  DISPATCH_TIME_FOREVER, NSEC_PER_SEC / 10);
@@ -151,7 +157,7 @@ void platform_idle(void)
 	if (stopping)
 		leave_if_done();
 	else
-		start_idle_timer();
+		start_idle_timer(0);
 }
 
 /* Starting */
@@ -207,7 +213,8 @@ int platform_run(struct broker *broker, const struct options *options)
 	}
 	if (networks_start() < 0 || xpc_start() < 0)
 		goto out;
-	start_idle_timer();
+	/* A message had the broker started, and is on its way. */
+	start_idle_timer(START_SECONDS);
 	log_info(NULL, "ready");
 	CFRunLoopRun();
 	log_info(NULL, "stopped");

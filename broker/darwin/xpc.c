@@ -42,11 +42,6 @@ struct peer {
 	atomic_uint unsent_events;
 };
 
-struct request {
-	const struct command *command;
-	const char *network; /* NULL where the command takes none */
-};
-
 struct command {
 	const char *name;
 	bool takes_network;
@@ -299,29 +294,32 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* A key that is missing, or of another type than string, reads as NULL. */
-static int request_read(xpc_object_t message, struct request *request, struct error *error)
+/*
+ * What a message asks for; NULL with error when it is malformed. A key that is
+ * missing, or of another type than string, reads as NULL.
+ * network: gets the name of the network, or NULL where the command takes none.
+ */
+static const struct command *request_read(xpc_object_t message, const char **network,
+					  struct error *error)
 {
-	const char *command = xpc_dictionary_get_string(message, KEY_COMMAND);
+	const char *name = xpc_dictionary_get_string(message, KEY_COMMAND);
+	const struct command *command = name ? command_find(name) : NULL;
 
-	*request = (struct request){ 0 };
-	if (!command)
-		return error_set(error, ERROR_INVALID_PARAMETER,
-				 "a request needs the string \"" KEY_COMMAND "\"");
-	request->command = command_find(command);
-	if (!request->command)
-		return error_set(error, ERROR_INVALID_PARAMETER, "no command \"%s\" is known",
-				 command);
-	if (!request->command->takes_network)
-		return 0;
-	request->network = xpc_dictionary_get_string(message, KEY_NETWORK_NAME);
-	if (!request->network)
-		return error_set(error, ERROR_INVALID_PARAMETER,
-				 "\"%s\" needs the string \"" KEY_NETWORK_NAME "\"", command);
-	if (!network_name_is_valid(request->network))
-		return error_set(error, ERROR_INVALID_PARAMETER, "\"%s\" is not a network's name",
-				 request->network);
-	return 0;
+	*network = xpc_dictionary_get_string(message, KEY_NETWORK_NAME);
+	if (!name)
+		error_set(error, ERROR_INVALID_PARAMETER,
+			  "a request needs the string \"" KEY_COMMAND "\"");
+	else if (!command)
+		error_set(error, ERROR_INVALID_PARAMETER, "no command \"%s\" is known", name);
+	else if (command->takes_network && !*network)
+		error_set(error, ERROR_INVALID_PARAMETER,
+			  "\"%s\" needs the string \"" KEY_NETWORK_NAME "\"", name);
+	else if (command->takes_network && !network_name_is_valid(*network))
+		error_set(error, ERROR_INVALID_PARAMETER, "\"%s\" is not a network's name",
+			  *network);
+	else
+		return command;
+	return NULL;
 }
 
 /* Credentials */
@@ -417,7 +415,8 @@ static void peer_gone(struct peer *peer)
 
 static void on_message(struct peer *peer, xpc_object_t message)
 {
-	struct request request;
+	const struct command *command = NULL;
+	const char *network;
 	struct error error;
 
 	/* NULL when the sender wants no reply: what it asks for is done all the same. */
@@ -425,11 +424,12 @@ static void on_message(struct peer *peer, xpc_object_t message)
 	peer->reply_wanted = peer->reply != NULL;
 	if (!peer->reply)
 		peer->reply = xpc_dictionary_create(NULL, NULL, 0);
-	if ((!peer->client && peer_join(peer, &error) < 0) ||
-	    request_read(message, &request, &error) < 0)
-		answer(peer, &error);
+	if (peer->client || peer_join(peer, &error) == 0)
+		command = request_read(message, &network, &error);
+	if (command)
+		command->run(peer, network);
 	else
-		request.command->run(peer, request.network);
+		answer(peer, &error);
 	if (peer->reply) {
 		peer->suspended = true;
 		xpc_connection_suspend(peer->connection);

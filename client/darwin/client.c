@@ -66,7 +66,8 @@ const char *vmnet_broker_error(const struct vmnet_broker *broker)
 static vmnet_broker_return_t failed(struct vmnet_broker *broker, vmnet_broker_return_t status,
 				    const char *network)
 {
-	return vmnet_broker_failed(&broker->error, status, network);
+	(void)vmnet_broker_failed(&broker->error, status, network);
+	return status;
 }
 
 /* Connections */
