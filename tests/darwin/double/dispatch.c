@@ -59,6 +59,7 @@ static struct dispatch_queue_s main_queue = {
 	.is_main = true,
 };
 static pthread_cond_t main_queue_changed = PTHREAD_COND_INITIALIZER;
+static unsigned int queue_threads;
 
 static struct watch signal_watch;
 static int signal_pipe[2] = { -1, -1 };
@@ -142,9 +143,15 @@ static void *queue_thread(void *argument)
 		lock();
 	}
 	queue->running = false;
-	unlock();
 	object_release(queue);
+	queue_threads--;
+	unlock();
 	return NULL;
+}
+
+unsigned int queues_at_work(void)
+{
+	return queue_threads;
 }
 
 static void queue_start(dispatch_queue_t queue)
@@ -159,6 +166,7 @@ static void queue_start(dispatch_queue_t queue)
 	if (queue->running)
 		return;
 	queue->running = true;
+	queue_threads++;
 	object_retain(queue);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);

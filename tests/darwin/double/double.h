@@ -111,6 +111,7 @@ uint64_t now(void);
 dispatch_queue_t queue_private(void);
 void queue_main_run(const bool *stop);
 void queue_main_wake(void);
+unsigned int queues_at_work(void); /* but the main queue; locked */
 
 /* xpc_object.c */
 

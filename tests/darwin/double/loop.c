@@ -160,4 +160,6 @@ void loop_remove(struct watch *watch)
 		}
 	}
 	unlock();
+	/* A socket that is waited for is not closed before that ends. */
+	loop_wake();
 }

@@ -18,8 +18,7 @@ static struct object *counted(CFTypeRef pointer, const char *call)
 
 	if (!object)
 		misuse("%s: NULL", call);
-	if (object->magic == OBJECT_MAGIC && object->kind != OBJECT_VMNET_CONFIGURATION &&
-	    object->kind != OBJECT_VMNET_NETWORK)
+	if (object->kind != OBJECT_VMNET_CONFIGURATION && object->kind != OBJECT_VMNET_NETWORK)
 		misuse("%s: an object that is none of CoreFoundation's", call);
 	return object;
 }

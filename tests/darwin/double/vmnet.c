@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static vmnet_return_t told_to_refuse(const char *call)
 
 	(void)snprintf(name, sizeof(name), "hold-%s", call);
 	while (access(world_path(name), F_OK) == 0)
-		(void)usleep(2000);
+		(void)poll(NULL, 0, 2);
 	(void)snprintf(name, sizeof(name), "refuse-%s", call);
 	file = fopen(world_path(name), "re");
 	if (!file)

@@ -278,6 +278,17 @@ size_t xpc_dictionary_get_count(xpc_object_t dictionary)
 	return checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_get_count")->n_entries;
 }
 
+bool xpc_dictionary_apply(xpc_object_t dictionary, xpc_dictionary_applier_t applier)
+{
+	const struct value *value =
+		checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_apply");
+
+	for (size_t i = 0; i < value->n_entries; i++)
+		if (!applier(value->entries[i].key, value->entries[i].value))
+			return false;
+	return true;
+}
+
 void xpc_dictionary_set_value(xpc_object_t dictionary, const char *key, xpc_object_t value)
 {
 	struct value *container =

@@ -14,6 +14,7 @@ typedef const struct _xpc_type_s *xpc_type_t;
 typedef void *xpc_object_t;
 typedef struct _xpc_connection_s *xpc_connection_t;
 typedef void (^xpc_handler_t)(xpc_object_t object);
+typedef bool (^xpc_dictionary_applier_t)(const char *key, xpc_object_t value);
 typedef void (*xpc_finalizer_t)(void *value);
 
 extern const struct _xpc_type_s _xpc_type_array;
@@ -74,6 +75,7 @@ xpc_object_t xpc_dictionary_create(const char *const *keys, const xpc_object_t *
 				   size_t count);
 xpc_object_t xpc_dictionary_create_reply(xpc_object_t original);
 size_t xpc_dictionary_get_count(xpc_object_t dictionary);
+bool xpc_dictionary_apply(xpc_object_t dictionary, xpc_dictionary_applier_t applier);
 void xpc_dictionary_set_value(xpc_object_t dictionary, const char *key, xpc_object_t value);
 void xpc_dictionary_set_string(xpc_object_t dictionary, const char *key, const char *value);
 void xpc_dictionary_set_int64(xpc_object_t dictionary, const char *key, int64_t value);

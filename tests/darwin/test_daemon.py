@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon on macOS: signals, configuration, who is allowed, the log."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from support.wait import wait_for
+from world import INVALID_REQUEST, NOT_ALLOWED, NOT_FOUND, SERVICE, SUCCESS, USER_UID
+
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_broker_that_is_not_used_stops(mac, number):
+    client = mac.wire()
+    client.call(command="list")
+    broker = mac.broker
+    broker.send_signal(number)
+    mac.launchd.wait_for_end(broker)
+    assert client.event() == "INTERRUPTED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_networks_in_use_keep_the_broker(mac, number):
+    one, two = mac.wire(), mac.wire()
+    one.acquire("shared")
+    two.acquire("shared")
+    broker = mac.broker
+    broker.send_signal(number)
+    mac.wait_for_log(
+        rf'warning: network "default": asked to stop, but it is used by wire \(pid {two.pid}, '
+        rf"uid {USER_UID}\), wire \(pid {one.pid}, uid {USER_UID}\); the broker stops when they "
+        "are done, or when asked again"
+    )
+    # It serves as before,
+    assert "error" not in mac.wire().acquire("host")
+    assert one.join() == "192.168.64.0"
+    # until it is asked again.
+    broker.send_signal(number)
+    mac.launchd.wait_for_end(broker)
+    assert one.event() == "INTERRUPTED"
+    assert mac.networks() == []
+    assert mac.transactions() == 0
+    assert mac.log().endswith("vmnet-broker: info: stopped\n")
+
+
+@pytest.mark.parametrize("end", ["release", "kill"])
+def test_a_broker_asked_to_stop_does_so_after_the_last_hold(mac, end):
+    client = mac.wire()
+    client.acquire("shared")
+    broker = mac.broker
+    broker.terminate()
+    mac.wait_for_log("asked to stop")
+    if end == "release":
+        client.post(command="release", network_name="shared")
+    else:
+        client.kill()
+    mac.launchd.wait_for_end(broker)
+    assert mac.networks() == []
+
+
+def test_stop_while_a_network_is_made(mac):
+    mac.hold("network_create")
+    client = mac.wire()
+    client.start(command="acquire", network_name="default")
+    mac.wait_for_log("asks vmnet for it")
+    broker = mac.broker
+    broker.terminate()
+    mac.wait_for_log("asked to stop")
+    broker.terminate()
+    mac.let_go("network_create")
+    mac.launchd.wait_for_end(broker)
+    assert client.reply() == "INTERRUPTED"
+    assert mac.networks() == []
+
+
+# The configuration
+
+
+def test_reload(world):
+    world.configure({"lab": {"mode": "shared", "subnet": "10.1.2.0/24"}})
+    world.bootstrap()
+    client = world.library()
+    client.succeed("connect")
+    client.acquire("lab")
+    world.configure({"lab": {"mode": "shared", "subnet": "10.1.3.0/24"}, "new": {"mode": "host"}})
+    world.broker.send_signal(signal.SIGHUP)
+    world.wait_for_log('network "new": added to the configuration')
+    # What is active keeps what it has until its end.
+    network = client.acquire("lab")
+    assert (network["subnet"], network["changed"]) == ("10.1.2.0/24", "1")
+    client.succeed("release", "lab")
+    assert client.acquire("lab")["subnet"] == "10.1.3.0/24"
+    assert client.acquire("new")["mode"] == "1"
+
+
+def test_reload_by_a_client(world):
+    world.configure({"lab": {"mode": "shared"}})
+    world.bootstrap()
+    user, root = world.library(), world.library(uid=0)
+    user.succeed("connect")
+    root.succeed("connect")
+    assert user.call("reload")[0] == NOT_ALLOWED
+    world.configure({"new": {"mode": "shared"}})
+    root.succeed("reload")
+    assert user.succeed("list") == "new:inactive"
+    world.configure({"broken": {"mode": "nonsense"}})
+    status, sentence = root.call("reload")
+    assert status == INVALID_REQUEST
+    assert world.config_path in sentence and '"broken"' in sentence
+    # Nothing has changed.
+    assert user.succeed("list") == "new:inactive"
+    assert user.call("acquire", "lab")[0] == NOT_FOUND
+
+
+def expect_failure(world):
+    """The broker does not start; the client waits for one that does."""
+    ((pid, status),) = wait_for(lambda: world.launchd.statuses)
+    assert status == 1
+    world.launchd.expected.add(pid)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [("mode", "bridged"), ("isolated", True), ("max_interfaces", 7)],
+)
+def test_what_macos_has_not_is_an_error_that_says_so(world, key, value):
+    network = {"mode": "shared", "external_interface": "en0", key: value}
+    world.configure({"lab": network})
+    world.bootstrap()
+    client = world.wire()
+    client.start(command="list")
+    world.wait_for_log(f'network "lab": .*"{key}".*macOS')
+    expect_failure(world)
+
+
+def test_a_file_of_another_user_is_refused(world):
+    world.configure({"lab": {"mode": "shared"}})
+    os.chown(world.config_path, USER_UID, USER_UID)
+    world.bootstrap()
+    client = world.wire()
+    client.start(command="list")
+    world.wait_for_log("owned by")
+    expect_failure(world)
+
+
+# Who is allowed
+
+
+@pytest.fixture
+def groups(directory):
+    """The system's file of groups, with one that "nobody" is a member of."""
+    path = os.path.join(directory, "group")
+    with open("/etc/group", encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{text}vmnet-lab:x:7777:games,nobody\n")
+    subprocess.run(["mount", "--bind", path, "/etc/group"], check=True)
+    yield
+    subprocess.run(["umount", "/etc/group"], check=True)
+
+
+def test_allow(world, groups):
+    world.configure(
+        {
+            "by-user": {"mode": "host", "allow": {"users": ["games"]}},
+            "by-group": {"mode": "host", "allow": {"groups": ["vmnet-lab"]}},
+            "by-primary": {"mode": "host", "allow": {"groups": [str(USER_UID)]}},
+            "by-none": {"mode": "host", "allow": {"users": [], "groups": []}},
+        }
+    )
+    world.bootstrap()
+    expected = {
+        5: {"by-user", "by-group"},  # games
+        65534: {"by-group"},  # nobody
+        USER_UID: {"by-primary"},  # in no file of users
+        0: {"by-user", "by-group", "by-primary", "by-none"},
+    }
+    for uid, names in expected.items():
+        client = world.library(uid=uid)
+        client.succeed("connect")
+        listed = {word.split(":")[0] for word in client.succeed("list").split()}
+        assert listed == names, uid
+        for name in ("by-user", "by-group", "by-primary", "by-none"):
+            status, _ = client.call("acquire", name)
+            assert status == (SUCCESS if name in names else NOT_ALLOWED), (uid, name)
+
+
+# The log
+
+
+def test_the_unified_log_has_what_standard_error_has(mac):
+    client = mac.wire()
+    client.acquire("shared")
+    with open(mac.path("log"), encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    assert f'{SERVICE} 00 network "default": created' in lines
+    assert f"{SERVICE} 00 ready" in lines
+    mac.refuse("network_create")
+    client.acquire("host")
+    with open(mac.path("log"), encoding="utf-8") as file:
+        assert f'{SERVICE} 10 network "host": cannot be created: ' in file.read()
+
+
+def test_a_client_that_takes_no_events_is_disconnected(mac):
+    watcher, client = mac.wire(), mac.wire()
+    watcher.call(command="monitor")
+    client.acquire("host")
+    watcher.process.send_signal(signal.SIGSTOP)
+    while f"pid {watcher.pid}) takes none of its events" not in mac.log():
+        for _ in range(50):
+            client.post(command="acquire", network_name="default")
+            client.post(command="release", network_name="default")
+        client.call(command="list")
+    # Nobody else notices.
+    assert client.acquire("host")["info"]["clients"] == 1
+    watcher.process.send_signal(signal.SIGCONT)
+    while watcher.event() != "INTERRUPTED":
+        pass

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vmnetctl and the examples on macOS, as their users run them."""
+
+import json
+import signal
+import subprocess
+
+from support.wait import wait_for
+from world import SERVICE, USER_UID
+
+VMNETCTL = "vmnetctl/vmnetctl"
+
+
+def start(world, *argv):
+    """Starts a program of the build, as a user."""
+    return subprocess.Popen(
+        [world.program(argv[0]), *argv[1:]],
+        env=world.environment,
+        user=USER_UID,
+        group=USER_UID,
+        extra_groups=[],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def interrupt(process):
+    """Ctrl-C, and what the program says until its end."""
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert "Sanitizer" not in errors and "double:" not in errors, errors
+    return process.returncode, output, errors
+
+
+def test_networks(mac):
+    client = mac.wire()
+    client.acquire("default")
+    output = json.loads(mac.run(VMNETCTL, "networks", "--json").stdout)
+    networks = output["networks"] if isinstance(output, dict) else output
+    assert [(n["name"], n["active"]) for n in networks] == [("default", True), ("host", False)]
+    assert "192.168.64.0/24" in mac.run(VMNETCTL, "networks").stdout
+
+
+def test_inspect(mac):
+    client = mac.wire()
+    client.acquire("shared")
+    assert f"{client.pid}" in mac.run(VMNETCTL, "inspect", "default").stdout
+
+
+def test_hold(mac):
+    process = start(mac, VMNETCTL, "hold", "default", "host")
+    mac.wait_for_networks(2)
+    interrupt(process)
+    mac.wait_for_networks(0)
+
+
+def test_run(mac):
+    process = start(mac, VMNETCTL, "run", "--network", "shared", "--", "sleep", "100")
+    mac.wait_for_networks(1)
+    inspection = mac.run(VMNETCTL, "inspect", "default").stdout
+    assert "vmnetctl" in inspection
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    mac.wait_for_networks(0)
+    assert mac.run(VMNETCTL, "run", "--network", "host", "--", "false", check=False).returncode == 1
+
+
+def test_reload(mac):
+    mac.configure({"lab": {"mode": "host"}})
+    client = mac.wire()
+    client.call(command="list")
+    mac.configure({"new": {"mode": "host"}})
+    denied = mac.run(VMNETCTL, "reload", check=False)
+    assert denied.returncode == 1 and "root" in denied.stderr
+    mac.run(VMNETCTL, "reload", uid=0)
+    assert "new" in mac.run(VMNETCTL, "networks").stdout
+
+
+def test_without_a_service(world):
+    done = world.run(VMNETCTL, "networks", check=False)
+    assert done.returncode == 1
+    assert f"launchd knows no service {SERVICE}" in done.stderr
+
+
+def test_the_example_with_the_library(mac):
+    process = start(mac, "examples/client", "shared")
+    mac.wait_for_networks(1)
+    assert process.stdout.readline() == (
+        "network default, subnet 192.168.64.0/24, the host is 192.168.64.1\n"
+    )
+    process.kill()
+    process.communicate()
+    mac.wait_for_networks(0)
+
+
+def test_the_example_without_the_library(mac):
+    process = start(mac, "examples/client-xpc", "shared")
+    mac.wait_for_networks(1)
+    assert process.stdout.readline() == "MAC address 52:54:00:00:00:01, MTU 1500\n"
+    status, _, errors = interrupt(process)
+    assert (status, errors) == (0, "")
+    mac.wait_for_networks(0)
+
+
+def test_the_example_without_the_library_tells_what_is_wrong(world):
+    done = world.run("examples/client-xpc", "shared", check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{SERVICE}: no broker answers; is it installed?\n"
+    world.bootstrap()
+    done = world.run("examples/client-xpc", "nonsense", check=False)
+    assert done.returncode == 1
+    assert done.stderr == 'network "nonsense": the broker says error 5\n'
+    wait_for(lambda: world.transactions() == 0)
