@@ -30,11 +30,13 @@ LOGS = "build-check/check"
 SANITIZED = "build-check"
 PLAIN = "build-plain"
 FUZZED = "build-fuzz"
+DOUBLE = "build-double"
 SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 BUILDS = {
     SANITIZED: ("gcc", ["-Dwerror=true", *SANITIZERS]),
     PLAIN: ("gcc", ["-Dwerror=true"]),
     FUZZED: ("clang", ["-Dwerror=true", "-Dfuzz=true", "-Db_lto=false", *SANITIZERS]),
+    DOUBLE: ("clang", ["-Dwerror=true", "-Ddouble=true", *SANITIZERS]),
 }
 VALGRIND = "valgrind --quiet --error-exitcode=99 --leak-check=no"
 
@@ -199,10 +201,10 @@ def meson_test(log, directory, suite, valgrind=False):
     return result
 
 
-def pytest(log, *paths):
+def pytest(log, *paths, build=SANITIZED):
     report = f"{LOGS}/{os.path.basename(paths[0])}.xml"
     status, _ = log.run(
-        "/usr/bin/python3", "tests/pytest", f"--build={SANITIZED}", f"--junitxml={report}", *paths
+        "/usr/bin/python3", "tests/pytest", f"--build={build}", f"--junitxml={report}", *paths
     )
     result = junit(report)
     if status not in (0, 5) and not result.failed:
@@ -236,7 +238,7 @@ def stage(function):
 
 @stage
 def build(checks, log):
-    """gcc with sanitizers, gcc without, clang with the fuzz targets; warnings are errors"""
+    """gcc with sanitizers, gcc without, clang with fuzz targets, clang with the macOS sources"""
     result = Result()
     for directory in BUILDS:
         try:
@@ -274,8 +276,8 @@ def machines(checks, log):
 @stage
 def darwin(checks, log):
     """the macOS sources as real processes, on a double of the system's libraries"""
-    checks.build(SANITIZED, log)
-    return meson_test(log, SANITIZED, "darwin")
+    checks.build(DOUBLE, log)
+    return pytest(log, "tests/darwin", build=DOUBLE)
 
 
 @stage
@@ -398,13 +400,22 @@ def format(checks, log):
 @stage
 def tidy(checks, log):
     """clang-tidy"""
-    checks.build(FUZZED, log)
-    with open(f"{FUZZED}/compile_commands.json", encoding="utf-8") as file:
-        compiled = file.read()
     # Unit tests run, under two checkers of memory; the analyser does not know their assertions.
     files = set(checks.files("*.c")) - set(checks.files("tests/unit/*", "tests/darwin/*"))
-    files = sorted(file for file in files if f"../{file}" in compiled)
-    return each_file(log, files, "clang-tidy", "--quiet", "--warnings-as-errors=*", f"-p={FUZZED}")
+    result = Result()
+    for directory in (FUZZED, DOUBLE):
+        checks.build(directory, log)
+        with open(f"{directory}/compile_commands.json", encoding="utf-8") as file:
+            compiled = file.read()
+        found = sorted(file for file in files if f"../{file}" in compiled)
+        files -= set(found)
+        tidied = each_file(
+            log, found, "clang-tidy", "--quiet", "--warnings-as-errors=*", f"-p={directory}"
+        )
+        result.passed += tidied.passed
+        result.failed += tidied.failed
+        result.notes += tidied.notes
+    return result
 
 
 @stage
