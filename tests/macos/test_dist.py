@@ -32,7 +32,12 @@ def test_macos_archive(release):
         assert (member.uid, member.gid) == (0, 0), member.name
         assert member.issym() or not member.mode & 0o022, member.name
     names = [member.name.partition("/")[2] for member in members]
-    for name in ("vmnet-broker/vmnet-broker", "vmnet-broker/bin/vmnetctl", "networks.json"):
+    for name in (
+        "networks.json",
+        "vmnet-broker/bin/vmnetctl",
+        "vmnet-broker/share/man/man1/vmnetctl.1",
+        "vmnet-broker/vmnet-broker",
+    ):
         assert name in names
 
 

@@ -337,6 +337,19 @@ def test_every_step_can_fail(mac, installed):
     assert change > 10
 
 
+def test_undoing_fails_too(mac):
+    """What cannot be put back is not thrown away."""
+    assert mac.install().returncode == 0
+    (mac.root / FOLDER / "mine").write_text("precious")
+    mac.forget_calls()
+    mac.pretend("fail-from", "5\n")
+    done = mac.install()
+    assert done.returncode == 1
+    assert f"cannot undo: put_away /{FOLDER}\n" in done.stderr
+    (kept,) = (mac.root / "Library/Application Support").glob("vmnet-broker.*/kept/*/mine")
+    assert f"is in /{kept.parents[1].relative_to(mac.root)}\n" in done.stderr
+
+
 def test_broker_that_does_not_answer(mac):
     assert mac.install().returncode == 0
     before = mac.files()
@@ -361,6 +374,16 @@ def test_uninstall(mac):
     assert mac.uninstall("--purge").returncode == 0
     assert mac.files() == before
     assert mac.uninstall("--purge").returncode == 0
+
+
+def test_uninstall_from_a_folder_in_others_hands(mac):
+    """What is installed there is not run."""
+    assert mac.install().returncode == 0
+    use(mac)
+    os.chmod(mac.root / FOLDER, 0o777)
+    done = mac.uninstall()
+    assert done.returncode == 1
+    assert f"others than root can write /{FOLDER}" in done.stderr
 
 
 def test_uninstall_by_what_is_installed(mac):
