@@ -274,6 +274,17 @@ def machines(checks, log):
 
 
 @stage
+def torture(checks, log):
+    """machines that go on undisturbed for a minute while everything around them breaks"""
+    checks.build(SANITIZED, log)
+    status, output = log.run("tests/torture.py", f"--build={SANITIZED}", "--seconds=60")
+    result = Result()
+    result.add(status == 0, "\n".join(re.findall(r"^FAILED: .*", output, re.MULTILINE)))
+    result.notes += re.findall(r"^(?:broker killed|packets lost): \d+", output, re.MULTILINE)
+    return result
+
+
+@stage
 def darwin(checks, log):
     """the macOS sources as real processes, on a double of the system's libraries"""
     checks.build(DOUBLE, log)
