@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vmnetctl against the real broker: what it prints, what it returns, what its commands get."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from support.wait import wait_for
+
+USER = 1234
+SOURCE = pathlib.Path(__file__).parents[2]
+
+
+class Running:
+    """vmnetctl while it runs: its output is read as it comes, both streams in one."""
+
+    def __init__(self, broker, *argv, uid=USER, **options):
+        options.setdefault("env", broker.environment())
+        self.path = os.path.join(broker.host.directory, "output")
+        with open(self.path, "wb") as output:
+            self.process = broker.host.popen(
+                broker.host.program("vmnetctl/vmnetctl"),
+                *argv,
+                uid=uid,
+                stdout=output,
+                stderr=output,
+                **options,
+            )
+
+    def output(self):
+        return pathlib.Path(self.path).read_text(encoding="utf-8")
+
+    def wait_for_output(self, pattern):
+        """Waits until the output has what the pattern says; returns the match."""
+        return wait_for(
+            lambda: re.search(pattern, self.output(), re.MULTILINE),
+            what=lambda: f"{pattern!r} in:\n{self.output()}",
+        )
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def wait(self):
+        return self.process.wait(timeout=15)
+
+
+def fails(done, status=1):
+    """What a command that has to fail says on standard error, without the tool's name."""
+    assert done.returncode == status, f"status {done.returncode}: {done.stdout}{done.stderr}"
+    assert done.stderr.startswith("vmnetctl: ")
+    return done.stderr.removeprefix("vmnetctl: ")
+
+
+def run(broker, *argv, **options):
+    """Runs a command on "default" and does not mind its status."""
+    return broker.vmnetctl("run", "--network", "default", *argv, check=False, **options)
+
+
+def test_networks(broker):
+    lines = broker.vmnetctl("networks").stdout.splitlines()
+    assert lines[0].split() == [
+        *("NETWORK", "MODE", "STATE", "SUBNET", "PREFIX", "CLIENTS", "INTERFACES", "DESCRIPTION")
+    ]
+    assert lines[1].split()[:7] == ["default", "shared", "inactive", "-", "-", "0", "0"]
+    assert lines[2].split()[:7] == ["host", "host", "inactive", "-", "-", "0", "0"]
+    assert lines[3:] == ["", "No network is held."]
+    for line in lines[1:3]:
+        assert line.index("inactive") == lines[0].index("STATE")
+
+    client = broker.client(uid=USER)
+    client.acquire("default")
+    lines = broker.vmnetctl("networks").stdout.splitlines()
+    assert lines[1].split()[:4] == ["default", "shared", "active", "192.168.64.0/24"]
+    assert len(lines) == 3
+
+
+@pytest.mark.broker(config={})
+def test_no_networks(broker):
+    assert broker.vmnetctl("networks").stdout == "There is no network that you may acquire.\n"
+
+
+def without_null(value):
+    """Varlink leaves out what is null."""
+    if isinstance(value, dict):
+        return {key: without_null(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_null(inner) for inner in value]
+    return value
+
+
+def test_json_is_what_the_broker_said(broker):
+    client = broker.client(uid=USER)
+    client.acquire("default")
+    client.attach("default").close()
+    networks = json.loads(broker.vmnetctl("networks", "--json").stdout)
+    assert without_null(networks) == without_null(client.call("ListNetworks"))
+    inspection = json.loads(broker.vmnetctl("inspect", "--json", "default").stdout)
+    assert without_null(inspection) == without_null(client.inspect("default"))
+
+
+def test_inspect(broker):
+    client = broker.client(uid=USER)
+    client.acquire("default")
+    with client.attach("default", mac_address="52:54:00:12:34:56") as attachment:
+        output = broker.vmnetctl("inspect", "default").stdout
+        assert re.search(rf"^{attachment.name} +52:54:00:12:34:56$", output, re.MULTILINE)
+    assert re.search(rf"^{os.getpid()} +{USER} +\S", output, re.MULTILINE)
+    assert re.search(r"^Subnet: +192\.168\.64\.0/24$", output, re.MULTILINE)
+    assert "Nobody holds it." in broker.vmnetctl("inspect", "host").stdout
+
+
+def test_a_command_cannot_write_to_the_terminal(broker):
+    def work(client):
+        with open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write("\033[2Jevil\n")
+        return client.acquire("default")
+
+    broker.client_process(work, uid=0)
+    for argv in (("inspect", "default"), ("inspect", "default", "--json")):
+        assert "\033" not in broker.vmnetctl(*argv).stdout
+
+
+@pytest.mark.broker(
+    config={"lab": {"mode": "host", "allow": {"users": ["root"]}}, "open": {"mode": "host"}}
+)
+def test_refusals_say_why(broker):
+    assert '"nosuch"' in fails(broker.vmnetctl("inspect", "nosuch", check=False))
+    assert '"lab"' in fails(broker.vmnetctl("hold", "open", "lab", uid=USER, check=False))
+    assert '"a b"' in fails(broker.vmnetctl("hold", "a b", check=False))
+    networks = json.loads(broker.vmnetctl("networks", "--json", uid=USER).stdout)["networks"]
+    assert [network["name"] for network in networks] == ["open"]
+
+
+def test_hold_until_interrupted(broker):
+    held = Running(broker, "hold", "default", "host")
+    held.wait_for_output("^Held until interrupted.$")
+    assert re.search(r"^default +192\.168\.64\.0/24 +192\.168\.64\.1 ", held.output(), re.M)
+    networks = broker.client().networks()
+    assert networks["default"]["clients"] == networks["host"]["clients"] == 1
+    held.send(signal.SIGINT)
+    assert held.wait() == 0
+    assert held.output().endswith("Released.\n")
+    broker.wait_until_clean()
+
+
+def test_hold_ends_with_the_broker(broker):
+    held = Running(broker, "hold", "default")
+    held.wait_for_output("^Held until interrupted.$")
+    broker.restart()
+    assert held.wait() == 1
+    assert held.output().endswith(
+        "vmnetctl: the broker has gone, and what was held is held no longer\n"
+    )
+
+
+def test_run_returns_what_the_command_returns(broker):
+    assert run(broker, "--", "true").returncode == 0
+    assert run(broker, "sh", "-c", "exit 7").returncode == 7
+    assert run(broker, "--", "sh", "-c", "exit 2").stderr == ""
+    assert run(broker, "--", "sh", "-c", "kill -USR2 $$").returncode == 128 + signal.SIGUSR2
+    # A folder of the path that one may not enter would make it a refusal.
+    environment = {**broker.environment(), "PATH": "/usr/bin:/bin"}
+    assert "nosuch: No such file" in fails(run(broker, "--", "nosuch", env=environment), 127)
+    assert "/etc/passwd: Permission" in fails(run(broker, "--", "/etc/passwd"), 126)
+    assert '"nosuch"' in fails(
+        broker.vmnetctl("run", "--network", "nosuch", "true", check=False), 125
+    )
+    broker.wait_until_clean()
+
+
+# Prints "NUMBER TARGET" for each descriptor that it got; the one for the folder is gone by then.
+DESCRIPTORS = """
+import os
+for number in os.listdir("/proc/self/fd"):
+    if os.path.exists(f"/proc/self/fd/{number}"):
+        print(number, os.readlink(f"/proc/self/fd/{number}"))
+"""
+
+
+def test_the_command_inherits_its_interface_and_nothing_else(broker):
+    reader, writer = os.pipe()
+    done = run(
+        broker,
+        *("--queues", "2", "--", sys.executable, "-c", DESCRIPTORS, "{fds}"),
+        pass_fds=[reader, writer],
+    )
+    os.close(reader)
+    os.close(writer)
+    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    tun = [number for number, target in lines.items() if target.endswith("tun")]
+    assert len(tun) == 2
+    assert set(lines) == {"0", "1", "2", *tun}
+
+
+def test_the_words_in_the_command(broker):
+    done = broker.vmnetctl(
+        *("run", "--mac", "52:54:00:00:00:0a", "--network", "default", "--queues", "3"),
+        *("--network", "host", "--mac", "52:54:00:00:00:0b", "--", "echo"),
+        *("{fd}", "{fds}", "{fd:host}", "{mac}", "{mac:host}", "{ifname:default}", "{other}"),
+    )
+    fd, fds, host_fd, mac, host_mac, ifname, other = done.stdout.split()
+    assert fds.split(":")[0] == fd and len(fds.split(":")) == 3
+    assert host_fd not in fds.split(":")
+    assert mac == "52:54:00:00:00:0a" and host_mac == "52:54:00:00:00:0b"
+    assert ifname.startswith("vmt")
+    assert other == "{other}"
+
+
+def test_words_for_what_is_not_there(broker):
+    assert "add --vhost" in fails(run(broker, "--", "echo", "{vhostfd}"), 125)
+    assert "use {ifname}" in fails(run(broker, "--named", "--", "echo", "{fd}"), 125)
+    assert "--network lab" in fails(run(broker, "--", "echo", "{fd:lab}"), 125)
+
+
+def test_a_named_device_is_there_for_the_command(broker):
+    done = run(broker, "--named", "--", "ip", "-o", "link", "show", "dev", "{ifname}")
+    assert "master vmb-default" in done.stdout
+    wait_for(lambda: not any(link.startswith("vmt") for link in broker.host.links()))
+
+
+# Says which signals it gets, and ends with the second kind.
+COMMAND = """
+trap 'echo int' INT
+trap 'echo end; exit 3' TERM
+echo "ready $$"
+while :; do sleep 0.05; done
+"""
+
+
+def test_signals_are_sent_on(broker):
+    running = Running(broker, "run", "--network", "default", "--", "sh", "-c", COMMAND)
+    running.wait_for_output("^ready")
+    running.send(signal.SIGINT)
+    running.wait_for_output("^int$")
+    running.send(signal.SIGTERM)
+    assert running.wait() == 3
+    assert running.output().endswith("int\nend\n")
+
+
+def test_a_signal_of_the_terminal_comes_once(broker):
+    master, slave = pty.openpty()
+    running = Running(
+        broker,
+        *("run", "--network", "default", "--", "sh", "-c", COMMAND),
+        stdin=slave,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    running.wait_for_output("^ready")
+    os.write(master, b"\x03")
+    running.wait_for_output("^int$")
+    # What vmnetctl has from the terminal it has before this.
+    running.send(signal.SIGTERM)
+    assert running.wait() == 3
+    assert re.findall("^int$", running.output(), re.MULTILINE) == ["int"]
+    os.close(master)
+
+
+def test_an_ignored_signal_stays_ignored(broker):
+    running = Running(
+        broker,
+        *("run", "--network", "default", "--", "sh", "-c", COMMAND),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    running.wait_for_output("^ready")
+    running.send(signal.SIGHUP)
+    running.send(signal.SIGTERM)
+    assert running.wait() == 3
+
+
+def test_the_command_outlives_the_broker(broker):
+    running = Running(broker, "run", "--network", "default", "--", "sh", "-c", COMMAND)
+    running.wait_for_output("^ready")
+    broker.kill()
+    running.wait_for_output("^vmnetctl: the broker has gone; the machine keeps its network$")
+    broker.start()
+    assert broker.client().networks()["default"]["interfaces"] == 1
+    running.send(signal.SIGTERM)
+    assert running.wait() == 3
+
+
+def test_the_command_outlives_vmnetctl(broker):
+    running = Running(broker, "run", "--network", "default", "--", "sh", "-c", COMMAND)
+    pid = int(running.wait_for_output("^ready (.*)$")[1])
+    running.send(signal.SIGKILL)
+    running.wait()
+    client = broker.client()
+    wait_for(lambda: client.networks()["default"]["clients"] == 0)
+    assert client.networks()["default"]["interfaces"] == 1
+    os.kill(pid, signal.SIGTERM)
+
+
+def test_monitor(broker):
+    output = Running(broker, "monitor", "--json")
+    client = broker.client(uid=USER)
+
+    def heard():
+        client.acquire("host")
+        client.release("host")
+        return output.output()
+
+    wait_for(heard)
+    client.acquire("default")
+    output.wait_for_output('"client_acquired","network":"default"')
+    events = [json.loads(line) for line in output.output().splitlines()]
+    event = next(event for event in events if event["network"] == "default")
+    assert event["type"] == "network_created"
+    assert set(event) == {"type", "network", "client", "interface", "lease", "time"}
+    assert events == sorted(events, key=lambda event: event["time"])
+    broker.kill()
+    assert output.wait() == 1
+
+
+def test_monitor_for_people(broker):
+    output = Running(broker, "monitor")
+    client = broker.client(uid=USER)
+
+    def heard():
+        client.acquire("host")
+        client.release("host")
+        return output.output()
+
+    wait_for(heard)
+    client.acquire("default")
+    output.wait_for_output(
+        r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  client_acquired +default  "
+        rf"pid {os.getpid()} uid {USER} \S"
+    )
+    output.send(signal.SIGTERM)
+    output.wait()
+
+
+def test_the_address_of_a_machine(broker, make_machine):
+    client = broker.client(uid=USER)
+    client.acquire("default")
+    machine = make_machine(client.attach("default"))
+    waiting = Running(broker, "ip", "default", "db", "--wait", "30")
+    assert 'no machine "db"' in fails(broker.vmnetctl("ip", "default", "db", check=False))
+    lease = machine.dhcp(hostname="db")
+    assert waiting.wait() == 0
+    assert waiting.output() == lease["ip"] + "\n"
+    for name in "DB", machine.mac_address, machine.mac_address.upper():
+        assert broker.vmnetctl("ip", "default", name).stdout == lease["ip"] + "\n"
+    assert re.search(
+        rf"^{re.escape(lease['ip'])} +{machine.mac_address} +db +\d{{4}}-",
+        broker.vmnetctl("inspect", "default").stdout,
+        re.MULTILINE,
+    )
+
+
+def test_check(broker):
+    path = os.path.join(broker.host.directory, "lab.json")
+    pathlib.Path(path).write_text('{ "lab": { "mode": "shared" } }\n', encoding="ascii")
+    assert broker.vmnetctl("check", path).stdout == f"{path}: 1 network, no errors\n"
+
+    pathlib.Path(path).write_text('{ "lab": { "mode": "host", "mtu": 5 } }\n', encoding="ascii")
+    done = broker.vmnetctl("check", path, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    message, line, caret = done.stderr.splitlines()
+    assert message.startswith(f'{path}:1:35: network "lab": "mtu" ')
+    assert line[len(caret) - 1] == "5"
+
+    assert "No such file" in fails(broker.vmnetctl("check", path + "x", check=False))
+
+
+def test_reload(broker):
+    assert "root" in fails(broker.vmnetctl("reload", uid=USER, check=False))
+    broker.configure({"lab": {"mode": "host"}})
+    broker.vmnetctl("reload", uid=0)
+    assert "lab" in broker.vmnetctl("networks").stdout
+    broker.configure({"lab": {"mode": "shared", "mtu": 5}, "web": {"mode": "guest"}})
+    complaint = fails(broker.vmnetctl("reload", uid=0, check=False))
+    assert '"mtu"' in complaint and '"web"' in complaint
+    assert "web" not in broker.vmnetctl("networks").stdout
+
+
+def test_without_a_broker(host):
+    path = os.path.join(host.directory, "nobody")
+    environment = {**os.environ, "VMNET_BROKER_SOCKET": path}
+
+    def complaint(**options):
+        return fails(host.run(host.program("vmnetctl/vmnetctl"), "networks", **options))
+
+    assert complaint(check=False, env=environment) == (
+        f"no broker at {path} (from VMNET_BROKER_SOCKET): No such file or directory; "
+        f'start one with "vmnet-broker --socket {path}"\n'
+    )
+    assert complaint(check=False) == (
+        "no broker at /run/vmnet-broker/socket: No such file or directory; "
+        'start one with "systemctl start vmnet-broker.socket"\n'
+    )
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(path)
+        os.chmod(path, 0o660)
+        assert complaint(check=False, env=environment, uid=USER) == (
+            f"permission denied: the broker's socket {path} has mode 0660, owner root and "
+            "group root\n"
+        )
+
+
+@pytest.mark.parametrize(
+    "argv, complaint",
+    [
+        ([], 'which subcommand? "vmnetctl --help" lists them'),
+        (["network"], "unknown subcommand network; did you mean networks?"),
+        (["status"], 'unknown subcommand status; "vmnetctl --help" lists them'),
+        (["networks", "--jsn"], "unknown option --jsn; did you mean --json?"),
+        (["networks", "--json=1"], "option --json takes no value"),
+        (["networks", "-j"], "unknown option -j"),
+        (["networks", "default"], "too many arguments"),
+        (["inspect"], "NETWORK is missing"),
+        (["run", "true"], "--network is missing"),
+        (["run", "--network"], "option --network needs a value"),
+        (["run", "--network", "a"], "COMMAND is missing"),
+        (["run", "--network", "a", "--network", "a", "x"], "--network a is given twice"),
+        (
+            ["run", "--network", "a", "--queues", "17", "x"],
+            '--queues takes a number from 1 to 16, not "17"',
+        ),
+    ],
+)
+def test_wrong_usage(host, argv, complaint):
+    done = host.run(host.program("vmnetctl/vmnetctl"), *argv, check=False)
+    lines = fails(done, 2).splitlines()
+    assert lines[0] == complaint
+    assert len(lines) == 1 or lines[1].startswith(f"usage: vmnetctl {argv[0]}")
+
+
+def subcommands(host):
+    help_text = host.run(host.program("vmnetctl/vmnetctl"), "--help").stdout
+    return re.findall(r"^  ([a-z]+) ", help_text, re.MULTILINE)
+
+
+def test_each_subcommand_has_help_and_is_in_the_manual(host):
+    vmnetctl = host.program("vmnetctl/vmnetctl")
+    manual = (SOURCE / "man/vmnetctl.1").read_text(encoding="utf-8")
+    assert "run" in subcommands(host)
+    for name in subcommands(host):
+        text = host.run(vmnetctl, name, "--help").stdout
+        assert text.startswith(f"usage: vmnetctl {name}")
+        assert f".It Cm {name}" in manual
+        for option in re.findall(r"^  --([a-z]+)", text, re.MULTILINE):
+            assert f"Fl -{option}" in manual
+
+
+def test_an_output_that_takes_nothing_is_a_failure(host):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = host.run(host.program("vmnetctl/vmnetctl"), "--help", stdout=full, check=False)
+    assert "No space left" in fails(done)
+
+
+def test_completion(broker):
+    """What bash's completion offers; the others' come from the same output."""
+    script = f". {SOURCE}/data/completions/vmnetctl.bash\n" + (
+        'COMP_WORDS=("$@")\nCOMP_CWORD=$(($# - 1))\n_vmnetctl\necho "${COMPREPLY[@]}"\n'
+    )
+    directory = os.path.dirname(broker.host.program("vmnetctl/vmnetctl"))
+    environment = broker.environment()
+    environment["PATH"] = f"{directory}:{environment['PATH']}"
+
+    def complete(*words):
+        done = broker.host.run("bash", "-c", script, "bash", "vmnetctl", *words, env=environment)
+        return done.stdout.split()
+
+    assert complete("") == [*subcommands(broker.host), "--help", "--version"]
+    assert complete("hold", "") == ["default", "host"]
+    assert complete("hold", "default", "h") == ["host"]
+    assert complete("inspect", "default", "") == []
+    assert complete("inspect", "--") == ["--help", "--json"]
+    assert complete("run", "--network", "d") == ["default"]
+    assert "--vhost" in complete("run", "--network", "default", "--")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_are_syntactically_right(shell):
+    name = {"bash": "vmnetctl.bash", "zsh": "_vmnetctl", "fish": "vmnetctl.fish"}[shell]
+    try:
+        subprocess.run([shell, "-n", SOURCE / "data/completions" / name], check=True)
+    except FileNotFoundError:
+        pytest.skip(f"no {shell} here")
