@@ -827,6 +827,7 @@ static void test_a_monitor_that_does_not_read(void **state)
 		free(last);
 		last = text;
 	}
+	assert_non_null(last);
 	assert_non_null(strstr(last, "\"unread_event_bytes\",\"value\":262144,"));
 	free(last);
 	assert_disconnected(&slow);
