@@ -12,16 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "must.h"
 #include "vmnet-broker.h"
-
-#define must(condition)                                                                   \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-				#condition);                                              \
-			abort();                                                          \
-		}                                                                         \
-	} while (0)
 
 /* What fits into the socket before the library reads. */
 #define SIZE_MAX_SAID 65536

@@ -18,20 +18,12 @@
 #include "door_double.h"
 #include "linux/linux.h"
 #include "log_double.h"
+#include "must.h"
 
 #define CONFIG                                                                     \
 	"{\"lab\":{\"mode\":\"shared\",\"aliases\":[\"a\"],\"max_interfaces\":2}," \
 	"\"b\":{\"mode\":\"host\",\"allow\":{\"users\":[4000000000]}}}"
 #define GET_INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
-
-#define must(condition)                                                                   \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-				#condition);                                              \
-			abort();                                                          \
-		}                                                                         \
-	} while (0)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
