@@ -245,7 +245,7 @@ vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker);
  *
  * timeout: milliseconds; 0 does not wait, -1 waits for as long as it takes.
  * event: gets the event, for vmnet_broker_event_free(), or NULL when none came
- *	in time or a signal came first.
+ *	in time or a signal came first (Linux; nothing interrupts the wait on macOS).
  *
  * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR, INVALID_REQUEST (no
  * vmnet_broker_monitor() before).
