@@ -75,6 +75,20 @@ def test_stop_while_a_network_is_made(mac):
     assert mac.networks() == []
 
 
+def test_the_runtime_announces_the_end(mac):
+    """Of peers that are told so no request comes any more; what they hold is theirs as before."""
+    client = mac.wire()
+    client.acquire("shared")
+    broker = mac.broker
+    broker.send_signal(signal.SIGUSR2)
+    # Some later connection is served as ever, and the old one holds what it held.
+    reply = mac.wire().call(command="inspect", network_name="default")
+    assert [holder["pid"] for holder in reply["clients"]] == [client.pid]
+    client.kill()
+    mac.wait_for_networks(0)
+    assert mac.launchd.process is broker
+
+
 # The configuration
 
 

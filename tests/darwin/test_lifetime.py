@@ -205,6 +205,7 @@ def test_a_hundred_clients(mac):
             client.succeed("close")
     mac.wait_for_networks(0)
     wait_for(lambda: mac.transactions() == 0)
+    mac.wait_for_log('network "default": removed')
     assert mac.log().count('network "default": removed') == 1
 
 

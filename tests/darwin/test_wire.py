@@ -11,7 +11,7 @@ from world import (
     USER_UID,
 )
 
-LIMIT_USER_MONITORS = 32  # broker/limits.h
+LIMIT_USER_MONITORS = 32  # broker/user_limits.h
 
 
 def assert_error(client, reply, code):

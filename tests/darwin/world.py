@@ -30,6 +30,7 @@ STATUSES = range(1001, 1011)
 # vmnet-broker.h
 SUCCESS = 0
 XPC_FAILURE = 1
+INVALID_REPLY = 2
 NOT_ALLOWED = 3
 INVALID_REQUEST = 4
 NOT_FOUND = 5
@@ -47,6 +48,7 @@ class World:
         self.state_dir = os.path.join(directory, "state")
         self.log_path = os.path.join(directory, "broker.log")
         self.args = []
+        self.program_of_broker = "broker/darwin/vmnet-broker"
         self.launchd = None
         self._clients = []
         for path in (self.directory, f"{self.directory}/networks", self.state_dir):
@@ -235,7 +237,7 @@ class Launchd:
         world = self._world
         return subprocess.Popen(
             [
-                world.program("broker/darwin/vmnet-broker"),
+                world.program(world.program_of_broker),
                 f"--config={world.config_path}",
                 f"--state-dir={world.state_dir}",
                 "--verbose",

@@ -11,6 +11,8 @@
  *   when there is no such service.
  * - XPC_ERROR_CONNECTION_INTERRUPTED comes to a client whose broker has gone.
  *   Its next message connects anew, which has launchd start a broker.
+ * - XPC_ERROR_TERMINATION_IMMINENT comes to a peer when the runtime wants the
+ *   daemon to end, and no message after it.
  * - A request whose last reference goes without a reply is answered with
  *   XPC_ERROR_CONNECTION_INTERRUPTED.
  * - What is sent to who has gone disappears without a word.
@@ -18,9 +20,11 @@
 #include <Block.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,6 +81,7 @@ struct _xpc_connection_s {
 	xpc_finalizer_t finalizer;
 	bool active;
 	unsigned int suspensions;
+	bool terminated; /* XPC_ERROR_TERMINATION_IMMINENT has come */
 	bool ended; /* its last event is on its way, or was delivered */
 	bool scheduled; /* an event is on the target queue */
 	bool handling; /* the handler runs */
@@ -91,6 +96,7 @@ struct _xpc_connection_s {
 static struct _xpc_connection_s *connections;
 static pthread_cond_t reply_arrived = PTHREAD_COND_INITIALIZER;
 static unsigned int transactions;
+static struct watch termination; /* a descriptor that says so */
 
 static void pump(xpc_connection_t connection);
 static void flush(xpc_connection_t connection);
@@ -529,7 +535,8 @@ static void receive(xpc_connection_t connection)
 			on_end_of_stream(connection);
 			break;
 		}
-		on_frame(connection, bytes, (size_t)length);
+		if (!connection->terminated)
+			on_frame(connection, bytes, (size_t)length);
 	}
 	free(bytes);
 	pump(connection);
@@ -629,6 +636,44 @@ void xpc_connection_set_finalizer_f(xpc_connection_t connection, xpc_finalizer_t
 	unlock();
 }
 
+/* The runtime wants the daemon to end: every peer is told, and no more messages come of it. */
+static void on_termination(struct watch *watch, bool readable, bool writable, bool due)
+{
+	uint64_t count;
+
+	(void)readable;
+	(void)writable;
+	(void)due;
+	if (read(watch->fd, &count, sizeof(count)) < 0)
+		return;
+	for (xpc_connection_t peer = connections; peer; peer = peer->next) {
+		if (peer->kind != CONNECTION_PEER || !peer->active || peer->ended)
+			continue;
+		peer->terminated = true;
+		event_push(peer, XPC_ERROR_TERMINATION_IMMINENT);
+		pump(peer);
+	}
+}
+
+static void on_termination_signal(int number)
+{
+	(void)number;
+	(void)eventfd_write(termination.fd, 1);
+}
+
+/* SIGUSR2 stands for what has the runtime want that. */
+static void watch_termination(void)
+{
+	struct sigaction action = { .sa_handler = on_termination_signal, .sa_flags = SA_RESTART };
+
+	termination.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	termination.want_read = true;
+	termination.ready = on_termination;
+	if (termination.fd < 0 || sigaction(SIGUSR2, &action, NULL) < 0)
+		broken("double: SIGUSR2");
+	loop_add(&termination);
+}
+
 static void listen_service(xpc_connection_t connection)
 {
 	const char *service = getenv("DOUBLE_SERVICE");
@@ -640,6 +685,7 @@ static void listen_service(xpc_connection_t connection)
 	connection->watch.fd = atoi(listener);
 	if (fcntl(connection->watch.fd, F_SETFD, FD_CLOEXEC) < 0)
 		broken("double: DOUBLE_LISTENER");
+	watch_termination();
 }
 
 void xpc_connection_activate(xpc_connection_t connection)
