@@ -82,3 +82,21 @@ def make_machine(broker, build):
     yield make
     for machine in machines:
         machine.close()
+
+
+@pytest.fixture
+def join(broker, make_machine):
+    """Makes a machine with an address on a network: join("lab", hostname="db", **options).
+
+    options are those of Attach. The client that attached it is the machine's "client".
+    """
+
+    def make(network, hostname=None, **options):
+        client = broker.client()
+        client.acquire(network)
+        machine = make_machine(client.attach(network, **options))
+        machine.client = client
+        machine.dhcp(hostname=hostname)
+        return machine
+
+    return make

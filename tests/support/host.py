@@ -71,12 +71,13 @@ class Host(Namespace):
 
     def _connect(self):
         self.ip(f"link add {UPLINK} type veth peer name {UPLINK} netns {self.outside.pid}")
-        for namespace, ipv4, ipv6 in (
-            (self, HOST_IPV4, HOST_IPV6),
-            (self.outside, OUTSIDE_IPV4, OUTSIDE_IPV6),
+        for namespace, ipv4, ipv6, link_local in (
+            (self, HOST_IPV4, HOST_IPV6, "fe80::2"),
+            (self.outside, OUTSIDE_IPV4, OUTSIDE_IPV6, "fe80::1"),
         ):
             namespace.ip(f"address add {ipv4}/24 dev {UPLINK}")
             namespace.ip(f"address add {ipv6}/64 dev {UPLINK} nodad")
+            namespace.ip(f"address add {link_local}/64 dev {UPLINK} nodad")
             namespace.ip(f"link set {UPLINK} addrgenmode none up")
         # The kernel tells a device's carrier to its routes some time later.
         wait_for(lambda: "state UP" in self.ip(f"link show dev {UPLINK}"), what="the uplink")

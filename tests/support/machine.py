@@ -5,11 +5,13 @@ tapnet stands where QEMU would: it holds the descriptors that the broker passed,
 in the machine's own namespace is at their other end.
 """
 
+import json
 import os
 import re
 import subprocess
 
 from .namespace import Namespace
+from .wait import wait_for
 
 DEVICE = "eth0"
 
@@ -75,6 +77,19 @@ class Machine(Namespace):
     @property
     def address(self):
         return self.lease["ip"]
+
+    def ipv6_address(self):
+        """The address that it has made from the network's router advertisement."""
+
+        def ready():
+            listing = json.loads(self.ip(f"-6 -j address show dev {DEVICE} scope global") or "[]")
+            for entry in listing:
+                for address in entry.get("addr_info", []):
+                    if "local" in address and not address.get("tentative"):
+                        return address["local"]
+            return None
+
+        return wait_for(ready, what=f"an IPv6 address of {self.name}")
 
     def ping(self, address, tries=3):
         """Whether one of a few echo requests is answered within its second."""

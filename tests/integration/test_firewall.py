@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What passes between machines, the host and the outside, and what must not."""
+
+import pytest
+
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
+from support.wait import wait_for
+
+CONFIG = {
+    "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
+    "other": {"mode": "shared", "subnet": "192.168.106.0/24", "ipv6_prefix": "fd12:3456:789a:6::/64"},
+    "closed": {"mode": "host", "subnet": "192.168.107.0/24", "ipv6_prefix": "fd12:3456:789a:7::/64"},
+    "alone": {
+        "mode": "shared",
+        "isolated": True,
+        "subnet": "192.168.108.0/24",
+        "ipv6_prefix": "fd12:3456:789a:8::/64",
+    },
+    "routed": {
+        "mode": "shared",
+        "nat44": False,
+        "nat66": False,
+        "subnet": "192.168.109.0/24",
+        "ipv6_prefix": "fd12:3456:789a:9::/64",
+    },
+    "elsewhere": {
+        "mode": "shared",
+        "external_interface": "wg0",
+        "subnet": "192.168.110.0/24",
+    },
+    "here": {"mode": "shared", "external_interface": "eth0", "subnet": "192.168.111.0/24"},
+    "own": {
+        "mode": "host",
+        "dhcp": False,
+        "router_advertisement": False,
+        "subnet": "192.168.112.0/24",
+    },
+}
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+def rogue_frames(host, network):
+    """How many frames of the network's machines have been dropped."""
+    listing = host.run("nft", "list", "counter", "bridge", f"vmnet-broker-{network}", "rogue")
+    return int(listing.stdout.split("packets ")[1].split()[0])
+
+
+def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", source=None):
+    """Sends a frame as it is, from the machine's device."""
+    frame = "".join((destination, source or machine.mac_address)).replace(":", "")
+    frame += f"{protocol:04x}" + payload
+    machine.run(
+        "/usr/bin/python3",
+        "-c",
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+        "s.bind(('eth0', 0))\n"
+        "s.send(bytes.fromhex(sys.argv[1]).ljust(60, b'\\0'))\n",
+        frame,
+    )
+
+
+def test_a_shared_network_reaches_the_outside(host, outside, join):
+    first, second = join("lab"), join("lab")
+    first.ipv6_address()
+    with WhoServer(outside, 80, "outside"):
+        assert who(first, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(first, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
+    with WhoServer(second, 80, "second"):
+        assert who(first, second.address, 80) == ("second", first.address)
+        assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
+        assert who(host, second.address, 80) == ("second", "192.168.105.1")
+    with WhoServer(host, 80, "host"):
+        assert who(first, "192.168.105.1", 80) == ("host", first.address)
+        assert who(first, HOST_IPV4, 80) == ("host", first.address)
+        assert who(first, "fd12:3456:789a:5::1", 80) == ("host", first.ipv6_address())
+
+
+def test_the_outside_does_not_reach_machines(outside, join):
+    machine = join("lab")
+    outside.ip(f"route add 192.168.105.0/24 via {HOST_IPV4}")
+    outside.ip(f"-6 route add fd12:3456:789a:5::/64 via {HOST_IPV6}")
+    with WhoServer(machine, 80, "machine"):
+        assert who(outside, machine.address, 80) is None
+        assert who(outside, machine.ipv6_address(), 80) is None
+
+
+def test_a_host_network_reaches_only_the_host_and_itself(host, outside, join):
+    """Also while a shared network makes the host route beside it."""
+    first, second, shared = join("closed"), join("closed"), join("lab")
+    # A host network gives no route out: take one.
+    for machine in first, second:
+        machine.ipv6_address()
+        machine.ip("route add default via 192.168.107.1")
+        machine.ip("-6 route add default via fe80::1 dev eth0")
+    outside.ip(f"route add 192.168.107.0/24 via {HOST_IPV4}")
+    outside.ip(f"-6 route add fd12:3456:789a:7::/64 via {HOST_IPV6}")
+    with WhoServer(outside, 80, "outside"), WhoServer(shared, 80, "shared"):
+        assert who(shared, SERVER_IPV4, 80)
+        for address in SERVER_IPV4, SERVER_IPV6, OUTSIDE_IPV4, shared.address:
+            assert who(first, address, 80) is None, address
+        assert who(first, shared.ipv6_address(), 80) is None
+    with WhoServer(second, 80, "second"):
+        assert who(first, second.address, 80) == ("second", first.address)
+        assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
+        for namespace in outside, shared:
+            assert who(namespace, second.address, 80) is None
+            assert who(namespace, second.ipv6_address(), 80) is None
+    with WhoServer(host, 80, "host"):
+        assert who(first, "192.168.107.1", 80) == ("host", first.address)
+
+
+def test_networks_are_separate(host, join):
+    lab, other = join("lab"), join("other")
+    with WhoServer(other, 80, "other"), WhoServer(host, 80, "host"):
+        for address in other.address, other.ipv6_address(), "192.168.106.1", "fd12:3456:789a:6::1":
+            assert who(lab, address, 80) is None, address
+            assert who(host, address, 80), address
+
+
+def test_isolated_machines_reach_all_but_each_other(host, outside, join):
+    first, second = join("alone"), join("alone")
+    # By way of the gateway, too.
+    first.ip(f"route add {second.address} via 192.168.108.1")
+    first.ip(f"-6 route add {second.ipv6_address()} via fe80::1 dev eth0")
+    with WhoServer(second, 80, "second"):
+        assert who(first, second.address, 80) is None
+        assert who(first, second.ipv6_address(), 80) is None
+        assert who(host, second.address, 80) == ("second", "192.168.108.1")
+    with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
+        assert who(first, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(first, "192.168.108.1", 80) == ("host", first.address)
+
+
+def test_without_nat_machines_are_known_by_their_own_addresses(outside, join):
+    machine = join("routed")
+    machine.ipv6_address()
+    outside.ip(f"route add 192.168.109.0/24 via {HOST_IPV4}")
+    outside.ip(f"-6 route add fd12:3456:789a:9::/64 via {HOST_IPV6}")
+    with WhoServer(outside, 80, "outside"), WhoServer(machine, 80, "machine"):
+        assert who(machine, SERVER_IPV4, 80) == ("outside", machine.address)
+        assert who(machine, SERVER_IPV6, 80) == ("outside", machine.ipv6_address())
+        assert who(outside, machine.address, 80) == ("machine", OUTSIDE_IPV4)
+        assert who(outside, machine.ipv6_address(), 80)
+
+
+def test_traffic_leaves_by_the_external_interface_alone(outside, join):
+    with WhoServer(outside, 80, "outside"):
+        assert who(join("here"), SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(join("elsewhere"), SERVER_IPV4, 80) is None
+
+
+def test_nothing_comes_from_a_foreign_address(host, outside, join):
+    machine = join("lab")
+    machine.ip("address add 10.9.9.9/32 dev eth0")
+    machine.ip("route replace default via 192.168.105.1 src 10.9.9.9")
+    host.ip("route add 10.9.9.9 dev vmb-lab")
+    with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
+        assert who(machine, SERVER_IPV4, 80) is None
+        assert who(machine, HOST_IPV4, 80) is None
+
+
+def test_the_hosts_loopback_is_its_own(host, join):
+    machine = join("lab")
+    machine.run("sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1")
+    machine.ip("route add 127.0.0.2/32 via 192.168.105.1")
+    host.run("sysctl", "-qw", "net.ipv4.conf.vmb-lab.route_localnet=1")
+    with WhoServer(host, 80, "host"):
+        assert who(host, "127.0.0.2", 80)
+        assert who(machine, "127.0.0.2", 80) is None
+
+
+# What a machine sends that only the gateway may: (Ethernet protocol, payload).
+ARP_CLAIM = "0001080006040002 020000000000 c0a86901 525400000099 c0a86902"
+ARP_CLAIM_IEEE_802 = ARP_CLAIM.replace("0001", "0006", 1)
+DHCP_OFFER = "4500001c00000000 4011 0000 c0a86963 ffffffff 0043 0044 0008 0000"
+IPV4_OF_GATEWAY = "4500001c00000000 4001 0000 c0a86901 c0a86902 0800 f7ff 0000 0000"
+ND_HEADER = "60000000 {length} 3a ff {source} ff020000000000000000000000000001"
+LINK_LOCAL = "fe80000000000000505400fffe000099"
+GATEWAY_LINK_LOCAL = "fe800000000000000000000000000001"
+GATEWAY = "fd123456789a00050000000000000001"
+
+
+def discovery(kind, body, source=LINK_LOCAL):
+    header = ND_HEADER.format(length=f"{4 + len(body.replace(' ', '')) // 2:04x}", source=source)
+    return f"{header} {kind} 00 0000 {body}"
+
+
+ROGUE = {
+    "ARP": (0x0806, ARP_CLAIM),
+    "ARP of another hardware type": (0x0806, ARP_CLAIM_IEEE_802),
+    "DHCP server": (0x0800, DHCP_OFFER),
+    "IPv4 source": (0x0800, IPV4_OF_GATEWAY),
+    "VLAN 0": (0x8100, "0000 0806" + ARP_CLAIM),
+    "router advertisement": (0x86DD, discovery("86", "40000708 00000000 00000000")),
+    "redirect": (0x86DD, discovery("89", "00000000" + GATEWAY + GATEWAY)),
+    "neighbour advertisement": (0x86DD, discovery("88", "20000000" + GATEWAY)),
+    "neighbour advertisement, link-local": (
+        0x86DD,
+        discovery("88", "20000000" + GATEWAY_LINK_LOCAL),
+    ),
+    "duplicate address detection": (0x86DD, discovery("87", "00000000" + GATEWAY, "0" * 32)),
+    "IPv6 source": (0x86DD, discovery("80", "00000000", GATEWAY)),
+    "DHCPv6 server": (
+        0x86DD,
+        "60000000 0008 11 ff" + LINK_LOCAL + "ff020000000000000000000000000001 0223 0222 0008 0000",
+    ),
+}
+
+
+def test_a_machine_cannot_act_as_the_gateway(host, join):
+    rogue, victim = join("lab"), join("lab")
+    victim.run("sysctl", "-qw", "net.ipv4.conf.eth0.arp_accept=1")
+    victim.ipv6_address()
+    for claim, (protocol, payload) in ROGUE.items():
+        before = rogue_frames(host, "lab")
+        send_frame(rogue, payload.replace(" ", ""), protocol)
+        wait_for(lambda: rogue_frames(host, "lab") > before, what=f"the end of: {claim}")
+    assert victim.ping("192.168.105.1")
+    assert victim.ping("fd12:3456:789a:5::1")
+
+
+def test_ordinary_machines_are_not_rogue(host, outside, join):
+    machine, second = join("lab"), join("lab")
+    outside.start_dns()
+    assert machine.ping(second.address)
+    assert machine.ping(second.ipv6_address())
+    wait_for(lambda: SERVER_IPV4 in machine.resolve("server.test"))
+    assert machine.ping(SERVER_IPV4)
+    assert rogue_frames(host, "lab") == 0
+
+
+def test_machines_serve_where_the_network_does_not(host, broker, make_machine):
+    client = broker.client()
+    client.acquire("own")
+    server = make_machine(client.attach("own"))
+    machine = make_machine(client.attach("own"))
+    server.ip("address add 192.168.112.2/24 dev eth0")
+    server.popen(
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--port=0",
+        "--user=root",
+        "--pid-file=",
+        f"--dhcp-leasefile={server.directory}/leases",
+        "--dhcp-range=192.168.112.10,192.168.112.20,1h",
+        "--no-ping",
+    )
+    assert machine.dhcp()["ip"].startswith("192.168.112.")
+    assert rogue_frames(host, "own") == 0
+
+
+def test_rules_are_replaced_after_a_crash(host, broker, join):
+    machine = join("lab")
+    host.run("nft", "delete", "chain", "inet", "vmnet-broker-lab", "forward")
+    host.run("nft", "add", "chain", "inet", "vmnet-broker-lab", "left")
+    broker.restart()
+
+    def rules():
+        return host.run("nft", "list", "table", "inet", "vmnet-broker-lab").stdout
+
+    wait_for(lambda: "chain forward" in rules() and "chain left" not in rules())
+    assert machine.ping(SERVER_IPV4)

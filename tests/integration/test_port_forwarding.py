@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forwarded ports: reached from everywhere that they should be, over both protocols and families."""
+
+import pytest
+
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6
+from support.varlink import VarlinkError
+
+MAC = "52:54:00:00:00:0a"
+IPV4 = "192.168.105.10"
+IPV6 = "fd12:3456:789a:5:5054:ff:fe00:a"  # what a machine makes of the MAC address
+PORT = 2222
+
+
+def forward(protocol, address):
+    return {
+        "protocol": protocol,
+        "external_port": PORT,
+        "internal_address": address,
+        "internal_port": 22,
+    }
+
+
+CONFIG = {
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "ipv6_prefix": "fd12:3456:789a:5::/64",
+        "dhcp_reservations": [{"mac_address": MAC, "address": IPV4}],
+        "port_forwarding": [
+            forward(protocol, address) for protocol in ("tcp", "udp") for address in (IPV4, IPV6)
+        ],
+    },
+    "other": {"mode": "shared", "subnet": "192.168.106.0/24"},
+}
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+@pytest.fixture(params=["tcp", "udp"])
+def server(request, join):
+    """The machine that the ports lead to, with a server."""
+    machine = join("lab", mac_address=MAC)
+    machine.protocol = request.param
+    assert machine.address == IPV4
+    assert machine.ipv6_address() == IPV6
+    with WhoServer(machine, 22, "machine", request.param):
+        yield machine
+
+
+def test_from_outside(server, outside):
+    assert who(outside, HOST_IPV4, PORT, server.protocol) == ("machine", OUTSIDE_IPV4)
+    assert who(outside, HOST_IPV6, PORT, server.protocol) == ("machine", OUTSIDE_IPV6)
+
+
+def test_from_the_host(server, host):
+    """At its own addresses, and at localhost: the machine sees the gateway, which it can answer."""
+    for address in HOST_IPV4, "192.168.105.1", "127.0.0.1", "127.1.2.3":
+        assert who(host, address, PORT, server.protocol), address
+    assert who(host, "127.0.0.1", PORT, server.protocol) == ("machine", "192.168.105.1")
+    for address in HOST_IPV6, "fd12:3456:789a:5::1":
+        assert who(host, address, PORT, server.protocol), address
+
+
+def test_from_a_machine_of_the_same_network(server, join):
+    neighbour = join("lab")
+    neighbour.ipv6_address()
+    for address in HOST_IPV4, "192.168.105.1":
+        answer = who(neighbour, address, PORT, server.protocol)
+        assert answer == ("machine", "192.168.105.1"), address
+    for address in HOST_IPV6, "fd12:3456:789a:5::1":
+        answer = who(neighbour, address, PORT, server.protocol)
+        assert answer == ("machine", "fd12:3456:789a:5::1"), address
+
+
+def test_not_from_another_network(server, join):
+    stranger = join("other")
+    for address in HOST_IPV4, "192.168.106.1", "192.168.105.1":
+        assert who(stranger, address, PORT, server.protocol) is None, address
+
+
+def test_other_ports_stay_closed(server, host, outside):
+    assert who(outside, HOST_IPV4, 22, server.protocol) is None
+    with WhoServer(host, 22, "host", server.protocol):
+        assert who(outside, HOST_IPV4, 22, server.protocol) == ("host", OUTSIDE_IPV4)
+
+
+def test_ports_of_others_are_left_alone(server, outside, join):
+    """Only what is for the host itself is forwarded, not what passes through it."""
+    neighbour = join("lab")
+    with WhoServer(outside, PORT, "outside", server.protocol):
+        assert who(neighbour, OUTSIDE_IPV4, PORT, server.protocol) == ("outside", HOST_IPV4)
+
+
+@pytest.mark.parametrize("address", ["::", "0.0.0.0", "127.0.0.1", HOST_IPV6])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_port_that_is_taken_is_an_error(broker, host, protocol, address):
+    program = host.popen(
+        "busybox",
+        *("nc", "-l", "-p", PORT, "-s", address)
+        if protocol == "tcp"
+        else ("nc", "-u", "-l", "-p", PORT, "-s", address),
+    )
+    client = broker.client()
+    with pytest.raises(VarlinkError) as caught:
+        client.acquire("lab")
+    assert caught.value.name == "CreateFailed"
+    assert f"{protocol} port {PORT} is in use by busybox (pid {program.pid})" in str(caught.value)
