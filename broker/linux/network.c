@@ -37,6 +37,7 @@
 #include "link.h"
 #include "linux.h"
 #include "names.h"
+#include "ports.h"
 #include "record.h"
 #include "worker.h"
 
@@ -337,6 +338,8 @@ static int make_firewall(struct linux_network *self)
 {
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
 		return 0;
+	if (!self->repair && ports_check(self->config, &self->error) < 0)
+		return -1;
 	return firewall_create(self->config, &self->addresses, &self->error);
 }
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forwarded ports: reached from everywhere that they should be, over both protocols and families."""
 
+import os
+import re
+
 import pytest
 
 from support.echo import WhoServer, who
@@ -96,14 +99,24 @@ def test_ports_of_others_are_left_alone(server, outside, join):
 @pytest.mark.parametrize("address", ["::", "0.0.0.0", "127.0.0.1", HOST_IPV6])
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_port_that_is_taken_is_an_error(broker, host, protocol, address):
-    program = host.popen(
-        "busybox",
-        *("nc", "-l", "-p", PORT, "-s", address)
-        if protocol == "tcp"
-        else ("nc", "-u", "-l", "-p", PORT, "-s", address),
-    )
     client = broker.client()
-    with pytest.raises(VarlinkError) as caught:
-        client.acquire("lab")
+    with WhoServer(host, PORT, "host", protocol, address):
+        with pytest.raises(VarlinkError) as caught:
+            client.acquire("lab")
     assert caught.value.name == "CreateFailed"
-    assert f"{protocol} port {PORT} is in use by busybox (pid {program.pid})" in str(caught.value)
+    reason = caught.value.parameters["reason"]
+    match = re.fullmatch(
+        rf'{protocol} port {PORT} is in use by (.*); choose another "external_port"', reason
+    )
+    assert match, reason
+    # An unprivileged broker cannot see whose sockets are whose.
+    assert match[1] == "a program of user root" or match[1].endswith(f" (pid {os.getpid()})")
+    assert client.acquire("lab")
+
+
+def test_a_port_that_is_taken_later_changes_nothing(broker, host, outside, server):
+    """An adopted network keeps its ports, whoever listens on them by now."""
+    with WhoServer(host, PORT, "host", server.protocol):
+        broker.restart()
+        broker.wait_for_log('network "lab": adopted')
+        assert who(outside, HOST_IPV4, PORT, server.protocol) == ("machine", OUTSIDE_IPV4)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looks for a forwarded port in the kernel's lists of sockets, and for the program that has it. */
+#include "ports.h"
+
+#include <dirent.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* States of sockets in the lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
+#define LISTENING 0x0a
+#define UNCONNECTED 0x07
+
+bool ports_line_matches(const char *line, int list_family, const struct port_forwarding *port,
+			struct listed_socket *socket)
+{
+	static const char any[] = "00000000000000000000000000000000";
+	static const char mapped[] = "0000000000000000FFFF0000";
+	char address[33];
+	unsigned int local_port;
+	unsigned int state;
+
+	/* "sl: ADDRESS:PORT PEER:PORT STATE QUEUES TIMER RETRANSMIT UID TIMEOUT INODE" */
+	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", address,
+		   &local_port, &state, &socket->uid, &socket->inode) != 5)
+		return false;
+	if (local_port != port->external_port ||
+	    state != (port->protocol == IPPROTO_TCP ? LISTENING : UNCONNECTED))
+		return false;
+	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
+	return list_family == port->family || strcmp(address, any) == 0 ||
+	       strncmp(address, mapped, strlen(mapped)) == 0;
+}
+
+static bool find_socket(const struct port_forwarding *port, int list_family,
+			struct listed_socket *socket)
+{
+	char path[sizeof("/proc/net/tcp6")];
+	char line[512];
+	bool found = false;
+	FILE *file;
+
+	/* What is sent by IPv6 is for sockets of IPv6 alone. */
+	if (port->family == AF_INET6 && list_family == AF_INET)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/net/%s%s",
+		       port->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		       list_family == AF_INET6 ? "6" : "");
+	file = fopen(path, "re");
+	if (!file)
+		return false; /* no IPv6 on this host */
+	while (!found && fgets(line, sizeof(line), file))
+		found = ports_line_matches(line, list_family, port, socket);
+	(void)fclose(file);
+	return found;
+}
+
+static bool has_socket(int pid, const struct listed_socket *socket)
+{
+	char wanted[sizeof("socket:[]") + 3 * sizeof(socket->inode)];
+	char target[sizeof(wanted)];
+	char path[64];
+	const struct dirent *entry;
+	bool found = false;
+	DIR *directory;
+
+	(void)snprintf(wanted, sizeof(wanted), "socket:[%lu]", socket->inode);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		return false; /* it has ended, or is none of our business */
+	while (!found && (entry = readdir(directory))) {
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+
+		if (length > 0) {
+			target[length] = '\0';
+			found = strcmp(target, wanted) == 0;
+		}
+	}
+	(void)closedir(directory);
+	return found;
+}
+
+/* Returns the id of a process that has the socket, or 0: an unprivileged broker may not look. */
+static int find_process(const struct listed_socket *socket)
+{
+	const struct dirent *entry;
+	DIR *directory = opendir("/proc");
+	int pid = 0;
+
+	if (!directory)
+		return 0;
+	while (!pid && (entry = readdir(directory))) {
+		int candidate = atoi(entry->d_name);
+
+		if (candidate > 0 && has_socket(candidate, socket))
+			pid = candidate;
+	}
+	(void)closedir(directory);
+	return pid;
+}
+
+static void describe_owner(const struct listed_socket *socket, char *text, size_t size)
+{
+	const struct passwd *user = getpwuid(socket->uid);
+	int pid = find_process(socket);
+	char command[64] = "";
+	char path[64];
+	FILE *file;
+
+	if (user)
+		(void)snprintf(text, size, "a program of user %s", user->pw_name);
+	else
+		(void)snprintf(text, size, "a program of user %u", socket->uid);
+	if (!pid)
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	file = fopen(path, "re");
+	if (file && fgets(command, sizeof(command), file))
+		(void)snprintf(text, size, "%.*s (pid %d)", (int)strcspn(command, "\n"), command,
+			       pid);
+	if (file)
+		(void)fclose(file);
+}
+
+int ports_check(const struct network_config *config, struct error *error)
+{
+	struct listed_socket socket;
+	char owner[128];
+
+	for (size_t i = 0; i < config->n_port_forwardings; i++) {
+		const struct port_forwarding *port = &config->port_forwardings[i];
+
+		if (!find_socket(port, AF_INET, &socket) && !find_socket(port, AF_INET6, &socket))
+			continue;
+		describe_owner(&socket, owner, sizeof(owner));
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "%s port %u is in use by %s; choose another \"external_port\"",
+				 port->protocol == IPPROTO_TCP ? "tcp" : "udp", port->external_port,
+				 owner);
+	}
+	return 0;
+}
