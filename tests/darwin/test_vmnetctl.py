@@ -67,6 +67,32 @@ def test_run(mac):
     assert mac.run(VMNETCTL, "run", "--network", "host", "--", "false", check=False).returncode == 1
 
 
+def test_hold_ends_with_the_broker(mac):
+    process = start(mac, VMNETCTL, "hold", "default")
+    mac.wait_for_networks(1)
+    while process.stdout.readline() != "Held until interrupted.\n":
+        assert process.poll() is None
+    mac.launchd.kill()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors == "vmnetctl: the broker has gone, and what was held is held no longer\n"
+
+
+def test_the_command_outlives_the_broker(mac):
+    process = start(
+        mac, VMNETCTL, "run", "--network", "default", "--", "sh", "-c", "echo ready; exec sleep 100"
+    )
+    assert process.stdout.readline() == "ready\n"
+    mac.launchd.kill()
+    assert process.stderr.readline() == (
+        "vmnetctl: the broker has gone, and with it the networks that the command uses\n"
+    )
+    assert process.poll() is None
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_reload(mac):
     mac.configure({"lab": {"mode": "host"}})
     client = mac.wire()
