@@ -249,59 +249,71 @@ void config_claim(struct config_reader *reader, const struct place *place,
 		shown, first->parent == 0 ? first->key_line : first->line);
 }
 
-/* Where formatting has come to in the text; the errors are in its order. */
+/* Where formatting has come to in the text: forward alone, as the errors are in its order. */
 struct cursor {
-	const char *at; /* the start of line */
+	const char *at; /* the start of a character */
 	const char *end;
-	size_t line;
+	size_t line, column; /* of at */
 };
-
-/* Goes on to a line. Returns its length, without its end. */
-static size_t go_to_line(struct cursor *cursor, size_t line)
-{
-	const char *end;
-
-	while (cursor->line < line) {
-		end = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
-		if (!end)
-			return 0;
-		cursor->at = end + 1;
-		cursor->line++;
-	}
-	end = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
-	return (size_t)((end ? end : cursor->end) - cursor->at);
-}
 
 static bool is_inside_character(char c)
 {
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/*
- * Writes one line of the file, of a very long one what surrounds the column,
- * and a caret under the column. What a terminal might take for a command is
- * left out.
- */
-static void write_source(FILE *out, const char *line, size_t length, size_t column)
+static void next_character(struct cursor *cursor)
 {
-	size_t first = column > LINE_SHOWN_MAX / 2 ? column - LINE_SHOWN_MAX / 2 : 1;
-	json_t *valid = json_stringn(line, length); /* NULL: it is not UTF-8 */
+	do {
+		cursor->at++;
+	} while (cursor->at < cursor->end && is_inside_character(*cursor->at));
+	cursor->column++;
+}
+
+static bool is_at_end_of_line(const struct cursor *cursor)
+{
+	return cursor->at == cursor->end || *cursor->at == '\n';
+}
+
+static void go_to(struct cursor *cursor, size_t line, size_t column)
+{
+	while (cursor->line < line) {
+		const char *end = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
+
+		if (!end)
+			return;
+		cursor->at = end + 1;
+		cursor->line++;
+		cursor->column = 1;
+	}
+	while (cursor->column < column && !is_at_end_of_line(cursor))
+		next_character(cursor);
+}
+
+/*
+ * Writes the line of the file that an error is in, of a very long one what
+ * surrounds its column, and a caret under the column. What a terminal might
+ * take for a command is left out.
+ */
+static void write_source(FILE *out, struct cursor *cursor, const struct config_error *error)
+{
+	size_t before = error->column > LINE_SHOWN_MAX / 2 ? LINE_SHOWN_MAX / 2 : error->column - 1;
 	char blanks[LINE_SHOWN_MAX] = "";
 	size_t n_blanks = 0;
-	size_t at = 0; /* the column of the character that i is in */
+	struct cursor last;
+	json_t *valid;
 
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)line[i];
-		bool shown = (c >= ' ' && c < 0x7f) || c == '\t' || (c >= 0x80 && valid);
+	go_to(cursor, error->line, error->column - before);
+	last = *cursor;
+	go_to(&last, error->line, cursor->column + LINE_SHOWN_MAX);
+	valid = json_stringn(cursor->at, (size_t)(last.at - cursor->at)); /* NULL: no UTF-8 */
+	for (const char *c = cursor->at; c < last.at; c++) {
+		bool shown = (*c >= ' ' && *c < 0x7f) || *c == '\t' || ((*c & 0x80) && valid);
 
-		at += !is_inside_character(line[i]);
-		if (at < first || c == '\r')
+		if (*c == '\r')
 			continue;
-		if (at >= first + LINE_SHOWN_MAX)
-			break;
-		(void)fputc(shown ? c : '?', out);
-		if (at < column && !is_inside_character(line[i]))
-			blanks[n_blanks++] = c == '\t' ? '\t' : ' ';
+		(void)fputc(shown ? *c : '?', out);
+		if (n_blanks < before && !is_inside_character(*c))
+			blanks[n_blanks++] = *c == '\t' ? '\t' : ' ';
 	}
 	(void)fprintf(out, "\n%.*s^\n", (int)n_blanks, blanks);
 	json_decref(valid);
@@ -310,7 +322,7 @@ static void write_source(FILE *out, const char *line, size_t length, size_t colu
 char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source)
 {
 	const char *text_end = errors->text ? errors->text + errors->text_length : NULL;
-	struct cursor cursor = { errors->text, text_end, 1 };
+	struct cursor cursor = { errors->text, text_end, 1, 1 };
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -320,7 +332,6 @@ char *config_errors_format(const struct config_errors *errors, const char *path,
 		return NULL;
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct config_error *error = &errors->items[i];
-		size_t length;
 
 		if (!error->line) {
 			(void)fprintf(out, "%s: %s\n", path, error->message);
@@ -328,10 +339,8 @@ char *config_errors_format(const struct config_errors *errors, const char *path,
 		}
 		(void)fprintf(out, "%s:%zu:%zu: %s\n", path, error->line, error->column,
 			      error->message);
-		if (!with_source || !errors->text)
-			continue;
-		length = go_to_line(&cursor, error->line);
-		write_source(out, cursor.at, length, error->column);
+		if (with_source && errors->text)
+			write_source(out, &cursor, error);
 	}
 	failed = ferror(out);
 	if (fclose(out) != 0 || failed) {
