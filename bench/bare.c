@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define SUBNET "10.99.0"
+#define DNSMASQ_TRIES 3
 
 extern char **environ;
 
@@ -55,7 +56,7 @@ void bare_start(void)
 		bench_fail("nftables", "out of memory");
 }
 
-static void create_bridge(const char *bridge)
+void bare_bridge_create(const char *bridge)
 {
 	struct rtnl_link *link = rtnl_link_bridge_alloc();
 	struct rtnl_addr *address = rtnl_addr_alloc();
@@ -116,17 +117,21 @@ static void start_dnsmasq(const char *bridge, const char *directory)
 	(void)snprintf(interface, sizeof(interface), "--interface=%s", bridge);
 	(void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", directory);
 	(void)snprintf(leases, sizeof(leases), "--dhcp-leasefile=%s/leases", directory);
-	errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (errno != 0)
-		bench_fail(argv[0], strerror(errno));
-	/* It serves when its first process ends. */
-	if (waitpid(pid, &status, 0) < 0 || status != 0)
-		bench_fail(argv[0], "did not start");
+	/* It fails when a device goes while it looks at all of them. */
+	for (int tries = 0; tries < DNSMASQ_TRIES; tries++) {
+		errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+		if (errno != 0)
+			bench_fail(argv[0], strerror(errno));
+		/* It serves when its first process ends. */
+		if (waitpid(pid, &status, 0) == pid && status == 0)
+			return;
+	}
+	bench_fail(argv[0], "did not start");
 }
 
 void bare_network_create(const char *bridge, const char *directory)
 {
-	create_bridge(bridge);
+	bare_bridge_create(bridge);
 	create_rules(bridge);
 	start_dnsmasq(bridge, directory);
 }

@@ -11,6 +11,9 @@ void bare_start(void);
 void bare_network_create(const char *bridge, const char *directory);
 void bare_network_remove(const char *bridge, const char *directory);
 
+/* The bridge and its address alone. */
+void bare_bridge_create(const char *bridge);
+
 /* Makes a TAP device on bridge, named, up; returns its descriptor. */
 int bare_attach(const char *bridge);
 

@@ -4,6 +4,8 @@
  * after the other in turn, so that both see the same machine.
  *
  *	requests ROUNDS DIRECTORY
+ * It has to run in a network namespace of its own: the broker would take part
+ * in what is done to devices that it sees.
  *
  * Prints a line for each time taken: WHAT broker|bare MICROSECONDS.
  */
@@ -19,6 +21,7 @@
 #include "bare.h"
 
 #define NETWORK "default"
+#define BARE_BRIDGE "bench0"
 
 /* A request and its reply are about that long. */
 #define MESSAGE_SIZE 256
@@ -91,76 +94,77 @@ static void time_hold(struct vmnet_broker *broker, int echo)
 	report("hold", "bare", start);
 }
 
-static void time_attach(struct vmnet_broker *broker, const char *bridge)
+/* The devices stay until the program ends: the kernel is busy for a while with removing one. */
+static void time_attach(struct vmnet_broker *broker)
 {
 	struct vmnet_broker_attachment *attachment;
 	double start;
-	int fd;
 
 	start = now();
 	check(broker, vmnet_broker_attach(broker, NETWORK, NULL, &attachment));
 	report("attach", "broker", start);
+	attachment->tap_fds[0] = -1;
 	vmnet_broker_attachment_free(attachment);
 
 	start = now();
-	fd = bare_attach(bridge);
+	(void)bare_attach(BARE_BRIDGE);
 	report("attach", "bare", start);
-	(void)close(fd);
 }
 
 /* The end of the last hold removes the network, which its client does not wait for. */
-static void wait_for_removal(struct vmnet_broker *broker)
+static void wait_for_removal(struct vmnet_broker *monitor)
 {
-	struct vmnet_broker_inspection *inspection;
-	bool active = true;
+	struct vmnet_broker_event *event;
+	bool removed = false;
 
-	while (active) {
-		check(broker, vmnet_broker_inspect(broker, NETWORK, &inspection));
-		active = inspection->network.active;
-		vmnet_broker_inspection_free(inspection);
+	while (!removed) {
+		check(monitor, vmnet_broker_next_event(monitor, -1, &event));
+		removed = event && event->type == VMNET_BROKER_NETWORK_REMOVED;
+		vmnet_broker_event_free(event);
 	}
 }
 
 /* The first hold on a network makes it. */
-static void time_create(const char *directory)
+static void time_create(struct vmnet_broker *broker, struct vmnet_broker *monitor,
+			const char *directory)
 {
-	struct vmnet_broker *broker = connect_broker();
 	double start;
 
 	start = now();
 	check(broker, vmnet_broker_acquire(broker, NETWORK, NULL));
 	report("create", "broker", start);
 	check(broker, vmnet_broker_release(broker, NETWORK));
-	wait_for_removal(broker);
-	vmnet_broker_close(broker);
+	wait_for_removal(monitor);
 
 	start = now();
-	bare_network_create("bench0", directory);
+	bare_network_create(BARE_BRIDGE, directory);
 	report("create", "bare", start);
-	bare_network_remove("bench0", directory);
+	bare_network_remove(BARE_BRIDGE, directory);
 }
 
 int main(int argc, char **argv)
 {
-	struct vmnet_broker_network *network;
-	struct vmnet_broker *broker;
+	struct vmnet_broker *broker, *monitor;
 	int echo, rounds;
 
 	if (argc != 3)
 		bench_fail("usage", "requests ROUNDS DIRECTORY");
 	rounds = atoi(argv[1]);
 	bare_start();
+	broker = connect_broker();
+	monitor = connect_broker();
+	check(monitor, vmnet_broker_monitor(monitor));
 	for (int i = 0; i < rounds; i++)
-		time_create(argv[2]);
+		time_create(broker, monitor, argv[2]);
+	vmnet_broker_close(monitor);
 
 	echo = start_echo();
-	broker = connect_broker();
-	check(broker, vmnet_broker_acquire(broker, NETWORK, &network));
+	bare_bridge_create(BARE_BRIDGE);
+	check(broker, vmnet_broker_acquire(broker, NETWORK, NULL));
 	for (int i = 0; i < rounds; i++) {
 		time_hold(broker, echo);
-		time_attach(broker, network->bridge);
+		time_attach(broker);
 	}
-	vmnet_broker_network_free(network);
 	vmnet_broker_close(broker);
 	(void)close(echo);
 	return EXIT_SUCCESS;
