@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of the configuration's parser share: reading one value after
- * the other into plain fields, and saying what is wrong with one. For config.c
- * and network_config.c alone.
+ * the other into plain fields, and saying what is wrong with one. For those
+ * parts alone: config.h is what others need.
  */
 #ifndef VMNET_BROKER_CONFIG_READER_H
 #define VMNET_BROKER_CONFIG_READER_H
@@ -13,6 +13,31 @@
 #include "config.h"
 #include "places.h"
 
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The keys of a network. They are read in this order: one may rely on those before it. */
+enum network_key {
+	NETWORK_KEY_MODE,
+	NETWORK_KEY_DESCRIPTION,
+	NETWORK_KEY_ALIASES,
+	NETWORK_KEY_SUBNET,
+	NETWORK_KEY_IPV6_PREFIX,
+	NETWORK_KEY_EXTERNAL_INTERFACE,
+	NETWORK_KEY_MTU,
+	NETWORK_KEY_NAT44,
+	NETWORK_KEY_NAT66,
+	NETWORK_KEY_DHCP,
+	NETWORK_KEY_DNS_PROXY,
+	NETWORK_KEY_ROUTER_ADVERTISEMENT,
+	NETWORK_KEY_DHCP_RESERVATIONS,
+	NETWORK_KEY_PORT_FORWARDING,
+	NETWORK_KEY_ISOLATED,
+	NETWORK_KEY_ALLOW,
+	NETWORK_KEY_MAX_INTERFACES,
+	N_NETWORK_KEYS,
+};
+
 struct config_reader {
 	struct config_errors *errors;
 	struct places places;
@@ -22,7 +47,7 @@ struct config_reader {
 	/* The network that is being read: network_config.c's. */
 	struct network_config *network;
 	const struct place *scope;
-	const struct place **given; /* by its enum key */
+	const struct place **given; /* by enum network_key; NULL: not there */
 };
 
 /* Reads a value into a field, of the type that the function knows. Reports what is wrong. */
@@ -77,6 +102,11 @@ void config_claim(struct config_reader *reader, const struct place *place,
 /* One network, in network_config.c. Returns it, errors or none; NULL when memory is short. */
 struct network_config *config_read_network(struct config_reader *reader, const struct place *place,
 					   const json_t *value);
+
+/* Some of its keys: the fields are the whole network's, and its allow. */
+config_read_function config_read_reservations; /* config_services.c */
+config_read_function config_read_forwardings;
+config_read_function config_read_allow; /* config_allow.c */
 
 /* Claims a name or alias, which is valid, for the network at or around place. */
 void config_claim_name(struct config_reader *reader, const struct place *place, const char *name);
