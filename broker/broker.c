@@ -440,6 +440,19 @@ struct network *broker_network_adopt(struct broker *broker, struct network_confi
 	return network;
 }
 
+int broker_hold_adopt(struct client *client, struct network *network)
+{
+	struct hold *hold = hold_new(client, network);
+
+	if (!hold)
+		return -1;
+	hold->waiting = false;
+	log_info(network->config->name, "still held by %s (pid %jd, uid %ju)",
+		 client->credentials.command, (intmax_t)client->credentials.pid,
+		 (uintmax_t)client->credentials.uid);
+	return 0;
+}
+
 void broker_network_fault(struct network *network, const char *fault)
 {
 	bool same = fault ? network->fault && strcmp(network->fault, fault) == 0 : !network->fault;

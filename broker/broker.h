@@ -213,6 +213,12 @@ void broker_network_fault(struct network *network, const char *fault);
 struct network *broker_network_adopt(struct broker *broker, struct network_config *config,
 				     const struct network_addresses *addresses, void *platform);
 
+/*
+ * A hold that an earlier broker granted, of a client whose connection has
+ * outlived it, on an adopted network. Returns 0, or -1 when memory is short.
+ */
+int broker_hold_adopt(struct client *client, struct network *network);
+
 /* Removes the network if it has neither hold nor interface. Frees nothing at once. */
 void broker_network_check(struct network *network);
 

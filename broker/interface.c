@@ -193,6 +193,19 @@ struct interface *broker_interface_adopt(struct network *network, const char *na
 	return interface;
 }
 
+void broker_interface_claim(const struct network *network, const struct mac_address *mac,
+			    struct client *client)
+{
+	for (struct interface *i = network->interfaces; i; i = i->next) {
+		if (i->client || !mac_address_equal(&i->mac, mac))
+			continue;
+		i->client = client;
+		i->named = true;
+		i->owner = client->credentials.uid;
+		return;
+	}
+}
+
 void broker_interfaces_release(struct client *client, struct network *network)
 {
 	for (struct interface *i = network->interfaces; i; i = i->next) {

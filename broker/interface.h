@@ -62,6 +62,14 @@ struct interface *broker_interface_adopt(struct network *network, const char *na
 					 const struct mac_address *mac);
 
 /*
+ * A named interface of an adopted network that this client attached, and whose
+ * hold there was adopted, too: it goes with that hold as before. Does nothing
+ * when it is not there any more.
+ */
+void broker_interface_claim(const struct network *network, const struct mac_address *mac,
+			    struct client *client);
+
+/*
  * A client has let go of a network: its named interfaces there go. For
  * platform_hold_ended().
  */

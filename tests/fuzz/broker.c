@@ -13,6 +13,7 @@
 #include "log_double.h"
 
 #define N_CLIENTS 4
+#define N_STEPS 13
 
 static const char *const configs[] = {
 	("{ \"a\": { \"mode\": \"shared\", \"aliases\": [\"b\"], \"max_interfaces\": 3 },"
@@ -129,12 +130,30 @@ static void client_step(unsigned int what, unsigned int who)
 	}
 }
 
+/* The broker starts anew, as far as a network goes that it does not know. */
+static void adopt(unsigned int who)
+{
+	const struct network_config *config = config_find(broker->config, names[who % 4]);
+	struct fake_client *holders[N_CLIENTS];
+	size_t n = 0;
+
+	if (!config)
+		return;
+	for (struct network *network = broker->networks; network; network = network->next)
+		if (strcmp(network->config->name, config->name) == 0)
+			return;
+	for (unsigned int i = 0; i < N_CLIENTS; i++)
+		if (clients[i] && (who & (4U << i)))
+			holders[n++] = clients[i];
+	(void)fake_adopt(broker, config->name, holders, n, who & 128);
+}
+
 static void step(unsigned int what, unsigned int who)
 {
 	struct network *network;
 	struct error error;
 
-	switch (what % 12) {
+	switch (what % N_STEPS) {
 	case 6:
 	case 7:
 		finish_network(pick_network(who), who & 128);
@@ -162,8 +181,11 @@ static void step(unsigned int what, unsigned int who)
 		if (network)
 			broker_network_fault(network, who & 128 ? "faulty" : NULL);
 		break;
+	case 12:
+		adopt(who);
+		break;
 	default:
-		client_step(what % 12, who);
+		client_step(what % N_STEPS, who);
 		break;
 	}
 	fake_events[0] = '\0';

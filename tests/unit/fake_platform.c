@@ -229,6 +229,38 @@ struct network *fake_network(const struct broker *broker, const char *name,
 	return NULL;
 }
 
+static void adopt_named(struct network *network, struct client *client)
+{
+	const struct mac_address mac = { { 2, 0, 0, 0, 0, 9 } };
+	struct interface *interface = broker_interface_adopt(network, "vmt9", &mac);
+	struct fake_thing *thing = thing_new(FAKE_PRESENT);
+
+	must(interface);
+	thing->device = true;
+	fake_devices++;
+	interface->platform = thing;
+	broker_interface_claim(network, &mac, client);
+}
+
+struct network *fake_adopt(struct broker *broker, const char *name, struct fake_client **clients,
+			   size_t n, bool named)
+{
+	struct network_config *config = config_find(broker->config, name);
+	struct network_addresses addresses = { .mtu = 1500 };
+	struct network *network;
+
+	must(config);
+	network = broker_network_adopt(broker, network_config_ref(config), &addresses,
+				       thing_new(FAKE_PRESENT));
+	must(network);
+	for (size_t i = 0; i < n; i++)
+		must(broker_hold_adopt(clients[i]->client, network) == 0);
+	if (n > 0 && named)
+		adopt_named(network, clients[0]->client);
+	broker_network_check(network);
+	return network;
+}
+
 void fake_created(struct network *network)
 {
 	struct fake_thing *thing = network->platform;

@@ -39,6 +39,13 @@ void fake_disconnect(struct fake_client *client);
 struct network *fake_network(const struct broker *broker, const char *name,
 			     enum network_state state);
 
+/*
+ * A network that an earlier broker left, with the holds of these n clients, of
+ * which the first has a named interface where it is told to have one.
+ */
+struct network *fake_adopt(struct broker *broker, const char *name, struct fake_client **clients,
+			   size_t n, bool named);
+
 /* The platform's answers; each fails the test when nothing was asked. */
 void fake_created(struct network *network);
 void fake_create_failed(struct network *network, const char *reason);

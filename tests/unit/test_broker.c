@@ -558,6 +558,51 @@ static void test_adoption(void **state)
 	assert_string_equal(interface->name, "vmt7");
 }
 
+static void test_adopted_holds_go_on(void **state)
+{
+	struct fake_client *clients[] = { connect_user(1000), connect_user(1001) };
+	struct network *network = fake_adopt(broker, "lab", clients, 2, true);
+	struct error error;
+
+	(void)state;
+	fake_check_invariants(broker);
+	assert_int_equal(network->state, NETWORK_ACTIVE);
+	assert_int_equal(network->interfaces->owner, 1000);
+	/* Held already: no second hold. */
+	fake_acquire(clients[0], "lab");
+	assert_string_equal(clients[0]->network, "lab");
+	assert_int_equal(broker_release(clients[0]->client, "lab", &error), 0);
+	/* The named interface goes with its hold, and the network with the other one. */
+	fake_check_invariants(broker);
+	assert_int_equal(network->interfaces->state, INTERFACE_DETACHING);
+	fake_detached(network->interfaces);
+	assert_int_equal(network->state, NETWORK_ACTIVE);
+	fake_disconnect(clients[1]);
+	assert_int_equal(network->state, NETWORK_REMOVING);
+}
+
+static void test_claims_of_what_is_gone(void **state)
+{
+	struct fake_client *clients[] = { connect_user(1000), connect_user(1001) };
+	struct network *network = fake_adopt(broker, "lab", clients, 2, true);
+	const struct mac_address unknown = { { 2, 0, 0, 0, 0, 10 } };
+
+	(void)state;
+	broker_interface_claim(network, &unknown, clients[1]->client);
+	/* What is the one's is not the other's. */
+	broker_interface_claim(network, &network->interfaces->mac, clients[1]->client);
+	assert_ptr_equal(network->interfaces->client, clients[0]->client);
+	fake_check_invariants(broker);
+}
+
+static void test_nothing_adopted_is_held(void **state)
+{
+	struct network *network = fake_adopt(broker, "lab", NULL, 0, false);
+
+	(void)state;
+	assert_int_equal(network->state, NETWORK_REMOVING);
+}
+
 static void test_fault_is_told_once(void **state)
 {
 	struct fake_client *client = holder("default");
@@ -619,6 +664,8 @@ static void test_out_of_memory(void **state)
 	assert_int_equal(broker_list(client->client, &infos, &n, &error), -1);
 	assert_int_equal(error.code, ERROR_INTERNAL);
 	calloc_countdown = 1;
+	assert_int_equal(broker_hold_adopt(second->client, client->client->holds->network), -1);
+	calloc_countdown = 1;
 	assert_null(broker_client_new(broker, &credentials, NULL));
 	fake_check_invariants(broker);
 }
@@ -648,6 +695,9 @@ int main(void)
 		TEST(test_mac_addresses),
 		TEST(test_events),
 		TEST(test_adoption),
+		TEST(test_adopted_holds_go_on),
+		TEST(test_claims_of_what_is_gone),
+		TEST(test_nothing_adopted_is_held),
 		TEST(test_fault_is_told_once),
 		TEST(test_out_of_memory),
 #undef TEST
