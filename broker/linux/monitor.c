@@ -20,6 +20,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "../log.h"
 #include "attach.h"
@@ -27,18 +28,23 @@
 #include "link.h"
 #include "linux.h"
 #include "names.h"
+#include "netlink_socket.h"
 #include "network.h"
 #include "worker.h"
 
 /* Room for some thousand notifications: a host with many links has them all go at once. */
 #define RECEIVE_BUFFER (1024 * 1024)
 
+/* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
+#define REFRESH_USEC ((uint64_t)50 * 1000)
+
 static struct {
 	struct nl_sock *socket;
 	sd_event_source *source;
 	struct job refresh;
 	bool refreshing; /* the job is under way */
-	bool refresh_wanted;
+	bool refresh_wanted; /* the pause before it has begun, or it waits for the job's end */
+	sd_event_source *pause;
 } monitor;
 
 static void run_refresh(struct job *job)
@@ -51,19 +57,31 @@ static void refresh_done(struct job *job)
 {
 	(void)job;
 	monitor.refreshing = false;
-	if (monitor.refresh_wanted)
-		monitor_look_at_forwarding();
+	if (!monitor.refresh_wanted)
+		return;
+	monitor.refresh_wanted = false;
+	monitor_look_at_forwarding();
 }
 
-void monitor_look_at_forwarding(void)
+static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	monitor.refresh_wanted = true;
-	if (monitor.refreshing)
-		return;
+	(void)source;
+	(void)usec;
+	(void)userdata;
 	monitor.refresh_wanted = false;
 	monitor.refreshing = true;
 	monitor.refresh = (struct job){ .run = run_refresh, .done = refresh_done };
 	worker_submit(&monitor.refresh);
+	return 0;
+}
+
+void monitor_look_at_forwarding(void)
+{
+	if (!monitor.refresh_wanted && !monitor.refreshing) {
+		(void)sd_event_source_set_time_relative(monitor.pause, REFRESH_USEC);
+		(void)sd_event_source_set_enabled(monitor.pause, SD_EVENT_ONESHOT);
+	}
+	monitor.refresh_wanted = true;
 }
 
 static struct network *network_of_bridge(int index)
@@ -105,8 +123,9 @@ static void on_address_gone(const struct nlmsghdr *message)
 }
 
 /*
- * The kernel tells the settings of every link that is made: those of our own
- * are no news, unless somebody has switched forwarding off for a bridge.
+ * All settings at once are told of a link that is new, which on_link() hears
+ * of. A single one was changed: by ourselves, when it is of our own link, or by
+ * somebody who has switched forwarding off for our bridge.
  */
 static void on_settings(const struct nlmsghdr *message)
 {
@@ -120,7 +139,8 @@ static void on_settings(const struct nlmsghdr *message)
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
 			NETCONFA_MAX, policy) < 0 ||
-	    !attributes[NETCONFA_IFINDEX] || !attributes[NETCONFA_FORWARDING])
+	    !attributes[NETCONFA_IFINDEX] || !attributes[NETCONFA_FORWARDING] ||
+	    attributes[NETCONFA_PROXY_NEIGH])
 		return;
 	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
 	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
@@ -199,6 +219,10 @@ static int open_socket(void)
 	if (!monitor.socket)
 		return -NLE_NOMEM;
 	nl_socket_disable_seq_check(monitor.socket);
+	nl_socket_disable_msg_peek(monitor.socket);
+	result = nl_socket_set_msg_buf_size(monitor.socket, NETLINK_MESSAGE_MAX);
+	if (result < 0)
+		return result;
 	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
 	result = nl_connect(monitor.socket, NETLINK_ROUTE);
 	if (result == 0)
@@ -225,6 +249,11 @@ int monitor_start(void)
 	}
 	result = sd_event_add_io(linux_platform.event, &monitor.source,
 				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.pause, CLOCK_MONOTONIC, 0,
+					   0, on_refresh, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.pause, SD_EVENT_OFF);
 	if (result < 0)
 		monitor_stop();
 	return result;
@@ -233,6 +262,7 @@ int monitor_start(void)
 void monitor_stop(void)
 {
 	monitor.source = sd_event_source_disable_unref(monitor.source);
+	monitor.pause = sd_event_source_disable_unref(monitor.pause);
 	nl_socket_free(monitor.socket);
 	monitor.socket = NULL;
 }

@@ -57,7 +57,10 @@ int netlink_open(void)
 	netlink.socket = nl_socket_alloc();
 	if (!netlink.socket)
 		return -ENOMEM;
-	result = nl_connect(netlink.socket, NETLINK_ROUTE);
+	nl_socket_disable_msg_peek(netlink.socket);
+	result = nl_socket_set_msg_buf_size(netlink.socket, NETLINK_MESSAGE_MAX);
+	if (result == 0)
+		result = nl_connect(netlink.socket, NETLINK_ROUTE);
 	if (result < 0) {
 		netlink_close();
 		return local_error(result);

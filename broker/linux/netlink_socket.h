@@ -8,6 +8,9 @@
 
 #include <netlink/msg.h>
 
+/* The kernel sends no more at once: room for it saves asking for the size each time. */
+#define NETLINK_MESSAGE_MAX 32768
+
 /* All return 0 or a negative errno (the kernel's own, where it answered). */
 
 int netlink_open(void);

@@ -127,6 +127,9 @@ int worker_start(sd_event *event)
 	if (worker.eventfd < 0)
 		return -errno;
 	result = sd_event_add_io(event, &worker.source, worker.eventfd, EPOLLIN, on_finished, NULL);
+	/* Clients wait for what is done; notifications of what it did can wait for them. */
+	if (result >= 0)
+		result = sd_event_source_set_priority(worker.source, SD_EVENT_PRIORITY_IMPORTANT);
 	if (result >= 0)
 		result = -pthread_create(&worker.thread, NULL, run, NULL);
 	if (result < 0) {
