@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness itself, without a broker: what other tests rely on holds."""
 
-import fcntl
 import os
-import struct
 import subprocess
 
 import pytest
@@ -11,21 +9,10 @@ import pytest
 from support.host import SERVER_IPV4, SERVER_IPV6, SERVER_NAME, diff
 from support.machine import Machine
 from support.namespace import Namespace
+from support.tap import open_tap
 from support.traffic import transfer
 from support.varlink import Attachment
 from support.wait import wait_for
-
-TUNSETIFF = 0x400454CA
-IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
-
-
-def open_tap(host, name):
-    """A TAP device in the host, open in this process."""
-    with host.entered():
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-        request = struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
-        fcntl.ioctl(fd, TUNSETIFF, request)
-    return fd
 
 
 @pytest.mark.parametrize(

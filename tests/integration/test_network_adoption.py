@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from support.tap import open_tap
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
@@ -173,7 +174,6 @@ def test_a_named_interface_that_nobody_has_open(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
     attachment = client.attach("default", named=True)
-    attachment.close()
     broker.kill()
     client.close()
     assert attachment.name in broker.host.links()
@@ -184,11 +184,13 @@ def test_a_named_interface_that_nobody_has_open(broker):
 def test_a_named_interface_goes_when_its_program_ends(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
-    with client.attach("default", named=True) as attachment:
-        broker.restart()
-        client.close()
-        assert len(interfaces(broker, "default")) == 1
-        assert attachment.name in broker.host.links()
+    attachment = client.attach("default", named=True)
+    fd = open_tap(broker.host, attachment.name, 1001)
+    broker.restart()
+    client.close()
+    assert len(interfaces(broker, "default")) == 1
+    assert attachment.name in broker.host.links()
+    os.close(fd)
     broker.wait_until_clean()
 
 

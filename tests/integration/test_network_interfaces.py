@@ -1,29 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces: TAP devices on the bridge, which live as long as somebody has them open."""
 
-import fcntl
 import json
 import os
-import struct
 
 import pytest
 
-from support.varlink import VarlinkError, as_user
+from support.tap import IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, open_tap, tap_flags
+from support.varlink import VarlinkError
 from support.wait import wait_for
-
-TUNSETIFF = 0x400454CA
-TUNGETIFF = 0x800454D2
-IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x0100, 0x1000, 0x4000
-
 
 def link(broker, name):
     return json.loads(broker.host.ip(f"-d -j address show dev {name}"))[0]
-
-
-def tap_flags(fd):
-    request = bytearray(40)
-    fcntl.ioctl(fd, TUNGETIFF, request)
-    return struct.unpack_from("H", request, 16)[0]
 
 
 def has_open_tap(broker):
@@ -83,28 +71,14 @@ def test_isolation(broker, isolated):
         assert port["isolated"] == isolated
 
 
-def open_by_name(broker, name, uid, several=False):
-    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (IFF_MULTI_QUEUE if several else 0)
-    with broker.host.entered():
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with as_user(uid):
-            fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
 def test_a_named_interface(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
     attachment = client.attach("default", named=True)
-    assert attachment.tap_fds == []
     with pytest.raises(OSError):
-        open_by_name(broker, attachment.name, 1002)
-    os.close(open_by_name(broker, attachment.name, 1001))
-    assert attachment.name in broker.host.links()
+        open_tap(broker.host, attachment.name, 1002)
+    for _ in range(2):
+        os.close(open_tap(broker.host, attachment.name, 1001))
     assert client.networks()["default"]["interfaces"] == 1
     client.release("default")
     broker.wait_until_clean()
