@@ -4,9 +4,7 @@
 #define VMNET_BROKER_FIREWALL_RULES_H
 
 #include "../broker.h"
-
-/* What every bridge's name starts with: rules know other networks by it. */
-#define BRIDGE_PREFIX "vmb-"
+#include "names.h"
 
 /* The tables of a network are called this, and the network's name. */
 #define FIREWALL_TABLE_PREFIX "vmnet-broker-"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BRIDGE_PREFIX "vmb-"
 #define TAP_PREFIX "vmt"
 #define ALIAS_PREFIX "vmnet-broker "
 /* As many hexadecimal digits as there is room for after the prefix. */

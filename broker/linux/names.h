@@ -13,6 +13,9 @@
 
 #include "../broker.h"
 
+/* What every bridge's name starts with: rules know other networks by it. */
+#define BRIDGE_PREFIX "vmb-"
+
 #define ALIAS_SIZE (sizeof("vmnet-broker  ") + NETWORK_NAME_MAX + MAC_TEXT_SIZE)
 
 /* Whose a link is. */

@@ -5,9 +5,6 @@
 
 #include <vmnet-broker.h>
 
-/* What the broker's bridges are called, and nobody else's. */
-#define BRIDGE_PREFIX "vmb-"
-
 /* Forwarding is on where the network, if it is active, needs it. */
 void check_forwarding(const struct vmnet_broker_network *network);
 

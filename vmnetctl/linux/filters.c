@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../broker/linux/names.h"
 #include "../doctor.h"
 #include "doctor.h"
 
