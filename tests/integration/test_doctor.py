@@ -175,5 +175,16 @@ def test_the_rules_of_docker(broker, doctor):
     assert doctor() == {}
 
 
+@pytest.mark.skipif(not shutil.which("iptables-legacy"), reason="no iptables here")
+def test_the_rules_of_the_older_filter(broker, doctor):
+    if broker.host.run("iptables-legacy", "-P", "FORWARD", "DROP", check=False).returncode:
+        pytest.skip("this kernel has no older filter")
+    mend(broker, doctor(), r"^iptables-legacy \(chain FORWARD\) stops packets from machines")
+    assert doctor() == {}
+    broker.host.run("iptables-legacy", "-P", "INPUT", "DROP")
+    mend(broker, doctor(), r"^iptables-legacy \(chain INPUT\) stops machines' requests")
+    assert doctor() == {}
+
+
 def test_what_only_root_may_see(broker, doctor):
     assert doctor(uid=1234) == {"only root may look at packet filters": "sudo vmnetctl doctor"}

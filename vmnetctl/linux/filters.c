@@ -189,6 +189,20 @@ static const struct neighbour {
 	  IP6TABLES_INPUT },
 };
 
+/* The kernel's older packet filter, which has its own chains for each family. */
+static const struct old_filter {
+	const char *program;
+	const char *tables; /* a file that is empty while it is not used */
+	const char *list;
+	const char *forward;
+	const char *input;
+} old_filters[] = {
+	{ "iptables-legacy", "/proc/net/ip_tables_names", "iptables-legacy -S",
+	  ACCEPT_FORWARD("iptables-legacy", "FORWARD"), ACCEPT_INPUT("iptables-legacy", "67") },
+	{ "ip6tables-legacy", "/proc/net/ip6_tables_names", "ip6tables-legacy -S",
+	  ACCEPT_FORWARD("ip6tables-legacy", "FORWARD"), ACCEPT_INPUT("ip6tables-legacy", "547") },
+};
+
 static const struct neighbour *find_neighbour(json_t *list, const struct chain *chain)
 {
 	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++) {
@@ -215,11 +229,15 @@ static bool bridge_is_filtered(void)
 	return value == '1';
 }
 
+/* Which packets a forward chain has to do with. */
+static const char *extent(void)
+{
+	return bridge_is_filtered() ? "from machines to the outside and (br_netfilter) each other"
+				    : "from machines to the outside";
+}
+
 static void report_forward(const struct chain *chain, const struct neighbour *neighbour)
 {
-	const char *extent = bridge_is_filtered()
-				     ? "from machines to the outside and (br_netfilter) each other"
-				     : "from machines to the outside";
 	char remedy[512];
 
 	(void)snprintf(remedy, sizeof(remedy),
@@ -230,7 +248,7 @@ static void report_forward(const struct chain *chain, const struct neighbour *ne
 	doctor_problem(neighbour ? neighbour->forward : remedy,
 		       "%s (table %s %s, chain %s) stops packets %s",
 		       neighbour ? neighbour->name : "a packet filter", chain->family, chain->table,
-		       chain->name, extent);
+		       chain->name, extent());
 }
 
 static void report_input(const struct chain *chain, const struct neighbour *neighbour)
@@ -287,6 +305,52 @@ static json_t *list_ruleset(void)
 	return ruleset;
 }
 
+/* What "iptables -S" says of the tables that nftables does not know of. */
+static void check_old_rules(FILE *rules, const char *program, const char *forward,
+			    const char *input)
+{
+	bool stops_forward = false, stops_input = false;
+	char line[1024];
+
+	while (fgets(line, sizeof(line), rules)) {
+		bool about_bridges = strstr(line, " " BRIDGE_PREFIX) != NULL;
+
+		if (strncmp(line, "-P FORWARD DROP", strlen("-P FORWARD DROP")) == 0)
+			stops_forward = true;
+		else if (strncmp(line, "-P INPUT DROP", strlen("-P INPUT DROP")) == 0)
+			stops_input = true;
+		else if (about_bridges && strstr(line, " -o "))
+			stops_forward = false;
+		else if (about_bridges && strstr(line, " --dport "))
+			stops_input = false;
+	}
+	if (stops_forward)
+		doctor_problem(forward, "%s (chain FORWARD) stops packets %s", program, extent());
+	if (stops_input)
+		doctor_problem(input,
+			       "%s (chain INPUT) stops machines' requests for addresses "
+			       "and names",
+			       program);
+}
+
+/* Docker and others may have used the kernel's older packet filter. */
+static void check_old_filter(const struct old_filter *filter)
+{
+	FILE *file = fopen(filter->tables, "re");
+	bool is_used = file && fgetc(file) != EOF;
+	FILE *rules;
+
+	if (file)
+		(void)fclose(file);
+	if (!is_used)
+		return;
+	rules = popen(filter->list, "re");
+	if (rules)
+		check_old_rules(rules, filter->program, filter->forward, filter->input);
+	if (!rules || pclose(rules) != 0)
+		doctor_unknown(filter->list, "cannot read the rules of %s", filter->program);
+}
+
 void check_filters(void)
 {
 	json_t *ruleset, *list, *item;
@@ -305,4 +369,6 @@ void check_filters(void)
 			check_chain(list, chain);
 	}
 	json_decref(ruleset);
+	for (i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
+		check_old_filter(&old_filters[i]);
 }
