@@ -145,6 +145,14 @@ static int gather(const struct network_config *config, const struct neighbour *n
 	return 0;
 }
 
+static bool is_changed(const struct network_state_kept *before,
+		       const struct network_state_kept *after)
+{
+	return memcmp(&before->ipv4_subnet, &after->ipv4_subnet, sizeof(after->ipv4_subnet)) != 0 ||
+	       memcmp(&before->ipv6_prefix, &after->ipv6_prefix, sizeof(after->ipv6_prefix)) != 0 ||
+	       !mac_address_equal(&before->bridge_mac, &after->bridge_mac);
+}
+
 int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
 		     size_t n_neighbours, const char *state_dir,
 		     struct network_addresses *addresses, struct error *error)
@@ -167,7 +175,7 @@ int addresses_choose(const struct network_config *config, const struct neighbour
 	if (result < 0)
 		return -1;
 	/* What cannot be kept was logged: this life of the network has it anyway. */
-	if (memcmp(&kept, &before, sizeof(kept)) != 0)
+	if (is_changed(&before, &kept))
 		(void)state_save(state_dir, config->name, &kept);
 	addresses->ipv4_subnet = kept.ipv4_subnet;
 	addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);

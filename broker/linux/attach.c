@@ -75,8 +75,8 @@ static int make_device(struct attach_job *self)
 
 	if (tap_open(self->queues, self->name, self->fds, &self->error) < 0)
 		return -1;
-	self->port.index = (int)if_nametoindex(self->name);
-	self->port.bridge = (int)if_nametoindex(self->bridge);
+	self->port.index = link_index(self->name);
+	self->port.bridge = link_index(self->bridge);
 	if (!self->port.index || !self->port.bridge)
 		return error_set(&self->error, ERROR_INTERNAL, "%s is gone; try again",
 				 self->port.index ? self->bridge : self->name);

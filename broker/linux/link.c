@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "netlink_socket.h"
@@ -116,6 +117,14 @@ int link_get(const char *name, struct link *link)
 	return result == 0 && link->index == 0 ? -EPROTO : result;
 }
 
+int link_index(const char *name)
+{
+	struct ifreq request = { 0 };
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return ioctl(netlink_fd(), SIOCGIFINDEX, &request) < 0 ? 0 : request.ifr_ifindex;
+}
+
 struct link_array {
 	struct link *items;
 	size_t n_items;
@@ -168,16 +177,15 @@ int link_list(struct link **links, size_t *n_links)
 	return 0;
 }
 
-/* A nest that was not started is an error that nla_nest_end() must not see. */
+/*
+ * A kernel without IPv6 refuses this with EAFNOSUPPORT, before it changes
+ * anything: asking is cheaper than finding out first.
+ */
 static int put_no_own_ipv6(struct nl_msg *message)
 {
-	struct nlattr *families;
-	struct nlattr *ipv6;
+	struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
+	struct nlattr *ipv6 = families ? nla_nest_start(message, AF_INET6) : NULL;
 
-	if (!link_ipv6_is_available())
-		return 0;
-	families = nla_nest_start(message, IFLA_AF_SPEC);
-	ipv6 = families ? nla_nest_start(message, AF_INET6) : NULL;
 	if (!ipv6 || nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE) < 0)
 		return -ENOMEM;
 	nla_nest_end(message, ipv6);
@@ -220,13 +228,14 @@ static int request_bridge(const struct bridge_setup *setup)
  * The MTU is set here again even of a bridge that was made with it: only one
  * that was set stays when ports come and go.
  */
-static int configure_bridge(int index, const struct bridge_setup *setup)
+static int configure_bridge(int index, const struct bridge_setup *setup, bool ipv6)
 {
 	struct nl_msg *message = link_message(
 		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
 
 	if (!message || nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
-	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 || put_no_own_ipv6(message) < 0) {
+	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
+	    (ipv6 && put_no_own_ipv6(message) < 0)) {
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
@@ -261,7 +270,9 @@ int link_create_bridge(const struct bridge_setup *setup, int *index)
 	result = link_get(setup->name, &link);
 	if (result < 0)
 		return result;
-	result = configure_bridge(link.index, setup);
+	result = configure_bridge(link.index, setup, true);
+	if (result == -EAFNOSUPPORT)
+		result = configure_bridge(link.index, setup, false);
 	if (result == 0)
 		result = refuse_router_advertisements(setup->name);
 	if (result < 0) {
@@ -340,7 +351,7 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
 		address, sizeof(*address)));
 }
 
-static int join(const struct port_setup *setup)
+static int join(const struct port_setup *setup, bool ipv6)
 {
 	struct nl_msg *message = link_message(RTM_SETLINK, 0,
 					      &(struct ifinfomsg){
@@ -353,7 +364,7 @@ static int join(const struct port_setup *setup)
 	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
 	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
 	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
-	    put_no_own_ipv6(message) < 0) {
+	    (ipv6 && put_no_own_ipv6(message) < 0)) {
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
@@ -377,8 +388,10 @@ static int isolate(int index)
 /* Up last: no packet passes a port that is not isolated yet. */
 int link_join_bridge(const struct port_setup *setup)
 {
-	int result = join(setup);
+	int result = join(setup, true);
 
+	if (result == -EAFNOSUPPORT)
+		result = join(setup, false);
 	if (result == 0 && setup->isolated)
 		result = isolate(setup->index);
 	if (result == 0)

@@ -34,6 +34,9 @@ int link_parse(const struct nlmsghdr *message, struct link *link);
 /* -ENODEV when there is none. */
 int link_get(const char *name, struct link *link);
 
+/* The index of the link with this name, or 0. Cheaper than all else. */
+int link_index(const char *name);
+
 /* All links, in an array that the caller frees. */
 int link_list(struct link **links, size_t *n_links);
 

@@ -72,13 +72,21 @@ int netlink_open(void)
 	return 0;
 }
 
+/* Also in the midst of work: a socket that got out of step is opened anew when it is needed. */
 void netlink_close(void)
 {
 	nl_socket_free(netlink.socket);
 	netlink.socket = NULL;
 }
 
-/* Gets the socket ready for a request; one that got out of step was closed. */
+int netlink_fd(void)
+{
+	if (!netlink.socket && netlink_open() < 0)
+		return -1;
+	return nl_socket_get_fd(netlink.socket);
+}
+
+/* Gets the socket ready for a request. */
 static int begin(int (*each)(const struct nlmsghdr *, void *), void *userdata)
 {
 	netlink.kernel_error = 0;

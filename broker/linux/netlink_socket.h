@@ -16,6 +16,9 @@
 int netlink_open(void);
 void netlink_close(void);
 
+/* The socket, for ioctl(): of links, any will do. -1 when there is none to be had. */
+int netlink_fd(void);
+
 /* Sends a request that nlmsg_alloc_simple() made, frees it, and waits for the answer. */
 int netlink_request(struct nl_msg *message);
 
