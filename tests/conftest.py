@@ -88,15 +88,15 @@ def make_machine(broker, build):
 def join(broker, make_machine):
     """Makes a machine with an address on a network: join("lab", hostname="db", **options).
 
-    options are those of Attach. The client that attached it is the machine's "client".
+    client: further arguments for udhcpc. options are those of Attach. The client that attached it is the machine's "client".
     """
 
-    def make(network, hostname=None, **options):
-        client = broker.client()
-        client.acquire(network)
-        machine = make_machine(client.attach(network, **options))
-        machine.client = client
-        machine.dhcp(hostname=hostname)
+    def make(network, hostname=None, client=(), **options):
+        connection = broker.client()
+        connection.acquire(network)
+        machine = make_machine(connection.attach(network, **options))
+        machine.client = connection
+        machine.dhcp(hostname=hostname, client=client)
         return machine
 
     return make

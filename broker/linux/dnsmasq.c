@@ -33,6 +33,8 @@
 #include "dnsmasq_config.h"
 #include "leases.h"
 #include "linux.h"
+#include "release.h"
+#include "resolvers.h"
 #include "worker.h"
 
 /* How long a server may take to end before it is killed. */
@@ -61,6 +63,8 @@ struct dnsmasq {
 	sd_event_source *pause; /* before a restart */
 	sd_event_source *changes; /* of the lease file */
 	sd_event_source *settle;
+	struct releasing *releasing; /* under way */
+	struct resolvers_watch *resolvers; /* NULL: it asks none */
 	uint64_t pause_usec;
 	uint64_t started_usec;
 };
@@ -74,6 +78,14 @@ struct restart {
 	bool failed;
 };
 
+/* Addresses being given up on the worker; without its dnsmasq as a restart is. */
+struct releasing {
+	struct job job;
+	struct dnsmasq *dnsmasq; /* the policy's to clear */
+	struct release *release;
+	int result;
+};
+
 /* Files */
 
 static void paths_clear(struct dnsmasq_paths *paths)
@@ -81,6 +93,7 @@ static void paths_clear(struct dnsmasq_paths *paths)
 	free(paths->config);
 	free(paths->pid);
 	free(paths->leases);
+	free(paths->resolvers);
 	*paths = (struct dnsmasq_paths){ 0 };
 }
 
@@ -102,7 +115,8 @@ static int paths_make(struct dnsmasq_paths *paths, const char *network, const ch
 	paths->config = make_path(runtime_dir, network, ".dnsmasq.conf");
 	paths->pid = make_path(runtime_dir, network, ".dnsmasq.pid");
 	paths->leases = state_dir ? make_path(state_dir, network, ".leases") : NULL;
-	if (paths->config && paths->pid && (paths->leases || !state_dir))
+	paths->resolvers = make_path(runtime_dir, network, ".resolv.conf");
+	if (paths->config && paths->pid && paths->resolvers && (paths->leases || !state_dir))
 		return 0;
 	paths_clear(paths);
 	return -1;
@@ -318,6 +332,12 @@ static const char *server_user(void)
 	return getpwnam("dnsmasq") ? "dnsmasq" : "nobody";
 }
 
+/* A host network has no outside to ask. */
+static bool asks_resolvers(const struct network_config *config)
+{
+	return config->mode == NETWORK_SHARED && config->dns_proxy;
+}
+
 static bool has_config(const struct dnsmasq *self)
 {
 	size_t length;
@@ -346,6 +366,7 @@ static void remove_files(const struct dnsmasq_paths *paths)
 {
 	(void)unlink(paths->pid);
 	(void)unlink(paths->config);
+	(void)unlink(paths->resolvers);
 }
 
 static struct dnsmasq *dnsmasq_new(const struct network_config *config,
@@ -372,7 +393,16 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 			      const char *runtime_dir, struct error *error)
 {
 	struct dnsmasq *self = dnsmasq_new(config, addresses, state_dir, runtime_dir);
+	int result = self && asks_resolvers(config) ? resolvers_copy(self->paths.resolvers) : 0;
 
+	if (result < 0) {
+		error_set(error, ERROR_CREATE_FAILED,
+			  "the name servers in " RESOLVERS_SOURCE " cannot be passed on: %s",
+			  strerror(-result));
+		remove_files(&self->paths);
+		dnsmasq_forget(self);
+		return NULL;
+	}
 	if (!self) {
 		error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files in %s and %s: %s", state_dir,
 			  runtime_dir, strerror(errno));
@@ -429,21 +459,82 @@ void dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 
 /* Supervision: leases */
 
+static void run_releasing(struct job *job)
+{
+	struct releasing *releasing = (struct releasing *)job;
+
+	releasing->result = release_send(releasing->release);
+}
+
+static void releasing_done(struct job *job)
+{
+	struct releasing *releasing = (struct releasing *)job;
+	struct dnsmasq *self = releasing->dnsmasq;
+
+	if (self)
+		self->releasing = NULL;
+	if (self && releasing->result < 0)
+		log_warning(self->name, "addresses of machines that have gone cannot be freed: %s",
+			    strerror(-releasing->result));
+	else if (self)
+		log_debug(self->name, "freed the addresses of %d machines that have gone",
+			  releasing->result);
+	free(releasing->release);
+	free(releasing);
+}
+
+/* Frees addresses when they are getting short; what was freed shows in the lease file. */
+static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size_t n_leases)
+{
+	struct releasing *releasing;
+	struct release *release;
+
+	if (self->releasing)
+		return;
+	release = release_plan(self->network, leases, n_leases);
+	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
+	if (!releasing) {
+		free(release);
+		return;
+	}
+	releasing->job.run = run_releasing;
+	releasing->job.done = releasing_done;
+	releasing->dnsmasq = self;
+	releasing->release = release;
+	self->releasing = releasing;
+	worker_submit(&releasing->job);
+}
+
+static int read_leases(struct dnsmasq *self)
+{
+	struct dhcp_lease *leases = NULL;
+	struct lease *list;
+	size_t n_leases;
+	size_t length;
+	char *text = read_file(self->paths.leases, &length);
+	int result = -1;
+
+	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
+	    leases_list(leases, n_leases, &list) < 0)
+		goto out;
+	broker_leases_changed(self->network, list);
+	release_leases(self, leases, n_leases);
+	result = 0;
+out:
+	free(leases);
+	free(text);
+	return result;
+}
+
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsmasq *self = userdata;
-	struct lease *leases;
-	size_t length;
-	char *text = read_file(self->paths.leases, &length);
 
 	(void)source;
 	(void)usec;
-	if (!text || leases_parse(text, length, &leases) < 0)
+	if (read_leases(self) < 0)
 		log_warning(self->name, "its leases in %s cannot be read: %s", self->paths.leases,
 			    strerror(errno));
-	else
-		broker_leases_changed(self->network, leases);
-	free(text);
 	return 0;
 }
 
@@ -566,6 +657,9 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 		plan_restart(self);
 	else if (r >= 0)
 		r = watch_end(self);
+	if (r >= 0 && asks_resolvers(network->config))
+		r = resolvers_watch_new(&self->resolvers, linux_platform.event, self->name,
+					self->paths.resolvers);
 	if (r < 0) {
 		dnsmasq_unsupervise(self);
 		return r;
@@ -579,6 +673,11 @@ void dnsmasq_unsupervise(struct dnsmasq *self)
 	if (self->restart)
 		self->restart->dnsmasq = NULL;
 	self->restart = NULL;
+	if (self->releasing)
+		self->releasing->dnsmasq = NULL;
+	self->releasing = NULL;
+	resolvers_watch_free(self->resolvers);
+	self->resolvers = NULL;
 	self->end = sd_event_source_disable_unref(self->end);
 	self->pause = sd_event_source_disable_unref(self->pause);
 	self->changes = sd_event_source_disable_unref(self->changes);

@@ -2,8 +2,9 @@
 /*
  * dnsmasq's configuration for one network.
  *
- * Everything in it is of a form that was checked: addresses, numbers, host
- * names of reservations (DNS labels), and paths of the broker's own.
+ * Everything in it is of a form that was checked: addresses, numbers, names of
+ * networks, host names of reservations (DNS labels), and paths of the broker's
+ * own.
  *
  * Names: a machine is found by the name it gave by DHCP, as NAME and as
  * NAME.NETWORK.internal, and the host as gateway.NETWORK.internal. The host's
@@ -26,22 +27,32 @@
 #define RA_LIFETIME 1800
 #define LEASES_MAX 65536U
 
-/* A network's name as one DNS label: what DNS does not know becomes a hyphen. */
-static void write_label(FILE *file, const char *network)
+/* Each part between dots is one that a host may have in its name. */
+static bool is_domain(const char *name)
 {
-	size_t length = strlen(network);
+	for (const char *label = name; label; label = strchr(label, '.')) {
+		size_t length;
 
-	while (length > 1 && !isalnum((unsigned char)network[length - 1]))
-		length--;
-	for (size_t i = 0; i < length; i++)
-		(void)fputc(isalnum((unsigned char)network[i]) ? network[i] : '-', file);
+		label += *label == '.';
+		length = strcspn(label, ".");
+		if (!length || label[0] == '-' || label[length - 1] == '-')
+			return false;
+	}
+	return true;
 }
 
-static void write_name(FILE *file, const char *before, const char *network, const char *after)
+/*
+ * NETWORK.internal. A network's name that is none for DNS ("a..b", "a-") is one
+ * without what DNS minds: "ab.internal".
+ */
+static void write_domain(FILE *file, const char *network)
 {
-	(void)fputs(before, file);
-	write_label(file, network);
-	(void)fprintf(file, ".internal%s", after);
+	bool is_whole = is_domain(network);
+
+	for (const char *c = network; *c; c++)
+		if (is_whole || isalnum((unsigned char)*c))
+			(void)fputc(*c, file);
+	(void)fputs(".internal", file);
 }
 
 static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
@@ -49,36 +60,68 @@ static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
 	return inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
 }
 
-static void write_dns(FILE *file, const struct network_config *config,
-		      const struct network_addresses *addresses)
+/* A name for addresses: NAME and NAME.NETWORK.internal. */
+static void write_host(FILE *file, const char *network, const char *name, const char *addresses)
 {
-	char gateway[INET_ADDRSTRLEN];
-	char gateway6[INET6_ADDRSTRLEN];
-	struct in6_addr address = addresses->ipv6_prefix.address;
+	(void)fprintf(file, "host-record=%s,%s.", name, name);
+	write_domain(file, network);
+	(void)fprintf(file, ",%s\n", addresses);
+}
+
+/* Names that nobody else can take: the gateway's, and those that are reserved. */
+static void write_own_names(FILE *file, const struct network_config *config,
+			    const struct network_addresses *addresses)
+{
+	char text[INET_ADDRSTRLEN + 1 + INET6_ADDRSTRLEN];
+	struct in6_addr ipv6 = addresses->ipv6_prefix.address;
+	size_t length;
+
+	(void)text_of(addresses->ipv4_gateway, text);
+	if (addresses->ipv6_prefix.length > 0) {
+		ipv6.s6_addr[sizeof(ipv6) - 1] = 1;
+		length = strlen(text);
+		text[length++] = ',';
+		inet_ntop(AF_INET6, &ipv6, text + length, INET6_ADDRSTRLEN);
+	}
+	write_host(file, config->name, "gateway", text);
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
+		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
+
+		if (reservation->hostname)
+			write_host(file, config->name, reservation->hostname,
+				   text_of(reservation->address, text));
+	}
+}
+
+static void write_dns(FILE *file, const struct network_config *config,
+		      const struct network_addresses *addresses, const struct dnsmasq_paths *paths)
+{
+	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
 
 	if (!config->dns_proxy) {
-		(void)fputs("port=0\n"
-			    "dhcp-option=option:dns-server\n",
-			    file);
+		(void)fputs("port=0\n", file);
 		return;
 	}
 	(void)fputs("no-hosts\n"
 		    "expand-hosts\n"
-		    "bogus-priv\n"
-		    "domain-needed\n",
+		    "domain-needed\n"
+		    "domain=",
 		    file);
-	write_name(file, "domain=", config->name, "\n");
-	write_name(file, "local=/", config->name, "/\n");
-	write_name(file, "host-record=gateway.", config->name, "");
-	(void)fprintf(file, ",%s", text_of(addresses->ipv4_gateway, gateway));
-	if (addresses->ipv6_prefix.length > 0) {
-		address.s6_addr[15] = 1;
-		(void)fprintf(file, ",%s",
-			      inet_ntop(AF_INET6, &address, gateway6, sizeof(gateway6)));
-	}
-	(void)fputc('\n', file);
+	write_domain(file, config->name);
+	/* What is asked about the network itself is answered here or nowhere. */
+	(void)fputs("\nlocal=/", file);
+	write_domain(file, config->name);
+	(void)fprintf(file, "/\nrev-server=%s\n",
+		      ipv4_subnet_format(&addresses->ipv4_subnet, subnet));
+	if (addresses->ipv6_prefix.length > 0)
+		(void)fprintf(file, "rev-server=%s\n",
+			      ipv6_prefix_format(&addresses->ipv6_prefix, prefix));
+	write_own_names(file, config, addresses);
 	if (config->mode == NETWORK_HOST)
 		(void)fputs("no-resolv\n", file);
+	else
+		(void)fprintf(file, "resolv-file=%s\n", paths->resolvers);
 }
 
 static void write_dhcp(FILE *file, const struct network_config *config,
@@ -95,6 +138,11 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 	(void)fprintf(file,
 		      "dhcp-authoritative\n"
 		      "no-ping\n"
+		      "quiet-dhcp\n"
+		      /* Names by which programs look for a proxy, or for their own host. */
+		      "dhcp-name-match=set:unnamed,wpad\n"
+		      "dhcp-name-match=set:unnamed,localhost\n"
+		      "dhcp-ignore-names=tag:unnamed\n"
 		      "dhcp-lease-max=%u\n"
 		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"
 		      "dhcp-option=option:mtu,%u\n",
@@ -124,7 +172,9 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 	inet_ntop(AF_INET6, &addresses->ipv6_prefix.address, prefix, sizeof(prefix));
 	(void)fprintf(file,
 		      "enable-ra\n"
-		      "dhcp-range=%s,ra-stateless,%u," LEASE_TIME "\n"
+		      "quiet-ra\n"
+		      "quiet-dhcp6\n"
+		      "dhcp-range=%s,ra-stateless,ra-names,%u," LEASE_TIME "\n"
 		      "ra-param=%s,mtu:%u,%d,%d\n",
 		      prefix, addresses->ipv6_prefix.length, addresses->bridge, addresses->mtu,
 		      RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
@@ -150,7 +200,7 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		      config->name, paths->pid, paths->leases, addresses->bridge);
 	if (user)
 		(void)fprintf(file, "user=%s\n", user);
-	write_dns(file, config, addresses);
+	write_dns(file, config, addresses, paths);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);
 	failed = ferror(file);

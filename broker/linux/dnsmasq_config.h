@@ -10,6 +10,7 @@ struct dnsmasq_paths {
 	char *config;
 	char *pid;
 	char *leases;
+	char *resolvers; /* see resolvers.h */
 };
 
 /*

@@ -15,9 +15,10 @@
 #include <string.h>
 
 #define N_FIELDS 5
-#define LINE_MAX_SIZE 1024
+/* The longest name, the longest client id as "00:00:..", and the rest. */
+#define LINE_MAX_SIZE (HOSTNAME_TEXT_MAX + 3 * CLIENT_ID_MAX + 128)
 
-/* A name as in DNS: letters, digits, hyphens, dots. */
+/* A name as in DNS: letters, digits, hyphens, dots; and what machines use in spite of it. */
 static bool is_hostname(const char *text)
 {
 	if (*text == '\0' || strlen(text) > HOSTNAME_TEXT_MAX)
@@ -41,6 +42,24 @@ static int parse_time(const char *text, time_t *time)
 	return 0;
 }
 
+/* "01:52:54:00:00:00:0a"; anything else is none. */
+static void parse_client_id(const char *text, struct dhcp_lease *lease)
+{
+	size_t length = 0;
+
+	do {
+		unsigned int byte;
+
+		if (length == CLIENT_ID_MAX || !isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]) || sscanf(text, "%2x", &byte) != 1)
+			return;
+		lease->client_id[length++] = (uint8_t)byte;
+		text += 2;
+	} while (*text++ == ':');
+	if (text[-1] == '\0')
+		lease->client_id_length = length;
+}
+
 /* Cuts a line at its spaces. Returns how many fields it has, at most N_FIELDS. */
 static size_t split(char *line, char *fields[N_FIELDS])
 {
@@ -53,49 +72,73 @@ static size_t split(char *line, char *fields[N_FIELDS])
 	return n;
 }
 
-static int parse_line(char *line, struct lease *lease)
+static int parse_line(char *line, struct dhcp_lease *lease)
 {
 	char *fields[N_FIELDS];
-	struct in_addr address;
 
-	*lease = (struct lease){ 0 };
+	*lease = (struct dhcp_lease){ 0 };
 	if (split(line, fields) < N_FIELDS || parse_time(fields[0], &lease->expires) < 0 ||
 	    mac_address_parse(fields[1], &lease->mac) < 0 ||
-	    inet_pton(AF_INET, fields[2], &address) != 1)
+	    inet_pton(AF_INET, fields[2], &lease->address) != 1)
 		return -1;
-	inet_ntop(AF_INET, &address, lease->address, sizeof(lease->address));
 	if (is_hostname(fields[3]))
 		strcpy(lease->hostname, fields[3]);
+	parse_client_id(fields[4], lease);
 	return 0;
 }
 
-int leases_parse(const char *text, size_t length, struct lease **leases)
+static size_t count_lines(const char *text, size_t length)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < length; i++)
+		n += text[i] == '\n';
+	return n;
+}
+
+int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases)
 {
 	const char *end = text + length;
-	struct lease **last = leases;
 
-	*leases = NULL;
+	*n_leases = 0;
+	*leases = calloc(count_lines(text, length), sizeof(**leases));
+	if (!*leases)
+		return -1;
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t size = (size_t)((newline ? newline : end) - text);
 		char line[LINE_MAX_SIZE];
-		struct lease lease;
 
 		if (size < sizeof(line)) {
 			memcpy(line, text, size);
 			line[size] = '\0';
-			if (parse_line(line, &lease) == 0) {
-				*last = malloc(sizeof(lease));
-				if (!*last) {
-					leases_free(*leases);
-					*leases = NULL;
-					return -1;
-				}
-				**last = lease;
-				last = &(*last)->next;
-			}
+			if (parse_line(line, &(*leases)[*n_leases]) == 0)
+				(*n_leases)++;
 		}
 		text += size + 1;
+	}
+	return 0;
+}
+
+int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list)
+{
+	struct lease **last = list;
+
+	*list = NULL;
+	for (size_t i = 0; i < n_leases; i++) {
+		struct lease *lease = calloc(1, sizeof(*lease));
+
+		if (!lease) {
+			leases_free(*list);
+			*list = NULL;
+			return -1;
+		}
+		lease->mac = leases[i].mac;
+		lease->expires = leases[i].expires;
+		strcpy(lease->hostname, leases[i].hostname);
+		inet_ntop(AF_INET, &leases[i].address, lease->address, sizeof(lease->address));
+		*last = lease;
+		last = &lease->next;
 	}
 	return 0;
 }

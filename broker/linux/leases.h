@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dnsmasq's lease file as the policy's leases. */
+/* dnsmasq's lease file as plain data. Machines choose some of what is in it. */
 #ifndef VMNET_BROKER_LEASES_H
 #define VMNET_BROKER_LEASES_H
 
 #include "../broker.h"
 
+#define CLIENT_ID_MAX 255
+
+/* An IPv4 address that a machine has by DHCP. IPv6 addresses are made by the machines themselves. */
+struct dhcp_lease {
+	struct mac_address mac;
+	struct in_addr address;
+	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
+	time_t expires; /* 0: never */
+	uint8_t client_id[CLIENT_ID_MAX];
+	size_t client_id_length; /* 0: none */
+};
+
 /*
- * The leases in the text of a lease file. Machines choose what is in it: a
+ * The leases in the text of a lease file, in an array that the caller frees. A
  * line that is no lease is passed over, a host name that is none is left out.
- * IPv6 addresses are made by the machines themselves and have no lease.
  *
- * Returns 0 with the list, for leases_free(), or -1 when memory is short.
+ * Returns 0, or -1 when memory is short.
  */
-int leases_parse(const char *text, size_t length, struct lease **leases);
+int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
+
+/* The same for the policy: a list for leases_free(). Returns 0, or -1 when memory is short. */
+int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list);
 
 #endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any text as a lease file: what comes out is fit to be shown to people and sent to clients. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linux/leases.h"
+#include "must.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_hostname(const char *name)
+{
+	must(strlen(name) <= HOSTNAME_TEXT_MAX);
+	for (const char *c = name; *c; c++)
+		must(isalnum((unsigned char)*c) || strchr("-._", *c));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct dhcp_lease *leases;
+	struct lease *list;
+	struct in_addr address;
+	size_t n_leases;
+	size_t n_listed = 0;
+
+	must(leases_parse((const char *)data, size, &leases, &n_leases) == 0);
+	for (size_t i = 0; i < n_leases; i++) {
+		must(leases[i].expires >= 0);
+		must(leases[i].client_id_length <= CLIENT_ID_MAX);
+		check_hostname(leases[i].hostname);
+	}
+	must(leases_list(leases, n_leases, &list) == 0);
+	for (const struct lease *lease = list; lease; lease = lease->next) {
+		must(inet_pton(AF_INET, lease->address, &address) == 1);
+		must(address.s_addr == leases[n_listed].address.s_addr);
+		n_listed++;
+	}
+	must(n_listed == n_leases);
+	leases_free(list);
+	free(leases);
+	return 0;
+}

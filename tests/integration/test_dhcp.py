@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses: given at once, kept, reserved, and never used up by machines that have gone."""
+
+import ipaddress
+import time
+
+import pytest
+
+from support.dhcp import DhcpClient, mac_of
+from support.wait import wait_for
+
+RESERVED_MAC = "52:54:00:00:00:0a"
+RESERVED = "192.168.105.10"
+CONFIG = {
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "mtu": 1400,
+        "dhcp_reservations": [
+            {"mac_address": RESERVED_MAC, "address": RESERVED, "hostname": "db"},
+            {"mac_address": "52:54:00:00:00:0b", "address": "192.168.105.11"},
+        ],
+    },
+    "closed": {"mode": "host"},
+    "tiny": {"mode": "host", "subnet": "10.1.2.0/29"},
+    "large": {"mode": "host", "subnet": "10.128.0.0/9"},
+    "silent": {"mode": "shared", "dhcp": False},
+    "nameless": {"mode": "shared", "dns_proxy": False},
+}
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+def leases(broker, network):
+    """{address: lease}"""
+    return {lease["address"]: lease for lease in broker.client().inspect(network)["leases"]}
+
+
+def test_what_a_machine_is_told(join):
+    lease = join("lab").lease
+    assert ipaddress.ip_address(lease["ip"]) in ipaddress.ip_network("192.168.105.0/24")
+    assert lease["mask"] == "24"
+    assert lease["router"] == lease["dns"] == lease["serverid"] == "192.168.105.1"
+    assert lease["domain"] == "lab.internal"
+    assert lease["lease"] == "3600"
+    assert lease["broadcast"] == "192.168.105.255"
+
+
+def test_the_mtu_is_told(join):
+    machine = join("lab", client=["-O", "mtu"])
+    assert machine.lease["mtu"] == "1400"
+
+
+def test_a_host_network_gives_no_way_out(join):
+    lease = join("closed").lease
+    assert "router" not in lease
+    assert lease["dns"] == lease["serverid"]
+
+
+def test_without_dns_none_is_told(join):
+    assert "dns" not in join("nameless").lease
+
+
+def test_without_dhcp_nobody_answers(broker, make_machine):
+    client = broker.client()
+    client.acquire("silent")
+    machine = make_machine(client.attach("silent"))
+    with pytest.raises(AssertionError):
+        machine.dhcp(timeout=2)
+
+
+def test_the_first_machine_has_its_address_within_a_second(broker, make_machine):
+    """The first request of the first machine is answered: nothing has to be sent twice."""
+    for _ in range(3):
+        client = broker.client()
+        client.acquire("lab")
+        machine = make_machine(client.attach("lab"))
+        start = time.monotonic()
+        machine.dhcp(client=["-A", "20", "-T", "20"])
+        assert time.monotonic() - start < 1
+        machine.kill()
+        client.close()
+        wait_for(lambda: not broker.client().networks()["lab"]["active"], what="its removal")
+
+
+def test_leases_are_seen(broker, join):
+    monitor = broker.client()
+    monitor.monitor()
+    machine = join("lab", hostname="web")
+
+    def seen():
+        event = monitor.next_event()
+        return event["lease"] if event["type"] == "lease_added" else None
+
+    event = wait_for(seen)
+    lease = leases(broker, "lab")[machine.address]
+    assert lease == event
+    assert lease["mac_address"] == machine.mac_address
+    assert lease["hostname"] == "web"
+    assert 3500 < lease["expires"] - time.time() <= 3600
+
+
+def test_a_machine_that_comes_back_has_its_old_address(broker, join):
+    """After the network was gone, too, and though it has a neighbour by then."""
+    first = join("lab", mac_address="52:54:00:00:01:01")
+    first.kill()
+    first.client.close()
+    wait_for(lambda: not broker.client().networks()["lab"]["active"], what="its removal")
+    join("lab")
+    assert join("lab", mac_address="52:54:00:00:01:01").address == first.address
+
+
+def test_a_reserved_address_is_for_nobody_else(broker, join):
+    machine = join("lab")
+    with DhcpClient(machine) as client:
+        for number in range(100, 120):
+            assert client.get(mac_of(number), asked=RESERVED) != RESERVED
+    owner = join("lab", mac_address=RESERVED_MAC)
+    assert owner.address == RESERVED
+    wait_for(lambda: leases(broker, "lab").get(RESERVED, {}).get("hostname") == "db")
+
+
+def test_many_machines_at_once(broker, make_machine):
+    client = broker.client()
+    client.acquire("large")
+    machines = [make_machine(client.attach("large")) for _ in range(10)]
+    clients = [
+        machine.popen("busybox", "udhcpc", "-fnq", "-i", "eth0", "-s", machine._script_path)
+        for machine in machines
+    ]
+    for process in clients:
+        assert process.wait(timeout=20) == 0
+    wait_for(lambda: len(leases(broker, "large")) == 10)
+    macs = {lease["mac_address"] for lease in leases(broker, "large").values()}
+    assert macs == {machine.mac_address for machine in machines}
+
+
+def test_addresses_do_not_run_out(broker, join):
+    """2,000 machines that each come once, while one stays and one comes back."""
+    staying = join("lab")
+    returning = join("lab", mac_address="52:54:00:00:01:01")
+    with DhcpClient(staying) as client:
+        for number in range(2000):
+            assert client.get(mac_of(1000 + number), hostname=f"m{number}"), f"machine {number}"
+    now = leases(broker, "lab")
+    assert now[staying.address]["mac_address"] == staying.mac_address
+    assert now[returning.address]["mac_address"] == returning.mac_address
+    # Others that could come back are there still.
+    assert len(now) > 150
+
+
+def test_the_smallest_subnet_is_not_used_up(join):
+    machine = join("tiny")
+    with DhcpClient(machine) as client:
+        for number in range(10):
+            assert client.get(mac_of(number)) not in (None, machine.address)
+
+
+def test_a_machine_behind_a_machine_keeps_its_address(broker, join):
+    """Whoever is heard of on the bridge is there, though it has no interface of its own."""
+    machine = join("tiny")
+    machine.ip("link add link eth0 name inner type macvlan mode bridge")
+    machine.ip("link set inner address 52:54:00:00:02:02 up")
+    with DhcpClient(machine) as client, DhcpClient(machine, "inner") as inner:
+        address = inner.get(bytes.fromhex("525400000202"))
+        for number in range(10):
+            assert client.get(mac_of(number)) not in (None, machine.address, address)
+            machine.run("busybox", "arping", "-c1", "-w1", "-I", "inner", "10.1.2.1", check=False)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names: of machines, of the gateway, and of everything else by the host's resolvers."""
+
+import os
+import subprocess
+
+import pytest
+
+from support.dhcp import DhcpClient, mac_of
+from support.host import SERVER_IPV4, SERVER_IPV6, SERVER_NAME
+from support.wait import wait_for
+
+GATEWAY, GATEWAY_IPV6 = "192.168.105.1", "fd12:3456:789a:5::1"
+CONFIG = {
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "ipv6_prefix": "fd12:3456:789a:5::/64",
+        "dhcp_reservations": [
+            {"mac_address": "52:54:00:00:00:0a", "address": "192.168.105.10", "hostname": "db"}
+        ],
+    },
+    "other": {"mode": "shared", "subnet": "192.168.106.0/24"},
+    "closed": {"mode": "host", "subnet": "192.168.107.0/24"},
+    "a.b_c-D": {"mode": "shared", "subnet": "192.168.108.0/24"},
+    "a..b-": {"mode": "shared", "subnet": "192.168.109.0/24"},
+}
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+def test_machines_find_each_other(join):
+    first, second = join("lab", hostname="first"), join("lab", hostname="Second")
+    for name in "second", "second.lab.internal", "SECOND.LAB.INTERNAL":
+        wait_for(lambda: second.address in first.resolve(name), what=name)
+    assert first.address in second.resolve("first.lab.internal")
+    # A machine that has an IPv6 address of its own making is found by it, too.
+    wait_for(lambda: second.ipv6_address() in first.resolve("second"), timeout=20)
+
+
+def test_the_gateway_has_a_name(join):
+    machine = join("lab")
+    for name in "gateway.lab.internal", "gateway":
+        assert set(machine.resolve(name)) >= {GATEWAY, GATEWAY_IPV6}
+
+
+def test_addresses_have_names(join):
+    machine = join("lab", hostname="web")
+    for address, name in (machine.address, "web.lab.internal"), (GATEWAY, "gateway"):
+        answer = machine.run("busybox", "nslookup", address, check=False).stdout
+        assert f"name = {name}" in answer
+
+
+def test_other_networks_are_not_known(join):
+    join("other", hostname="stranger")
+    machine = join("lab")
+    assert not machine.resolve("stranger", GATEWAY)[1:]
+    assert not machine.resolve("stranger.other.internal", GATEWAY)[1:]
+
+
+def test_names_that_nobody_can_take(join):
+    """The gateway's, a reserved one though its machine is away, and such as programs look for."""
+    machine = join("lab")
+    with DhcpClient(machine) as client:
+        for number, name in enumerate(("gateway", "db", "wpad", "localhost")):
+            taken = client.get(mac_of(100 + number), hostname=name)
+            assert taken not in machine.resolve(f"{name}.lab.internal"), name
+            assert taken not in machine.resolve(name), name
+    assert "192.168.105.10" in machine.resolve("db")
+    assert GATEWAY in machine.resolve("gateway")
+
+
+@pytest.mark.parametrize(
+    "name", ["-", "a b", "a/b", "x'y", "a;b", "$(id)", "*", "..", "a" * 64, "\x1b[31m", "é"]
+)
+def test_names_that_are_none(broker, join, name):
+    machine = join("lab")
+    with DhcpClient(machine) as client:
+        address = client.get(mac_of(7), hostname=name)
+    assert address
+    lease = wait_for(
+        lambda: next(
+            (
+                lease
+                for lease in broker.client().inspect("lab")["leases"]
+                if lease["address"] == address
+            ),
+            None,
+        )
+    )
+    assert lease.get("hostname") in (None, "a", "x"), lease
+
+
+@pytest.mark.parametrize(
+    "network, domain", [("a.b_c-D", "a.b_c-d.internal"), ("a..b-", "ab.internal")]
+)
+def test_every_network_has_a_domain(join, network, domain):
+    machine = join(network, hostname="web")
+    assert machine.lease["domain"] == domain
+    for name in "web", f"web.{domain}":
+        wait_for(lambda: machine.address in machine.resolve(name), what=name)
+    gateway = machine.lease["router"]
+    assert gateway in machine.resolve(f"gateway.{domain}")
+
+
+def test_the_rest_is_asked_of_the_hosts_resolvers(outside, join):
+    outside.start_dns()
+    machine = join("lab")
+    wait_for(lambda: {SERVER_IPV4, SERVER_IPV6} <= set(machine.resolve(SERVER_NAME)))
+
+
+def test_dns_over_ipv6(outside, join):
+    outside.start_dns()
+    machine = join("lab", hostname="web")
+    machine.ipv6_address()
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME, GATEWAY_IPV6))
+    assert machine.address in machine.resolve("web", GATEWAY_IPV6)
+
+
+def test_a_host_network_asks_nobody(outside, join):
+    outside.start_dns()
+    machine = join("closed", hostname="web")
+    assert machine.address in machine.resolve("web.closed.internal")
+    assert "192.168.107.1" in machine.resolve("gateway.closed.internal")
+    assert not machine.resolve(SERVER_NAME)[1:]
+
+
+def test_the_hosts_own_names_are_not_passed_on(host, join):
+    """What they stand for on the host is wrong for a machine."""
+    host.run("sh", "-c", "echo 127.0.1.1 this-host >/run/hosts && mount --bind /run/hosts /etc/hosts")
+    assert "127.0.1.1" not in join("lab").resolve("this-host")
+
+
+def write_resolv_conf(host, text, path="resolv.conf"):
+    with open(os.path.join(host.directory, path), "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def test_the_resolvers_change(host, outside, join):
+    """The laptop is moved to another network."""
+    outside.start_dns()
+    outside.ip("address add 203.0.113.3/32 dev lo")
+    outside.popen(
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--user=root",
+        "--pid-file=",
+        "--bind-interfaces",
+        "--listen-address=203.0.113.3",
+        "--host-record=inside.test,192.0.2.77",
+        stderr=subprocess.DEVNULL,
+    )
+    machine = join("lab")
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
+    write_resolv_conf(host, "# VPN\nsearch test\nnameserver 203.0.113.3\n")
+    wait_for(lambda: "192.0.2.77" in machine.resolve("inside.test"))
+    assert SERVER_IPV4 not in machine.resolve(SERVER_NAME)
+    write_resolv_conf(host, "")
+    wait_for(lambda: "192.0.2.77" not in machine.resolve("inside.test"))
+    write_resolv_conf(host, f"nameserver {SERVER_IPV4}\n")
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
+
+
+def use_own_etc(host):
+    """An /etc of the host's own, where resolv.conf can be replaced."""
+    host.run(
+        "sh",
+        "-c",
+        "umount /etc/resolv.conf && mkdir /run/etc && cp -a /etc/. /run/etc && "
+        "mount --bind /run/etc /etc && mkdir -p /run/resolve && rm -f /etc/resolv.conf",
+    )
+
+
+@pytest.fixture
+def host_with_own_etc(host):
+    use_own_etc(host)
+    return host
+
+
+def test_resolv_conf_becomes_a_link(host_with_own_etc, outside, broker, join):
+    """As systemd-resolved makes it one, which changes the file that it leads to afterwards."""
+    host = host_with_own_etc
+    outside.start_dns()
+    # Nothing is there, and what the link leads to is not there either.
+    host.run("ln", "-s", "/run/resolve/nowhere/stub-resolv.conf", "/etc/resolv.conf")
+    machine = join("lab")
+    assert SERVER_IPV4 not in machine.resolve(SERVER_NAME)
+    host.run("sh", "-c", "echo nameserver 192.0.2.1 >/run/resolve/stub-resolv.conf")
+    host.run("ln", "-sfn", "/run/resolve/stub-resolv.conf", "/etc/resolv.conf")
+    host.run(
+        "sh",
+        "-c",
+        f"echo nameserver {SERVER_IPV4} >/run/resolve/new && "
+        "mv /run/resolve/new /run/resolve/stub-resolv.conf",
+    )
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
