@@ -68,7 +68,7 @@ class Actor:
                     while self._act(client):
                         pass
             except (EOFError, OSError):
-                time.sleep(0.01)  # the broker is being killed; try again
+                wait_for(self._is_broker_there, 60)  # it is being killed
             except VarlinkError as error:
                 if error.name not in EXPECTED and "try again" not in str(error):
                     print(f"torture: user {self.uid} was told: {error}", file=sys.stderr)
@@ -76,6 +76,12 @@ class Actor:
             for fd in self.fds:
                 os.close(fd)
             self.fds = []
+
+    def _is_broker_there(self):
+        with contextlib.suppress(OSError):
+            Client(self.path, self.uid).close()
+            return True
+        return False
 
     def _act(self, client):
         """One thing that a client does; whether the connection is to be used further."""
