@@ -127,6 +127,12 @@ struct vmnet_broker_inspection {
 	struct vmnet_broker_lease *leases;
 	size_t n_leases;
 	char *fault; /* what is wrong with it now, a sentence; NULL: nothing */
+	/*
+	 * Frames in which a machine posed as the network's DHCP server, router or
+	 * gateway, in this life of the network; all were dropped. -1: not counted
+	 * (inactive or bridged networks, and macOS).
+	 */
+	int64_t rogue_packets;
 };
 
 /*

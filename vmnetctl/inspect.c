@@ -51,6 +51,10 @@ static int print_network(const struct vmnet_broker_inspection *inspection)
 		add_row(&table, "Changed:", "its next life has another configuration");
 	if (inspection->fault)
 		add_row(&table, "Fault:", inspection->fault);
+	if (inspection->rogue_packets >= 0) {
+		table_text(&table, "Rogue packets:");
+		table_format(&table, "%lld", (long long)inspection->rogue_packets);
+	}
 	return table_print(&table);
 }
 

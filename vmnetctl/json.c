@@ -83,6 +83,7 @@ json_t *json_networks(struct vmnet_broker_network *const *networks, size_t n_net
 json_t *json_inspection(const struct vmnet_broker_inspection *inspection)
 {
 	json_t *clients = json_array(), *interfaces = json_array(), *leases = json_array();
+	int64_t rogue = inspection->rogue_packets;
 	int failed = 0;
 
 	for (size_t i = 0; i < inspection->n_clients; i++)
@@ -93,10 +94,11 @@ json_t *json_inspection(const struct vmnet_broker_inspection *inspection)
 	for (size_t i = 0; i < inspection->n_leases; i++)
 		failed |= json_array_append_new(leases, json_lease(&inspection->leases[i]));
 	if (!failed)
-		return json_pack("{s:o, s:o, s:o, s:o, s:o}", "network",
+		return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "network",
 				 json_network(&inspection->network), "clients", clients,
 				 "interfaces", interfaces, "leases", leases, "fault",
-				 json_text(inspection->fault));
+				 json_text(inspection->fault), "rogue_packets",
+				 rogue >= 0 ? json_integer(rogue) : json_null());
 	json_decref(clients);
 	json_decref(interfaces);
 	json_decref(leases);

@@ -19,6 +19,7 @@
 #include "connection.h"
 #include "describe.h"
 #include "linux/interfaces.h" /* generated, in the build directory */
+#include "rogue.h"
 
 #define SERVICE_INTERFACE "org.varlink.service"
 #define URL "https://github.com/nirs/vmnet-broker"
@@ -183,11 +184,15 @@ static void serve_inspect(struct connection *connection)
 {
 	struct network_info info;
 	struct error error;
+	int64_t rogue = -1;
 
-	if (broker_inspect(connection->client, connection->call.network, &info, &error) < 0)
+	if (broker_inspect(connection->client, connection->call.network, &info, &error) < 0) {
 		reply_error(connection, &error);
-	else
-		reply(connection, describe_inspection(&info));
+		return;
+	}
+	if (info.network)
+		rogue = rogue_packets(info.config->name);
+	reply(connection, describe_inspection(&info, rogue));
 }
 
 static void serve_acquire(struct connection *connection)

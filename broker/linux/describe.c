@@ -124,14 +124,15 @@ static json_t *describe_leases(const struct network *network)
 	return list;
 }
 
-json_t *describe_inspection(const struct network_info *info)
+json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets)
 {
 	const struct network *network = info->network;
+	json_t *rogue = rogue_packets >= 0 ? json_integer(rogue_packets) : NULL;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o*}", "network", describe_network(info), "clients",
-			 describe_clients(network), "interfaces", describe_interfaces(network),
-			 "leases", describe_leases(network), "fault",
-			 text_or_null(network ? network->fault : NULL));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o*, s:o*}", "network", describe_network(info),
+			 "clients", describe_clients(network), "interfaces",
+			 describe_interfaces(network), "leases", describe_leases(network), "fault",
+			 text_or_null(network ? network->fault : NULL), "rogue_packets", rogue);
 }
 
 static const struct {

@@ -17,8 +17,11 @@ json_t *describe_network(const struct network_info *info);
 json_t *describe_interface(const struct interface *interface);
 json_t *describe_event(const struct event *event);
 
-/* The parameters of Inspect's reply. */
-json_t *describe_inspection(const struct network_info *info);
+/*
+ * The parameters of Inspect's reply.
+ * rogue_packets: as rogue.h says; -1 where nothing counts them.
+ */
+json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets);
 
 /*
  * A whole error message.

@@ -38,11 +38,4 @@ int firewall_create(const struct network_config *config, const struct network_ad
 /* Removes the network's tables, if they are there. Returns 0, or -1 with error. */
 int firewall_remove(const char *network, struct error *error);
 
-/*
- * How many frames of machines were dropped because they would have given
- * addresses, advertised a router, or claimed the gateway's address. Starts at 0
- * with each life of the network. Returns 0, or -1 when it has no such counter.
- */
-int firewall_rogue_packets(const char *network, uint64_t *packets);
-
 #endif

@@ -207,6 +207,7 @@ vmnet_broker_return_t vmnet_broker_decode_inspection(xpc_object_t reply,
 		decoded->clients = fill_array(&decoder, KEY_CLIENTS, sizeof(*decoded->clients),
 					      &decoded->n_clients, fill_client);
 		decoded->fault = optional_text(&decoder, KEY_FAULT);
+		decoded->rogue_packets = -1;
 	}
 	if (decoder.status == VMNET_BROKER_SUCCESS)
 		*inspection = decoded;

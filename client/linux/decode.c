@@ -261,6 +261,9 @@ vmnet_broker_return_t vmnet_broker_decode_inspection(const json_t *parameters,
 	decoded->leases =
 		list(&decoder, "leases", sizeof(*decoded->leases), fill_lease, &decoded->n_leases);
 	decoded->fault = optional_text(&decoder, "fault");
+	decoded->rogue_packets = -1;
+	if (member(&decoder, "rogue_packets"))
+		decoded->rogue_packets = integer(&decoder, "rogue_packets", INT64_MAX);
 	if (decoder.status != VMNET_BROKER_SUCCESS) {
 		vmnet_broker_inspection_free(decoded);
 		return decoder.status;

@@ -117,6 +117,7 @@ def test_inspect(broker):
         assert re.search(rf"^{attachment.name} +52:54:00:12:34:56$", output, re.MULTILINE)
     assert re.search(rf"^{os.getpid()} +{USER} +\S", output, re.MULTILINE)
     assert re.search(r"^Subnet: +192\.168\.64\.0/24$", output, re.MULTILINE)
+    assert re.search(r"^Rogue packets: +0$", output, re.MULTILINE)
     assert "Nobody holds it." in broker.vmnetctl("inspect", "host").stdout
 
 

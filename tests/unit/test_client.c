@@ -406,7 +406,7 @@ static void test_inspect(void **state)
 		     "\"192.168.64.2\",\"hostname\":\"db\",\"expires\":1700000000},"
 		     "{\"mac_address\":\"52:54:00:12:34:57\",\"address\":\"192.168.64.3\","
 		     "\"hostname\":null,\"expires\":null}],"
-		     "\"fault\":\"dnsmasq has died\"}}");
+		     "\"fault\":\"dnsmasq has died\",\"rogue_packets\":4294967296}}");
 	assert_int_equal(vmnet_broker_inspect(fixture->broker, "lab", &inspection),
 			 VMNET_BROKER_SUCCESS);
 	assert_string_equal(inspection->network.name, "lab");
@@ -426,6 +426,21 @@ static void test_inspect(void **state)
 	assert_null(inspection->leases[1].hostname);
 	assert_int_equal(inspection->leases[1].expires, 0);
 	assert_string_equal(inspection->fault, "dnsmasq has died");
+	assert_int_equal(inspection->rogue_packets, 4294967296);
+	vmnet_broker_inspection_free(inspection);
+}
+
+static void test_inspect_without_what_is_optional(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_inspection *inspection;
+
+	say(fixture, "{\"parameters\":{\"network\":" NETWORK_TEXT ",\"clients\":[],"
+		     "\"interfaces\":[],\"leases\":[],\"rogue_packets\":null}}");
+	assert_int_equal(vmnet_broker_inspect(fixture->broker, "lab", &inspection),
+			 VMNET_BROKER_SUCCESS);
+	assert_null(inspection->fault);
+	assert_int_equal(inspection->rogue_packets, -1);
 	vmnet_broker_inspection_free(inspection);
 }
 
@@ -479,6 +494,7 @@ static void test_inspections_of_another_shape(void **state)
 		"\"clients\":[],\"interfaces\":[],\"leases\":[{\"mac_address\":\"x\",\"address\":"
 		"\"y\",\"expires\":\"z\"}]",
 		"\"clients\":[],\"interfaces\":[],\"leases\":[],\"fault\":true",
+		"\"clients\":[],\"interfaces\":[],\"leases\":[],\"rogue_packets\":-2",
 	};
 	struct fixture *fixture = *state;
 	struct vmnet_broker_inspection *inspection;
@@ -884,6 +900,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inspect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inspect_without_what_is_optional, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_replies_of_another_shape, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inspections_of_another_shape, setup, teardown),
 		cmocka_unit_test(test_no_varlink),

@@ -431,7 +431,7 @@ static void test_inspect(void **state)
 			1) ",\"clients\":[{\"pid\":%d,\"uid\":%d,\"command\":"
 			   "\"test_varlink\"}],\"interfaces\":[],\"leases\":[{\"mac_address\":"
 			   "\"52:54:00:12:34:56\",\"address\":\"192.168.64.2\",\"hostname\":\"caf\","
-			   "\"expires\":1700000000}],\"fault\":\"the bridge has gone\"}}",
+			   "\"expires\":1700000000}],\"fault\":\"the bridge has gone\",\"rogue_packets\":3}}",
 		(int)getpid(), geteuid() == 0 ? OUTSIDER : (int)geteuid());
 	assert_says(&peer, expected);
 	say(&peer, METHOD("Inspect") ",\"parameters\":{\"network\":\"small\"}}");

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the rules of a network counted of machines that act as its gateway. */
+#ifndef VMNET_BROKER_ROGUE_H
+#define VMNET_BROKER_ROGUE_H
+
+#include <stdint.h>
+
+/*
+ * How many frames of the network's machines were dropped because they would
+ * have given addresses, advertised a router, or claimed the gateway's address.
+ * Starts at 0 with each life of the network. Returns -1 when nothing counts
+ * them (it is bridged, or somebody has removed its rules). On the policy's
+ * thread only.
+ */
+int64_t rogue_packets(const char *network);
+
+#endif
