@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages that build the project and run what came out."""
+
+import concurrent.futures
+import glob
+import os
+import re
+import tempfile
+
+from .tools import (
+    BUILDS,
+    DOUBLE,
+    FUZZED,
+    LOGS,
+    PLAIN,
+    PROCESSORS,
+    SANITIZED,
+    Failure,
+    Result,
+    meson_test,
+    pytest,
+    stage,
+)
+
+
+@stage
+def build(checks, log):
+    """gcc with sanitizers, gcc without, clang with fuzz targets, clang with the macOS sources"""
+    result = Result()
+    for directory in BUILDS:
+        try:
+            checks.build(directory, log)
+            result.add(True, directory)
+        except Failure as error:
+            result.add(False, str(error))
+    return result
+
+
+@stage
+def unit(checks, log):
+    """unit tests, with sanitizers"""
+    checks.build(SANITIZED, log)
+    return meson_test(log, SANITIZED, "unit")
+
+
+@stage
+def integration(checks, log):
+    """the real broker in network namespaces, with sanitizers"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/integration")
+
+
+@stage
+def machines(checks, log):
+    """real machines in QEMU, attached by vmnetctl"""
+    checks.build(SANITIZED, log)
+    status, _ = log.run("tests/machines/make-image", f"{SANITIZED}/guest")
+    if status != 0:
+        raise Failure("there is nothing for test machines to boot")
+    return pytest(log, "tests/machines")
+
+
+@stage
+def torture(checks, log):
+    """machines that go on undisturbed for a minute while everything around them breaks"""
+    checks.build(SANITIZED, log)
+    status, output = log.run("tests/torture.py", f"--build={SANITIZED}", "--seconds=60")
+    result = Result()
+    result.add(status == 0, "\n".join(re.findall(r"^FAILED: .*", output, re.MULTILINE)))
+    result.notes += re.findall(r"^(?:broker killed|packets lost): \d+", output, re.MULTILINE)
+    return result
+
+
+@stage
+def darwin(checks, log):
+    """the macOS sources as real processes, on a double of the system's libraries"""
+    checks.build(DOUBLE, log)
+    return pytest(log, "tests/darwin", build=DOUBLE)
+
+
+@stage(beside=True)
+def macos(_checks, log):
+    """the build for macOS, and a look at what comes out"""
+    result = Result()
+    status, output = log.run("scripts/build-macos")
+    result.add(status == 0, f"scripts/build-macos ended with status {status}")
+    return result
+
+
+@stage(beside=True)
+def installer(checks, log):
+    """what a release for macOS is made of, and its installer"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/macos")
+
+
+@stage(last=True)
+def fuzz(checks, log):
+    """each fuzz target for a while (--fuzz-seconds)"""
+    checks.build(FUZZED, log)
+    targets = [os.path.basename(f)[:-2] for f in checks.files("tests/fuzz/*.c")]
+    if not targets:
+        raise Failure("there are no fuzz targets")
+    result = Result()
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+        for target, (status, output) in zip(
+            targets, pool.map(lambda target: _fuzz(checks, log, target), targets)
+        ):
+            result.add(status == 0, f"{target}: input kept in {LOGS}")
+            runs = re.search(r"number_of_executed_units: (\d+)", output)
+            if status == 0 and runs:
+                result.notes.append(f"{target}: {runs[1]} inputs")
+    return result
+
+
+def _fuzz(checks, log, target):
+    seeds = f"tests/fuzz/corpus/{target}"
+    with tempfile.TemporaryDirectory() as found:
+        return log.run(
+            f"{FUZZED}/tests/fuzz/{target}",
+            f"-max_total_time={checks.options.fuzz_seconds}",
+            "-timeout=20",
+            "-print_final_stats=1",
+            "-verbosity=1",
+            f"-artifact_prefix={LOGS}/{target}-",
+            found,
+            *([seeds] if os.path.isdir(seeds) else []),
+        )
+
+
+@stage(beside=True)
+def valgrind(checks, log):
+    """unit tests under valgrind, without sanitizers (leaks are for the sanitizers)"""
+    checks.build(PLAIN, log)
+    return meson_test(log, PLAIN, "unit", valgrind=True)
+
+
+@stage(beside=True)
+def install(checks, log):
+    """installed files, and the example compiled against them by pkg-config alone"""
+    checks.build(PLAIN, log)
+    result = Result()
+    with tempfile.TemporaryDirectory() as root:
+        status, _ = log.run("meson", "install", "-C", PLAIN, "--no-rebuild", f"--destdir={root}")
+        result.add(status == 0, "meson install")
+        for name in (
+            "vmnet-broker",
+            "vmnetctl",
+            "libvmnet-broker.so",
+            "libvmnet-broker.a",
+            "vmnet-broker.h",
+            "vmnet-broker.pc",
+            "vmnet-broker.service",
+            "vmnet-broker.socket",
+        ):
+            found = glob.glob(f"{root}/**/{name}", recursive=True)
+            result.add(found, f"{name} is not installed")
+        _check_symbols(root, log, result)
+        _compile_example(root, log, result)
+    return result
+
+
+def _check_symbols(root, log, result):
+    for library in glob.glob(f"{root}/**/libvmnet-broker.so", recursive=True):
+        _, output = log.run("nm", "--dynamic", "--defined-only", "--format=just-symbols", library)
+        # The version script's own names are symbols too: VMNET_BROKER_1.
+        leaked = [s for s in output.split() if not s.lower().startswith("vmnet_broker_")]
+        result.add(output and not leaked, f"the library exports {' '.join(leaked) or 'nothing'}")
+
+
+def _compile_example(root, log, result):
+    """For each way to link: the shared library, and the static one."""
+    for pc in glob.glob(f"{root}/**/vmnet-broker.pc", recursive=True):
+        environment = {
+            **os.environ,
+            "PKG_CONFIG_SYSROOT_DIR": root,
+            "PKG_CONFIG_PATH": os.path.dirname(pc),
+        }
+        status, flags = log.run(
+            "pkg-config", "--cflags", "--libs", "vmnet-broker", env=environment
+        )
+        result.add(status == 0, "pkg-config vmnet-broker")
+        status, _ = log.run(
+            "cc", "-Werror", "-o", f"{root}/client", "examples/client.c", *flags.split()
+        )
+        result.add(status == 0, "examples/client.c does not compile by pkg-config alone")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages that look at the sources."""
+
+import fnmatch
+import glob
+import re
+import shutil
+
+from .tools import DOUBLE, FUZZED, Result, Skip, each_file, stage
+
+
+@stage(beside=True)
+def format(checks, log):
+    """clang-format 14"""
+    if not shutil.which("clang-format-14"):
+        raise Skip("clang-format-14 is not installed, and other versions format otherwise")
+    files = checks.files("*.c", "*.h", "*.m")
+    return each_file(log, files, "clang-format-14", "--dry-run", "-Werror")
+
+
+@stage(beside=True)
+def tidy(checks, log):
+    """clang-tidy"""
+    # Unit tests run, under two checkers of memory; the analyser does not know their assertions.
+    files = set(checks.files("*.c")) - set(checks.files("tests/unit/*", "tests/darwin/*"))
+    result = Result()
+    for directory in (FUZZED, DOUBLE):
+        checks.build(directory, log)
+        with open(f"{directory}/compile_commands.json", encoding="utf-8") as file:
+            compiled = file.read()
+        found = sorted(file for file in files if f"../{file}" in compiled)
+        files -= set(found)
+        tidied = each_file(
+            log, found, "clang-tidy", "--quiet", "--warnings-as-errors=*", f"-p={directory}"
+        )
+        result.passed += tidied.passed
+        result.failed += tidied.failed
+        result.notes += tidied.notes
+    return result
+
+
+@stage(beside=True)
+def cppcheck(checks, log):
+    """cppcheck"""
+    files = checks.files("broker/*.c", "client/*.c", "vmnetctl/*.c", "examples/*.c", "bench/*.c")
+    files = [file for file in files if "/darwin/" not in file and "-xpc" not in file]
+    return each_file(
+        log,
+        files,
+        "cppcheck",
+        "--quiet",
+        "--std=c11",
+        "--enable=warning,performance,portability",
+        "--inline-suppr",
+        "--error-exitcode=1",
+        "--suppress=missingIncludeSystem",
+        "-D_GNU_SOURCE",
+        *(f"--include={file}" for file in glob.glob("/usr/include/**/sys/queue.h", recursive=True)),
+        '-DVMNET_BROKER_VERSION="0"',
+        '-DFIREWALLD_ZONE=""',
+        "-Iinclude",
+    )
+
+
+@stage(beside=True)
+def spelling(checks, log):
+    """codespell"""
+    files = checks.files("*")
+    _, output = log.run("codespell", "--config=.codespellrc", *files)
+    wrong = set(re.findall(r"^(?:\./)?([^:]+):\d+: ", output, re.MULTILINE))
+    result = Result()
+    for file in files:
+        result.add(file not in wrong, file)
+    return result
+
+
+@stage(beside=True)
+def manuals(checks, log):
+    """mandoc -T lint"""
+    return each_file(log, checks.files("man/*.[1-8]"), "mandoc", "-T", "lint", "-W", "warning")
+
+
+@stage(beside=True)
+def shell(checks, log):
+    """shellcheck"""
+    files = []
+    for file in checks.files("*"):
+        with open(file, "rb") as content:
+            first = content.readline()
+        if re.match(rb"#! ?(/usr)?/bin/(env )?(ba)?sh\b", first):
+            files.append(file)
+    return each_file(log, files, "shellcheck", "--external-sources", "--source-path=SCRIPTDIR")
+
+
+@stage(beside=True)
+def python(checks, log):
+    """Python sources compile"""
+    program = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
+    return each_file(log, checks.files("*.py"), "/usr/bin/python3", "-Werror", "-c", program)
+
+
+# Inputs and outputs of tests, and a text that is not ours.
+GIVEN = ["*/corpus/*", "tests/config/*", "LICENSE"]
+
+# What must not be in any line of some files: (what it is, the files, the pattern, exceptions).
+HYGIENE = [
+    ("unfinished work", ["*"], r"\b(TODO|FIXME|XXX)\b", ["scripts/checks/sources.py"]),
+    ("white space at the end of a line", ["*"], r"[ \t\r]$", []),
+    ("a path of somebody's machine", ["*"], r"/(home|Users)/[a-z]+/|/root/\w", []),
+    (
+        "a fixed wait",
+        ["tests/*"],
+        r"\btime\.sleep\(|\bu?sleep\(",
+        ["tests/support/wait.py", "tests/darwin/double/*"],  # a system takes its time
+    ),
+    (
+        "a condition on the system",
+        ["broker/*.[ch]", "vmnetctl/*.[ch]", "client/*.[ch]"],
+        r"#\s*(el)?if.*__(linux|APPLE)__",
+        ["*/linux/*", "*/darwin/*"],
+    ),
+    ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
+]
+LICENSED = ["*.c", "*.h", "*.m", "*.py", "*.sh", "*meson.build", "meson_options.txt", "scripts/*"]
+
+
+@stage(beside=True)
+def hygiene(checks, log):
+    """licence lines, and what no file may have"""
+    result = Result()
+    texts = {}
+    for file in checks.files("*"):
+        if any(fnmatch.fnmatch(file, pattern) for pattern in GIVEN):
+            continue
+        with open(file, encoding="utf-8", errors="replace") as content:
+            texts[file] = content.read().split("\n")
+    for what, patterns, expression, exceptions in HYGIENE:
+        files = set(checks.files(*patterns)) - set(checks.files(*exceptions))
+        hits = [
+            f"{file}:{number}: {what}: {line.strip()}"
+            for file in sorted(files & texts.keys())
+            for number, line in enumerate(texts[file], 1)
+            if re.search(expression, line)
+        ]
+        log.write("".join(f"{hit}\n" for hit in hits))
+        result.add(not hits, f"{what}: {len(hits)} lines")
+    missing = [
+        file
+        for file in checks.files(*LICENSED)
+        if file in texts and "SPDX-License-Identifier: Apache-2.0" not in "".join(texts[file][:3])
+    ]
+    log.write("".join(f"{file}: no SPDX line\n" for file in missing))
+    result.add(not missing, f"no SPDX line: {len(missing)} files")
+    return result

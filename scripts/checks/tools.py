@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stages of the check share: the directories that are built, tools and their results."""
+
+import concurrent.futures
+import dataclasses
+import fnmatch
+import os
+import shlex
+import subprocess
+import tempfile
+import threading
+import xml.etree.ElementTree
+
+PROCESSORS = len(os.sched_getaffinity(0))
+TIMEOUT = 1200  # of one tool, seconds
+SHOWN_LINES = 200  # of the output of what has failed
+LOGS = "build-check/check"
+
+# The directories that are built, and how: (compiler, meson's options).
+SANITIZED = "build-check"
+PLAIN = "build-plain"
+FUZZED = "build-fuzz"
+DOUBLE = "build-double"
+SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+BUILDS = {
+    SANITIZED: ("gcc", ["-Dwerror=true", *SANITIZERS]),
+    PLAIN: ("gcc", ["-Dwerror=true"]),
+    FUZZED: ("clang", ["-Dwerror=true", "-Dfuzz=true", "-Db_lto=false", *SANITIZERS]),
+    DOUBLE: ("clang", ["-Dwerror=true", "-Ddouble=true", *SANITIZERS]),
+}
+
+VALGRIND = "valgrind --quiet --error-exitcode=99 --leak-check=no"
+
+
+class Failure(Exception):
+    """A check could not be made at all."""
+
+
+class Skip(Exception):
+    """A check cannot be made here, for the reason given."""
+
+
+@dataclasses.dataclass
+class Result:
+    """What came out of a stage; notes are for people: each failure, each reason to skip."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list = dataclasses.field(default_factory=list)
+
+    def add(self, held, note):
+        """Counts one check that has passed, or has not and why."""
+        if held:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.notes.append(f"failed: {note}")
+
+
+class Log:
+    """The output of one stage: kept in a file, shown when the stage fails."""
+
+    def __init__(self, name):
+        os.makedirs(LOGS, exist_ok=True)
+        self.path = os.path.join(LOGS, f"{name}.log")
+        with open(self.path, "w", encoding="utf-8"):
+            pass
+
+    def write(self, text):
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def run(self, *argv, timeout=TIMEOUT, **options):
+        """Runs a tool; returns its exit status and output, which is in the log too."""
+        self.write(f"$ {shlex.join(argv)}\n")
+        status, output = self.run_quietly(*argv, timeout=timeout, **options)
+        self.write(output)
+        return status, output
+
+    def run_quietly(self, *argv, timeout=TIMEOUT, **options):
+        """The same, and the caller writes to the log what is worth it."""
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+                **options,
+            )
+        except FileNotFoundError as error:
+            raise Skip(f"{argv[0]} is not installed") from error
+        except subprocess.TimeoutExpired as error:
+            self.write(str(error.output))
+            raise Failure(f"{argv[0]} took more than {timeout} s") from error
+        return done.returncode, done.stdout
+
+    def tail(self):
+        with open(self.path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        return "\n".join(f"    {line}" for line in lines[-SHOWN_LINES:])
+
+
+class Checks:
+    """What the stages share: options, the list of files, and what was built."""
+
+    def __init__(self, options):
+        self.options = options
+        self._built = {}
+        self._building = threading.Lock()
+        self._files = None
+
+    def build(self, directory, log):
+        """Builds one of BUILDS, once."""
+        with self._building:
+            if directory not in self._built:
+                self._built[directory] = self._build(directory, log)
+        if not self._built[directory]:
+            raise Failure(f"{directory} could not be built")
+
+    def _build(self, directory, log):
+        compiler, options = BUILDS[directory]
+        exists = os.path.exists(f"{directory}/build.ninja")
+        setup = ["meson", "configure", directory] if exists else ["meson", "setup", directory]
+        environment = {**os.environ, "CC": compiler}
+        return (
+            log.run(*setup, *options, env=environment)[0] == 0
+            and log.run("ninja", "-C", directory)[0] == 0
+        )
+
+    def files(self, *patterns):
+        """The project's files of these patterns; "*" goes through directories."""
+        if self._files is None:
+            self._files = self._list_files()
+        found = [f for f in self._files if any(fnmatch.fnmatch(f, p) for p in patterns)]
+        return sorted(found)
+
+    @staticmethod
+    def _list_files():
+        """By git, whoever owns the clone; a release has no other files to begin with."""
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("[safe]\n\tdirectory = *\n")
+            config.flush()
+            done = subprocess.run(
+                ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                env={**os.environ, "GIT_CONFIG_GLOBAL": config.name},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise Failure(f"git ls-files: {done.stderr.strip()}")
+        return [file for file in done.stdout.split("\0") if os.path.isfile(file)]
+
+
+def junit(path):
+    """The counts of a report that a test runner wrote."""
+    if not os.path.exists(path):
+        raise Failure(f"the tests wrote no {path}")
+    result = Result()
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
+        skipped = case.find("skipped")
+        if skipped is not None:
+            result.skipped += 1
+            result.notes.append(f"skipped: {name}: {skipped.get('message') or 'no reason given'}")
+        else:
+            result.add(case.find("failure") is None and case.find("error") is None, name)
+    return result
+
+
+def meson_test(log, directory, suite, valgrind=False):
+    """Runs a suite; a runner that failed without a failed case counts as one."""
+    name = f"check-{suite}"
+    report = f"{directory}/meson-logs/{name}{'-valgrind' if valgrind else ''}.junit.xml"
+    status, _ = log.run(
+        "meson",
+        "test",
+        f"--suite={suite}",
+        f"--logbase={name}",
+        "--print-errorlogs",
+        "--no-rebuild",
+        *([f"--wrap={VALGRIND}", "--timeout-multiplier=20"] if valgrind else []),
+        "-C",
+        directory,
+    )
+    result = junit(report)
+    if status != 0 and not result.failed:
+        result.add(False, f"meson test ended with status {status}")
+    return result
+
+
+def pytest(log, *paths, build=SANITIZED):
+    report = f"{LOGS}/{os.path.basename(paths[0])}.xml"
+    status, _ = log.run(
+        "/usr/bin/python3", "tests/pytest", f"--build={build}", f"--junitxml={report}", *paths
+    )
+    result = junit(report)
+    if status not in (0, 5) and not result.failed:
+        result.add(False, f"pytest ended with status {status}")
+    return result
+
+
+def each_file(log, files, *command):
+    """Runs a command for each file, several at a time."""
+    if not files:
+        raise Failure("there are no files to check")
+    log.write(f"$ {shlex.join(command)} FILE\n")
+    result = Result()
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+        outcomes = pool.map(lambda file: log.run_quietly(*command, file), files)
+        for file, (status, output) in zip(files, outcomes):
+            result.add(status == 0, file)
+            if status != 0:
+                log.write(f"{file}: status {status}\n{output}")
+    return result
+
+
+STAGES = {}
+
+
+def stage(function=None, *, beside=False, last=False):
+    """A stage of the check: its name is the function's, its help what is written there.
+
+    beside: it takes one processor, and runs beside those that mostly wait.
+    last: it takes all processors, and runs when the others have ended.
+    """
+
+    def register(function):
+        function.beside = beside
+        function.last = last
+        STAGES[function.__name__] = function
+        return function
+
+    return register(function) if function else register
