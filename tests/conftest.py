@@ -88,7 +88,8 @@ def make_machine(broker, build):
 def join(broker, make_machine):
     """Makes a machine with an address on a network: join("lab", hostname="db", **options).
 
-    client: further arguments for udhcpc. options are those of Attach. The client that attached it is the machine's "client".
+    client: further arguments for udhcpc. options are those of Attach. The client that attached it
+    is the machine's "client".
     """
 
     def make(network, hostname=None, client=(), **options):

@@ -7,7 +7,7 @@
 
 #define CLIENT_ID_MAX 255
 
-/* An IPv4 address that a machine has by DHCP. IPv6 addresses are made by the machines themselves. */
+/* An IPv4 address that a machine has by DHCP. It makes its IPv6 addresses itself. */
 struct dhcp_lease {
 	struct mac_address mac;
 	struct in_addr address;

@@ -8,9 +8,21 @@ from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER
 from support.wait import wait_for
 
 CONFIG = {
-    "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
-    "other": {"mode": "shared", "subnet": "192.168.106.0/24", "ipv6_prefix": "fd12:3456:789a:6::/64"},
-    "closed": {"mode": "host", "subnet": "192.168.107.0/24", "ipv6_prefix": "fd12:3456:789a:7::/64"},
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "ipv6_prefix": "fd12:3456:789a:5::/64",
+    },
+    "other": {
+        "mode": "shared",
+        "subnet": "192.168.106.0/24",
+        "ipv6_prefix": "fd12:3456:789a:6::/64",
+    },
+    "closed": {
+        "mode": "host",
+        "subnet": "192.168.107.0/24",
+        "ipv6_prefix": "fd12:3456:789a:7::/64",
+    },
     "alone": {
         "mode": "shared",
         "isolated": True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forwarded ports: reached from everywhere that they should be, over both protocols and families."""
+"""Forwarded ports: reached from everywhere that they should be, over each protocol and family."""
 
 import os
 import re
