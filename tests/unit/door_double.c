@@ -18,16 +18,7 @@
 #include "linux/rogue.h"
 #include "linux/varlink.h"
 #include "linux/worker.h"
-
-/* Also without cmocka, for the fuzz target: what must hold, or the process ends. */
-#define must(condition)                                                                   \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-				#condition);                                              \
-			abort();                                                          \
-		}                                                                         \
-	} while (0)
+#include "must.h"
 
 struct linux_platform linux_platform;
 bool door_waits;

@@ -6,17 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "platform.h"
-
-/* Also without cmocka, for the fuzz target: what must hold, or the process ends. */
-#define must(condition)                                                                   \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-				#condition);                                              \
-			abort();                                                          \
-		}                                                                         \
-	} while (0)
 
 /* What a network or interface has at the platform. */
 enum fake_work {
