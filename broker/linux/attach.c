@@ -78,14 +78,15 @@ static int make_device(struct attach_job *self)
 	self->port.index = link_index(self->name);
 	self->port.bridge = link_index(self->bridge);
 	if (!self->port.index || !self->port.bridge)
-		return error_set(&self->error, ERROR_INTERNAL, "%s is gone; try again",
+		return error_set(&self->error, ERROR_CREATE_FAILED, "%s is gone; try again",
 				 self->port.index ? self->bridge : self->name);
 	if (!self->bridged)
 		self->port.group = firewall_port_group((unsigned int)self->port.bridge);
 	result = link_join_bridge(&self->port);
 	if (result < 0)
-		return error_set(&self->error, ERROR_INTERNAL, "cannot join %s to bridge %s: %s",
-				 self->name, self->bridge, strerror(-result));
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "cannot join %s to bridge %s: %s", self->name, self->bridge,
+				 strerror(-result));
 	if (self->named) {
 		if (tap_keep_for(self->fds->tap[0], self->owner, &self->error) < 0)
 			return -1;

@@ -29,10 +29,11 @@ static int open_queue(struct ifreq *request, struct error *error)
 
 	if (fd < 0)
 		return error_set(
-			error, ERROR_INTERNAL, "cannot open %s: %s%s", path, strerror(errno),
+			error, ERROR_CREATE_FAILED, "cannot open %s: %s%s", path, strerror(errno),
 			errno == ENOENT || errno == ENODEV ? " (\"modprobe tun\" brings it)" : "");
 	if (ioctl(fd, TUNSETIFF, request) < 0) {
-		error_set(error, ERROR_INTERNAL, "cannot make a TAP device: %s", strerror(errno));
+		error_set(error, ERROR_CREATE_FAILED, "cannot make a TAP device: %s",
+			  strerror(errno));
 		(void)close(fd);
 		return -1;
 	}
@@ -64,8 +65,8 @@ int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interfa
 int tap_keep_for(int fd, uid_t owner, struct error *error)
 {
 	if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 || ioctl(fd, TUNSETPERSIST, 1UL) < 0)
-		return error_set(error, ERROR_INTERNAL, "cannot keep a TAP device for its user: %s",
-				 strerror(errno));
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot keep a TAP device for its user: %s", strerror(errno));
 	return 0;
 }
 
