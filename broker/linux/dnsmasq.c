@@ -47,6 +47,9 @@
 /* A server that has run for so long starts over with the first pause. */
 #define STEADY_USEC ((uint64_t)60 * 1000 * 1000)
 #define MESSAGE_SIZE 1024
+/* It reads the list of interfaces, and gives up when one goes meanwhile, as any machine's may. */
+#define INTERFACE_WENT "failed to find list of interfaces"
+#define START_TRIES 5
 #define FILE_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 struct dnsmasq {
@@ -354,8 +357,9 @@ static int launch(struct dnsmasq *self, struct error *error)
 	    make_lease_file(self->paths.leases) < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
 				 strerror(errno));
-	if (run_program(self, error) < 0)
-		return -1;
+	for (int i = 1; run_program(self, error) < 0; i++)
+		if (i == START_TRIES || !strstr(error->reason, INTERFACE_WENT))
+			return -1;
 	self->pidfd = find_server(&self->paths);
 	if (self->pidfd < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq ended at once");
@@ -416,8 +420,9 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	self->pidfd = -1;
 	if (launch(self, error) == 0)
 		return self;
-	remove_files(&self->paths);
-	dnsmasq_forget(self);
+	/* One that was started, but not found for want of memory, must not stay. */
+	self->pidfd = find_server(&self->paths);
+	dnsmasq_stop(self);
 	return NULL;
 }
 
