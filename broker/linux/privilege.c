@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -51,7 +52,7 @@ static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_N
 #define N_NEEDED 3
 #define N_NEEDED_AS_ROOT 6
 
-static char tun_path[4096] = "/dev/net/tun";
+static char tun_path[32] = "/dev/net/tun";
 
 const char *privilege_tun_path(void)
 {
@@ -97,25 +98,30 @@ static int make_directory(const char *path, const struct passwd *user)
 
 /*
  * Most hosts let everyone open /dev/net/tun (what counts is CAP_NET_ADMIN).
- * Where only root may, the service user gets a node of its own, in a directory
- * that is its own.
+ * Where only root may, the service user gets a node of its own, which has no
+ * name: a descriptor stands for it.
  */
 static int make_tun_node(const char *runtime_dir, const struct passwd *user)
 {
+	char path[PATH_MAX];
 	struct stat status;
+	int fd;
 
 	if (stat(tun_path, &status) < 0 || (status.st_mode & 0006) == 0006)
 		return 0; /* without it networks still work; attaching says what is missing */
-	if ((size_t)snprintf(tun_path, sizeof(tun_path), "%s/tun", runtime_dir) >=
-	    sizeof(tun_path)) {
+	if ((size_t)snprintf(path, sizeof(path), "%s/tun", runtime_dir) >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return failed("name a node for TAP devices");
 	}
-	if (unlink(tun_path) < 0 && errno != ENOENT)
+	if (unlink(path) < 0 && errno != ENOENT)
 		return failed("replace the node for TAP devices");
-	if (mknod(tun_path, S_IFCHR | 0600, makedev(TUN_MAJOR, TUN_MINOR)) < 0 ||
-	    lchown(tun_path, user->pw_uid, user->pw_gid) < 0)
+	if (mknod(path, S_IFCHR | 0600, makedev(TUN_MAJOR, TUN_MINOR)) < 0 ||
+	    lchown(path, user->pw_uid, user->pw_gid) < 0)
 		return failed("make a node for TAP devices");
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || unlink(path) < 0)
+		return failed("take the node for TAP devices");
+	(void)snprintf(tun_path, sizeof(tun_path), "/proc/self/fd/%d", fd);
 	return 0;
 }
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the broker may still do once it serves."""
+
+import os
+import re
+
+import pytest
+
+from support.broker import Broker
+from support.wait import wait_for
+
+SERVICE_UID = 29001
+CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
+NEEDED = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW
+SYSTEM_FILES = ("/etc/passwd", "/etc/group")
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def capabilities(pid):
+    return {int(status(pid)[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapBnd")}
+
+
+def dnsmasq(broker):
+    for pid in broker.host.processes():
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read() == "dnsmasq\n":
+                return pid
+    raise AssertionError("no dnsmasq")
+
+
+@pytest.fixture
+def service_broker(host):
+    """A broker on a host where the service was installed, and only root may open /dev/net/tun."""
+    lines = {
+        "/etc/passwd": f"vmnet-broker:x:{SERVICE_UID}:{SERVICE_UID}::/:/usr/sbin/nologin\n",
+        "/etc/group": f"vmnet-broker:x:{SERVICE_UID}:\n",
+    }
+    for path in SYSTEM_FILES:
+        copy = os.path.join(host.directory, os.path.basename(path))
+        with open(path, encoding="utf-8") as system, open(copy, "w", encoding="utf-8") as file:
+            file.write(system.read() + lines[path])
+        host.run("mount", "--bind", copy, path)
+    host.run("chmod", "600", "/dev/net/tun")
+    broker = Broker(host)
+    broker.start()
+    broker.wait_for_log("serving$")
+    yield broker
+    broker.finish()
+
+
+def test_the_service_user_has_three_capabilities(service_broker):
+    process = status(service_broker.pid)
+    assert set(process["Uid"].split()) == set(process["Gid"].split()) == {str(SERVICE_UID)}
+    assert capabilities(service_broker.pid) == {NEEDED}
+    assert process["NoNewPrivs"] == "1"
+    assert process["Seccomp"] == "2"
+
+
+def test_the_service_user_does_all_there_is_to_do(service_broker):
+    client = service_broker.client(uid=1001)
+    client.acquire("default")
+    server = dnsmasq(service_broker)
+    assert status(server)["Uid"].split()[0] == str(SERVICE_UID)
+    assert capabilities(server) <= {NEEDED}
+    with client.attach("default") as attachment:
+        assert attachment.tap_fds
+    named = client.attach("default", named=True)
+    assert named.name in service_broker.host.links()
+
+
+def test_what_a_broker_of_root_left_is_the_service_users(service_broker):
+    service_broker.client().acquire("default")
+    service_broker.close_clients()
+    service_broker.stop()
+    for name in os.listdir(service_broker.state_dir):
+        os.chown(os.path.join(service_broker.state_dir, name), 0, 0)
+    service_broker.start()
+    service_broker.client().acquire("default")
+    owners = {
+        os.stat(os.path.join(service_broker.state_dir, name)).st_uid
+        for name in os.listdir(service_broker.state_dir)
+    }
+    assert owners == {SERVICE_UID}
+
+
+def test_without_a_service_user_root_has_little_left(broker):
+    client = broker.client()
+    client.acquire("default")  # it serves: the filter is set, too
+    kept = capabilities(broker.pid)
+    assert len(kept) == 1
+    assert bin(kept.pop()).count("1") == 6
+    server = dnsmasq(broker)
+    assert status(server)["Uid"].split()[0] != "0"
+    assert int(status(server)["CapEff"], 16) & ~NEEDED == 0
+    assert status(broker.pid)["Seccomp"] == "2"
+
+
+def test_a_forbidden_system_call_ends_the_broker_and_is_named(host):
+    module = os.path.join(host.build, "tests/tools/forbidden.so")
+    options = os.environ.get("ASAN_OPTIONS", "")
+    broker = Broker(host)
+    broker.env = {
+        "LD_PRELOAD": module,
+        "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0:detect_leaks=0",
+    }
+    broker.start(wait=False)
+    wait_for(lambda: os.path.exists(broker.socket_path), what="the socket")
+    broker.client()
+    wait_for(lambda: not broker.is_running(), what=lambda: f"the broker's end\n{broker.log()}")
+    assert re.search(r"a system call outside of the filter: swapoff \(\d+\)", broker.log())
+    broker.env = {}
+    broker.start()
+    broker.finish()
