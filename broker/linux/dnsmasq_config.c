@@ -60,6 +60,16 @@ static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
 	return inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
 }
 
+/* The host's own address of the prefix. */
+static const char *ipv6_gateway_text(const struct network_addresses *addresses,
+				     char text[INET6_ADDRSTRLEN])
+{
+	struct in6_addr address = addresses->ipv6_prefix.address;
+
+	address.s6_addr[sizeof(address) - 1] = 1;
+	return inet_ntop(AF_INET6, &address, text, INET6_ADDRSTRLEN);
+}
+
 /* A name for addresses: NAME and NAME.NETWORK.internal. */
 static void write_host(FILE *file, const char *network, const char *name, const char *addresses)
 {
@@ -73,15 +83,13 @@ static void write_own_names(FILE *file, const struct network_config *config,
 			    const struct network_addresses *addresses)
 {
 	char text[INET_ADDRSTRLEN + 1 + INET6_ADDRSTRLEN];
-	struct in6_addr ipv6 = addresses->ipv6_prefix.address;
 	size_t length;
 
 	(void)text_of(addresses->ipv4_gateway, text);
 	if (addresses->ipv6_prefix.length > 0) {
-		ipv6.s6_addr[sizeof(ipv6) - 1] = 1;
 		length = strlen(text);
 		text[length++] = ',';
-		inet_ntop(AF_INET6, &ipv6, text + length, INET6_ADDRSTRLEN);
+		(void)ipv6_gateway_text(addresses, text + length);
 	}
 	write_host(file, config->name, "gateway", text);
 	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
@@ -166,6 +174,7 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 				       const struct network_addresses *addresses)
 {
 	char prefix[INET6_ADDRSTRLEN];
+	char gateway[INET6_ADDRSTRLEN];
 
 	if (!config->router_advertisement || addresses->ipv6_prefix.length == 0)
 		return;
@@ -178,6 +187,10 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 		      "ra-param=%s,mtu:%u,%d,%d\n",
 		      prefix, addresses->ipv6_prefix.length, addresses->bridge, addresses->mtu,
 		      RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
+	/* Not by its link-local address, which many a resolver cannot use. */
+	if (config->dns_proxy)
+		(void)fprintf(file, "dhcp-option=option6:dns-server,[%s]\n",
+			      ipv6_gateway_text(addresses, gateway));
 }
 
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,

@@ -88,7 +88,8 @@ static void test_shared_network(void **state)
 		      "quiet-ra\n"
 		      "quiet-dhcp6\n"
 		      "dhcp-range=fd12:3456:789a:1::,ra-stateless,ra-names,64,1h\n"
-		      "ra-param=vmb-lab,mtu:1400,60,1800\n");
+		      "ra-param=vmb-lab,mtu:1400,60,1800\n"
+		      "dhcp-option=option6:dns-server,[fd12:3456:789a:1::1]\n");
 	free(text);
 }
 
