@@ -85,18 +85,31 @@ def make_machine(broker, build):
 
 
 @pytest.fixture
-def join(broker, make_machine):
+def plug_in(broker, make_machine):
+    """Makes a machine that has no address yet: plug_in("lab", **options).
+
+    options are those of Attach. The client that attached it is the machine's "client".
+    """
+
+    def make(network, **options):
+        client = broker.client()
+        client.acquire(network)
+        machine = make_machine(client.attach(network, **options))
+        machine.client = client
+        return machine
+
+    return make
+
+
+@pytest.fixture
+def join(plug_in):
     """Makes a machine with an address on a network: join("lab", hostname="db", **options).
 
-    client: further arguments for udhcpc. options are those of Attach. The client that attached it
-    is the machine's "client".
+    client: further arguments for udhcpc. options are those of plug_in.
     """
 
     def make(network, hostname=None, client=(), **options):
-        connection = broker.client()
-        connection.acquire(network)
-        machine = make_machine(connection.attach(network, **options))
-        machine.client = connection
+        machine = plug_in(network, **options)
         machine.dhcp(hostname=hostname, client=client)
         return machine
 

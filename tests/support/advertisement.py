@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Router advertisements: what a machine is told that asks for one, and what is in it."""
+
+import socket
+import struct
+import time
+
+SOLICITATION, ADVERTISEMENT = 133, 134
+PREFIX, MTU, DNS_SERVERS = 3, 5, 25
+ALL_ROUTERS = "ff02::2"
+
+
+class Advertisement:
+    """router: the address it came from; lifetime: seconds that it is a router for, or 0."""
+
+    def __init__(self, router, message):
+        self.router = router
+        self.lifetime = struct.unpack_from("!H", message, 6)[0]
+        self.prefixes, self.mtu, self.dns_servers = [], None, []
+        rest = message[16:]
+        while rest:
+            self._take(rest[0], rest[: 8 * rest[1]])
+            rest = rest[8 * rest[1] :]
+
+    def _take(self, kind, option):
+        if kind == PREFIX:
+            prefix = socket.inet_ntop(socket.AF_INET6, option[16:32])
+            self.prefixes.append(f"{prefix}/{option[2]}")
+        elif kind == MTU:
+            self.mtu = struct.unpack_from("!I", option, 4)[0]
+        elif kind == DNS_SERVERS:
+            self.dns_servers += [
+                socket.inet_ntop(socket.AF_INET6, option[i : i + 16])
+                for i in range(8, len(option), 16)
+            ]
+
+
+def solicit(namespace, device="eth0", tries=10):
+    """Asks for an advertisement; None when nobody has answered any of the tries within 0.5 s.
+
+    Needs a device that has its link-local address.
+    """
+    with namespace.entered():
+        asking = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        index = socket.if_nametoindex(device)
+    with asking:
+        asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        for _ in range(tries):
+            asking.sendto(struct.pack("!BBHI", SOLICITATION, 0, 0, 0), (ALL_ROUTERS, 0, 0, index))
+            answer = _receive(asking, time.monotonic() + 0.5)
+            if answer:
+                return answer
+    return None
+
+
+def _receive(asking, deadline):
+    while (left := deadline - time.monotonic()) > 0:
+        asking.settimeout(left)
+        try:
+            message, address = asking.recvfrom(2048)
+        except TimeoutError:
+            break
+        if message[0] == ADVERTISEMENT:
+            return Advertisement(address[0].partition("%")[0], message)
+    return None
