@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,63 +117,73 @@ static const char *parse(const char *text, size_t length, struct network_state_k
 	return wrong;
 }
 
+/* What is short now, and may not be at the next try. */
+static bool is_passing(int error)
+{
+	return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* Says why a file or directory cannot be read. Returns what state_load() does. */
+static int unreadable(const char *network, const char *path, int error)
+{
+	if (is_passing(error))
+		return -error;
+	log_warning(network, "cannot read %s, where its addresses are kept: %s", path,
+		    strerror(error));
+	return 0;
+}
+
 /* Reads what is in the state directory, which is open. */
-static void load(int directory, const char *state_dir, const char *network,
-		 struct network_state_kept *kept)
+static int load(int directory, const char *state_dir, const char *network,
+		struct network_state_kept *kept)
 {
 	char aside[FILE_NAME_SIZE];
 	char name[FILE_NAME_SIZE];
 	const char *wrong = NULL;
 	char text[FILE_MAX];
+	char path[PATH_MAX];
 	ssize_t length;
+	int error;
 
 	file_name(name, network, "");
 	file_name(aside, network, ".damaged");
 	length = read_file(directory, name, text);
 	if (length < 0 && errno == ENOENT)
-		return;
+		return 0;
 	if (length < 0) {
-		log_warning(network,
-			    "network \"%s\": cannot read %s/%s, where its addresses are kept: %s",
-			    network, state_dir, name, strerror(errno));
-		return;
+		error = errno;
+		(void)snprintf(path, sizeof(path), "%s/%s", state_dir, name);
+		return unreadable(network, path, error);
 	}
 	wrong = parse(text, (size_t)length, kept);
 	if (!wrong)
-		return;
-	if (wrong == memory_is_short) {
-		log_warning(network, "network \"%s\": memory is short; it may get other addresses",
-			    network);
-		return;
-	}
+		return 0;
+	if (wrong == memory_is_short)
+		return -ENOMEM;
 	*kept = (struct network_state_kept){ 0 };
 	if (renameat(directory, name, directory, aside) < 0)
-		log_warning(network,
-			    "network \"%s\": %s/%s is damaged (%s), and cannot be set aside: %s",
-			    network, state_dir, name, wrong, strerror(errno));
+		log_warning(network, "%s/%s is damaged (%s), and cannot be set aside: %s",
+			    state_dir, name, wrong, strerror(errno));
 	else
 		log_warning(network,
-			    "network \"%s\": %s/%s is damaged (%s), and was set aside as %s; the "
+			    "%s/%s is damaged (%s), and was set aside as %s; the "
 			    "network may get other addresses",
-			    network, state_dir, name, wrong, aside);
+			    state_dir, name, wrong, aside);
+	return 0;
 }
 
-void state_load(const char *state_dir, const char *network, struct network_state_kept *kept)
+int state_load(const char *state_dir, const char *network, struct network_state_kept *kept)
 {
 	int directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result;
 
 	*kept = (struct network_state_kept){ 0 };
-	if (directory < 0) {
-		/* No directory yet: nothing is kept yet. */
-		if (errno != ENOENT)
-			log_warning(network,
-				    "network \"%s\": cannot open %s, where its addresses are kept: "
-				    "%s",
-				    network, state_dir, strerror(errno));
-		return;
-	}
-	load(directory, state_dir, network, kept);
+	/* No directory yet: nothing is kept yet. */
+	if (directory < 0)
+		return errno == ENOENT ? 0 : unreadable(network, state_dir, errno);
+	result = load(directory, state_dir, network, kept);
 	(void)close(directory);
+	return result;
 }
 
 /* The record as text, to be freed; NULL when memory is short. */
@@ -255,17 +266,13 @@ int state_save(const char *state_dir, const char *network, const struct network_
 	int directory;
 	int r = -1;
 
-	if (!text) {
-		log_error(network, "network \"%s\": memory is short; its addresses are not kept",
-			  network);
-		return -1;
-	}
+	if (!text)
+		return -ENOMEM;
 	directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory >= 0)
 		r = replace(directory, network, text);
 	if (r < 0)
-		log_error(network, "network \"%s\": its addresses cannot be kept in %s: %s",
-			  network, state_dir, strerror(errno));
+		r = -errno;
 	if (directory >= 0)
 		(void)close(directory);
 	free(text);

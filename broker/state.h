@@ -17,10 +17,13 @@ struct network_state_kept {
 /*
  * Reads what is kept of a network into kept, which is zeroed where nothing is.
  * A damaged file is logged, set aside as NAME.json.damaged, and counts as none.
+ *
+ * Returns 0, or a negative errno (-ENOMEM, -EMFILE, -ENFILE) when it cannot be
+ * known for the moment what is kept.
  */
-void state_load(const char *state_dir, const char *network, struct network_state_kept *kept);
+int state_load(const char *state_dir, const char *network, struct network_state_kept *kept);
 
-/* Writes it: atomically, and on the disk when it returns. Returns 0, or -1 after logging why. */
+/* Writes it: atomically, and on the disk when it returns. Returns 0 or a negative errno. */
 int state_save(const char *state_dir, const char *network, const struct network_state_kept *kept);
 
 #endif

@@ -358,7 +358,7 @@ static void load_wish(const struct network *network, struct network_state_kept *
 	const struct network_config *config = network->config;
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 
-	state_load(darwin_platform.options->state_dir, config->name, kept);
+	(void)state_load(darwin_platform.options->state_dir, config->name, kept);
 	*wish = (struct wish){ 0 };
 	if (config->subnet.length == 0)
 		wish->subnet = kept->ipv4_subnet;
@@ -384,17 +384,21 @@ static bool are_kept(const struct network_state_kept *kept,
 	       kept->ipv6_prefix.length == prefix->length;
 }
 
-/* Failing to keep costs the addresses of the next life, not this one: it has been logged. */
+/* Failing to keep costs the addresses of the next life, not this one. */
 static void save_addresses(const char *name, const struct network_state_kept *before,
 			   const struct network_addresses *addresses)
 {
 	struct network_state_kept kept = *before;
+	int result;
 
 	if (are_kept(before, addresses))
 		return;
 	kept.ipv4_subnet = addresses->ipv4_subnet;
 	kept.ipv6_prefix = addresses->ipv6_prefix;
-	(void)state_save(darwin_platform.options->state_dir, name, &kept);
+	result = state_save(darwin_platform.options->state_dir, name, &kept);
+	if (result < 0)
+		log_error(name, "its addresses cannot be kept in %s: %s",
+			  darwin_platform.options->state_dir, strerror(-result));
 }
 
 /* The policy's requests */

@@ -36,7 +36,7 @@ static int add_neighbour(struct ranges *taken, const struct neighbour *neighbour
 	struct range ipv6 = { .ipv6 = neighbour->prefix };
 
 	if (!ipv4.ipv4.length || !ipv6.ipv6.length)
-		state_load(state_dir, neighbour->name, &kept);
+		(void)state_load(state_dir, neighbour->name, &kept);
 	if (!ipv4.ipv4.length)
 		ipv4.ipv4 = kept.ipv4_subnet;
 	if (!ipv6.ipv6.length)
@@ -145,25 +145,19 @@ static int gather(const struct network_config *config, const struct neighbour *n
 	return 0;
 }
 
-static bool is_changed(const struct network_state_kept *before,
-		       const struct network_state_kept *after)
-{
-	return memcmp(&before->ipv4_subnet, &after->ipv4_subnet, sizeof(after->ipv4_subnet)) != 0 ||
-	       memcmp(&before->ipv6_prefix, &after->ipv6_prefix, sizeof(after->ipv6_prefix)) != 0 ||
-	       !mac_address_equal(&before->bridge_mac, &after->bridge_mac);
-}
-
 int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
 		     size_t n_neighbours, const char *state_dir,
 		     struct network_addresses *addresses, struct error *error)
 {
 	struct network_state_kept kept;
-	struct network_state_kept before;
 	struct ranges taken = { 0 };
 	int result;
 
-	state_load(state_dir, config->name, &kept);
-	before = kept;
+	result = state_load(state_dir, config->name, &kept);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "its addresses, kept in %s, cannot be read: %s", state_dir,
+				 strerror(-result));
 	result = gather(config, neighbours, n_neighbours, state_dir, &taken, error);
 	if (result == 0)
 		result = choose_subnet(config, &taken, &kept.ipv4_subnet, error);
@@ -174,13 +168,34 @@ int addresses_choose(const struct network_config *config, const struct neighbour
 	ranges_clear(&taken);
 	if (result < 0)
 		return -1;
-	/* What cannot be kept was logged: this life of the network has it anyway. */
-	if (is_changed(&before, &kept))
-		(void)state_save(state_dir, config->name, &kept);
 	addresses->ipv4_subnet = kept.ipv4_subnet;
 	addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
 	if (link_ipv6_is_available())
 		addresses->ipv6_prefix = kept.ipv6_prefix;
 	addresses->bridge_mac = kept.bridge_mac;
 	return 0;
+}
+
+static bool is_changed(const struct network_state_kept *before,
+		       const struct network_state_kept *after)
+{
+	return memcmp(&before->ipv4_subnet, &after->ipv4_subnet, sizeof(after->ipv4_subnet)) != 0 ||
+	       memcmp(&before->ipv6_prefix, &after->ipv6_prefix, sizeof(after->ipv6_prefix)) != 0 ||
+	       !mac_address_equal(&before->bridge_mac, &after->bridge_mac);
+}
+
+int addresses_keep(const char *state_dir, const char *network,
+		   const struct network_addresses *addresses)
+{
+	struct network_state_kept before;
+	struct network_state_kept kept;
+
+	(void)state_load(state_dir, network, &before);
+	kept = before;
+	kept.ipv4_subnet = addresses->ipv4_subnet;
+	/* A host without IPv6 may have it again in the next life. */
+	if (addresses->ipv6_prefix.length)
+		kept.ipv6_prefix = addresses->ipv6_prefix;
+	kept.bridge_mac = addresses->bridge_mac;
+	return is_changed(&before, &kept) ? state_save(state_dir, network, &kept) : 0;
 }

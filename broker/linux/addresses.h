@@ -14,7 +14,7 @@ struct neighbour {
 
 /*
  * Chooses the addresses of a shared or host network: those of its
- * configuration, or those that it had before, or new ones, which are kept.
+ * configuration, or those that it had before, or new ones.
  *
  * addresses: gets subnet, prefix, gateway and the bridge's MAC address.
  * Returns 0, or -1 with error (ERROR_CREATE_FAILED).
@@ -22,5 +22,12 @@ struct neighbour {
 int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
 		     size_t n_neighbours, const char *state_dir,
 		     struct network_addresses *addresses, struct error *error);
+
+/*
+ * Keeps them for the network's next life, where that has not been done. Returns
+ * 0 or a negative errno.
+ */
+int addresses_keep(const char *state_dir, const char *network,
+		   const struct network_addresses *addresses);
 
 #endif

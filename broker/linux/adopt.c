@@ -145,7 +145,7 @@ static int guess(const struct broker *broker, const char *name, struct network_c
 
 	if (!found || strcmp(found->name, name) != 0)
 		return -1;
-	state_load(linux_platform.options->state_dir, name, &kept);
+	(void)state_load(linux_platform.options->state_dir, name, &kept);
 	if (found->mode != NETWORK_BRIDGED && !kept.ipv4_subnet.length)
 		return -1;
 	*addresses = (struct network_addresses){ .mtu = found->mtu };

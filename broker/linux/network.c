@@ -4,12 +4,14 @@
  *
  * It is made in steps, and each step has its opposite:
  *
- *	1. addresses	chosen, and kept in the state directory
+ *	1. addresses	chosen
  *	2. record	for the next broker: from here on nothing is lost by a crash
  *	3. bridge	with its addresses; from here on they are taken
  *	4. firewall	before anything can pass
  *	5. forwarding	of shared networks
- *	6. dnsmasq	last: it needs all of the above to answer
+ *	6. dnsmasq	it needs all of the above to answer
+ *	7. keeping	of the addresses, for the next life. This one can do without:
+ *			failing is a fault of the network, and does not end it
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
@@ -57,6 +59,7 @@ struct linux_network {
 	int bridge; /* index, 0: none */
 	struct error error;
 	bool failed;
+	bool unkept; /* all that failed is the last step */
 
 	/* The policy's. */
 	struct network *network; /* NULL: a leftover */
@@ -64,6 +67,7 @@ struct linux_network {
 	enum repair repair_wanted;
 	bool removal_wanted;
 	bool faulty; /* the fault it has is ours */
+	enum repair remedy; /* of the fault, when it is tried again */
 	int bridge_seen; /* bridge, as of the last job that was done */
 	sd_event_source *retry;
 };
@@ -397,11 +401,31 @@ static void unmake_dnsmasq(struct linux_network *self)
 	self->dnsmasq = NULL;
 }
 
+/* Step 7: keeping */
+
+static int make_kept(struct linux_network *self)
+{
+	const char *state_dir = linux_platform.options->state_dir;
+	int result = 0;
+
+	if (!is_bridged(self))
+		result = addresses_keep(state_dir, self->name, &self->addresses);
+	self->unkept = result < 0;
+	if (result < 0)
+		(void)error_set(&self->error, ERROR_CREATE_FAILED,
+				"its addresses cannot be kept in %s: %s", state_dir,
+				strerror(-result));
+	return self->repair ? result : 0;
+}
+
 static const struct step steps[] = {
-	{ make_addresses, NULL }, /* they are kept for the next life */
-	{ make_record, unmake_record },	    { make_bridge, unmake_bridge },
-	{ make_firewall, unmake_firewall }, { make_forwarding, unmake_forwarding },
+	{ make_addresses, NULL },
+	{ make_record, unmake_record },
+	{ make_bridge, unmake_bridge },
+	{ make_firewall, unmake_firewall },
+	{ make_forwarding, unmake_forwarding },
 	{ make_dnsmasq, unmake_dnsmasq },
+	{ make_kept, NULL }, /* it is for the next life */
 };
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -433,6 +457,7 @@ static void run_repair(struct job *job)
 	struct linux_network *self = of_job(job);
 
 	self->failed = false;
+	self->unkept = false;
 	for (size_t i = 0; i < N_STEPS && !self->failed; i++)
 		self->failed = steps[i].make(self) < 0;
 }
@@ -482,9 +507,11 @@ static void start_repair(struct linux_network *self);
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	const struct linux_network *self = userdata;
+
 	(void)source;
 	(void)usec;
-	network_repair(((struct linux_network *)userdata)->network, REPAIR_EVERYTHING);
+	network_repair(self->network, self->remedy);
 	return 0;
 }
 
@@ -521,20 +548,26 @@ static void settle(struct linux_network *self)
 		log_warning(self->name, "its dnsmasq is not watched: %s", strerror(-result));
 }
 
-static void repair_done(struct job *job)
+/* Says what a job could not do, or that all is well again. */
+static void report(struct linux_network *self)
 {
-	struct linux_network *self = of_job(job);
-	struct network *network = self->network;
-
-	job_ended(self);
-	if (self->failed) {
+	if (self->failed || self->unkept) {
 		self->faulty = true;
-		broker_network_fault(network, self->error.reason);
+		self->remedy = self->unkept ? REPAIR_BRIDGE : REPAIR_EVERYTHING;
+		broker_network_fault(self->network, self->error.reason);
 		retry_later(self);
 	} else if (self->faulty) {
 		self->faulty = false;
-		broker_network_fault(network, NULL);
+		broker_network_fault(self->network, NULL);
 	}
+}
+
+static void repair_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+
+	job_ended(self);
+	report(self);
 	settle(self);
 }
 
@@ -566,6 +599,7 @@ static void create_done(struct job *job)
 
 	if (!self->failed) {
 		job_ended(self);
+		report(self);
 		broker_network_created(network, NULL);
 		settle(self);
 		return;

@@ -68,11 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	log_double_clear();
 	write_record(data, size);
-	state_load(folder, "lab", &kept);
+	must(state_load(folder, "lab", &kept) == 0);
 	must((access(record, F_OK) == 0) == !log_double_text()[0]);
 	check_kept(&kept);
 	must(state_save(folder, "lab", &kept) == 0);
-	state_load(folder, "lab", &again);
+	must(state_load(folder, "lab", &again) == 0);
 	must(again.ipv4_subnet.address.s_addr == kept.ipv4_subnet.address.s_addr);
 	must(again.ipv4_subnet.length == kept.ipv4_subnet.length);
 	must(memcmp(&again.ipv6_prefix.address, &kept.ipv6_prefix.address,
