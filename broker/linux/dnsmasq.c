@@ -43,7 +43,7 @@
 #define SETTLE_USEC ((uint64_t)50 * 1000)
 /* The first pause before a restart; each failure doubles it, up to the last. */
 #define FIRST_PAUSE_USEC ((uint64_t)100 * 1000)
-#define LAST_PAUSE_USEC ((uint64_t)30 * 1000 * 1000)
+#define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
 /* A server that has run for so long starts over with the first pause. */
 #define STEADY_USEC ((uint64_t)60 * 1000 * 1000)
 #define MESSAGE_SIZE 1024
