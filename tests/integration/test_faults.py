@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What breaks on the host is made good within seconds, or said once, and the broker lives.
+
+Bridges and addresses that are removed by hand are in test_network_repair.py, resolvers that
+change in test_dns.py.
+"""
+
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import time
+
+import pytest
+
+from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+SUSPENDED_SECONDS = 5
+
+
+def processes(host, command):
+    """The ids of the host's processes of this name."""
+    found = []
+    for pid in host.processes():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read().strip() == command:
+                found.append(pid)
+    return found
+
+
+def fault(broker, network="default"):
+    """What "vmnetctl inspect" says is wrong, or None."""
+    text = broker.vmnetctl("inspect", network).stdout
+    found = re.search(r"^Fault: +(.*)$", text, re.MULTILINE)
+    return found and found[1]
+
+
+def wait_for_fault(broker, pattern, network="default"):
+    """Waits until the network has such a fault; returns it."""
+    return wait_for(
+        lambda: re.fullmatch(pattern, fault(broker, network) or ""),
+        20,
+        lambda: f"fault {pattern!r} instead of {fault(broker, network)!r}; {broker.log()}",
+    )[0]
+
+
+def wait_until_whole(broker, network="default"):
+    wait_for(lambda: fault(broker, network) is None, 20, "the end of the fault")
+
+
+def pass_time(seconds):
+    """For what has to stay as it is."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() > end, seconds + 1)
+
+
+def is_logged_once(broker, text):
+    return broker.log().count(text) == 1
+
+
+# dnsmasq
+
+
+@pytest.fixture
+def programs(directory):
+    """A directory for a broker to find dnsmasq in."""
+    path = os.path.join(directory, "programs")
+    os.mkdir(path)
+    os.symlink(shutil.which("dnsmasq"), os.path.join(path, "dnsmasq"))
+    return path
+
+
+def test_dnsmasq_killed(broker, host, join):
+    machine = join("default")
+    (server,) = processes(host, "dnsmasq")
+    os.kill(server, signal.SIGKILL)
+    machine.dhcp()
+    assert processes(host, "dnsmasq") != [server]
+    assert fault(broker) is None
+
+
+def test_dnsmasq_uninstalled(broker, host, programs, join):
+    broker.stop()
+    broker.prefix = ["env", f"PATH={programs}"]
+    broker.start()
+    machine = join("default")
+    os.rename(os.path.join(programs, "dnsmasq"), os.path.join(programs, "away"))
+    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    text = wait_for_fault(broker, "dnsmasq cannot be started: No such file.*install.*")
+    pass_time(2)  # while it is tried again
+    assert is_logged_once(broker, text)
+    os.rename(os.path.join(programs, "away"), os.path.join(programs, "dnsmasq"))
+    machine.dhcp()
+    wait_until_whole(broker)
+
+
+def occupy(host, address, kind):
+    with host.entered():
+        other = socket.socket(socket.AF_INET, kind)
+    other.bind((address, 53))
+    if kind == socket.SOCK_STREAM:
+        other.listen()
+    return other
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_dnsmasq_finds_its_port_taken(broker, host, kind):
+    client = broker.client()
+    with occupy(host, "0.0.0.0", kind):
+        with pytest.raises(VarlinkError, match="Address already in use") as raised:
+            client.acquire("default")
+        assert raised.value.name == "CreateFailed"
+    client.acquire("default")
+
+
+def test_dnsmasq_loses_its_port(broker, host, join):
+    machine = join("default")
+    os.kill(broker.pid, signal.SIGSTOP)
+    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    wait_for(lambda: not processes(host, "dnsmasq"))
+    with occupy(host, machine.lease["router"], socket.SOCK_STREAM):
+        os.kill(broker.pid, signal.SIGCONT)
+        text = wait_for_fault(broker, "dnsmasq cannot be started: .*Address already in use")
+    machine.dhcp()
+    wait_until_whole(broker)
+    assert is_logged_once(broker, text)
+
+
+# Rules and forwarding
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "delete table inet vmnet-broker-default",
+        "flush table inet vmnet-broker-default",
+        "delete table inet vmnet-broker",
+        "flush ruleset",
+    ],
+)
+def test_rules_removed(broker, host, join, command):
+    def rules():
+        return host.run("nft", "--stateless", "list", "ruleset").stdout
+
+    machine = join("default")
+    before = rules()
+    host.run("nft", *command.split())
+    wait_for(lambda: sorted(rules().splitlines()) == sorted(before.splitlines()))
+    assert machine.ping(SERVER_IPV4)
+    assert fault(broker) is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["conf/vmb-default/forwarding=0"],
+        [f"conf/{UPLINK}/forwarding=0"],
+        ["conf/all/forwarding=1", "conf/all/forwarding=0"],
+    ],
+)
+def test_forwarding_switched_off(broker, host, join, settings):
+    machine = join("default")
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        host.run("sh", "-c", f"echo {value} >/proc/sys/net/ipv4/{name}")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
+    assert fault(broker) is None
+
+
+def test_the_uplink_changes(broker, host, outside, join):
+    machine = join("default")
+    assert machine.ping(SERVER_IPV4)
+    host.ip(f"link add eth1 type veth peer name eth1 netns {outside.pid}")
+    for namespace, address in (host, "192.0.2.2"), (outside, "192.0.2.1"):
+        namespace.ip(f"address add {address}/24 dev eth1")
+        namespace.ip("link set eth1 up")
+    host.ip("route replace default via 192.0.2.1")
+    host.ip(f"link set {UPLINK} down")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
+    host.ip(f"link set {UPLINK} up")
+    host.ip(f"route replace default via {OUTSIDE_IPV4}")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
+    host.ip("link delete eth1")
+    broker.check_clean = False  # the uplink has lost addresses on its way
+
+
+# Files
+
+
+def mount_state(broker, options):
+    broker.host.run("mount", "-t", "tmpfs", "-o", options, "tmpfs", broker.state_dir)
+
+
+def test_the_state_directory_is_full(broker, make_machine):
+    mount_state(broker, "size=64k")
+    filler = os.path.join(broker.state_dir, "filler")
+    broker.host.run("sh", "-c", f"head -c 65536 /dev/zero >{filler}")
+    client = broker.client()
+    client.acquire("default")
+    text = wait_for_fault(broker, "its addresses cannot be kept in .*: No space left on device")
+    machine = make_machine(client.attach("default"))
+    machine.dhcp()
+    wait_for_fault(broker, re.escape(text))
+    assert is_logged_once(broker, text)
+    broker.host.run("rm", filler)
+    wait_until_whole(broker)
+
+
+def test_the_state_directory_is_read_only(broker):
+    mount_state(broker, "ro")
+    client = broker.client()
+    with pytest.raises(VarlinkError, match="Read-only file system") as raised:
+        client.acquire("default")
+    assert raised.value.name == "CreateFailed"
+    broker.host.run("umount", broker.state_dir)
+    assert client.acquire("default")["active"]
+
+
+def test_the_state_directory_is_removed(broker, host, join):
+    """A network that is active does not need it; a new life does."""
+    machine = join("default")
+    shutil.rmtree(broker.state_dir)
+    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    wait_for_fault(broker, "dnsmasq's files: No such file or directory")
+    os.mkdir(broker.state_dir)
+    machine.dhcp()
+    wait_until_whole(broker)
+
+
+def test_runtime_files_are_removed(broker, host, join):
+    machine = join("default")
+    for name in os.listdir(broker.runtime_dir):
+        os.unlink(os.path.join(broker.runtime_dir, name))
+    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    machine.dhcp()
+    assert machine.ping(SERVER_IPV4)
+
+
+# The broker's own means
+
+
+def test_the_broker_is_out_of_descriptors(broker):
+    client = broker.client()
+    subnet = client.acquire("default")["ipv4_subnet"]
+    client.release("default")
+    broker.wait_for_log('"default": removed')
+    client.acquire("host")
+    before = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    with pytest.raises(VarlinkError, match="Too many open files"):
+        client.acquire("default")
+    with pytest.raises(VarlinkError, match="Too many open files"):
+        client.attach("host")
+    assert client.networks()["host"]["active"]
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, before)
+    assert client.acquire("default")["ipv4_subnet"] == subnet
+    client.attach("host").close()
+
+
+# Time
+
+
+def test_nothing_asks_for_the_time_of_day(broker):
+    """A clock that is stepped is nothing to a program that does not look at it."""
+    symbols = broker.host.run("nm", "--dynamic", "--undefined-only", broker.host.program(
+        "broker/vmnet-broker")).stdout
+    assert "clock_gettime" in symbols
+    assert not re.search(r"\b(time|gettimeofday|ftime|timespec_get)\b(?!_)", symbols)
+
+
+def test_suspend_and_resume(broker, host, join):
+    machine, other = join("default"), join("host")
+    everything = [*host.processes(), *machine.processes(), *other.processes()]
+    for pid in everything:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        pass_time(SUSPENDED_SECONDS)
+    finally:
+        for pid in everything:
+            os.kill(pid, signal.SIGCONT)
+    servers = processes(host, "dnsmasq")
+    assert machine.ping(SERVER_IPV4)
+    assert other.ping(other.address)
+    machine.dhcp()
+    assert processes(host, "dnsmasq") == servers
+    assert fault(broker) is None
