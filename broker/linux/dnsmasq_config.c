@@ -102,7 +102,7 @@ static void write_own_names(FILE *file, const struct network_config *config,
 }
 
 static void write_dns(FILE *file, const struct network_config *config,
-		      const struct network_addresses *addresses, const struct dnsmasq_paths *paths)
+		      const struct network_addresses *addresses, const struct dnsmasq_files *files)
 {
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
@@ -129,7 +129,7 @@ static void write_dns(FILE *file, const struct network_config *config,
 	if (config->mode == NETWORK_HOST)
 		(void)fputs("no-resolv\n", file);
 	else
-		(void)fprintf(file, "resolv-file=%s\n", paths->resolvers);
+		(void)fprintf(file, "resolv-file=%s\n", files->resolvers);
 }
 
 static void write_dhcp(FILE *file, const struct network_config *config,
@@ -194,7 +194,7 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 }
 
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
-		     const struct dnsmasq_paths *paths, const char *user)
+		     const struct dnsmasq_files *files, const char *user)
 {
 	char *text = NULL;
 	size_t size;
@@ -210,10 +210,10 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		      "interface=%s\n"
 		      "except-interface=lo\n"
 		      "bind-dynamic\n",
-		      config->name, paths->pid, paths->leases, addresses->bridge);
+		      config->name, files->pid, files->leases, addresses->bridge);
 	if (user)
 		(void)fprintf(file, "user=%s\n", user);
-	write_dns(file, config, addresses, paths);
+	write_dns(file, config, addresses, files);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);
 	failed = ferror(file);

@@ -4,14 +4,7 @@
 #define VMNET_BROKER_DNSMASQ_CONFIG_H
 
 #include "../broker.h"
-
-/* Where a server's files are: absolute paths that need no escape. */
-struct dnsmasq_paths {
-	char *config;
-	char *pid;
-	char *leases;
-	char *resolvers; /* see resolvers.h */
-};
+#include "dnsmasq_files.h"
 
 /*
  * The text of its configuration file.
@@ -19,6 +12,6 @@ struct dnsmasq_paths {
  * Returns a text that the caller frees, or NULL when memory is short.
  */
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
-		     const struct dnsmasq_paths *paths, const char *user);
+		     const struct dnsmasq_files *files, const char *user);
 
 #endif

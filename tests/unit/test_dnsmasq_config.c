@@ -7,7 +7,7 @@
 
 #include "linux/dnsmasq_config.h"
 
-static const struct dnsmasq_paths paths = {
+static const struct dnsmasq_files files = {
 	.config = (char[]){ "/run/b/lab.dnsmasq.conf" },
 	.pid = (char[]){ "/run/b/lab.dnsmasq.pid" },
 	.leases = (char[]){ "/var/b/lab.leases" },
@@ -35,7 +35,7 @@ static char *text_of(const struct network_config *network, const char *prefix, c
 	addresses.ipv4_gateway = ipv4_subnet_host(&addresses.ipv4_subnet, 1);
 	if (prefix)
 		assert_int_equal(ipv6_prefix_parse(prefix, &addresses.ipv6_prefix), 0);
-	text = dnsmasq_config(network, &addresses, &paths, user);
+	text = dnsmasq_config(network, &addresses, &files, user);
 	assert_non_null(text);
 	return text;
 }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths, and what is read and written there. */
+#include "dnsmasq_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Tens of thousands of leases have room in it. */
+#define FILE_SIZE_MAX ((off_t)16 * 1024 * 1024)
+
+void dnsmasq_files_clear(struct dnsmasq_files *files)
+{
+	free(files->config);
+	free(files->pid);
+	free(files->leases);
+	free(files->resolvers);
+	*files = (struct dnsmasq_files){ 0 };
+}
+
+static char *make_path(const char *directory, const char *network, const char *suffix)
+{
+	char *real = realpath(directory, NULL);
+	char *path = NULL;
+
+	if (real && asprintf(&path, "%s/%s%s", real, network, suffix) < 0)
+		path = NULL;
+	free(real);
+	return path;
+}
+
+int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const char *state_dir,
+		       const char *runtime_dir)
+{
+	int reason;
+
+	files->config = make_path(runtime_dir, network, ".dnsmasq.conf");
+	files->pid = make_path(runtime_dir, network, ".dnsmasq.pid");
+	files->resolvers = make_path(runtime_dir, network, ".resolv.conf");
+	files->leases = state_dir ? make_path(state_dir, network, ".leases") : NULL;
+	if (files->config && files->pid && files->resolvers && (files->leases || !state_dir))
+		return 0;
+	reason = errno;
+	dnsmasq_files_clear(files);
+	errno = reason;
+	return -1;
+}
+
+char *dnsmasq_file_read(const char *path, size_t *length)
+{
+	FILE *file = fopen(path, "re");
+	struct stat status;
+	char *text = NULL;
+
+	if (!file)
+		return NULL;
+	errno = EFBIG;
+	if (fstat(fileno(file), &status) == 0 && status.st_size <= FILE_SIZE_MAX)
+		text = malloc((size_t)status.st_size + 1);
+	if (text) {
+		*length = fread(text, 1, (size_t)status.st_size, file);
+		text[*length] = '\0';
+	}
+	(void)fclose(file);
+	return text;
+}
+
+static int write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	bool failed;
+
+	if (!file)
+		return -1;
+	failed = fputs(text, file) < 0;
+	return fclose(file) < 0 || failed ? -1 : 0;
+}
+
+/* dnsmasq may be another user by the time it reads it: what is in it is no secret. */
+static int make_lease_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
+int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config)
+{
+	if (write_text(files->config, config) < 0)
+		return -1;
+	return make_lease_file(files->leases);
+}
+
+bool dnsmasq_files_have(const struct dnsmasq_files *files, const char *config)
+{
+	size_t length;
+	char *text = dnsmasq_file_read(files->config, &length);
+	bool same = text && strcmp(text, config) == 0;
+
+	free(text);
+	return same;
+}
+
+void dnsmasq_files_remove(const struct dnsmasq_files *files)
+{
+	(void)unlink(files->pid);
+	(void)unlink(files->config);
+	(void)unlink(files->resolvers);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files that a network's dnsmasq has. */
+#ifndef VMNET_BROKER_DNSMASQ_FILES_H
+#define VMNET_BROKER_DNSMASQ_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Where they are: absolute paths that need no escape. */
+struct dnsmasq_files {
+	char *config;
+	char *pid;
+	char *leases; /* kept across the network's lives */
+	char *resolvers; /* see resolvers.h */
+};
+
+/*
+ * state_dir: NULL when the leases are not asked for, and not set.
+ * Returns 0, or -1 with errno; to be cleared only after 0.
+ */
+int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const char *state_dir,
+		       const char *runtime_dir);
+void dnsmasq_files_clear(struct dnsmasq_files *files);
+
+/* Writes the configuration, and makes the lease file if there is none. Returns 0, or -1 with errno. */
+int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config);
+
+/* Whether the configuration that is there is just this one. */
+bool dnsmasq_files_have(const struct dnsmasq_files *files, const char *config);
+
+/* Removes all but the leases. */
+void dnsmasq_files_remove(const struct dnsmasq_files *files);
+
+/* Returns a file's text, terminated, for the caller to free, or NULL with errno. */
+char *dnsmasq_file_read(const char *path, size_t *length);
+
+#endif
