@@ -7,9 +7,12 @@
 #include "json_text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static _Thread_local bool memory_was_short;
 
@@ -56,4 +59,41 @@ char *json_text_dump(const json_t *value, size_t flags)
 	}
 	text[length] = '\0';
 	return text;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	int result = 0;
+
+	if (!file)
+		return -errno;
+	if (fputs(text, file) < 0)
+		result = -errno;
+	if (fclose(file) != 0 && result == 0)
+		result = -errno;
+	return result;
+}
+
+int json_text_save(const char *path, const json_t *value, size_t flags)
+{
+	char new_path[PATH_MAX];
+	char *text = json_text_dump(value, flags);
+	int result;
+
+	if (!text)
+		return -ENOMEM;
+	if ((size_t)snprintf(new_path, sizeof(new_path), "%s" JSON_TEXT_NEW_SUFFIX, path) >=
+	    sizeof(new_path)) {
+		free(text);
+		return -ENAMETOOLONG;
+	}
+	result = write_file(new_path, text);
+	free(text);
+	if (result == 0 && rename(new_path, path) == 0)
+		return 0;
+	if (result == 0)
+		result = -errno;
+	(void)unlink(new_path);
+	return result;
 }

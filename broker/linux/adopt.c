@@ -4,12 +4,13 @@
  *
  * A network that an earlier broker left is known by its record, by the alias
  * of its bridge, or by those of its interfaces: any of them may be missing. An
- * interface is alive while somebody has its device open.
+ * interface is alive while somebody has its device open, and a named one also
+ * while the connection of its client lives on (kept.h).
  *
- *	an interface alive	the network is adopted as it was created, also when
- *				the configuration has changed or lost it; what is
+ *	an interface alive,	the network is adopted as it was created, also when
+ *	or a hold		the configuration has changed or lost it; what is
  *				missing of it (the bridge, rules) is made again
- *	none			all that is left of it is removed
+ *	neither			all that is left of it is removed
  *
  * A network with an alive interface of which neither record nor configuration
  * is left cannot be adopted: it is left as it is.
@@ -23,6 +24,7 @@
 #include "../log.h"
 #include "../state.h"
 #include "attach.h"
+#include "kept.h"
 #include "link.h"
 #include "linux.h"
 #include "names.h"
@@ -57,10 +59,10 @@ static void delete_done(struct job *job)
 	free(job);
 }
 
-/* A named device that nobody has open. */
-static bool is_abandoned(const struct link *link)
+/* A named device that nobody has open, and whose client is gone. */
+static bool is_abandoned(const struct link *link, const struct alias *alias)
 {
-	return link->persistent && !link->carrier;
+	return link->persistent && !link->carrier && !kept_has_named(alias->network, &alias->mac);
 }
 
 static void remove_abandoned(const struct link *link, const char *network)
@@ -95,7 +97,7 @@ static struct left *left_get(struct leftovers *leftovers, const char *network)
 	return items;
 }
 
-static int add_record(const char *network, void *userdata)
+static int add_name(const char *network, void *userdata)
 {
 	return left_get(userdata, network) ? 0 : -ENOMEM;
 }
@@ -131,9 +133,14 @@ static bool has_interface(const struct leftovers *leftovers, const struct left *
 
 	for (size_t i = 0; i < leftovers->n_links; i++)
 		if (is_interface_of(&leftovers->links[i], left->name, &alias) &&
-		    !is_abandoned(&leftovers->links[i]))
+		    !is_abandoned(&leftovers->links[i], &alias))
 			return true;
 	return false;
+}
+
+static bool is_used(const struct leftovers *leftovers, const struct left *left)
+{
+	return kept_holds(left->name) || has_interface(leftovers, left);
 }
 
 /* Of a network whose record is lost: by what the configuration and the state directory say. */
@@ -171,7 +178,8 @@ static int adopt_interfaces(const struct leftovers *leftovers, struct network *n
 	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {
 		const struct link *link = &leftovers->links[i];
 
-		if (is_interface_of(link, network->config->name, &alias) && !is_abandoned(link))
+		if (is_interface_of(link, network->config->name, &alias) &&
+		    !is_abandoned(link, &alias))
 			result = interface_adopt(network, link, &alias.mac);
 	}
 	return result;
@@ -183,7 +191,7 @@ static int adopt_network(struct broker *broker, const struct leftovers *leftover
 {
 	struct network *network;
 
-	if (!has_interface(leftovers, left)) {
+	if (!is_used(leftovers, left)) {
 		network_remove_leftover(left->name, config, addresses);
 		return 0;
 	}
@@ -198,16 +206,17 @@ static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
 	struct network_addresses addresses;
 
 	record_load(linux_platform.options->runtime_dir, left->name, &config, &addresses);
-	if ((!config || !addresses.bridge[0]) && has_interface(leftovers, left)) {
-		network_config_unref(config);
-		if (guess(broker, left->name, &config, &addresses) < 0) {
-			log_warning(left->name,
-				    "machines use what an earlier broker left of it, but its "
-				    "record is lost: it stays as it is until the next start");
-			return 0;
-		}
-	}
-	return adopt_network(broker, leftovers, left, config, &addresses);
+	if ((config && addresses.bridge[0]) || !is_used(leftovers, left))
+		return adopt_network(broker, leftovers, left, config, &addresses);
+	network_config_unref(config);
+	if (guess(broker, left->name, &config, &addresses) == 0)
+		return adopt_network(broker, leftovers, left, config, &addresses);
+	if (has_interface(leftovers, left))
+		log_warning(left->name, "machines use what an earlier broker left of it, but its "
+					"record is lost: it stays as it is until the next start");
+	else
+		network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 });
+	return 0;
 }
 
 static int adopt_all(struct broker *broker, struct leftovers *leftovers)
@@ -216,7 +225,9 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 	int result = link_list(&leftovers->links, &leftovers->n_links);
 
 	if (result == 0)
-		result = record_list(linux_platform.options->runtime_dir, add_record, leftovers);
+		result = record_list(linux_platform.options->runtime_dir, add_name, leftovers);
+	if (result == 0)
+		result = kept_list_networks(add_name, leftovers);
 	if (result == 0)
 		result = add_links(leftovers);
 	for (size_t i = 0; i < leftovers->n_items && result == 0; i++)
@@ -225,7 +236,7 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 		const struct link *link = &leftovers->links[i];
 
 		if (alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
-		    is_abandoned(link))
+		    is_abandoned(link, &alias))
 			remove_abandoned(link, alias.network);
 	}
 	return result;

@@ -210,6 +210,7 @@ void platform_acquired(struct client *client, const struct network *network,
 	if (error) {
 		reply_error(connection, error);
 	} else {
+		connection_keep(connection);
 		broker_describe(network, &info);
 		reply(connection, json_pack("{s:o}", "network", describe_network(&info)));
 	}
@@ -220,10 +221,12 @@ static void serve_release(struct connection *connection)
 {
 	struct error error;
 
-	if (broker_release(connection->client, connection->call.network, &error) < 0)
+	if (broker_release(connection->client, connection->call.network, &error) < 0) {
 		reply_error(connection, &error);
-	else
-		reply(connection, json_object());
+		return;
+	}
+	connection_keep(connection);
+	reply(connection, json_object());
 }
 
 static void serve_attach(struct connection *connection)
@@ -274,10 +277,13 @@ void platform_attached(struct client *client, const struct interface *interface,
 {
 	struct connection *connection = client->door;
 
-	if (error)
+	if (error) {
 		reply_error(connection, error);
-	else
+	} else {
+		if (interface->named)
+			connection_keep(connection);
 		reply_attached(connection, interface, fds);
+	}
 	connection_answered(connection);
 }
 

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../interface.h"
 #include "../json_text.h"
 #include "../user_limits.h"
 #include "describe.h"
@@ -27,19 +28,41 @@
 #include "varlink.h"
 
 static struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
+static bool leaving; /* see connections_leave() */
+
+static const char *runtime_dir(void)
+{
+	return linux_platform.options->runtime_dir;
+}
+
+/* The connection's own; the stream is closed or left by now. */
+static void connection_free(struct connection *connection)
+{
+	TAILQ_REMOVE(&connections, connection, all);
+	if (connection->ready)
+		user_dequeue(connection);
+	user_leave(connection->user);
+	free(connection);
+}
 
 static void connection_end(struct connection *connection)
 {
 	struct client *client = connection->client;
 
-	TAILQ_REMOVE(&connections, connection, all);
-	if (connection->ready)
-		user_dequeue(connection);
 	sd_event_source_disable_unref(connection->io);
+	if (connection->kept)
+		kept_remove(runtime_dir(), connection->kept);
 	stream_close(&connection->stream);
-	user_leave(connection->user);
-	free(connection);
+	connection_free(connection);
 	broker_client_gone(client);
+}
+
+/* The client stays the policy's: its holds do not end. */
+static void connection_leave(struct connection *connection)
+{
+	sd_event_source_disable_unref(connection->io);
+	stream_leave(&connection->stream);
+	connection_free(connection);
 }
 
 static void connection_shut_down(struct connection *connection)
@@ -57,6 +80,34 @@ static void log_fault(const struct connection *connection, const char *fault)
 				 (intmax_t)credentials->pid, (uintmax_t)credentials->uid, fault);
 }
 
+void connection_keep(struct connection *connection)
+{
+	if (connection->kept)
+		kept_save(runtime_dir(), connection->kept, connection->client);
+}
+
+static void note(struct connection *connection, enum kept_state state)
+{
+	if (connection->kept && state != connection->noted)
+		kept_note(connection->stream.fd, state);
+	connection->noted = state;
+}
+
+/*
+ * What another broker would have to go on with.
+ * at_rest: no message is on its way.
+ */
+static enum kept_state kept_state(const struct connection *connection, bool at_rest)
+{
+	if (!at_rest)
+		return KEPT_BUSY;
+	if (connection->state == CONNECTION_MONITORING)
+		return KEPT_MONITORING;
+	if (connection->state == CONNECTION_WAITING && !connection->call.oneway)
+		return KEPT_WAITING;
+	return KEPT_OPEN;
+}
+
 /* Makes the loop look for what the connection can go on with. */
 static void connection_update(struct connection *connection)
 {
@@ -65,9 +116,10 @@ static void connection_update(struct connection *connection)
 	bool ready = serves && stream_has_message(stream);
 	uint32_t events = 0;
 
+	note(connection, kept_state(connection, stream_is_at_rest(stream)));
 	if (stream->output && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
-	if (serves && !ready && !connection->eof)
+	if (serves && !ready && !connection->eof && !leaving)
 		events |= EPOLLIN;
 	if (sd_event_source_set_io_events(connection->io, events) < 0) {
 		connection_shut_down(connection);
@@ -174,8 +226,11 @@ static char *message_text(const json_t *message)
 void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds)
 {
 	char *text = message_text(message);
+	bool at_rest = stream_is_at_rest(&connection->stream);
 
 	json_decref(message);
+	if (connection->state == CONNECTION_WAITING)
+		connection->state = CONNECTION_OPEN; /* this is the answer */
 	if (connection->state == CONNECTION_ENDING || !text) {
 		if (fds)
 			platform_fds_discard(fds);
@@ -187,6 +242,8 @@ void connection_send(struct connection *connection, json_t *message, struct inte
 		connection_shut_down(connection);
 		return;
 	}
+	/* Before it is sent: the client may be at its next call when this process goes on. */
+	note(connection, kept_state(connection, at_rest));
 	connection_flush(connection);
 	if (connection->state == CONNECTION_MONITORING &&
 	    connection->stream.output_size > MONITOR_QUEUE_MAX)
@@ -221,8 +278,10 @@ void connection_serve(struct connection *connection)
 /* Returns false when the connection is to be ended. */
 static bool connection_read(struct connection *connection)
 {
-	int r = stream_receive(&connection->stream);
+	int r;
 
+	note(connection, KEPT_BUSY); /* what is read is in this process alone */
+	r = stream_receive(&connection->stream);
 	if (r == -EMSGSIZE)
 		log_fault(connection, "its message is longer than 64 KiB");
 	connection->eof = r == 0;
@@ -265,13 +324,13 @@ static void refuse(int fd, const struct credentials *credentials, const struct e
 	free(text);
 }
 
-/* Takes over fd and credentials on success. */
-static int connection_new(int fd, struct credentials *credentials)
+/* Takes over fd and credentials on success. Returns NULL when memory is short. */
+static struct connection *connection_new(int fd, struct credentials *credentials)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection)
-		return -1;
+		return NULL;
 	connection->user = user_join(credentials->uid);
 	if (!connection->user)
 		goto no_user;
@@ -283,7 +342,7 @@ static int connection_new(int fd, struct credentials *credentials)
 		goto no_source;
 	stream_init(&connection->stream, fd);
 	TAILQ_INSERT_TAIL(&connections, connection, all);
-	return 0;
+	return connection;
 
 no_source:
 	broker_client_gone(connection->client);
@@ -291,12 +350,13 @@ no_client:
 	user_leave(connection->user);
 no_user:
 	free(connection);
-	return -1;
+	return NULL;
 }
 
 void connection_open(int fd)
 {
 	struct credentials credentials;
+	struct connection *connection;
 	struct error error;
 
 	if (peer_credentials(fd, &credentials) < 0) {
@@ -306,14 +366,131 @@ void connection_open(int fd)
 	if (limits_check_connection(linux_platform.broker, credentials.uid, &error) < 0) {
 		refuse(fd, &credentials, &error);
 		close(fd);
-	} else if (connection_new(fd, &credentials) < 0) {
-		close(fd);
+	} else {
+		connection = connection_new(fd, &credentials);
+		if (connection)
+			connection->kept = kept_add(fd);
+		else
+			close(fd);
 	}
 	free(credentials.groups);
 }
 
+/* Connections that an earlier broker left */
+
+static struct network *adopted_network(const char *name)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (strcmp(network->config->name, name) == 0)
+			return network;
+	return NULL;
+}
+
+/* Returns NULL, or why the hold is lost. */
+static const char *restore_hold(struct client *client, const struct kept_hold *hold)
+{
+	struct network *network = adopted_network(hold->network);
+
+	if (!network)
+		return "a network that it holds could not be taken over";
+	if (broker_hold_adopt(client, network) < 0)
+		return "out of memory";
+	for (size_t i = 0; i < hold->n_named; i++)
+		broker_interface_claim(network, &hold->named[i], client);
+	return NULL;
+}
+
+/* Returns NULL, or why the connection cannot go on. */
+static const char *restore_holds(struct client *client, const struct kept *kept)
+{
+	const char *fault = NULL;
+
+	if (kept->damaged)
+		return "what it holds cannot be read";
+	for (const struct kept_hold *hold = kept->holds; hold && !fault; hold = hold->next)
+		fault = restore_hold(client, hold);
+	return fault;
+}
+
+/* Goes on where the earlier broker was. */
+static void restore_state(struct connection *connection)
+{
+	struct error error;
+
+	if (connection->noted == KEPT_MONITORING) {
+		connection->state = CONNECTION_MONITORING;
+		broker_monitor(connection->client);
+	} else if (connection->noted == KEPT_WAITING) {
+		error_set(&error, ERROR_INTERNAL, "the broker was restarted meanwhile; try again");
+		connection_send(connection, describe_error(&error, ""), NULL);
+	}
+	connection_update(connection);
+}
+
+/* Returns NULL when it cannot be a client. */
+static struct connection *connection_of_kept(const struct kept *kept)
+{
+	struct credentials credentials;
+	struct connection *connection;
+
+	if (peer_credentials(kept->fd, &credentials) < 0)
+		return NULL;
+	connection = connection_new(kept->fd, &credentials);
+	free(credentials.groups);
+	return connection;
+}
+
+static void connection_restore(const struct kept *kept)
+{
+	struct connection *connection = connection_of_kept(kept);
+	const char *fault;
+
+	if (!connection) {
+		kept_remove(runtime_dir(), kept->number);
+		(void)shutdown(kept->fd, SHUT_RDWR);
+		close(kept->fd);
+		return;
+	}
+	connection->kept = kept->number;
+	connection->noted = kept_noted(kept->fd);
+	fault = restore_holds(connection->client, kept);
+	if (!fault && connection->noted == KEPT_BUSY)
+		fault = "the broker was restarted in the midst of a message";
+	if (fault) {
+		log_fault(connection, fault);
+		connection_end(connection);
+	} else {
+		restore_state(connection);
+	}
+}
+
+void connections_restore(void)
+{
+	struct kept *kept;
+
+	while ((kept = kept_next())) {
+		connection_restore(kept);
+		kept_free(kept);
+	}
+}
+
+void connections_leave(void)
+{
+	struct connection *connection;
+
+	leaving = true;
+	TAILQ_FOREACH(connection, &connections, all)
+		connection_update(connection);
+}
+
 void connections_end(void)
 {
-	while (!TAILQ_EMPTY(&connections))
-		connection_end(TAILQ_FIRST(&connections));
+	while (!TAILQ_EMPTY(&connections)) {
+		if (leaving)
+			connection_leave(TAILQ_FIRST(&connections));
+		else
+			connection_end(TAILQ_FIRST(&connections));
+	}
+	leaving = false;
 }

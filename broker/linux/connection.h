@@ -14,6 +14,7 @@
 #include "../broker.h"
 #include "calls.h"
 #include "fds.h"
+#include "kept.h"
 #include "stream.h"
 #include "users.h"
 
@@ -38,12 +39,23 @@ struct connection {
 	struct stream stream;
 	struct call call; /* the last one served; being answered while WAITING or MONITORING */
 	sd_event_source *io;
+	unsigned int kept; /* its number with the service manager, 0: it ends with the broker */
+	enum kept_state noted;
 };
 
 /* Serves a client on fd, which is taken over. One that cannot be served is told so. */
 void connection_open(int fd);
 
-/* Ends every connection. */
+/*
+ * Goes on with the connections that an earlier broker left: their holds are put
+ * back on the networks that were adopted. One that cannot go on is ended.
+ */
+void connections_restore(void);
+
+/* Nothing more is read: calls that have come are served, and the next broker goes on. */
+void connections_leave(void);
+
+/* Ends every connection; after connections_leave(), lets go of it as it is. */
 void connections_end(void);
 
 /* Serves the next call. May end the connection. */
@@ -51,6 +63,9 @@ void connection_serve(struct connection *connection);
 
 /* The call that the connection was WAITING with has its answer: it is served again. */
 void connection_answered(struct connection *connection);
+
+/* What the client holds has changed: written for the next broker, before the client is told. */
+void connection_keep(struct connection *connection);
 
 /*
  * Sends a message.

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "../log.h"
+#include "kept.h"
 
 /* An abstract socket: it belongs to the network namespace, and goes with its process. */
 #define CLAIM_NAME "com.github.nirs.vmnet-broker"
@@ -90,25 +92,48 @@ static int make_socket(const struct options *options)
 	return fd;
 }
 
+/* One descriptor of systemd's: a client's that it has kept, or the listening socket. */
+static int take_passed(int fd, const char *name, struct listener *listener)
+{
+	int kept = kept_take(fd, name);
+
+	if (kept < 0) {
+		log_error(NULL, "cannot take over a client's connection: %s", strerror(-kept));
+		return -1;
+	}
+	if (kept > 0)
+		return 0;
+	if (listener->on_demand || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0) {
+		log_error(NULL,
+			  "systemd passed something else (%s) than one listening stream socket; "
+			  "see vmnet-broker.socket",
+			  name);
+		return -1;
+	}
+	*listener = (struct listener){ .fd = fd, .on_demand = true };
+	return 0;
+}
+
 int listener_open(const struct options *options, struct listener *listener)
 {
-	int n = sd_listen_fds(1);
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+	int result = 0;
 
+	*listener = (struct listener){ .fd = -1 };
 	if (n < 0) {
 		log_error(NULL, "cannot take over systemd's socket: %s", strerror(-n));
 		return -1;
 	}
-	if (n == 0) {
-		*listener = (struct listener){ .fd = make_socket(options) };
-		return listener->fd < 0 ? -1 : 0;
+	for (int i = 0; i < n; i++) {
+		if (result == 0)
+			result = take_passed(SD_LISTEN_FDS_START + i, names[i], listener);
+		free(names[i]);
 	}
-	if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
-		log_error(NULL, "systemd passed something else than one listening stream socket; "
-				"see vmnet-broker.socket");
-		return -1;
-	}
-	*listener = (struct listener){ .fd = SD_LISTEN_FDS_START, .on_demand = true };
-	return 0;
+	free(names);
+	if (result == 0 && !listener->on_demand)
+		listener->fd = make_socket(options);
+	return listener->fd < 0 ? -1 : result;
 }
 
 void listener_remove(const struct options *options, const struct listener *listener)

@@ -5,10 +5,10 @@
  *	1. the socket, while the process may still make it anywhere
  *	2. privileges shrink
  *	3. what an earlier broker left is adopted or removed
- *	4. the door opens, system calls are confined, systemd is told
+ *	4. the door opens, also to the clients it left; system calls are confined, systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
- *	6. the door shuts, networks without interfaces are removed
- *	7. the others stay, for the next broker
+ *	6. the door shuts; holds end unless a manager keeps their connections
+ *	7. networks that nobody uses are removed, the others are the next broker's
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +24,7 @@
 #include "adopt.h"
 #include "attach.h"
 #include "fds.h"
+#include "kept.h"
 #include "linux.h"
 #include "listen.h"
 #include "monitor.h"
@@ -139,10 +140,15 @@ static int on_rest(sd_event_source *source, void *userdata)
 {
 	(void)source;
 	(void)userdata;
-	return worker_is_idle() ? sd_event_exit(linux_platform.event, EXIT_SUCCESS) : 0;
+	if (varlink_has_calls() || !worker_is_idle())
+		return 0;
+	return sd_event_exit(linux_platform.event, EXIT_SUCCESS);
 }
 
-/* What the last holds leave is removed; on_rest() sees the end of it. */
+/*
+ * Clients that a manager keeps are the next broker's. Else all holds end, and
+ * what the last ones leave is removed; on_rest() sees the end of it.
+ */
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	(void)source;
@@ -153,7 +159,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	log_info(NULL, "stopping (%s)", strsignal((int)info->ssi_signo));
 	(void)sd_notify(0, "STOPPING=1");
 	listener_remove(linux_platform.options, &run.listener);
-	varlink_stop();
+	if (kept_by_manager())
+		varlink_leave();
+	else
+		varlink_stop();
 	(void)sd_event_source_set_enabled(run.rest, SD_EVENT_ON);
 	return on_rest(run.rest, NULL);
 }
@@ -235,6 +244,14 @@ static int failed(const char *what, int result)
 	return EXIT_FAILURE;
 }
 
+/* What was adopted for a client that could not go on after all. */
+static void remove_unused(void)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		broker_network_check(network);
+}
+
 /* From an open door to a shut one. */
 static int serve(void)
 {
@@ -244,6 +261,7 @@ static int serve(void)
 		(void)close(run.listener.fd);
 		return failed("serve clients", result);
 	}
+	remove_unused();
 	result = privilege_confine() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
 		(void)sd_notify(0, "READY=1");
@@ -275,6 +293,7 @@ static int work(void)
 		monitor_stop();
 		return failed("start the second thread", result);
 	}
+	kept_load(linux_platform.options->runtime_dir);
 	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
 	worker_stop();
 	rules_monitor_stop();

@@ -14,15 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../json_text.h"
 #include "../log.h"
 
 #define SUFFIX ".json"
-#define NEW_SUFFIX ".json.new"
 
-static int make_path(char path[PATH_MAX], const char *runtime_dir, const char *network,
-		     const char *suffix)
+static int make_path(char path[PATH_MAX], const char *runtime_dir, const char *network)
 {
-	int length = snprintf(path, PATH_MAX, "%s/%s%s", runtime_dir, network, suffix);
+	int length = snprintf(path, PATH_MAX, "%s/%s" SUFFIX, runtime_dir, network);
 
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
@@ -45,23 +44,14 @@ int record_save(const char *runtime_dir, const struct network_config *config,
 		const struct network_addresses *addresses)
 {
 	char path[PATH_MAX];
-	char new_path[PATH_MAX];
 	json_t *root;
 	int result;
 
-	if (make_path(path, runtime_dir, config->name, SUFFIX) < 0 ||
-	    make_path(new_path, runtime_dir, config->name, NEW_SUFFIX) < 0)
+	if (make_path(path, runtime_dir, config->name) < 0)
 		return -ENAMETOOLONG;
 	root = to_json(config, addresses);
-	if (!root)
-		return -ENOMEM;
-	errno = 0;
-	result = json_dump_file(root, new_path, JSON_INDENT(2));
+	result = json_text_save(path, root, JSON_INDENT(2));
 	json_decref(root);
-	if (result == 0 && rename(new_path, path) == 0)
-		return 0;
-	result = errno > 0 ? -errno : -EIO;
-	(void)unlink(new_path);
 	return result;
 }
 
@@ -69,7 +59,7 @@ int record_remove(const char *runtime_dir, const char *network)
 {
 	char path[PATH_MAX];
 
-	if (make_path(path, runtime_dir, network, SUFFIX) < 0)
+	if (make_path(path, runtime_dir, network) < 0)
 		return -ENAMETOOLONG;
 	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -107,7 +97,7 @@ void record_load(const char *runtime_dir, const char *network, struct network_co
 
 	*config = NULL;
 	*addresses = (struct network_addresses){ 0 };
-	if (make_path(path, runtime_dir, network, SUFFIX) < 0 || access(path, F_OK) < 0)
+	if (make_path(path, runtime_dir, network) < 0 || access(path, F_OK) < 0)
 		return;
 	root = json_load_file(path, 0, NULL);
 	if (json_unpack(root, "{s:s}", "config", &text) == 0)

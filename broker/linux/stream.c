@@ -95,17 +95,21 @@ void stream_drop_unsent(struct stream *stream)
 
 void stream_close(struct stream *stream)
 {
+	/* The peer need not wait for the worker, or whoever has a copy, to see the end. */
+	(void)shutdown(stream->fd, SHUT_RDWR);
+	stream_leave(stream);
+}
+
+void stream_leave(struct stream *stream)
+{
 	while (stream->output)
 		stream_drop_first(stream);
 	free(stream->input);
 	stream->input = NULL;
-	if (stream->brings_fds) {
-		/* The peer need not wait for the worker to see the end. */
-		(void)shutdown(stream->fd, SHUT_RDWR);
+	if (stream->brings_fds)
 		worker_close(stream->fd);
-	} else {
+	else
 		close(stream->fd);
-	}
 	stream->fd = -1;
 }
 
@@ -208,6 +212,11 @@ bool stream_has_message(struct stream *stream)
 {
 	free_empty_input(stream);
 	return message_end(stream) != NULL;
+}
+
+bool stream_is_at_rest(const struct stream *stream)
+{
+	return !stream->output && stream->input_start == stream->input_end;
 }
 
 const char *stream_take(struct stream *stream, size_t *length)

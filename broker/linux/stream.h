@@ -36,8 +36,11 @@ void stream_refuse_fds(int fd);
 /* Takes over fd, a connected socket with O_NONBLOCK. */
 void stream_init(struct stream *stream, int fd);
 
-/* Closes the socket and forgets what was not sent or not taken. Never blocks. */
+/* Ends the connection and forgets what was not sent or not taken. Never blocks. */
 void stream_close(struct stream *stream);
+
+/* The same, but whoever has a copy of the socket can go on with it. */
+void stream_leave(struct stream *stream);
 
 /*
  * Reads once. Returns 1 when something came, 0 at the end of the stream, or a
@@ -48,6 +51,9 @@ int stream_receive(struct stream *stream);
 
 /* A whole message has come and was not taken yet. */
 bool stream_has_message(struct stream *stream);
+
+/* Nothing has come that was not taken, and nothing waits to be sent. */
+bool stream_is_at_rest(const struct stream *stream);
 
 /*
  * Takes the next message, terminated and valid until the next call on the

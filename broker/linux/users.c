@@ -71,6 +71,11 @@ void users_stop(void)
 	turn_source = sd_event_source_disable_unref(turn_source);
 }
 
+bool users_have_calls(void)
+{
+	return !TAILQ_EMPTY(&turns);
+}
+
 struct user *user_join(uid_t uid)
 {
 	struct user *user;

@@ -6,6 +6,7 @@
 #ifndef VMNET_BROKER_USERS_H
 #define VMNET_BROKER_USERS_H
 
+#include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -23,6 +24,9 @@ struct user {
 /* Returns 0 or a negative errno. */
 int users_start(sd_event *event);
 void users_stop(void);
+
+/* A call waits for its turn. */
+bool users_have_calls(void);
 
 /* One more connection of a user. Returns the user, for user_leave(), or NULL without memory. */
 struct user *user_join(uid_t uid);

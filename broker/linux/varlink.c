@@ -136,7 +136,20 @@ int varlink_start(int listen_fd)
 		return r;
 	}
 	door.fd = listen_fd;
+	connections_restore();
 	return 0;
+}
+
+void varlink_leave(void)
+{
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	connections_leave();
+}
+
+bool varlink_has_calls(void)
+{
+	return users_have_calls();
 }
 
 void varlink_stop(void)

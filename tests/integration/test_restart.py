@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A service manager keeps the connections of clients: they do not notice a restart."""
+
+import array
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import termios
+
+import pytest
+
+from support.manager import ManagedBroker
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}, "other": {"mode": "host"}}
+
+# A dnsmasq that takes its time: for as long as there is a gate (a FIFO) that somebody has open.
+SLOW_DNSMASQ = """#!/bin/sh
+if [ -e {gate} ]; then cat {gate}; exit 1; fi
+exec {dnsmasq} "$@"
+"""
+
+
+@pytest.fixture
+def broker(request, host):
+    mark = request.node.get_closest_marker("broker")
+    broker = ManagedBroker(host, **(mark.kwargs if mark else {"config": LAB}))
+    broker.start()
+    yield broker
+    broker.finish()
+
+
+@pytest.fixture(params=["stopped", "killed"])
+def restart(request, broker):
+    """Both ways to restart the broker."""
+    return broker.stop_and_start if request.param == "stopped" else broker.restart
+
+
+def has_read_all(client):
+    """The broker has taken what the client has sent."""
+    unread = array.array("i", [0])
+    fcntl.ioctl(client.fileno(), termios.TIOCOUTQ, unread)
+    return unread[0] == 0
+
+
+def bridge_index(broker, name):
+    return json.loads(broker.host.ip(f"-j link show dev {name}"))[0]["ifindex"]
+
+
+def inspected(client, network):
+    """What it is told, with the clients in an order of our own."""
+    found = client.inspect(network)
+    found["clients"].sort(key=lambda client: client["uid"])
+    return found
+
+
+def is_active(broker, network):
+    with broker.client() as client:
+        return client.networks()[network]["active"]
+
+
+def test_holds_go_on(broker, restart):
+    first, second = broker.client(uid=1001), broker.client(uid=1002)
+    for network in "lab", "other":
+        first.acquire(network)
+    second.acquire("lab")
+    before = inspected(first, "lab")
+    index = bridge_index(broker, "vmb-lab")
+    for _ in range(2):
+        restart()
+        assert inspected(first, "lab") == before
+        assert bridge_index(broker, "vmb-lab") == index
+    first.release("lab")
+    assert [client["uid"] for client in second.inspect("lab")["clients"]] == [1002]
+    restart()
+    with pytest.raises(VarlinkError, match="NotAcquired"):
+        first.release("lab")
+    second.release("lab")
+    wait_for(lambda: not is_active(broker, "lab"))
+    assert is_active(broker, "other")
+
+
+def test_many_connections(broker, restart):
+    clients = [broker.client(uid=1000 + number % 3) for number in range(120)]
+    for client in clients[::2]:
+        client.acquire("lab")
+    restart()
+    assert all(client.networks()["lab"]["clients"] == 60 for client in clients)
+    for client in clients[::2]:
+        client.release("lab")
+    wait_for(lambda: not is_active(broker, "lab"))
+
+
+def test_the_end_of_a_connection_still_ends_its_hold(broker, restart):
+    client = broker.client()
+    client.acquire("lab")
+    restart()
+    assert is_active(broker, "lab")
+    client.close()
+    wait_for(lambda: not is_active(broker, "lab"))
+
+
+def test_a_client_that_leaves_meanwhile(broker):
+    staying, leaving = broker.client(), broker.client()
+    staying.acquire("other")
+    leaving.acquire("lab")
+    broker.kill()
+    leaving.close()
+    broker.start()
+    wait_for(lambda: not is_active(broker, "lab"))
+    assert staying.networks()["other"]["clients"] == 1
+    # Of those that have ended nothing is kept.
+    assert len([name for name in os.listdir(broker.runtime_dir) if name.endswith(".client")]) == 1
+
+
+def test_new_clients_wait_for_the_next_broker(broker):
+    broker.stop()
+    client = broker.client()
+    client.send("ListNetworks")
+    broker.start()
+    assert len(client.receive()["networks"]) == 2
+
+
+def test_calls_between_the_brokers(broker, restart):
+    client = broker.client()
+    client.acquire("lab")
+    broker.process.send_signal(signal.SIGSTOP)
+    client.send("ListNetworks")
+    broker.process.send_signal(signal.SIGKILL)
+    broker.process.wait(timeout=20)
+    broker.start()
+    assert client.receive()["networks"][0]["clients"] == 1
+    restart()
+    assert client.networks()["lab"]["clients"] == 1
+
+
+def test_what_was_called_before_the_end_is_served(broker):
+    client = broker.client()
+    broker.process.send_signal(signal.SIGSTOP)
+    for _ in range(20):
+        client.send("ListNetworks")
+    client.send("Acquire", {"network": "lab"})
+    broker.process.send_signal(signal.SIGTERM)
+    broker.process.send_signal(signal.SIGCONT)
+    broker.process.wait(timeout=20)
+    broker.start()
+    for _ in range(20):
+        assert len(client.receive()["networks"]) == 2
+    assert client.receive()["network"]["name"] == "lab"
+    assert client.networks()["lab"]["clients"] == 1
+
+
+def test_monitors_go_on(broker, restart):
+    monitor = broker.client(uid=1001)
+    monitor.monitor()
+    client = broker.client(uid=1002)
+    client.acquire("lab")
+    assert monitor.next_event()["type"] == "network_created"
+    assert monitor.next_event()["type"] == "client_acquired"
+    for _ in range(2):
+        restart()
+        client.acquire("other")
+        assert monitor.next_event()["type"] == "network_created"
+        assert monitor.next_event()["type"] == "client_acquired"
+        client.release("other")
+        assert monitor.next_event()["type"] == "client_released"
+        assert monitor.next_event()["type"] == "network_removed"
+    client.close()
+    assert monitor.next_event()["type"] == "client_released"
+    assert monitor.next_event()["type"] == "network_removed"
+
+
+def test_a_named_interface_stays_with_its_hold(broker, restart):
+    client, other = broker.client(uid=1001), broker.client(uid=1002)
+    for holder in client, other:
+        holder.acquire("lab")
+    name = client.attach("lab", named=True).name
+    restart()
+    assert name in broker.host.links()
+    assert [interface["name"] for interface in other.inspect("lab")["interfaces"]] == [name]
+    client.release("lab")
+    wait_for(lambda: name not in broker.host.links())
+    wait_for(lambda: other.inspect("lab")["interfaces"] == [])
+
+
+def test_machines_and_holds(broker, restart):
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    with client.attach("lab") as attachment:
+        restart()
+        found = client.inspect("lab")
+        assert [interface["name"] for interface in found["interfaces"]] == [attachment.name]
+        assert len(found["clients"]) == 1
+        with client.attach("lab") as second:
+            assert second.name != attachment.name
+        client.release("lab")
+    wait_for(lambda: not is_active(broker, "lab"))
+
+
+@pytest.fixture
+def gate(broker):
+    """The path of a gate: while there is one, dnsmasq does not get ready."""
+    path = os.path.join(broker.directory, "gate")
+    programs = os.path.join(broker.directory, "programs")
+    os.mkdir(programs)
+    with open(os.path.join(programs, "dnsmasq"), "w", encoding="ascii") as file:
+        file.write(SLOW_DNSMASQ.format(gate=path, dnsmasq=shutil.which("dnsmasq")))
+    os.chmod(file.name, 0o755)
+    broker.stop()
+    broker.env["PATH"] = f"{programs}:{os.environ['PATH']}"
+    broker.start()
+    return path
+
+
+def wait_at(gate):
+    """Waits until a dnsmasq is at the gate; it fails when the descriptor is closed."""
+
+    def open_gate():
+        try:
+            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO
+            return None
+
+    fd = wait_for(open_gate, what="the start of dnsmasq")
+    os.unlink(gate)
+    return fd
+
+
+def test_a_call_under_way_gets_an_error(broker, gate):
+    client = broker.client()
+    client.acquire("other")
+    os.mkfifo(gate)
+    client.send("Acquire", {"network": "lab"})
+    fd = wait_at(gate)
+    broker.kill()
+    os.close(fd)
+    broker.start()
+    with pytest.raises(VarlinkError, match="the broker was restarted meanwhile; try again"):
+        client.receive()
+    assert client.networks()["other"]["clients"] == 1
+    assert client.acquire("lab")["active"]
+
+
+def test_a_call_under_way_is_answered_by_a_broker_that_stops(broker, gate):
+    client = broker.client()
+    os.mkfifo(gate)
+    client.send("Acquire", {"network": "lab"})
+    fd = wait_at(gate)
+    broker.process.terminate()
+    os.close(fd)
+    with pytest.raises(VarlinkError, match="CreateFailed"):
+        client.receive()
+    broker.process.wait(timeout=20)
+    broker.start()
+    assert client.acquire("lab")["active"]
+
+
+def test_half_a_message(broker, restart):
+    client, other = broker.client(), broker.client()
+    client.acquire("lab")
+    other.acquire("other")
+    client.send_raw(b'{"method": ')
+    wait_for(lambda: has_read_all(client))
+    restart()
+    broker.wait_for_log("is disconnected: the broker was restarted in the midst of a message")
+    wait_for(client.is_closed)
+    wait_for(lambda: not is_active(broker, "lab"))
+    assert other.networks()["other"]["clients"] == 1
+
+
+def test_a_network_that_cannot_be_adopted(broker):
+    client, other = broker.client(), broker.client()
+    client.acquire("lab")
+    client.acquire("other")
+    other.acquire("other")
+    broker.kill()
+    os.unlink(os.path.join(broker.runtime_dir, "lab.json"))
+    broker.configure({"other": {"mode": "host"}})
+    broker.start()
+    broker.wait_for_log("is disconnected: a network that it holds could not be taken over")
+    wait_for(client.is_closed)
+    assert other.networks()["other"]["clients"] == 1
+
+
+def test_a_network_of_which_all_but_the_hold_is_lost(broker):
+    client = broker.client()
+    client.acquire("lab")
+    broker.kill()
+    os.unlink(os.path.join(broker.runtime_dir, "lab.json"))
+    broker.host.ip("link delete vmb-lab")
+    broker.start()
+    assert client.inspect("lab")["network"]["ipv4_subnet"] == "10.20.30.0/24"
+    wait_for(lambda: "vmb-lab" in broker.host.links())
+
+
+def test_what_a_client_holds_is_damaged(broker):
+    client = broker.client()
+    client.acquire("lab")
+    broker.kill()
+    (path,) = [name for name in os.listdir(broker.runtime_dir) if name.endswith(".client")]
+    with open(os.path.join(broker.runtime_dir, path), "w", encoding="ascii") as file:
+        file.write('{"holds": [{"network": ".."}]}')
+    broker.start()
+    broker.wait_for_log("is disconnected: what it holds cannot be read")
+    wait_for(client.is_closed)
+
+
+def test_the_configuration_has_lost_the_network(broker, restart):
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    broker.configure({"other": {"mode": "host"}})
+    restart()
+    assert client.inspect("lab")["network"]["ipv4_subnet"] == "10.20.30.0/24"
+    client.release("lab")
+    wait_for(lambda: "lab" not in client.networks())
