@@ -38,6 +38,7 @@ static int fill_address(struct sockaddr_un *address, const char *path)
 static int remove_stale(const char *path, const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat status;
 	int error;
 
 	if (fd < 0) {
@@ -51,11 +52,14 @@ static int remove_stale(const char *path, const struct sockaddr_un *address)
 			  path);
 		return -1;
 	}
-	if (error == ECONNREFUSED && unlink(path) < 0) {
+	/* So it is said of any other file, too: that one is not ours to remove. */
+	if (error != ECONNREFUSED || stat(path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return 0; /* what is there shows when the socket is bound */
+	if (unlink(path) < 0) {
 		log_error(NULL, "cannot remove the stale socket %s: %s", path, strerror(errno));
 		return -1;
 	}
-	return 0; /* what else is there shows when the socket is bound */
+	return 0;
 }
 
 static int make_parent(const struct options *options)
