@@ -41,6 +41,7 @@
 #include "names.h"
 #include "ports.h"
 #include "record.h"
+#include "tap.h"
 #include "worker.h"
 
 /* How long a network that could not be repaired is left alone. */
@@ -118,7 +119,7 @@ static int make_addresses(struct linux_network *self)
 
 	if (self->repair)
 		return 0;
-	addresses->mtu = self->config->mtu;
+	addresses->mtu = self->config->mtu < TAP_MTU_MAX ? self->config->mtu : TAP_MTU_MAX;
 	if (is_bridged(self)) {
 		(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s",
 			       self->config->external_interface);

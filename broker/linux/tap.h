@@ -6,6 +6,9 @@
 #include "../error.h"
 #include "fds.h"
 
+/* The kernel takes no more for a TAP device: 65535, less the header of a frame. */
+#define TAP_MTU_MAX 65521U
+
 /*
  * Makes a TAP device with virtio-net header and opens each of its queues.
  * queues: 1 to INTERFACE_QUEUES_MAX.
