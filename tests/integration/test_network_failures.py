@@ -112,6 +112,7 @@ def test_nft_refuses(broker):
 
 
 def test_without_a_runtime_directory(broker):
+    broker.wait_for_log("serving")
     shutil.rmtree(broker.runtime_dir)
     client = broker.client()
     with pytest.raises(VarlinkError) as raised:
