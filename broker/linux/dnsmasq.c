@@ -96,15 +96,16 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 				   const char *runtime_dir)
 {
 	struct dnsmasq *self = calloc(1, sizeof(*self));
+	struct dnsmasq_user user;
 
 	if (!self)
 		return NULL;
+	dnsmasq_process_user(&user);
 	strcpy(self->name, config->name);
 	self->pidfd = -1;
 	self->pause_usec = FIRST_PAUSE_USEC;
 	if (dnsmasq_files_init(&self->files, config->name, state_dir, runtime_dir) == 0)
-		self->config =
-			dnsmasq_config(config, addresses, &self->files, dnsmasq_process_user());
+		self->config = dnsmasq_config(config, addresses, &self->files, &user);
 	if (self->config)
 		return self;
 	dnsmasq_forget(self);

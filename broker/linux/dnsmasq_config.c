@@ -194,7 +194,7 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 }
 
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
-		     const struct dnsmasq_files *files, const char *user)
+		     const struct dnsmasq_files *files, const struct dnsmasq_user *user)
 {
 	char *text = NULL;
 	size_t size;
@@ -211,8 +211,8 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		      "except-interface=lo\n"
 		      "bind-dynamic\n",
 		      config->name, files->pid, files->leases, addresses->bridge);
-	if (user)
-		(void)fprintf(file, "user=%s\n", user);
+	if (user->name[0])
+		(void)fprintf(file, "user=%s\ngroup=%s\n", user->name, user->group);
 	write_dns(file, config, addresses, files);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);

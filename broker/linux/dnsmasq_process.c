@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
@@ -32,11 +33,23 @@
 #define START_TRIES 5
 #define CONFIG_OPTION "--conf-file="
 
-const char *dnsmasq_process_user(void)
+void dnsmasq_process_user(struct dnsmasq_user *user)
 {
+	const struct passwd *passwd = NULL;
+	const struct group *group = NULL;
+
+	*user = (struct dnsmasq_user){ 0 };
 	if (geteuid() != 0)
-		return NULL;
-	return getpwnam("dnsmasq") ? "dnsmasq" : "nobody";
+		return;
+	passwd = getpwnam("dnsmasq");
+	if (!passwd)
+		passwd = getpwnam("nobody");
+	if (passwd)
+		group = getgrgid(passwd->pw_gid);
+	if (group) {
+		(void)snprintf(user->name, sizeof(user->name), "%s", passwd->pw_name);
+		(void)snprintf(user->group, sizeof(user->group), "%s", group->gr_name);
+	}
 }
 
 /* Whether a process is a dnsmasq that was started with this configuration file. */
@@ -115,7 +128,10 @@ static void read_message(int fd, char *message, size_t size)
 	message[strcspn(message, "\n")] = '\0';
 }
 
-/* The broker's own signal mask is not for others. Returns 0 or an errno. */
+/*
+ * The broker's signal mask and environment are not for others; and what is said
+ * is said in English, which the broker knows. Returns 0 or an errno.
+ */
 static int spawn(const char *config_path, int error_fd, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -144,7 +160,8 @@ static int spawn(const char *config_path, int error_fd, pid_t *pid)
 		result = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	if (!result)
 		result = posix_spawnp(pid, "dnsmasq", &actions, &attributes,
-				      (char *[]){ "dnsmasq", argument, NULL }, environ);
+				      (char *[]){ "dnsmasq", argument, NULL },
+				      (char *[]){ "LC_ALL=C", NULL });
 	posix_spawnattr_destroy(&attributes);
 out_actions:
 	posix_spawn_file_actions_destroy(&actions);

@@ -7,10 +7,10 @@
 #define VMNET_BROKER_DNSMASQ_PROCESS_H
 
 #include "../error.h"
-#include "dnsmasq_files.h"
+#include "dnsmasq_config.h"
 
-/* Whom a dnsmasq becomes that is started as root: nobody in particular. NULL: it is not. */
-const char *dnsmasq_process_user(void);
+/* Whom a dnsmasq becomes that is started as root: nobody in particular. */
+void dnsmasq_process_user(struct dnsmasq_user *user);
 
 /*
  * Starts it with the configuration that is written, and waits until it serves.

@@ -14,6 +14,8 @@ static const struct dnsmasq_files files = {
 	.resolvers = (char[]){ "/run/b/lab.resolv.conf" },
 };
 
+static const struct dnsmasq_user nobody;
+
 static struct network_config config(enum network_mode mode)
 {
 	return (struct network_config){
@@ -26,7 +28,8 @@ static struct network_config config(enum network_mode mode)
 }
 
 /* The text for a network at 192.168.105.0/24; the caller frees it. */
-static char *text_of(const struct network_config *network, const char *prefix, const char *user)
+static char *text_of(const struct network_config *network, const char *prefix,
+		     const struct dnsmasq_user *user)
 {
 	struct network_addresses addresses = { .bridge = "vmb-lab", .mtu = 1400 };
 	char *text;
@@ -42,7 +45,7 @@ static char *text_of(const struct network_config *network, const char *prefix, c
 
 static bool has_line(const struct network_config *network, const char *line)
 {
-	char *text = text_of(network, "fd12:3456:789a:1::/64", NULL);
+	char *text = text_of(network, "fd12:3456:789a:1::/64", &nobody);
 	bool result = false;
 
 	for (char *rest = NULL, *next = strtok_r(text, "\n", &rest); next && !result;
@@ -54,8 +57,9 @@ static bool has_line(const struct network_config *network, const char *line)
 
 static void test_shared_network(void **state)
 {
+	const struct dnsmasq_user user = { .name = "dnsmasq", .group = "nogroup" };
 	struct network_config network = config(NETWORK_SHARED);
-	char *text = text_of(&network, "fd12:3456:789a:1::/64", "dnsmasq");
+	char *text = text_of(&network, "fd12:3456:789a:1::/64", &user);
 
 	(void)state;
 	assert_string_equal(
@@ -66,6 +70,7 @@ static void test_shared_network(void **state)
 		      "except-interface=lo\n"
 		      "bind-dynamic\n"
 		      "user=dnsmasq\n"
+		      "group=nogroup\n"
 		      "no-hosts\n"
 		      "expand-hosts\n"
 		      "domain-needed\n"
@@ -125,7 +130,7 @@ static void test_services_switched_off(void **state)
 static void test_without_ipv6(void **state)
 {
 	struct network_config network = config(NETWORK_SHARED);
-	char *text = text_of(&network, NULL, NULL);
+	char *text = text_of(&network, NULL, &nobody);
 
 	(void)state;
 	assert_null(strstr(text, "enable-ra"));
