@@ -37,7 +37,7 @@ static int fill_address(struct sockaddr_un *address, const char *path)
 /* A socket file whose broker has died is in the way of the next one. */
 static int remove_stale(const char *path, const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct stat status;
 	int error;
 
@@ -47,7 +47,8 @@ static int remove_stale(const char *path, const struct sockaddr_un *address)
 	}
 	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
 	(void)close(fd);
-	if (error == 0) {
+	/* EAGAIN: it is there, and too busy to answer. */
+	if (error == 0 || error == EAGAIN) {
 		log_error(NULL, "another broker serves at %s; stop it, or choose another --socket",
 			  path);
 		return -1;
