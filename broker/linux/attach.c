@@ -25,6 +25,7 @@
 #include "firewall.h"
 #include "linux.h"
 #include "names.h"
+#include "network.h"
 #include "tap.h"
 #include "worker.h"
 
@@ -119,6 +120,7 @@ static void attach_done(struct job *job)
 	if (self->fds) {
 		device->index = self->port.index;
 		(void)snprintf(interface->name, sizeof(interface->name), "%s", self->name);
+		network_has_machines(interface->network);
 		broker_interface_attached(interface, self->fds, NULL);
 		if (!if_indextoname((unsigned int)self->port.index, name))
 			interface_link_gone(self->port.index);

@@ -12,11 +12,13 @@
 #include "dnsmasq.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "../log.h"
@@ -25,6 +27,8 @@
 #include "dnsmasq_process.h"
 #include "leases.h"
 #include "linux.h"
+#include "network.h"
+#include "progress.h"
 #include "release.h"
 #include "resolvers.h"
 #include "worker.h"
@@ -36,6 +40,11 @@
 #define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
 /* A server that has run for so long starts over with the first pause. */
 #define STEADY_USEC ((uint64_t)60 * 1000 * 1000)
+/* While there are machines, a server is looked at so often; sooner when it seems to be stuck. */
+#define LOOK_USEC ((uint64_t)5 * 1000 * 1000)
+#define NEXT_LOOK_USEC ((uint64_t)1000 * 1000)
+/* Looks in a row that find it stuck, until it is killed. */
+#define STUCK_LOOKS 3U
 
 struct dnsmasq {
 	/* The worker's: constant while it is supervised, but for a restart. */
@@ -53,8 +62,12 @@ struct dnsmasq {
 	sd_event_source *settle;
 	struct releasing *releasing; /* under way */
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
+	sd_event_source *look; /* whether it serves; on while there are machines */
+	struct progress progress; /* at the last look */
+	unsigned int stuck; /* looks in a row that found it so */
 	uint64_t pause_usec;
 	uint64_t started_usec;
+	bool faulty; /* the fault that the network has is ours */
 };
 
 /* A restart on the worker. Without its dnsmasq when nobody waits for it any more. */
@@ -294,6 +307,13 @@ static void plan_restart(struct dnsmasq *self)
 		self->pause_usec = LAST_PAUSE_USEC;
 }
 
+static void fault_ended(struct dnsmasq *self)
+{
+	if (self->faulty)
+		broker_network_fault(self->network, NULL);
+	self->faulty = false;
+}
+
 static void restart_done(struct job *job)
 {
 	struct restart *restart = (struct restart *)job;
@@ -302,11 +322,12 @@ static void restart_done(struct job *job)
 	if (self) {
 		self->restart = NULL;
 		if (restart->failed || watch_end(self) < 0) {
+			self->faulty = true;
 			broker_network_fault(self->network, restart->error.reason);
 			plan_restart(self);
 		} else {
 			log_info(self->name, "its dnsmasq was started again");
-			broker_network_fault(self->network, NULL);
+			fault_ended(self);
 		}
 	}
 	free(restart);
@@ -357,6 +378,46 @@ static int watch_end(struct dnsmasq *self)
 			       self);
 }
 
+/* Supervision: whether it serves */
+
+static void look_after(struct dnsmasq *self, uint64_t usec)
+{
+	(void)sd_event_source_set_time_relative(self->look, usec);
+	(void)sd_event_source_set_enabled(self->look, SD_EVENT_ONESHOT);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+	const struct network *network = self->network;
+
+	(void)source;
+	(void)usec;
+	if (!network->interfaces)
+		return 0; /* the next one that is attached counts */
+	/* While it is started again it is the worker's. */
+	if (self->end && progress_is_stuck(&self->progress, self->pidfd, network_bridge(network),
+					   network->addresses.ipv4_gateway))
+		self->stuck++;
+	else
+		self->stuck = 0;
+	if (self->stuck == STUCK_LOOKS) {
+		self->stuck = 0;
+		log_warning(self->name, "its dnsmasq has stopped serving; it is killed");
+		(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
+	}
+	look_after(self, self->stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
+	return 0;
+}
+
+void dnsmasq_has_machines(struct dnsmasq *self)
+{
+	int enabled;
+
+	if (self->look && sd_event_source_get_enabled(self->look, &enabled) == SD_EVENT_OFF)
+		look_after(self, LOOK_USEC);
+}
+
 static int add_timer(sd_event_source **source, sd_event_time_handler_t handler,
 		     struct dnsmasq *self)
 {
@@ -375,6 +436,8 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 	if (r >= 0)
 		r = add_timer(&self->settle, on_settled, self);
 	if (r >= 0)
+		r = add_timer(&self->look, on_look, self);
+	if (r >= 0)
 		r = sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
 					 IN_MODIFY, on_lease_file, self);
 	/* It may have ended while nobody watched. */
@@ -389,6 +452,10 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 		dnsmasq_unsupervise(self);
 		return r;
 	}
+	if (self->pidfd >= 0)
+		fault_ended(self);
+	if (network->interfaces)
+		dnsmasq_has_machines(self);
 	/* What an earlier life has left. */
 	return on_settled(self->settle, 0, self);
 }
@@ -407,5 +474,6 @@ void dnsmasq_unsupervise(struct dnsmasq *self)
 	self->pause = sd_event_source_disable_unref(self->pause);
 	self->changes = sd_event_source_disable_unref(self->changes);
 	self->settle = sd_event_source_disable_unref(self->settle);
+	self->look = sd_event_source_disable_unref(self->look);
 	self->network = NULL;
 }

@@ -29,6 +29,9 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
  */
 int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
 
+/* Its network, which is supervised, has got an interface: from now on it has to serve. */
+void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
+
 /* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
 void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
 

@@ -722,6 +722,15 @@ void network_remove_leftover(const char *name, struct network_config *config,
 	start_removal(self);
 }
 
+void network_has_machines(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	/* After a job it is asked for the interfaces that there are. */
+	if (!self->busy && self->dnsmasq)
+		dnsmasq_has_machines(self->dnsmasq);
+}
+
 int network_bridge(const struct network *network)
 {
 	const struct linux_network *self = network->platform;

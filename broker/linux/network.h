@@ -39,6 +39,9 @@ void network_remove_leftover(const char *name, struct network_config *config,
  */
 void network_repair(struct network *network, enum repair repair);
 
+/* An interface was attached. */
+void network_has_machines(const struct network *network);
+
 /* The index of the network's bridge, 0 while it has none. */
 int network_bridge(const struct network *network);
 

@@ -21,6 +21,7 @@ from support.varlink import VarlinkError
 from support.wait import wait_for
 
 SUSPENDED_SECONDS = 5
+LOOKS_SECONDS = 9  # in which it is looked whether a dnsmasq serves, thrice if it seems not to
 
 
 def processes(host, command):
@@ -84,6 +85,23 @@ def test_dnsmasq_killed(broker, host, join):
     assert fault(broker) is None
 
 
+def test_dnsmasq_hangs(broker, host, join):
+    machine = join("default")
+    (server,) = processes(host, "dnsmasq")
+    os.kill(server, signal.SIGSTOP)
+    machine.dhcp(timeout=20)
+    assert processes(host, "dnsmasq") != [server]
+    assert is_logged_once(broker, "its dnsmasq has stopped serving; it is killed")
+    assert fault(broker) is None
+
+
+def test_dnsmasq_that_has_nothing_to_do_is_left_alone(broker, host, join):
+    join("default")
+    servers = processes(host, "dnsmasq")
+    pass_time(LOOKS_SECONDS)
+    assert processes(host, "dnsmasq") == servers
+
+
 def test_dnsmasq_uninstalled(broker, host, programs, join):
     broker.stop()
     broker.prefix = ["env", f"PATH={programs}"]
@@ -100,9 +118,17 @@ def test_dnsmasq_uninstalled(broker, host, programs, join):
 
 
 def occupy(host, address, kind):
+    """Takes dnsmasq's port."""
     with host.entered():
         other = socket.socket(socket.AF_INET, kind)
-    other.bind((address, 53))
+
+    def is_bound():
+        with contextlib.suppress(OSError):
+            other.bind((address, 53))
+        return other.getsockname()[1] == 53
+
+    # A process that was killed has its sockets for a moment longer.
+    wait_for(is_bound)
     if kind == socket.SOCK_STREAM:
         other.listen()
     return other
