@@ -49,7 +49,6 @@
 #include "nftables.h"
 #include "sysctl.h"
 
-#define GUARD_TABLE "vmnet-broker"
 #define FORCE_FORWARDING "force_forwarding"
 
 static struct forwarding_state state;
@@ -202,7 +201,7 @@ static int switch_bridge_on(const struct routed_bridge *bridge)
 /* The guard's rules against packets that come in by a remembered interface. */
 static void write_guard(FILE *file)
 {
-	(void)fprintf(file, "table inet " GUARD_TABLE " {\n"
+	(void)fprintf(file, "table inet " FIREWALL_GUARD_TABLE " {\n"
 			    "chain forward {\n"
 			    "type filter hook forward priority filter; policy accept;\n"
 			    "oifname \"" BRIDGE_PREFIX "*\" accept\n");
@@ -224,8 +223,8 @@ static int update_guard(struct error *error)
 
 	if (!file)
 		return nftables_run(NULL, error);
-	(void)fprintf(file, "add table inet " GUARD_TABLE "\n"
-			    "delete table inet " GUARD_TABLE "\n");
+	(void)fprintf(file, "add table inet " FIREWALL_GUARD_TABLE "\n"
+			    "delete table inet " FIREWALL_GUARD_TABLE "\n");
 	if (state.interfaces)
 		write_guard(file);
 	failed = ferror(file);

@@ -5,8 +5,8 @@
  *	an interface's link is gone		the interface has ended
  *	a bridge is gone, down, or has lost	the network is repaired
  *	an address
- *	anything else of links and of what is	forwarding is looked at, once for
- *	forwarded				many in a row
+ *	anything else of links and of what is	forwarding and other packet filters
+ *	forwarded				are looked at, once for many in a row
  *
  * When there were more than the socket holds, all is looked at instead.
  */
@@ -28,6 +28,7 @@
 #include "link.h"
 #include "linux.h"
 #include "names.h"
+#include "neighbours.h"
 #include "netlink_socket.h"
 #include "network.h"
 #include "worker.h"
@@ -51,6 +52,7 @@ static void run_refresh(struct job *job)
 {
 	(void)job;
 	forwarding_refresh(linux_platform.options->runtime_dir);
+	neighbours_refresh();
 }
 
 static void refresh_done(struct job *job)
@@ -60,7 +62,7 @@ static void refresh_done(struct job *job)
 	if (!monitor.refresh_wanted)
 		return;
 	monitor.refresh_wanted = false;
-	monitor_look_at_forwarding();
+	monitor_look_around();
 }
 
 static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
@@ -75,7 +77,7 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void monitor_look_at_forwarding(void)
+void monitor_look_around(void)
 {
 	if (!monitor.refresh_wanted && !monitor.refreshing) {
 		(void)sd_event_source_set_time_relative(monitor.pause, REFRESH_USEC);
@@ -110,7 +112,7 @@ static void on_link(const struct nlmsghdr *message)
 	else
 		interface_link_changed(&link);
 	if (!is_own_link_name(link.name))
-		monitor_look_at_forwarding();
+		monitor_look_around();
 }
 
 static void on_address_gone(const struct nlmsghdr *message)
@@ -146,7 +148,7 @@ static void on_settings(const struct nlmsghdr *message)
 	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
 	    (!network_of_bridge(index) || nla_get_u32(attributes[NETCONFA_FORWARDING])))
 		return;
-	monitor_look_at_forwarding();
+	monitor_look_around();
 }
 
 static int on_message(struct nl_msg *received, void *userdata)
@@ -179,7 +181,7 @@ static void look_at_all(void)
 	     network = network->next)
 		network_repair(network, REPAIR_BRIDGE);
 	interfaces_look(linux_platform.broker);
-	monitor_look_at_forwarding();
+	monitor_look_around();
 }
 
 /*

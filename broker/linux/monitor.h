@@ -5,13 +5,13 @@
 
 /*
  * From now on interfaces and networks hear of it when their links go, and
- * forwarding is put right when other links come and go. Returns 0 or a
- * negative errno.
+ * forwarding and others' packet filters are looked at when other links come and
+ * go. Returns 0 or a negative errno.
  */
 int monitor_start(void);
 void monitor_stop(void);
 
-/* Has the worker put forwarding right, soon, and once for many calls. */
-void monitor_look_at_forwarding(void);
+/* Has the worker look at forwarding and others' packet filters, soon, and once for many calls. */
+void monitor_look_around(void);
 
 #endif

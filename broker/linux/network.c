@@ -8,9 +8,10 @@
  *	2. record	for the next broker: from here on nothing is lost by a crash
  *	3. bridge	with its addresses; from here on they are taken
  *	4. firewall	before anything can pass
- *	5. forwarding	of shared networks
- *	6. dnsmasq	it needs all of the above to answer
- *	7. keeping	of the addresses, for the next life. This one can do without:
+ *	5. neighbours	other packet filters, which let its packets pass from here on
+ *	6. forwarding	of shared networks
+ *	7. dnsmasq	it needs all of the above to answer
+ *	8. keeping	of the addresses, for the next life. This one can do without:
  *			failing is a fault of the network, and does not end it
  *
  * Creation takes the steps in this order. One that fails has undone its own
@@ -39,6 +40,7 @@
 #include "link.h"
 #include "linux.h"
 #include "names.h"
+#include "neighbours.h"
 #include "ports.h"
 #include "record.h"
 #include "tap.h"
@@ -356,7 +358,22 @@ static void unmake_firewall(struct linux_network *self)
 		log_warning(self->name, "its firewall cannot be removed: %s", error.reason);
 }
 
-/* Step 5: forwarding */
+/* Step 5: neighbours */
+
+static int make_neighbours(struct linux_network *self)
+{
+	if (!is_bridged(self) && (self->repair != REPAIR_BRIDGE || self->bridge_is_new))
+		neighbours_open(self->config, &self->addresses);
+	return 0;
+}
+
+static void unmake_neighbours(struct linux_network *self)
+{
+	if (!is_bridged(self))
+		neighbours_close(self->name);
+}
+
+/* Step 6: forwarding */
 
 static int make_forwarding(struct linux_network *self)
 {
@@ -372,7 +389,7 @@ static void unmake_forwarding(struct linux_network *self)
 		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
 }
 
-/* Step 6: dnsmasq */
+/* Step 7: dnsmasq */
 
 static int make_dnsmasq(struct linux_network *self)
 {
@@ -402,7 +419,7 @@ static void unmake_dnsmasq(struct linux_network *self)
 	self->dnsmasq = NULL;
 }
 
-/* Step 7: keeping */
+/* Step 8: keeping */
 
 static int make_kept(struct linux_network *self)
 {
@@ -424,6 +441,7 @@ static const struct step steps[] = {
 	{ make_record, unmake_record },
 	{ make_bridge, unmake_bridge },
 	{ make_firewall, unmake_firewall },
+	{ make_neighbours, unmake_neighbours },
 	{ make_forwarding, unmake_forwarding },
 	{ make_dnsmasq, unmake_dnsmasq },
 	{ make_kept, NULL }, /* it is for the next life */

@@ -40,3 +40,18 @@ int nftables_run(char *text, struct error *error)
 	return error_set(error, ERROR_CREATE_FAILED, "nftables refused its rules: %.*s",
 			 (int)strcspn(reason, "\n"), reason);
 }
+
+const char *nftables_list(const char *command)
+{
+	struct nft_ctx *context = get_context();
+	int result;
+
+	if (!context)
+		return NULL;
+	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON);
+	result = nft_run_cmd_from_buffer(context, command);
+	nft_ctx_output_set_flags(context, 0);
+	/* What a buffer holds is dropped when it is asked for. */
+	(void)nft_ctx_get_error_buffer(context);
+	return result ? NULL : nft_ctx_get_output_buffer(context);
+}

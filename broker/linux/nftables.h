@@ -14,4 +14,10 @@
  */
 int nftables_run(char *text, struct error *error);
 
+/*
+ * What a list command answers, as JSON, valid until the next call; NULL when
+ * there is nothing of that name, or memory is short.
+ */
+const char *nftables_list(const char *command);
+
 #endif

@@ -6,7 +6,8 @@
  * with the name of the process that began it. What we replace ourselves is told
  * too, so the name is what counts: when a process of another name has removed
  * anything in a table of ours ("nft flush ruleset", the restart of another
- * firewall), every network's rules are made again.
+ * firewall), every network's rules are made again. When it has changed chains or
+ * rules of others, our place among them is looked at.
  */
 #include "rules_monitor.h"
 
@@ -32,7 +33,9 @@ static struct {
 	struct nl_sock *socket;
 	sd_event_source *source;
 	char own_name[TASK_NAME_SIZE];
-	bool removed; /* something of ours, by the transaction that is being told */
+	/* By the transaction that is being told: */
+	bool removed; /* something of ours */
+	bool changed; /* chains or rules, whosever they are */
 } monitor;
 
 static const char *get_text(const struct nlmsghdr *message, int attribute)
@@ -44,12 +47,34 @@ static const char *get_text(const struct nlmsghdr *message, int attribute)
 	return text && memchr(text, '\0', (size_t)nla_len(found)) ? text : "";
 }
 
+/* Of each of them the table's name is the first attribute. */
+static void note_removal(const struct nlmsghdr *message)
+{
+	if (strncmp(get_text(message, NFTA_TABLE_NAME), TABLE_PREFIX, strlen(TABLE_PREFIX)) == 0)
+		monitor.removed = true;
+}
+
 static void repair_all(void)
 {
 	for (struct network *network = linux_platform.broker->networks; network;
 	     network = network->next)
 		network_repair(network, REPAIR_EVERYTHING);
-	monitor_look_at_forwarding();
+	monitor_look_around();
+}
+
+/* A transaction is told to its end. process: whose it was. */
+static void on_generation(const char *process)
+{
+	bool is_own = strcmp(process, monitor.own_name) == 0;
+
+	if (monitor.removed && !is_own) {
+		log_warning(NULL, "%s has removed rules of ours; they are made again", process);
+		repair_all();
+	} else if (monitor.changed && !is_own && linux_platform.broker->networks) {
+		monitor_look_around();
+	}
+	monitor.removed = false;
+	monitor.changed = false;
 }
 
 static int on_message(struct nl_msg *received, void *userdata)
@@ -60,24 +85,22 @@ static int on_message(struct nl_msg *received, void *userdata)
 	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
 		return NL_OK;
 	switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_NEWRULE:
+		monitor.changed = true;
+		break;
 	case NFT_MSG_DELTABLE:
 	case NFT_MSG_DELCHAIN:
 	case NFT_MSG_DELRULE:
+		monitor.changed = true;
+		note_removal(message);
+		break;
 	case NFT_MSG_DELSET:
 	case NFT_MSG_DELSETELEM:
-		/* The table's name is the first attribute of each of them. */
-		monitor.removed =
-			monitor.removed || strncmp(get_text(message, NFTA_TABLE_NAME), TABLE_PREFIX,
-						   strlen(TABLE_PREFIX)) == 0;
+		note_removal(message);
 		break;
 	case NFT_MSG_NEWGEN:
-		if (monitor.removed &&
-		    strcmp(get_text(message, NFTA_GEN_PROC_NAME), monitor.own_name) != 0) {
-			log_warning(NULL, "%s has removed rules of ours; they are made again",
-				    get_text(message, NFTA_GEN_PROC_NAME));
-			repair_all();
-		}
-		monitor.removed = false;
+		on_generation(get_text(message, NFTA_GEN_PROC_NAME));
 		break;
 	default:
 		break;

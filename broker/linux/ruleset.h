@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packet filters of other programs, as nftables lists them in JSON: what
+ * becomes of packets that none of their rules are about. Objects that are
+ * returned belong to the list.
+ */
+#ifndef VMNET_BROKER_RULESET_H
+#define VMNET_BROKER_RULESET_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* What the comment of each of our rules in others' chains starts with; the network's name follows. */
+#define RULESET_COMMENT "vmnet-broker "
+
+/* A base chain; strings are borrowed from the list. */
+struct base_chain {
+	const char *family;
+	const char *table;
+	const char *name;
+	const char *hook;
+	const char *policy; /* NULL: none was listed */
+};
+
+/* Where a chain stops what none of its rules are about. */
+struct chain_end {
+	bool stops;
+	json_t *rule; /* what comes before this rule is not stopped by it; NULL: the chain's end */
+};
+
+/*
+ * The chain that an item of a list is. Returns 0, or -1 when it is anything
+ * else than another program's chain that filters packets for the host
+ * ("input") or through it ("forward").
+ */
+int ruleset_chain(json_t *item, struct base_chain *chain);
+
+/* The rule of the chain's table that an item of a list is, or NULL. */
+json_t *ruleset_rule(json_t *item, const struct base_chain *chain);
+
+/* Whether the rule is in the chain of that name. */
+bool ruleset_rule_is_in(json_t *rule, const char *chain);
+
+/*
+ * Whether packets on their way through the chain meet a rule that names the
+ * bridge, or bridges like it. with_own: ours count, too.
+ */
+bool ruleset_names_bridge(json_t *list, const struct base_chain *chain, const char *bridge,
+			  bool with_own);
+
+/* A rule that the broker has put into another program's chain; network NULL: whichever it is of. */
+bool ruleset_rule_is_own(json_t *rule, const char *network);
+
+struct chain_end ruleset_chain_end(json_t *list, const struct base_chain *chain);
+
+#endif

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beside Docker, ufw, firewalld, and what administrators write: machines work, the host stays closed."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
+from support.namespace import Namespace
+from support.wait import wait_for
+
+CONFIG = {
+    "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
+    "closed": {"mode": "host", "subnet": "192.168.107.0/24", "ipv6_prefix": "fd12:3456:789a:7::/64"},
+}
+GATEWAYS = ("192.168.105.1", "fd12:3456:789a:5::1")
+DIRECTORY = os.path.join(os.path.dirname(__file__), "neighbours")
+CALL_IPTABLES = "/proc/sys/net/bridge/bridge-nf-call-ip{}tables"
+CONTAINER_IPV4 = "172.17.0.2"
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+def need(program):
+    if not shutil.which(program):
+        pytest.skip(f"no {program} here")
+
+
+class Docker:
+    """Rules that Docker has made, and an administrator's who closes the host."""
+
+    rules = "docker-20.10.iptables"
+
+    def __init__(self, host):
+        need("iptables-nft-restore")
+        self.host = host
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for family in "", "6":
+            # What Docker loads br_netfilter for.
+            if os.path.exists(CALL_IPTABLES.format(family)):
+                host.run("sh", "-c", f"echo 1 >{CALL_IPTABLES.format(family)}")
+            else:
+                print("br_netfilter is not there: machines reach each other past all chains")
+        host.ip("link add docker0 type bridge")
+        host.ip("address add 172.17.0.1/16 dev docker0")
+        host.ip("link set docker0 addrgenmode none")
+        host.ip("link set docker0 up")
+        self._restore("iptables", self.rules)
+        self._restore("iptables", "host.iptables")
+        self._restore("ip6tables", "host.iptables")
+        host.run("iptables-nft", "-A", "INPUT", "-p", "icmp", "-j", "ACCEPT")
+        host.run("ip6tables-nft", "-A", "INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT")
+        host.run("ip6tables-nft", "-P", "FORWARD", "DROP")
+
+    def _restore(self, program, name):
+        self.host.run(f"{program}-nft-restore", "--noflush", os.path.join(DIRECTORY, name))
+
+    def reload(self):
+        self.host.run("iptables-nft", "-F", "FORWARD")
+        self.host.run("iptables-nft", "-F", "INPUT")
+        self.host.run("iptables-nft", "-F", "-t", "nat")
+        self._restore("iptables", self.rules)
+        self._restore("iptables", "host.iptables")
+        self.host.run("iptables-nft", "-A", "INPUT", "-p", "icmp", "-j", "ACCEPT")
+
+
+class Docker28(Docker):
+    rules = "docker-28.iptables"
+
+
+class Ufw:
+    """ufw itself, with its defaults."""
+
+    def __init__(self, host):
+        need("ufw")
+        self.host = host
+        overlay_etc(host)
+        host.run("ufw", "--force", "enable")
+        host.run("ufw", "reload")  # which adds to some of its chains, once
+
+    def reload(self):
+        self.host.run("ufw", "reload")
+
+
+class Firewalld:
+    """firewalld itself, with its defaults, and without the broker's zone."""
+
+    def __init__(self, host):
+        need("firewalld")
+        need("dbus-daemon")
+        self.host = host
+        overlay_etc(host)
+        host.run("sh", "-c", "mkdir -p /run/dbus && dbus-daemon --system --fork --nopidfile")
+        host.popen("firewalld", "--nofork", "--nopid", stderr=subprocess.DEVNULL)
+        wait_for(
+            lambda: host.run("firewall-cmd", "--state", check=False).returncode == 0,
+            timeout=30,
+            what="firewalld",
+        )
+
+    def reload(self):
+        self.host.run("firewall-cmd", "--reload")
+
+
+class Nftables:
+    """What an administrator has written."""
+
+    def __init__(self, host):
+        self.host = host
+        self._load()
+
+    def _load(self):
+        self.host.run("nft", "-f", os.path.join(DIRECTORY, "host.nft"))
+
+    def reload(self):
+        self.host.run("nft", "delete", "table", "inet", "filter")
+        self._load()
+
+
+def overlay_etc(host):
+    """What is changed below /etc is changed for this host alone."""
+    host.run(
+        "sh",
+        "-c",
+        "mkdir /run/etc /run/work && cp /etc/resolv.conf /run/etc &&"
+        "mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work overlay /etc",
+    )
+
+
+@pytest.fixture(params=[Docker, Docker28, Ufw, Firewalld, Nftables], ids=lambda kind: kind.__name__)
+def neighbour(request, host):
+    """A packet filter that was there before the broker."""
+    return request.param(host)
+
+
+@pytest.fixture
+def docker(host):
+    return Docker(host)
+
+
+@pytest.fixture
+def ufw(host):
+    return Ufw(host)
+
+
+def own_rules(host, network="lab"):
+    """Our rules in the chains of others."""
+    listing = host.run("nft", "--stateless", "list", "ruleset").stdout
+    return re.findall(rf'^\s*(.*) comment "vmnet-broker {network}"$', listing, re.MULTILINE)
+
+
+def reaches_the_outside(machine):
+    return who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+
+
+def test_machines_work_and_the_host_stays_closed(neighbour, host, outside, broker, join):
+    outside.start_dns()
+    first, second = join("lab", hostname="first"), join("lab")
+    for machine in first, second:
+        machine.ipv6_address()
+    for gateway in GATEWAYS:
+        assert first.ping(gateway)
+        wait_for(lambda: SERVER_IPV4 in first.resolve(SERVER_NAME, gateway), what="a name")
+    assert first.address in second.resolve("first")
+    with WhoServer(outside, 80, "outside"):
+        assert who(first, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(first, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
+    with WhoServer(second, 80, "second"):
+        assert who(first, second.address, 80) == ("second", first.address)
+        assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
+        assert who(host, second.address, 80)
+    with WhoServer(host, 8080, "host"):
+        assert who(outside, HOST_IPV4, 8080) is None
+        for address in *GATEWAYS, HOST_IPV4, HOST_IPV6:
+            assert who(first, address, 8080) is None, address
+    assert broker.vmnetctl("doctor", uid=0, check=False).stdout.count("stops") == 0
+
+
+def test_a_host_network_gets_no_more_than_it_needs(neighbour, host, broker, join):
+    first, second = join("closed"), join("closed")
+    assert first.ping("192.168.107.1")
+    assert first.ping(second.address)
+    assert first.ping(second.ipv6_address())
+    for rule in own_rules(host, "closed"):
+        assert 'iifname "vmb-closed"' in rule
+
+
+def test_the_others_rules_are_as_before_afterwards(neighbour, host, broker, join):
+    machine = join("lab")
+    assert own_rules(host)
+    machine.kill()
+    machine.client.close()
+    broker.wait_until_clean()
+
+
+def test_a_crash_leaves_nothing(neighbour, host, outside, broker, join):
+    machine = join("lab")
+    rules = own_rules(host)
+    broker.restart()
+    broker.client()
+    wait_for(lambda: own_rules(host) == rules, what="the same rules, once")
+    with WhoServer(outside, 80, "outside"):
+        assert reaches_the_outside(machine)
+    broker.kill()
+    machine.kill()
+    broker.start()
+    broker.wait_until_clean()
+
+
+def test_rules_are_back_after_a_reload(neighbour, host, outside, broker, join):
+    machine = join("lab")
+    rules = own_rules(host)
+    neighbour.reload()
+    wait_for(lambda: own_rules(host) == rules, what="the rules")
+    with WhoServer(outside, 80, "outside"):
+        wait_for(lambda: reaches_the_outside(machine), what="the outside")
+
+
+def test_a_filter_that_comes_later(host, outside, broker, join):
+    machine = join("lab")
+    filter_ = Nftables(host)
+    wait_for(lambda: own_rules(host), what="the rules")
+    with WhoServer(outside, 80, "outside"):
+        assert reaches_the_outside(machine)
+    host.run("nft", "flush", "chain", "inet", "filter", "input")
+    host.run("nft", "chain", "inet", "filter", "input", "{ policy accept; }")
+    host.run("nft", "chain", "inet", "filter", "forward", "{ policy accept; }")
+    wait_for(lambda: not own_rules(host), what="the end of the rules")
+    assert filter_.host.run("nft", "delete", "table", "inet", "filter")
+
+
+@pytest.mark.parametrize("rules", ["docker-20.10.iptables", "docker-28.iptables"])
+def test_containers_stay_closed(host, rules, request):
+    docker = Docker28(host) if rules == Docker28.rules else Docker(host)
+    join = request.getfixturevalue("join")
+    container = Namespace("container")
+    try:
+        host.ip(f"link add veth0 master docker0 type veth peer name eth0 netns {container.pid}")
+        host.ip("link set veth0 up")
+        container.ip(f"address add {CONTAINER_IPV4}/16 dev eth0")
+        container.ip("link set eth0 up")
+        container.ip("route add default via 172.17.0.1")
+        machine = join("lab")
+        with WhoServer(container, 80, "container"), WhoServer(machine, 80, "machine"):
+            wait_for(lambda: who(host, CONTAINER_IPV4, 80), what="the container")
+            assert who(machine, CONTAINER_IPV4, 80) is None
+            assert who(container, machine.address, 80) is None
+            # As Docker publishes a port.
+            published = f"! -i docker0 -p tcp --dport 8000 -j DNAT --to {CONTAINER_IPV4}:80"
+            host.run("iptables-nft", "-t", "nat", "-A", "DOCKER", *published.split())
+            allowed = f"-d {CONTAINER_IPV4} ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT"
+            host.run("iptables-nft", "-I", "DOCKER", *allowed.split())
+            assert who(machine, HOST_IPV4, 8000)[0] == "container"
+            assert who(machine, CONTAINER_IPV4, 80) is None
+    finally:
+        container.close()
+        request.getfixturevalue("broker").check_clean = False
+    assert docker
+
+
+def test_iptables_goes_on_with_its_tables(docker, host, join):
+    join("lab")
+    for program in "iptables-nft", "ip6tables-nft":
+        saved = host.run(f"{program}-save").stdout
+        assert '-i vmb-lab -m comment --comment "vmnet-broker lab" -j ACCEPT' in saved
+        assert host.run(program, "-S").stdout.count("vmnet-broker lab") == saved.count(
+            "vmnet-broker lab"
+        )
+
+
+def test_what_others_deny_stays_denied(ufw, outside, host, broker, join):
+    host.run("ufw", "route", "deny", "to", SERVER_IPV4)
+    machine = join("lab")
+    machine.ipv6_address()
+    with WhoServer(outside, 80, "outside"):
+        assert who(machine, SERVER_IPV4, 80) is None
+        assert who(machine, SERVER_IPV6, 80)
+        host.run("ufw", "route", "delete", "deny", "to", SERVER_IPV4)
+        wait_for(lambda: reaches_the_outside(machine), what="the outside")
+    host.run("ufw", "route", "deny", "in", "on", "vmb-lab", "to", SERVER_IPV6)
+    with WhoServer(outside, 80, "outside"):
+        wait_for(lambda: who(machine, SERVER_IPV6, 80) is None, what="the denial")
+        assert reaches_the_outside(machine)
+    broker.check_clean = False
+
+
+def test_a_chain_that_knows_the_bridge_is_left_alone(host, join):
+    Nftables(host)
+    host.run("nft", "insert rule inet filter forward iifname vmb-lab tcp dport 80 accept")
+    join("lab")
+    assert not [rule for rule in own_rules(host) if "dport" not in rule and "icmp" not in rule]
