@@ -96,7 +96,7 @@ def test_nothing_of_ours_is_on_it(office, host, broker, join):
     machine = join("office")
     assert bridge(host) == before
     during = host.snapshot([broker.pid])
-    for section in "nftables", "rules", "routes", "IPv6 routes", "processes":
+    for section in "nftables", "rules", "processes":
         assert during[section] == around[section], section
     assert [name for name in host.links() if name.startswith("vmb-")] == []
     assert broker.client().inspect("office").get("rogue_packets") is None
