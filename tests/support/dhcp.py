@@ -56,15 +56,15 @@ class DhcpClient:
                 continue
         raise AssertionError(f"no answer of a DHCP server for {mac.hex(':')}")
 
-    def get(self, mac, hostname=None, asked=None):
+    def get(self, mac, hostname=None, asked=None, tries=10):
         """An address, as a machine gets one that has none; or None when it is refused."""
         options = {12: hostname.encode()} if hostname else {}
         if asked:
             options[50] = socket.inet_aton(asked)
-        kind, address, offered = self._exchange(mac, DISCOVER, options)
+        kind, address, offered = self._exchange(mac, DISCOVER, options, tries)
         assert kind == OFFER
         options.update({50: address, 54: offered[54]})
-        kind, address, _ = self._exchange(mac, REQUEST, options)
+        kind, address, _ = self._exchange(mac, REQUEST, options, tries)
         return socket.inet_ntoa(address) if kind == ACK else None
 
     def close(self):
