@@ -56,7 +56,8 @@ int alias_parse(const char *text, struct alias *alias)
 	if (!network_name_is_valid(parsed.network))
 		return -1;
 	parsed.is_interface = name[length] == ' ';
-	if (parsed.is_interface && mac_address_parse(name + length + 1, &parsed.mac) < 0)
+	if (parsed.is_interface && (mac_address_parse(name + length + 1, &parsed.mac) < 0 ||
+				    !mac_address_is_unicast(&parsed.mac)))
 		return -1;
 	*alias = parsed;
 	return 0;
