@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A resolver that costs no process: many names asked of one server."""
+
+import itertools
+import socket
+import struct
+
+A, IN = 1, 1
+
+
+class Resolver:
+    def __init__(self, namespace, server):
+        with namespace.entered():
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((server, 53))
+        self._socket.settimeout(1)
+        self._numbers = itertools.count(1)
+
+    def resolve(self, name, tries=5):
+        """The IPv4 addresses of a name."""
+        labels = (label.encode() for label in name.split("."))
+        question = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+        question += struct.pack("!HH", A, IN)
+        for _ in range(tries):
+            number = next(self._numbers)
+            self._socket.send(struct.pack("!HHHHHH", number, 0x100, 1, 0, 0, 0) + question)
+            try:
+                while (answer := self._socket.recv(512))[:2] != struct.pack("!H", number):
+                    pass
+            except TimeoutError:
+                continue
+            return self._addresses(answer, 12 + len(question))
+        raise AssertionError(f"no answer of the name server for {name}")
+
+    @staticmethod
+    def _addresses(answer, position):
+        found = []
+        for _ in range(struct.unpack_from("!H", answer, 6)[0]):
+            # The name of each record is a reference to the question.
+            kind, _, _, length = struct.unpack_from("!HHIH", answer, position + 2)
+            position += 12 + length
+            if kind == A:
+                found.append(socket.inet_ntoa(answer[position - 4 : position]))
+        return found
+
+    def close(self):
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
