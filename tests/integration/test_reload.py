@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration is read again while machines run: by SIGHUP, by Reload, by vmnetctl reload."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, SERVER_IPV4
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+BEFORE = {
+    "lab": {"mode": "shared", "subnet": "192.168.105.0/24"},
+    "going": {"mode": "host"},
+    "same": {"mode": "host"},
+}
+AFTER = {
+    "lab": {"mode": "host", "subnet": "192.168.205.0/24", "mtu": 1400},
+    "same": {"mode": "host"},
+    "new": {"mode": "host", "aliases": ["newest"]},
+}
+WRONG = """{
+  "lab": { "mode": "shared", "subnett": "192.168.105.0/24" },
+  "new": { "mode": "host", "mtu": 5 }
+}
+"""
+
+pytestmark = pytest.mark.broker(config=BEFORE)
+
+
+def by_signal(broker):
+    """What went wrong is in the log alone."""
+    seen = len(broker.log())
+    os.kill(broker.pid, signal.SIGHUP)
+    pattern = r"(?s)(has errors:.*|(?:added to|changed in|removed from) the configuration\n.*)"
+    found = wait_for(lambda: re.search(pattern, broker.log()[seen:]), what="a reload")
+    return found[0] if found[0].startswith("has errors") else None
+
+
+def by_call(broker):
+    try:
+        broker.client().call("Reload")
+    except VarlinkError as error:
+        assert error.name == "InvalidConfiguration"
+        return error.parameters["reason"]
+    return None
+
+
+def by_vmnetctl(broker):
+    done = broker.vmnetctl("reload", uid=0, check=False)
+    assert (done.returncode == 0) == (not done.stderr)
+    return done.stderr or None
+
+
+WAYS = pytest.mark.parametrize("reload", [by_signal, by_call, by_vmnetctl])
+
+
+def lost(network):
+    """Is it one that nobody knows of any more."""
+    return pytest.raises(VarlinkError, match=f"NetworkNotFound.*{network}")
+
+
+@WAYS
+def test_what_is_read_anew(broker, outside, join, reload):
+    machine = join("lab")
+    holder = broker.client(uid=12345)
+    holder.acquire("going")
+    broker.configure(AFTER)
+    assert reload(broker) is None
+    for line in (
+        'network "lab": changed in the configuration',
+        'network "lab": active: keeps the configuration it was created with',
+        'network "going": removed from the configuration',
+        'network "new": added to the configuration',
+    ):
+        broker.wait_for_log(re.escape(line))
+    assert 'network "same": ' not in broker.log()
+
+    # What is active stays as it is, and takes machines, until it ends.
+    networks = holder.networks()
+    assert {name for name in networks if networks[name]["changed"]} == {"lab", "going"}
+    assert networks["lab"]["ipv4_subnet"] == "192.168.105.0/24"
+    assert networks["lab"]["mtu"] == 1500
+    assert "active, changed" in broker.vmnetctl("networks").stdout
+    assert "its next life has another configuration" in broker.vmnetctl("inspect", "lab").stdout
+    second = join("lab")
+    assert second.ping(machine.address)
+    with WhoServer(outside, 80, "outside"):
+        assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+    assert holder.acquire("newest")["name"] == "new"
+
+    holder.release("going")
+    for each in machine, second:
+        each.kill()
+        each.client.close()
+    wait_for(lambda: "going" not in holder.networks(), what="the end of a removed network")
+    with lost("going"):
+        holder.acquire("going")
+    wait_for(lambda: not holder.networks()["lab"]["active"], what="the end of a changed network")
+    third = join("lab")
+    assert third.address.startswith("192.168.205.")
+    with WhoServer(outside, 80, "outside"):
+        assert who(third, SERVER_IPV4, 80) is None
+    assert holder.networks()["lab"]["changed"] is False
+
+
+@WAYS
+@pytest.mark.parametrize("text", [WRONG, "", None], ids=["wrong", "empty", "refused"])
+def test_what_is_wrong_changes_nothing(broker, reload, text):
+    client = broker.client()
+    client.acquire("lab")
+    before = client.networks()
+    broker.configure(text if text is not None else AFTER)
+    if text is None:
+        os.chmod(broker.config_path, 0o666)
+    reason = reload(broker)
+    assert reason and broker.config_path in reason
+    if text == WRONG:
+        assert f'{broker.config_path}:2:30: network "lab": "subnett"' in reason
+        assert 'did you mean "subnet"?' in reason
+        assert f'{broker.config_path}:3:35: network "new": "mtu"' in reason
+    assert client.networks() == before
+    with lost("new"):
+        client.acquire("new")
+    client.acquire("going")
+
+
+def test_a_file_that_is_gone(broker):
+    """Then there are the two networks that there are without one."""
+    client = broker.client()
+    client.acquire("lab")
+    broker.configure(None)
+    assert by_call(broker) is None
+    assert set(client.networks()) == {"lab", "default", "host"}
+    client.release("lab")
+    wait_for(lambda: set(client.networks()) == {"default", "host"})
+
+
+def test_who_is_allowed_may_change(broker):
+    """Who holds a network by then keeps it; who asks is measured by the file of its life."""
+    holder, other = broker.client(uid=12345), broker.client(uid=12346)
+    holder.acquire("lab")
+    broker.configure({"lab": {**BEFORE["lab"], "allow": {"users": [12346]}}})
+    assert by_call(broker) is None
+    assert holder.networks()["lab"]["changed"] is True
+    holder.attach("lab").close()
+    holder.close()
+    wait_for(lambda: not other.networks()["lab"]["active"], what="its end")
+    assert other.acquire("lab")
+    with pytest.raises(VarlinkError) as refused:
+        broker.client(uid=12345).acquire("lab")
+    assert refused.value.name == "NotAllowed"
