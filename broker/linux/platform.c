@@ -179,8 +179,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 			 (unsigned long long)now.tv_sec * USEC_PER_SEC +
 				 (unsigned long long)now.tv_nsec / 1000);
-	if (broker_reload(linux_platform.broker, &error) < 0)
-		log_error(NULL, "the configuration stays as it was: %s", error.reason);
+	/* It logs what is wrong by itself. */
+	(void)broker_reload(linux_platform.broker, &error);
 	(void)sd_notify(0, "READY=1");
 	return 0;
 }
