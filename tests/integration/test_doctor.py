@@ -146,7 +146,13 @@ def test_a_subnet_that_the_network_itself_uses(broker, doctor):
     assert doctor() == {}
 
 
-def test_forwarding_and_input_that_others_drop(broker, doctor):
+@pytest.fixture
+def left_bridge(broker):
+    """The bridge of a network that no broker looks after."""
+    broker.host.ip("link add vmb-left type bridge")
+
+
+def test_forwarding_and_input_that_others_drop(broker, left_bridge, doctor):
     broker.host.run(
         "nft",
         "table inet filter {"
@@ -168,7 +174,7 @@ def test_a_filter_that_lets_everything_pass(broker, doctor):
 
 
 @pytest.mark.skipif(not shutil.which("iptables-nft"), reason="no iptables here")
-def test_the_rules_of_docker(broker, doctor):
+def test_the_rules_of_docker(broker, left_bridge, doctor):
     for rule in "-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER":
         broker.host.run("iptables-nft", *rule.split())
     mend(broker, doctor(), r"^Docker \(table ip filter, chain FORWARD\) stops packets from ")

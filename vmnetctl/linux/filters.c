@@ -4,12 +4,14 @@
  * others. Each table of the kernel sees each packet, so that one which drops
  * what it does not know drops machines' packets, whatever the broker's says.
  *
- * What all rules together do cannot be told by looking at them. Suspicious is a
- * chain that drops or rejects what comes to its end, without a rule on the way
- * there about the broker's bridges; one such rule is taken as knowing of them.
+ * The broker puts rules of its own into such tables, see
+ * broker/linux/neighbours.c. What is named here is where it could not: a
+ * network is there, and a chain that stops what it does not know has no rule
+ * about the network's bridge. The kernel's older filter is out of its reach.
  */
 #include <errno.h>
 #include <jansson.h>
+#include <net/if.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,139 +19,26 @@
 #include <unistd.h>
 
 #include "../../broker/linux/names.h"
+#include "../../broker/linux/ruleset.h"
 #include "../doctor.h"
 #include "doctor.h"
 
-#define OUR_TABLES "vmnet-broker"
-
-/* A base chain, as the list of all objects has it; strings are borrowed from there. */
-struct chain {
-	const char *family;
-	const char *table;
-	const char *name;
-	const char *hook;
-	const char *policy;
-};
-
-/* The object of a kind ("chain", "rule") that an item of the list is, or NULL. */
-static json_t *object_of(json_t *item, const char *kind, const struct chain *chain)
-{
-	json_t *object = json_object_get(item, kind);
-	const char *family = json_string_value(json_object_get(object, "family"));
-	const char *table = json_string_value(json_object_get(object, "table"));
-
-	if (!family || !table || strcmp(family, chain->family) != 0 ||
-	    strcmp(table, chain->table) != 0)
-		return NULL;
-	return object;
-}
-
-static bool rules_name_bridges(json_t *list, const struct chain *chain, const char *name,
-			       json_t *visited);
-
-/* Whether a part of a rule names the broker's bridges, or leads to a rule that does. */
-static bool names_bridges(json_t *list, const struct chain *chain, json_t *part, json_t *visited)
-{
-	const char *text = json_string_value(part);
-	const char *key;
-	json_t *inner;
-	size_t i;
-
-	if (text)
-		return strncmp(text, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0;
-	json_array_foreach(part, i, inner) {
-		if (names_bridges(list, chain, inner, visited))
-			return true;
-	}
-	json_object_foreach(part, key, inner) {
-		const char *target = json_string_value(json_object_get(inner, "target"));
-
-		if (target && rules_name_bridges(list, chain, target, visited))
-			return true;
-		if (names_bridges(list, chain, inner, visited))
-			return true;
-	}
-	return false;
-}
-
-/* The same for the rules of a chain of that name. visited: chains that were looked at. */
-static bool rules_name_bridges(json_t *list, const struct chain *chain, const char *name,
-			       json_t *visited)
-{
-	json_t *item;
-	size_t i;
-
-	if (json_object_get(visited, name) || json_object_set_new(visited, name, json_true()) < 0)
-		return false;
-	json_array_foreach(list, i, item) {
-		json_t *rule = object_of(item, "rule", chain);
-		const char *of = json_string_value(json_object_get(rule, "chain"));
-
-		if (of && strcmp(of, name) == 0 &&
-		    names_bridges(list, chain, json_object_get(rule, "expr"), visited))
-			return true;
-	}
-	return false;
-}
-
-/* Whether packets on their way through a base chain meet a rule about the broker's bridges. */
-static bool knows_bridges(json_t *list, const struct chain *chain)
-{
-	json_t *visited = json_object();
-	bool known = rules_name_bridges(list, chain, chain->name, visited);
-
-	json_decref(visited);
-	return known;
-}
-
-static bool has_chain(json_t *list, const struct chain *like, const char *name)
+static bool has_chain(json_t *list, const struct base_chain *like, const char *name)
 {
 	json_t *item;
 	size_t i;
 
 	json_array_foreach(list, i, item) {
-		json_t *chain = object_of(item, "chain", like);
-		const char *text = json_string_value(json_object_get(chain, "name"));
+		json_t *chain = json_object_get(item, "chain");
+		const char *family, *table, *text;
 
-		if (text && strcmp(text, name) == 0)
+		if (json_unpack(chain, "{s:s, s:s, s:s}", "family", &family, "table", &table,
+				"name", &text) == 0 &&
+		    strcmp(family, like->family) == 0 && strcmp(table, like->table) == 0 &&
+		    strcmp(text, name) == 0)
 			return true;
 	}
 	return false;
-}
-
-/* Whether a rule drops or rejects whatever comes to it. */
-static bool stops_all(json_t *rule)
-{
-	json_t *expressions = json_object_get(rule, "expr");
-	json_t *expression;
-	bool stops = false;
-	size_t i;
-
-	json_array_foreach(expressions, i, expression) {
-		if (json_object_get(expression, "match") || json_object_get(expression, "xt") ||
-		    json_object_get(expression, "limit"))
-			return false;
-		stops |= json_object_get(expression, "drop") != NULL ||
-			 json_object_get(expression, "reject") != NULL;
-	}
-	return stops;
-}
-
-/* Whether what comes to the chain's end is dropped or rejected. */
-static bool stops_the_rest(json_t *list, const struct chain *chain)
-{
-	bool stops = chain->policy && strcmp(chain->policy, "drop") == 0;
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item) {
-		json_t *rule = object_of(item, "rule", chain);
-		const char *name = json_string_value(json_object_get(rule, "chain"));
-
-		if (name && strcmp(name, chain->name) == 0)
-			stops |= stops_all(rule);
-	}
-	return stops;
 }
 
 #define UFW_FORWARD "ufw route allow in on vmb-+ && ufw route allow out on vmb-+"
@@ -203,7 +92,7 @@ static const struct old_filter {
 	  ACCEPT_FORWARD("ip6tables-legacy", "FORWARD"), ACCEPT_INPUT("ip6tables-legacy", "547") },
 };
 
-static const struct neighbour *find_neighbour(json_t *list, const struct chain *chain)
+static const struct neighbour *find_neighbour(json_t *list, const struct base_chain *chain)
 {
 	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++) {
 		const struct neighbour *neighbour = &neighbours[i];
@@ -236,7 +125,7 @@ static const char *extent(void)
 				    : "from machines to the outside";
 }
 
-static void report_forward(const struct chain *chain, const struct neighbour *neighbour)
+static void report_forward(const struct base_chain *chain, const struct neighbour *neighbour)
 {
 	char remedy[512];
 
@@ -251,7 +140,7 @@ static void report_forward(const struct chain *chain, const struct neighbour *ne
 		       chain->name, extent());
 }
 
-static void report_input(const struct chain *chain, const struct neighbour *neighbour)
+static void report_input(const struct base_chain *chain, const struct neighbour *neighbour)
 {
 	char remedy[512];
 
@@ -266,22 +155,30 @@ static void report_input(const struct chain *chain, const struct neighbour *neig
 		chain->name);
 }
 
-static void check_chain(json_t *list, json_t *object)
+/* Whether machines of every network that there is get through the chain. */
+static bool lets_bridges_pass(json_t *list, const struct base_chain *chain)
 {
-	struct chain chain;
+	struct if_nameindex *links = if_nameindex();
+	bool pass = true;
 
-	if (json_unpack(object, "{s:s, s:s, s:s, s:s, s?s}", "family", &chain.family, "table",
-			&chain.table, "name", &chain.name, "hook", &chain.hook, "policy",
-			&chain.policy) < 0)
-		return;
-	if (strncmp(chain.table, OUR_TABLES, strlen(OUR_TABLES)) == 0 ||
-	    strcmp(chain.family, "bridge") == 0 || strcmp(chain.family, "netdev") == 0)
-		return;
-	if (!stops_the_rest(list, &chain) || knows_bridges(list, &chain))
+	for (const struct if_nameindex *link = links; link && link->if_index && pass; link++) {
+		if (strncmp(link->if_name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0)
+			pass = ruleset_names_bridge(list, chain, link->if_name, true);
+	}
+	if_freenameindex(links);
+	return pass;
+}
+
+static void check_chain(json_t *list, json_t *item)
+{
+	struct base_chain chain;
+
+	if (ruleset_chain(item, &chain) < 0 || !ruleset_chain_end(list, &chain).stops ||
+	    lets_bridges_pass(list, &chain))
 		return;
 	if (strcmp(chain.hook, "forward") == 0)
 		report_forward(&chain, find_neighbour(list, &chain));
-	else if (strcmp(chain.hook, "input") == 0)
+	else
 		report_input(&chain, find_neighbour(list, &chain));
 }
 
@@ -362,12 +259,8 @@ void check_filters(void)
 	}
 	ruleset = list_ruleset();
 	list = json_object_get(ruleset, "nftables");
-	json_array_foreach(list, i, item) {
-		json_t *chain = json_object_get(item, "chain");
-
-		if (chain)
-			check_chain(list, chain);
-	}
+	json_array_foreach(list, i, item)
+		check_chain(list, item);
 	json_decref(ruleset);
 	for (i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
 		check_old_filter(&old_filters[i]);
