@@ -66,6 +66,7 @@ struct opened {
 	bool dhcp;
 	bool dns;
 	bool guarded; /* our table has its chain "others" */
+	bool refused; /* that a table refuses our rules has been logged */
 };
 
 static struct opened *networks;
@@ -393,17 +394,22 @@ static void unguard(struct opened *network)
 
 /* All of them */
 
-static void run(const struct base_chain *chain, const char *network, char *text)
+/* Runs what a visit has written, if anything. network: NULL, when it goes. */
+static void run(const struct base_chain *chain, struct opened *network, char *text)
 {
 	struct error error;
 
-	if (text && !*text)
+	if (text && !*text) {
 		free(text);
-	else if (nftables_run(text, &error) < 0)
-		log_warning(network,
-			    "table %s %s of another packet filter stops its machines' packets, and "
-			    "cannot be changed (\"vmnetctl doctor\" knows the remedy): %s",
-			    chain->family, chain->table, error.reason);
+		return;
+	}
+	if (nftables_run(text, &error) == 0 || !network || network->refused)
+		return;
+	network->refused = true;
+	log_warning(network->name,
+		    "table %s %s of another packet filter stops its machines' packets, and cannot "
+		    "be changed (\"vmnetctl doctor\" knows the remedy): %s",
+		    chain->family, chain->table, error.reason);
 }
 
 /*
@@ -433,7 +439,7 @@ static bool look_at_chain(const struct base_chain *chain, struct opened *network
 	if (forwards && guard(network) < 0)
 		free(text);
 	else
-		run(chain, name, text);
+		run(chain, network, text);
 	return forwards;
 }
 

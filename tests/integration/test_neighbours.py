@@ -19,6 +19,7 @@ CONFIG = {
 }
 GATEWAYS = ("192.168.105.1", "fd12:3456:789a:5::1")
 DIRECTORY = os.path.join(os.path.dirname(__file__), "neighbours")
+SOURCE = os.path.join(os.path.dirname(__file__), "../..")
 CALL_IPTABLES = "/proc/sys/net/bridge/bridge-nf-call-ip{}tables"
 CONTAINER_IPV4 = "172.17.0.2"
 
@@ -89,11 +90,15 @@ class Ufw:
 class Firewalld:
     """firewalld itself, with its defaults, and without the broker's zone."""
 
+    zones = ()
+
     def __init__(self, host):
         need("firewalld")
         need("dbus-daemon")
         self.host = host
         overlay_etc(host)
+        for zone in self.zones:
+            host.run("cp", zone, "/etc/firewalld/zones")
         host.run("sh", "-c", "mkdir -p /run/dbus && dbus-daemon --system --fork --nopidfile")
         host.popen("firewalld", "--nofork", "--nopid", stderr=subprocess.DEVNULL)
         wait_for(
@@ -104,6 +109,12 @@ class Firewalld:
 
     def reload(self):
         self.host.run("firewall-cmd", "--reload")
+
+
+class FirewalldWithZone(Firewalld):
+    """The same, with the zone that the broker installs."""
+
+    zones = (os.path.join(SOURCE, "data/firewalld/vmnet-broker.xml"),)
 
 
 class Nftables:
@@ -135,6 +146,11 @@ def overlay_etc(host):
 def neighbour(request, host):
     """A packet filter that was there before the broker."""
     return request.param(host)
+
+
+@pytest.fixture
+def firewalld_with_zone(host):
+    return FirewalldWithZone(host)
 
 
 @pytest.fixture
@@ -223,6 +239,21 @@ def test_rules_are_back_after_a_reload(neighbour, host, outside, broker, join):
     wait_for(lambda: own_rules(host) == rules, what="the rules")
     with WhoServer(outside, 80, "outside"):
         wait_for(lambda: reaches_the_outside(machine), what="the outside")
+
+
+def test_the_zone_of_firewalld(firewalld_with_zone, host, outside, join):
+    outside.start_dns()
+    machine = join("lab")
+    assert not own_rules(host)
+    machine.ipv6_address()
+    for gateway in GATEWAYS:
+        assert machine.ping(gateway)
+        wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME, gateway), what="a name")
+    with WhoServer(outside, 80, "outside"), WhoServer(host, 8080, "host"):
+        assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(machine, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
+        for address in *GATEWAYS, HOST_IPV4, HOST_IPV6:
+            assert who(machine, address, 8080) is None, address
 
 
 def test_a_filter_that_comes_later(host, outside, join):
