@@ -23,6 +23,10 @@ from .tools import (
 )
 
 
+# In tenths: the service is to stay under 2.0.
+EXPOSURE_MAX = 19
+
+
 @stage
 def build(checks, log):
     """gcc with sanitizers, gcc without, clang with fuzz targets, clang with the macOS sources"""
@@ -184,3 +188,21 @@ def _compile_example(root, log, result):
             "cc", "-Werror", "-o", f"{root}/client", "examples/client.c", *flags.split()
         )
         result.add(status == 0, "examples/client.c does not compile by pkg-config alone")
+
+
+@stage(beside=True)
+def exposure(checks, log):
+    """what systemd says of the service's sandbox: an exposure under 2.0"""
+    checks.build(PLAIN, log)
+    status, output = log.run(
+        "systemd-analyze",
+        "security",
+        "--no-pager",
+        "--offline=true",
+        f"--threshold={EXPOSURE_MAX}",
+        f"{PLAIN}/data/vmnet-broker.service",
+    )
+    result = Result()
+    result.add(status == 0, "the service's exposure is not under 2.0")
+    result.notes += re.findall(r"exposure level for [^ ]+: \d+\.\d+", output)
+    return result
