@@ -48,6 +48,8 @@ const char *vmnet_broker_strerror(vmnet_broker_return_t status)
 
 const char *vmnet_broker_event_name(enum vmnet_broker_event_type type)
 {
+	if (type == VMNET_BROKER_RECONNECTED)
+		return "reconnected"; /* the library's own: the protocol has no such name */
 	return (int)type >= 0 && (int)type < N_EVENTS ? event_names[type] : "unknown";
 }
 

@@ -222,6 +222,7 @@ enum vmnet_broker_event_type {
 	VMNET_BROKER_INTERFACE_DETACHED = 5,
 	VMNET_BROKER_LEASE_ADDED = 6,
 	VMNET_BROKER_LEASE_REMOVED = 7,
+	VMNET_BROKER_RECONNECTED = 8, /* vmnet_broker_set_reconnect(); of no network: "" */
 	VMNET_BROKER_EVENT_UNKNOWN = -1, /* of a newer broker */
 };
 
@@ -317,12 +318,33 @@ vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const cha
 void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment);
 
 /*
+ * Whether the library finds the broker again by itself after it has gone
+ * (crashed, say, or been upgraded where no service manager keeps connections).
+ * Off at first. When it is on,
+ *
+ * - the next call waits up to ten seconds for a broker, acquires again what was
+ *   acquired since this was switched on, and is then made anew;
+ * - vmnet_broker_next_event() does so in the time that it is given, and returns
+ *   an event VMNET_BROKER_RECONNECTED: what happened meanwhile was missed.
+ *
+ * A network that cannot be acquired again fails the call, with the error of
+ * vmnet_broker_acquire(); the next call tries everything once more. Interfaces
+ * are not attached again: one that is open goes on, also without a hold; a
+ * named one that no program has open goes with the broker.
+ */
+void vmnet_broker_set_reconnect(struct vmnet_broker *broker, bool reconnect);
+
+/* How many times the broker was found again, and everything acquired again. */
+unsigned int vmnet_broker_reconnects(const struct vmnet_broker *broker);
+
+/*
  * The connection's descriptor, for the caller's own event loop. It becomes
  * readable (POLLIN or POLLHUP) when the broker has gone, which ends the holds
  * of the connection, and after vmnet_broker_monitor() when an event has come.
  * Several events may come at once: take them with vmnet_broker_next_event() and
  * a timeout of 0 until there is none. The descriptor stays the library's: never
- * read, write or close it.
+ * read, write or close it. After a reconnect it is another socket under the same
+ * number.
  */
 int vmnet_broker_fd(const struct vmnet_broker *broker);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "process.h"
+#include "system.h"
 #include "table.h"
 #include "text.h"
 #include "vmnetctl.h"
@@ -70,6 +71,7 @@ int hold(int argc, char **argv)
 	broker = connect_to_broker();
 	if (!broker)
 		return FAILED;
+	keep_broker(broker);
 	result = acquire_all(broker, argv + optind, &table);
 	if (result == DONE)
 		result = hold_until_end(broker, &table);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "json.h"
+#include "system.h"
 #include "text.h"
 #include "vmnetctl.h"
 
@@ -100,6 +101,7 @@ int monitor(int argc, char **argv)
 	broker = connect_to_broker();
 	if (!broker)
 		return FAILED;
+	keep_broker(broker);
 	result = print_events(broker, as_json);
 	vmnet_broker_close(broker);
 	return result;

@@ -36,6 +36,9 @@ struct watch {
 int watch_broker(struct vmnet_broker *broker, struct watch *watch);
 bool broker_has_gone(struct vmnet_broker *broker);
 
+/* From now on holds and events survive a broker that is started again, where they can. */
+void keep_broker(struct vmnet_broker *broker);
+
 /* Whether a signal came from the terminal, which sends it to the whole process group. */
 bool is_from_terminal(const siginfo_t *info);
 

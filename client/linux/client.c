@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "../common.h"
 #include "decode.h"
+#include "holds.h"
 #include "transport.h"
 
 #define INTERFACE "com.github.nirs.vmnetbroker."
@@ -23,9 +25,17 @@
 
 #define QUEUES_MAX 16U
 
+/* Milliseconds that a call waits for another broker, and between two looks for one. */
+#define RECONNECT_TIMEOUT 10000
+#define RECONNECT_INTERVAL 100
+
 struct vmnet_broker {
 	struct transport transport;
 	bool monitoring;
+	bool reconnect;
+	bool lost; /* the broker has ended the connection */
+	unsigned int reconnects;
+	struct held *holds; /* to be acquired again; empty without reconnect */
 	char *error; /* NULL: none */
 };
 
@@ -82,6 +92,7 @@ void vmnet_broker_close(struct vmnet_broker *broker)
 	if (!broker)
 		return;
 	vmnet_broker_transport_close(&broker->transport);
+	vmnet_broker_holds_clear(&broker->holds);
 	free(broker->error);
 	free(broker);
 }
@@ -109,6 +120,7 @@ static vmnet_broker_return_t transport_failed(struct vmnet_broker *broker, int r
 					      const char *network)
 {
 	vmnet_broker_transport_shut_down(&broker->transport);
+	broker->lost = r == -ECONNRESET;
 	if (r == -ENOMEM)
 		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, network);
 	return failed(broker,
@@ -215,8 +227,119 @@ static vmnet_broker_return_t receive_reply(struct vmnet_broker *broker, const ch
 	return take_reply(broker, message, length, network, reply);
 }
 
+/* Makes a call, whose parameters are taken over, on the connection as it is. */
+static vmnet_broker_return_t call_once(struct vmnet_broker *broker, const char *method,
+				       json_t *parameters, const char *network, json_t **reply)
+{
+	vmnet_broker_return_t status = send_call(broker, method, parameters, false, network);
+
+	return status == VMNET_BROKER_SUCCESS ? receive_reply(broker, network, reply) : status;
+}
+
 /*
- * Makes a call and waits for its reply.
+ * Calls of a connection are served in order, and Monitor is not answered before
+ * the first event. The reply to the call before it tells that it is next: what
+ * anybody asks for after that is served later.
+ */
+static vmnet_broker_return_t start_monitoring(struct vmnet_broker *broker)
+{
+	vmnet_broker_return_t status;
+	json_t *reply;
+
+	status = send_call(broker, SERVICE "GetInfo", json_object(), false, NULL);
+	if (status == VMNET_BROKER_SUCCESS)
+		status = send_call(broker, INTERFACE "Monitor", json_object(), true, NULL);
+	if (status == VMNET_BROKER_SUCCESS)
+		status = receive_reply(broker, NULL, &reply);
+	if (status == VMNET_BROKER_SUCCESS)
+		json_decref(reply);
+	return status;
+}
+
+/* Another broker */
+
+/* A broker that starts has a socket that is not everyone's yet, for a moment. */
+static bool is_absent(int r)
+{
+	return r == -ECONNREFUSED || r == -ENOENT || r == -EACCES;
+}
+
+/*
+ * Connects again, as soon as there is a broker.
+ * timeout: as in vmnet_broker_next_event().
+ * Returns 0 or a negative errno: -EINTR, or one of is_absent() when there was none in time.
+ */
+static int find_broker(struct vmnet_broker *broker, int timeout)
+{
+	int r = vmnet_broker_transport_connect_again(&broker->transport, vmnet_broker_address());
+
+	while (is_absent(r) && timeout != 0) {
+		if (poll(NULL, 0, RECONNECT_INTERVAL) < 0)
+			return -errno;
+		if (timeout > 0)
+			timeout -= timeout < RECONNECT_INTERVAL ? timeout : RECONNECT_INTERVAL;
+		r = vmnet_broker_transport_connect_again(&broker->transport,
+							 vmnet_broker_address());
+	}
+	return r;
+}
+
+static vmnet_broker_return_t acquire_again(struct vmnet_broker *broker)
+{
+	vmnet_broker_return_t status = VMNET_BROKER_SUCCESS;
+
+	for (const struct held *held = broker->holds; held && status == VMNET_BROKER_SUCCESS;
+	     held = held->next) {
+		json_t *reply;
+
+		status = call_once(broker, INTERFACE "Acquire",
+				   json_pack("{s:s}", "network", held->network), held->network,
+				   &reply);
+		if (status == VMNET_BROKER_SUCCESS)
+			json_decref(reply);
+	}
+	return status;
+}
+
+/* Has the new connection become what the old one was: all of it, or it ends, too. */
+static vmnet_broker_return_t resume(struct vmnet_broker *broker)
+{
+	vmnet_broker_return_t status;
+
+	broker->lost = false;
+	status = acquire_again(broker);
+	if (status == VMNET_BROKER_SUCCESS && broker->monitoring)
+		status = start_monitoring(broker);
+	if (status == VMNET_BROKER_SUCCESS)
+		broker->reconnects++;
+	else
+		vmnet_broker_transport_shut_down(&broker->transport);
+	return status;
+}
+
+/* A call has found the connection ended. Returns SUCCESS when it is to be made anew. */
+static vmnet_broker_return_t reconnect(struct vmnet_broker *broker)
+{
+	int r = find_broker(broker, RECONNECT_TIMEOUT);
+
+	return r < 0 ? transport_failed(broker, r, NULL) : resume(broker);
+}
+
+void vmnet_broker_set_reconnect(struct vmnet_broker *broker, bool reconnect)
+{
+	broker->reconnect = reconnect;
+	if (!reconnect)
+		vmnet_broker_holds_clear(&broker->holds);
+}
+
+unsigned int vmnet_broker_reconnects(const struct vmnet_broker *broker)
+{
+	return broker->reconnects;
+}
+
+/*
+ * Makes a call and waits for its reply; if it is to find the broker again, by
+ * two connections.
  * parameters: taken over.
  * network: the one that it is about, for sentences; or NULL.
  * reply: gets the parameters, for json_decref().
@@ -224,17 +347,21 @@ static vmnet_broker_return_t receive_reply(struct vmnet_broker *broker, const ch
 static vmnet_broker_return_t call(struct vmnet_broker *broker, const char *method,
 				  json_t *parameters, const char *network, json_t **reply)
 {
-	vmnet_broker_return_t status;
+	vmnet_broker_return_t status = VMNET_BROKER_INVALID_REQUEST;
 
 	if (broker->monitoring) {
-		json_decref(parameters);
 		vmnet_broker_set_error(&broker->error,
 				       "this connection monitors; use another one for calls");
-		return VMNET_BROKER_INVALID_REQUEST;
+		goto out;
 	}
-	status = send_call(broker, method, parameters, false, network);
+	status = call_once(broker, method, json_incref(parameters), network, reply);
+	if (status == VMNET_BROKER_SUCCESS || !broker->lost || !broker->reconnect)
+		goto out;
+	status = reconnect(broker);
 	if (status == VMNET_BROKER_SUCCESS)
-		status = receive_reply(broker, network, reply);
+		status = call_once(broker, method, json_incref(parameters), network, reply);
+out:
+	json_decref(parameters);
 	return status;
 }
 
@@ -266,11 +393,31 @@ vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const ch
 			 vmnet_broker_decode_network(json_object_get(reply, "network"), &acquired),
 			 name);
 	json_decref(reply);
+	if (status == VMNET_BROKER_SUCCESS && broker->reconnect &&
+	    vmnet_broker_holds_add(&broker->holds, acquired->name) < 0) {
+		vmnet_broker_network_free(acquired);
+		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, name);
+	}
 	if (network)
 		*network = acquired;
 	else
 		vmnet_broker_network_free(acquired);
 	return status;
+}
+
+/* Forgets a hold. One that was released by an alias is known by the network's own name. */
+static void forget_hold(struct vmnet_broker *broker, const char *name)
+{
+	struct vmnet_broker_inspection *inspection;
+
+	if (!broker->holds)
+		return;
+	if (vmnet_broker_holds_has(broker->holds, name)) {
+		vmnet_broker_holds_remove(&broker->holds, name);
+	} else if (vmnet_broker_inspect(broker, name, &inspection) == VMNET_BROKER_SUCCESS) {
+		vmnet_broker_holds_remove(&broker->holds, inspection->network.name);
+		vmnet_broker_inspection_free(inspection);
+	}
 }
 
 vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name)
@@ -282,8 +429,10 @@ vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const ch
 		return VMNET_BROKER_INVALID_REQUEST;
 	status = call(broker, INTERFACE "Release", json_pack("{s:s}", "network", name), name,
 		      &reply);
-	if (status == VMNET_BROKER_SUCCESS)
-		json_decref(reply);
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	json_decref(reply);
+	forget_hold(broker, name);
 	return status;
 }
 
@@ -332,28 +481,54 @@ vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker)
 	return status;
 }
 
-/*
- * Calls of a connection are served in order, and Monitor is not answered before
- * the first event. The reply to the call before it tells that it is next: what
- * anybody asks for after that is served later.
- */
 vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker)
 {
 	vmnet_broker_return_t status;
-	json_t *reply;
 
 	if (broker->monitoring)
 		return VMNET_BROKER_SUCCESS;
-	status = send_call(broker, SERVICE "GetInfo", json_object(), false, NULL);
-	if (status == VMNET_BROKER_SUCCESS)
-		status = send_call(broker, INTERFACE "Monitor", json_object(), true, NULL);
-	if (status == VMNET_BROKER_SUCCESS)
-		status = receive_reply(broker, NULL, &reply);
+	status = start_monitoring(broker);
+	if (status != VMNET_BROKER_SUCCESS && broker->lost && broker->reconnect) {
+		status = reconnect(broker);
+		if (status == VMNET_BROKER_SUCCESS)
+			status = start_monitoring(broker);
+	}
+	broker->monitoring = status == VMNET_BROKER_SUCCESS;
+	return status;
+}
+
+static struct vmnet_broker_event *reconnected_event(void)
+{
+	struct vmnet_broker_event *event = calloc(1, sizeof(*event));
+
+	if (!event)
+		return NULL;
+	event->type = VMNET_BROKER_RECONNECTED;
+	event->network = strdup("");
+	if (event->network)
+		return event;
+	free(event);
+	return NULL;
+}
+
+/* The end of the connection, for who waits for an event. */
+static vmnet_broker_return_t reconnect_monitor(struct vmnet_broker *broker, int timeout,
+					       struct vmnet_broker_event **event)
+{
+	vmnet_broker_return_t status;
+	int r = find_broker(broker, timeout);
+
+	if (is_absent(r) || r == -EINTR)
+		return VMNET_BROKER_SUCCESS;
+	if (r < 0)
+		return transport_failed(broker, r, NULL);
+	status = resume(broker);
+	if (broker->lost)
+		return VMNET_BROKER_SUCCESS; /* that one has gone, too */
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
-	json_decref(reply);
-	broker->monitoring = true;
-	return VMNET_BROKER_SUCCESS;
+	*event = reconnected_event();
+	return *event ? status : failed(broker, VMNET_BROKER_INTERNAL_ERROR, NULL);
 }
 
 vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
@@ -374,8 +549,11 @@ vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int t
 	r = vmnet_broker_transport_receive(&broker->transport, timeout, &message, &length);
 	if (r == -ETIMEDOUT || r == -EINTR)
 		return VMNET_BROKER_SUCCESS;
-	if (r < 0)
-		return transport_failed(broker, r, NULL);
+	if (r < 0) {
+		status = transport_failed(broker, r, NULL);
+		return broker->lost && broker->reconnect ? reconnect_monitor(broker, timeout, event)
+							 : status;
+	}
 	status = take_reply(broker, message, length, NULL, &reply);
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;

@@ -3,6 +3,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,6 +41,21 @@ void vmnet_broker_transport_close(struct transport *transport)
 	if (transport->fd >= 0)
 		close(transport->fd);
 	*transport = (struct transport)TRANSPORT_INIT;
+}
+
+int vmnet_broker_transport_connect_again(struct transport *transport, const char *path)
+{
+	struct transport new = TRANSPORT_INIT;
+	int r = vmnet_broker_transport_connect(&new, path);
+
+	if (r == 0 && dup3(new.fd, transport->fd, O_CLOEXEC) < 0)
+		r = -errno;
+	if (r == 0) {
+		vmnet_broker_transport_close_fds(transport);
+		transport->input_start = transport->input_scanned = transport->input_end = 0;
+	}
+	vmnet_broker_transport_close(&new);
+	return r;
 }
 
 void vmnet_broker_transport_shut_down(struct transport *transport)

@@ -36,6 +36,12 @@ struct transport {
 /* Connects to the socket at path. Returns 0 or a negative errno. */
 int vmnet_broker_transport_connect(struct transport *transport, const char *path);
 
+/*
+ * The same for a transport whose connection has ended: a new socket takes the
+ * number of the old one, and what was not taken is forgotten.
+ */
+int vmnet_broker_transport_connect_again(struct transport *transport, const char *path);
+
 /* Closes the socket and every descriptor that was not taken. */
 void vmnet_broker_transport_close(struct transport *transport);
 

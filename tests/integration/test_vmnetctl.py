@@ -155,10 +155,24 @@ def test_hold_until_interrupted(broker):
     broker.wait_until_clean()
 
 
-def test_hold_ends_with_the_broker(broker):
+def test_hold_survives_the_broker(broker):
+    held = Running(broker, "hold", "default", "host")
+    held.wait_for_output("^Held until interrupted.$")
+    for _ in range(2):
+        broker.restart()
+        wait_for(lambda: broker.client().networks()["host"]["clients"] == 1)
+        assert broker.client().networks()["default"]["clients"] == 1
+    held.wait_for_output("^The broker was started again; what was held is held again.$")
+    held.send(signal.SIGINT)
+    assert held.wait() == 0
+    broker.close_clients()
+    broker.wait_until_clean()
+
+
+def test_hold_ends_without_a_broker(broker):
     held = Running(broker, "hold", "default")
     held.wait_for_output("^Held until interrupted.$")
-    broker.restart()
+    broker.stop()
     assert held.wait() == 1
     assert held.output().endswith(
         "vmnetctl: the broker has gone, and what was held is held no longer\n"
@@ -319,8 +333,31 @@ def test_monitor(broker):
     assert event["type"] == "network_created"
     assert set(event) == {"type", "network", "client", "interface", "lease", "time"}
     assert events == sorted(events, key=lambda event: event["time"])
-    broker.kill()
-    assert output.wait() == 1
+    output.send(signal.SIGTERM)
+    assert output.wait() == -signal.SIGTERM
+
+
+def test_monitor_survives_the_broker(broker):
+    output = Running(broker, "monitor")
+    client = broker.client(uid=USER)
+
+    def wait_for_event(text, times):
+        """Whatever is done before it monitors is missed: so it is done until it is seen."""
+
+        def happens():
+            client.acquire("host")
+            client.release("host")
+            return output.output().count(text) >= times
+
+        wait_for(happens, what=output.output)
+
+    wait_for_event("client_acquired", 1)
+    broker.restart()
+    output.wait_for_output("  reconnected ")
+    client = broker.client(uid=USER)
+    wait_for_event("client_acquired", output.output().count("client_acquired") + 1)
+    output.send(signal.SIGKILL)
+    output.wait()
 
 
 def test_monitor_for_people(broker):

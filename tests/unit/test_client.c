@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -57,20 +58,27 @@ static size_t count_fds(void)
 	return n;
 }
 
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
 static int setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	vmnet_broker_return_t status;
 
 	assert_non_null(fixture);
 	strcpy(fixture->directory, "/tmp/vmnet-broker-XXXXXX");
 	assert_non_null(mkdtemp(fixture->directory));
 	snprintf(fixture->path, sizeof(fixture->path), "%s/socket", fixture->directory);
-	strcpy(address.sun_path, fixture->path);
-	fixture->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fixture->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fixture->listener, 1), 0);
+	fixture->listener = listen_at(fixture->path);
 	setenv("VMNET_BROKER_SOCKET", fixture->path, 1);
 	fixture->n_fds = count_fds();
 	fixture->broker = vmnet_broker_connect(&status);
@@ -220,7 +228,8 @@ static void test_names_of_statuses_and_events(void **state)
 	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)-1), "unknown status");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_LEASE_REMOVED), "lease_removed");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_EVENT_UNKNOWN), "unknown");
-	assert_string_equal(vmnet_broker_event_name((enum vmnet_broker_event_type)8), "unknown");
+	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_RECONNECTED), "reconnected");
+	assert_string_equal(vmnet_broker_event_name((enum vmnet_broker_event_type)9), "unknown");
 }
 
 static void test_free_of_nothing(void **state)
@@ -886,6 +895,164 @@ static void test_monitoring_ends(void **state)
 	assert_null(event);
 }
 
+/* The next broker: a thread, for its replies are waited for in the same call that connects. */
+struct next_broker {
+	pthread_t thread;
+	int listener;
+	int server;
+	const char *const *replies; /* one for each call; ended by NULL */
+	char asked[2048];
+};
+
+#define ACQUIRED "{\"parameters\":{\"network\":" NETWORK_TEXT "}}"
+#define ASKED_ACQUIRE(name)                                                                       \
+	"{\"method\":\"com.github.nirs.vmnetbroker.Acquire\",\"parameters\":{\"network\":\"" name \
+	"\"}}\n"
+#define ASKED_INFO "{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{}}\n"
+
+static void *serve_next(void *userdata)
+{
+	struct next_broker *next = userdata;
+	size_t length = 0;
+
+	next->server = accept4(next->listener, NULL, NULL, SOCK_CLOEXEC);
+	for (const char *const *reply = next->replies; *reply; reply++) {
+		do {
+			if (recv(next->server, next->asked + length, 1, 0) != 1)
+				return NULL;
+		} while (next->asked[length++] != '\0');
+		next->asked[length - 1] = '\n';
+		if (send(next->server, *reply, strlen(*reply) + 1, MSG_NOSIGNAL) < 0)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* The broker dies, and the next one answers so. */
+static void replace_broker(struct fixture *fixture, struct next_broker *next,
+			   const char *const *replies)
+{
+	*next = (struct next_broker){ .listener = fixture->listener, .replies = replies };
+	hang_up(fixture);
+	assert_int_equal(pthread_create(&next->thread, NULL, serve_next, next), 0);
+}
+
+/* The next broker is the fixture's from now on. */
+static void assert_next_asked(struct fixture *fixture, struct next_broker *next,
+			      const char *expected)
+{
+	assert_int_equal(pthread_join(next->thread, NULL), 0);
+	assert_string_equal(next->asked, expected);
+	fixture->server = next->server;
+}
+
+static void acquire_lab(struct fixture *fixture)
+{
+	vmnet_broker_set_reconnect(fixture->broker, true);
+	say(fixture, ACQUIRED);
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, "lab", NULL), VMNET_BROKER_SUCCESS);
+}
+
+static void test_reconnect_acquires_again(void **state)
+{
+	static const char *const replies[] = { ACQUIRED, "{\"parameters\":{\"networks\":[]}}",
+					       NULL };
+	struct fixture *fixture = *state;
+	struct vmnet_broker_network **networks;
+	struct next_broker next;
+	int fd = vmnet_broker_fd(fixture->broker);
+	size_t n;
+
+	acquire_lab(fixture);
+	for (unsigned int times = 1; times <= 2; times++) {
+		replace_broker(fixture, &next, replies);
+		assert_int_equal(vmnet_broker_list(fixture->broker, &networks, &n),
+				 VMNET_BROKER_SUCCESS);
+		vmnet_broker_networks_free(networks, n);
+		assert_next_asked(fixture, &next,
+				  ASKED_ACQUIRE("lab") "{\"method\":\"com.github.nirs.vmnetbroker."
+						       "ListNetworks\",\"parameters\":{}}\n");
+		assert_int_equal(vmnet_broker_reconnects(fixture->broker), times);
+		assert_int_equal(vmnet_broker_fd(fixture->broker), fd);
+	}
+}
+
+static void test_reconnect_is_off_at_first(void **state)
+{
+	struct fixture *fixture = *state;
+
+	hang_up(fixture);
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, "lab", NULL),
+			 VMNET_BROKER_XPC_FAILURE);
+	assert_int_equal(vmnet_broker_reconnects(fixture->broker), 0);
+}
+
+static void test_reconnect_does_not_acquire_what_was_released(void **state)
+{
+	static const char *const replies[] = { ACQUIRED, NULL };
+	struct fixture *fixture = *state;
+	struct next_broker next;
+
+	/* By an alias: what it stands for is asked for. */
+	acquire_lab(fixture);
+	say(fixture, "{}");
+	say(fixture, "{\"parameters\":{\"network\":" NETWORK_TEXT
+		     ",\"clients\":[],\"interfaces\":[],\"leases\":[]}}");
+	assert_int_equal(vmnet_broker_release(fixture->broker, "alias"), VMNET_BROKER_SUCCESS);
+	replace_broker(fixture, &next, replies);
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, "other", NULL),
+			 VMNET_BROKER_SUCCESS);
+	assert_next_asked(fixture, &next, ASKED_ACQUIRE("other"));
+}
+
+static void test_reconnect_that_is_refused_is_tried_again(void **state)
+{
+	static const char *const refusal[] = { ERROR("NetworkNotFound") "{\"network\":\"lab\"}}",
+					       NULL };
+	static const char *const replies[] = { ACQUIRED, "{}", NULL };
+	struct fixture *fixture = *state;
+	struct next_broker next;
+
+	acquire_lab(fixture);
+	replace_broker(fixture, &next, refusal);
+	assert_int_equal(vmnet_broker_release(fixture->broker, "lab"), VMNET_BROKER_NOT_FOUND);
+	assert_next_asked(fixture, &next, ASKED_ACQUIRE("lab"));
+	assert_int_equal(vmnet_broker_reconnects(fixture->broker), 0);
+	replace_broker(fixture, &next, replies);
+	assert_int_equal(vmnet_broker_release(fixture->broker, "lab"), VMNET_BROKER_SUCCESS);
+	assert_next_asked(fixture, &next,
+			  ASKED_ACQUIRE("lab") "{\"method\":\"com.github.nirs.vmnetbroker."
+					       "Release\",\"parameters\":{\"network\":\"lab\"}}\n");
+}
+
+static void test_reconnect_of_a_monitor_is_an_event(void **state)
+{
+	static const char *const replies[] = { ACQUIRED, "{}", NULL };
+	struct fixture *fixture = *state;
+	struct vmnet_broker_event *event;
+	struct next_broker next;
+
+	acquire_lab(fixture);
+	say(fixture, "{}");
+	assert_int_equal(vmnet_broker_monitor(fixture->broker), VMNET_BROKER_SUCCESS);
+	/* For as long as there is none, no event comes. */
+	hang_up(fixture);
+	assert_int_equal(unlink(fixture->path), 0);
+	assert_int_equal(vmnet_broker_next_event(fixture->broker, 0, &event), VMNET_BROKER_SUCCESS);
+	assert_null(event);
+	close(fixture->listener);
+	fixture->listener = listen_at(fixture->path);
+	replace_broker(fixture, &next, replies);
+	assert_int_equal(vmnet_broker_next_event(fixture->broker, -1, &event),
+			 VMNET_BROKER_SUCCESS);
+	assert_int_equal(event->type, VMNET_BROKER_RECONNECTED);
+	assert_string_equal(event->network, "");
+	vmnet_broker_event_free(event);
+	assert_next_asked(fixture, &next, ASKED_ACQUIRE("lab") ASKED_INFO);
+	assert_int_equal(vmnet_broker_next_event(fixture->broker, 0, &event), VMNET_BROKER_SUCCESS);
+	assert_null(event);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -923,6 +1090,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_signal_ends_the_wait_for_an_event, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_monitoring_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_acquires_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_is_off_at_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_does_not_acquire_what_was_released,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_that_is_refused_is_tried_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_of_a_monitor_is_an_event, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("client", tests, NULL, NULL);

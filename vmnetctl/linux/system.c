@@ -55,11 +55,23 @@ int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 	return 0;
 }
 
-/* Nobody but a broker that goes makes the descriptor readable. */
+void keep_broker(struct vmnet_broker *broker)
+{
+	vmnet_broker_set_reconnect(broker, true);
+}
+
+/* Nobody but a broker that goes makes the descriptor readable. Any call finds another one. */
 bool broker_has_gone(struct vmnet_broker *broker)
 {
-	(void)broker;
-	return true;
+	struct vmnet_broker_network **networks;
+	size_t n_networks;
+
+	if (vmnet_broker_list(broker, &networks, &n_networks) != VMNET_BROKER_SUCCESS)
+		return true;
+	vmnet_broker_networks_free(networks, n_networks);
+	puts("The broker was started again; what was held is held again.");
+	(void)fflush(stdout);
+	return false;
 }
 
 bool is_from_terminal(const siginfo_t *info)
