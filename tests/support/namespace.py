@@ -16,6 +16,7 @@ set -e
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
 mknod -m 666 /run/tun c 10 200
+[ -e /dev/net/tun ] || { mkdir -p /dev/net; : >/dev/net/tun; }
 mount --bind /run/tun /dev/net/tun
 ip link set lo up
 echo ready
@@ -54,7 +55,9 @@ class Namespace:
 
     def command(self, argv, uid=None, gid=None, groups=()):
         """The command line that runs argv here, as the user uid where one is given."""
-        prefix = ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt"]
+        process = f"/proc/{self.pid}"
+        prefix = ["nsenter", f"--net={process}/ns/net", f"--mount={process}/ns/mnt"]
+        prefix += [f"--root={process}/root"]  # a chroot's, where this is one
         if uid is not None:
             gid = uid if gid is None else gid
             lists = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
