@@ -64,7 +64,7 @@ func main() {
 	check(err)
 	f.Acquired, err = broker.Acquire().Call(ctx, connection, os.Args[2])
 	check(err)
-	_, f.Clients, _, _, _, err = broker.Inspect().Call(ctx, connection, os.Args[2])
+	_, f.Clients, _, _, _, _, err = broker.Inspect().Call(ctx, connection, os.Args[2])
 	check(err)
 	check(broker.Release().Call(ctx, connection, os.Args[2]))
 	for len(f.Events) < 4 {
