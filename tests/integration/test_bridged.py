@@ -58,7 +58,7 @@ def office(host):
 
 
 def bridge(host):
-    """All of the bridge and of the port that it had, but timers, and what follows from its ports."""
+    """All of the bridge and of its own port, but timers and what follows from its ports."""
     found = {}
     for name in BRIDGE, "port0":
         device = json.loads(host.run("ip", "-d", "-j", "address", "show", "dev", name).stdout)[0]

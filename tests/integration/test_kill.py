@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker is killed at a hundred random points while it makes networks and writes what they have.
+"""The broker is killed at a hundred points while it makes networks and writes what they have.
 
 What a client was once told of a network stays true, and no file is ever found half written.
 """
@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from support.varlink import VarlinkError
 
 KILLS = 100
 # More than are made, each for the first time.

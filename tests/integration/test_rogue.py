@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine that poses as the gateway, with programs that do just that: its neighbour is not fooled.
+"""Machines that pose as the gateway, with programs that do: a neighbour is not fooled.
 
 test_firewall.py has each kind of frame by itself.
 """
