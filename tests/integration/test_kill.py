@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-
 KILLS = 100
 # More than are made, each for the first time.
 NETWORKS = [f"n{i}" for i in range(2 * KILLS)]
