@@ -210,28 +210,57 @@ static int add_addresses(struct linux_network *self)
 	return result;
 }
 
-static int create_bridge(struct linux_network *self)
+static void unmake_bridge(struct linux_network *self)
 {
 	const char *name = self->addresses.bridge;
-	char alias[ALIAS_SIZE];
+	struct link link;
 	int result;
 
+	if (is_bridged(self))
+		return;
+	result = link_get(name, &link);
+	if (result == 0 && is_own_bridge(self, &link))
+		result = link_delete(link.index);
+	if (result < 0 && result != -ENODEV)
+		log_warning(self->name, "its bridge %s cannot be removed: %s", name,
+			    strerror(-result));
+}
+
+static int request_bridge(struct linux_network *self)
+{
+	char alias[ALIAS_SIZE];
+
 	alias_format(self->name, NULL, alias);
-	result = link_create_bridge(
+	return link_create_bridge(
 		&(struct bridge_setup){
-			.name = name,
+			.name = self->addresses.bridge,
 			.mac = self->addresses.bridge_mac,
 			.mtu = self->addresses.mtu,
 			.alias = alias,
 		},
 		&self->bridge);
+}
+
+static int create_bridge(struct linux_network *self)
+{
+	const char *name = self->addresses.bridge;
+	int result = request_bridge(self);
+
+	/* One of ours, that memory was too short to remove. */
+	if (result == -EEXIST) {
+		unmake_bridge(self);
+		result = request_bridge(self);
+	}
 	if (result == -EEXIST)
 		return error_set(&self->error, ERROR_CREATE_FAILED,
 				 "a device %s exists already, and is not the broker's; remove it "
 				 "(\"ip link delete %s\") or choose another name for the network",
 				 name, name);
-	if (result < 0)
+	if (result < 0) {
+		/* The kernel may have made it, and the answer was lost. */
+		unmake_bridge(self);
 		return failure(self, result, "cannot make bridge %s", name);
+	}
 	self->bridge_is_new = true;
 	return 0;
 }
@@ -321,22 +350,6 @@ static int make_bridge(struct linux_network *self)
 	if (result == 0 && self->repair)
 		result = join_ports(self);
 	return result;
-}
-
-static void unmake_bridge(struct linux_network *self)
-{
-	const char *name = self->addresses.bridge;
-	struct link link;
-	int result;
-
-	if (is_bridged(self))
-		return;
-	result = link_get(name, &link);
-	if (result == 0 && is_own_bridge(self, &link))
-		result = link_delete(link.index);
-	if (result < 0 && result != -ENODEV)
-		log_warning(self->name, "its bridge %s cannot be removed: %s", name,
-			    strerror(-result));
 }
 
 /* Step 4: firewall */
