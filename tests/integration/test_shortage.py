@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory that runs short, at one allocation after the other of a broker that works.
+
+The client that asks may be told so, or lose its connection. The broker lives, nobody else
+notices, and nothing stays behind.
+"""
+
+import contextlib
+import json
+import mmap
+import os
+import random
+import struct
+
+import pytest
+
+from support.broker import Broker
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+# All of them (1) take minutes. Each run begins at another.
+STRIDE = int(os.environ.get("VMNET_BROKER_SHORTAGE_STRIDE", "23"))
+LEAST = 1000 // STRIDE  # of those that fail, or it would not be the whole of a client's life
+
+
+class Shortage:
+    """What tests/tools/shortage.c shares with the broker that it is preloaded into."""
+
+    def __init__(self, directory):
+        self.path = os.path.join(directory, "shortage")
+        with open(self.path, "w+b") as file:
+            file.truncate(mmap.PAGESIZE)
+            self.memory = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+
+    def begin(self, n):
+        """The n-th allocation from now on fails."""
+        self.memory[4:8] = struct.pack("I", 0)
+        self.memory[0:4] = struct.pack("I", n)
+
+    def end(self):
+        """Returns whether one has failed."""
+        self.memory[0:4] = struct.pack("I", 0)
+        return struct.unpack("I", self.memory[4:8])[0] > 0
+
+
+@pytest.fixture
+def shortage(directory, build):
+    with open(os.path.join(build, "meson-info/intro-buildoptions.json"), encoding="utf-8") as file:
+        options = {option["name"]: option["value"] for option in json.load(file)}
+    if "address" in options["b_sanitize"]:
+        pytest.skip("AddressSanitizer has an allocator of its own")
+    return Shortage(directory)
+
+
+@pytest.fixture
+def short_broker(host, shortage):
+    """A broker with the shortage in it."""
+    module = host.program("tests/tools/shortage.so")
+    broker = Broker(host, prefix=["env", f"LD_PRELOAD={module}", f"SHORTAGE={shortage.path}"])
+    broker.start()
+    broker.client().networks()  # it serves
+    yield broker
+    broker.finish()
+
+
+def try_everything(broker):
+    """What a client does in its life. What cannot be had is told, or ends the connection."""
+    calls = (
+        ("ListNetworks", {}),
+        ("Acquire", {"network": "default"}),
+        ("Attach", {"network": "default", "named": True}),
+        ("Attach", {"network": "default"}),
+        ("Inspect", {"network": "default"}),
+        ("Release", {"network": "nothing"}),
+        ("Reload", {}),
+        ("Release", {"network": "default"}),
+    )
+    with broker.client(timeout=10) as monitor, broker.client(timeout=10) as client:
+        try:
+            monitor.send("Monitor", {}, more=True)
+            for method, parameters in calls:
+                with contextlib.suppress(VarlinkError):
+                    client.call(method, parameters)
+                while client.fds:
+                    os.close(client.fds.pop())
+        except (EOFError, ConnectionError):
+            pass
+
+
+def test_each_allocation_fails_in_turn(short_broker, shortage):
+    broker = short_broker
+    first = random.randrange(STRIDE) + 1
+    pid = broker.pid
+    n = first
+    while True:
+        shortage.begin(n)
+        try_everything(broker)
+        failed = shortage.end()
+        assert broker.is_running(), f"the broker ended at allocation {n}\n{broker.log()}"
+        wait_for(
+            lambda: not any(name.startswith("vm") for name in broker.host.links()),
+            what=lambda: f"the end of all devices, after allocation {n}\n{broker.log()}",
+        )
+        if not failed:
+            break
+        n += STRIDE
+    assert broker.pid == pid
+    assert (n - first) // STRIDE >= LEAST
+    broker.wait_until_clean()
