@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Users take turns, one call each, and so do the connections of a user. Between
- * two turns the loop looks at its other sources: nobody's calls keep it from
- * accepting, reading, or hearing of the platform.
+ * Users take turns, one call each, and so do the connections of a user. Who has
+ * had no turn for longest is next: somebody who calls now and then never waits
+ * for a second call of somebody who calls all the time. Between two turns the
+ * loop looks at its other sources: nobody's calls keep it from accepting,
+ * reading, or hearing of the platform.
  */
 #include "users.h"
 
@@ -22,6 +24,7 @@ static struct users turns = TAILQ_HEAD_INITIALIZER(turns);
  * would go before all others for as long as there are calls.)
  */
 static sd_event_source *turn_source;
+static uint64_t last_turn; /* the number of the last one */
 
 static void arm(void)
 {
@@ -39,6 +42,7 @@ static int on_turn(sd_event_source *source, int fd, uint32_t events, void *userd
 	(void)events;
 	(void)userdata;
 	user_dequeue(connection);
+	user->last_turn = ++last_turn;
 	if (!TAILQ_EMPTY(&user->ready)) {
 		TAILQ_REMOVE(&turns, user, turn);
 		TAILQ_INSERT_TAIL(&turns, user, turn);
@@ -88,6 +92,7 @@ struct user *user_join(uid_t uid)
 		if (!user)
 			return NULL;
 		user->uid = uid;
+		user->last_turn = last_turn; /* coming anew is no way to the front */
 		TAILQ_INIT(&user->ready);
 		TAILQ_INSERT_TAIL(&users, user, all);
 	}
@@ -104,12 +109,26 @@ void user_leave(struct user *user)
 	free(user);
 }
 
+/* The turns are in the order of the last ones. */
+static void take_place(struct user *user)
+{
+	struct user *after;
+
+	TAILQ_FOREACH(after, &turns, turn)
+		if (after->last_turn > user->last_turn)
+			break;
+	if (after)
+		TAILQ_INSERT_BEFORE(after, user, turn);
+	else
+		TAILQ_INSERT_TAIL(&turns, user, turn);
+}
+
 void user_enqueue(struct connection *connection)
 {
 	struct user *user = connection->user;
 
 	if (TAILQ_EMPTY(&user->ready))
-		TAILQ_INSERT_TAIL(&turns, user, turn);
+		take_place(user);
 	TAILQ_INSERT_TAIL(&user->ready, connection, turn);
 	connection->ready = true;
 	arm();

@@ -17,6 +17,7 @@ struct user {
 	TAILQ_ENTRY(user) all;
 	TAILQ_ENTRY(user) turn; /* while ready is not empty */
 	TAILQ_HEAD(connections, connection) ready; /* those with a call to be served */
+	uint64_t last_turn; /* its number */
 	uid_t uid;
 	unsigned int connections;
 };
