@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nobody can make others wait: bench/fairness prints what is compared here."""
+
+import pytest
+
+from support.rivals import CONFIG, RIVALS, compare
+
+ROUNDS = 20
+MOST = 2  # times the median of an acquire beside an idle user
+LEAST_DONE = 20  # of what the busy user does: it has to have been busy
+
+
+@pytest.mark.broker(config=CONFIG)
+@pytest.mark.parametrize("work", RIVALS, ids=lambda work: work.__name__)
+def test_an_acquire_beside_a_busy_user(broker, work):
+    idle, busy, done = compare(broker, work, ROUNDS)
+    assert done >= LEAST_DONE
+    assert busy < MOST * idle
+    broker.wait_until_clean(timeout=120)
