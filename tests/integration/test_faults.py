@@ -253,6 +253,7 @@ def test_the_state_directory_is_removed(broker, host, join):
     shutil.rmtree(broker.state_dir)
     os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
     wait_for_fault(broker, "dnsmasq's files: No such file or directory")
+    assert machine.ping(SERVER_IPV4)
     os.mkdir(broker.state_dir)
     machine.dhcp()
     wait_until_whole(broker)
