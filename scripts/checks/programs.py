@@ -55,6 +55,13 @@ def integration(checks, log):
 
 
 @stage
+def shortage(checks, log):
+    """the real broker, without memory now and then; sanitizers have memory of their own"""
+    checks.build(PLAIN, log)
+    return pytest(log, "tests/integration/test_shortage.py", build=PLAIN)
+
+
+@stage
 def machines(checks, log):
     """real machines in QEMU, attached by vmnetctl"""
     checks.build(SANITIZED, log)

@@ -104,6 +104,7 @@ def test_each_allocation_fails_in_turn(short_broker, shortage):
         if not failed:
             break
         n += STRIDE
+    print(f"{(n - first) // STRIDE} allocations have failed, one in each session")
     assert broker.pid == pid
     assert (n - first) // STRIDE >= LEAST
     broker.wait_until_clean()

@@ -109,11 +109,12 @@ class Acquire:
         self.holder = Client(path, USER)
         self.holder.acquire("lab")
         self.client = Client(path, USER)
-        self._acquire, self._release = (
-            json.dumps({"method": f"{INTERFACE}.{method}", "parameters": {"network": "lab"}}).encode()
-            + b"\0"
-            for method in ("Acquire", "Release")
-        )
+        self._acquire, self._release = map(self._message, ("Acquire", "Release"))
+
+    @staticmethod
+    def _message(method):
+        call = {"method": f"{INTERFACE}.{method}", "parameters": {"network": "lab"}}
+        return json.dumps(call).encode() + b"\0"
 
     def _call(self, message):
         self.client.socket.sendall(message)
