@@ -22,7 +22,7 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 		       const char *runtime_dir);
 void dnsmasq_files_clear(struct dnsmasq_files *files);
 
-/* Writes the configuration, and makes the lease file if there is none. Returns 0, or -1 with errno. */
+/* Writes the configuration, and makes the lease file if none is there. 0, or -1 with errno. */
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config);
 
 /* Whether the configuration that is there is just this one. */

@@ -170,7 +170,7 @@ out:
 	return result;
 }
 
-/* Waits for a program's end, which is not long in coming. Returns its status as waitpid() has it. */
+/* Waits for a program's end, which is soon. Returns its status as waitpid() has it. */
 static int wait_for_end(pid_t pid)
 {
 	int pidfd = pidfd_open(pid, 0);

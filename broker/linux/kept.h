@@ -63,7 +63,7 @@ bool kept_has_named(const char *network, const struct mac_address *mac);
 struct kept *kept_next(void);
 void kept_free(struct kept *kept);
 
-/* Gives a copy of a client's socket to the manager. Returns its number, or 0 when it is not kept. */
+/* Gives a copy of a client's socket to the manager. Its number, or 0 when it is not kept. */
 unsigned int kept_add(int fd);
 
 /* Takes it back, at the connection's end, with what was written of it. */

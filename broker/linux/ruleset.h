@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* What the comment of each of our rules in others' chains starts with; the network's name follows. */
+/* How the comment of each of our rules in others' chains starts; the network's name follows. */
 #define RULESET_COMMENT "vmnet-broker "
 
 /* A base chain; strings are borrowed from the list. */

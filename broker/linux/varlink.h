@@ -7,7 +7,8 @@
 
 /*
  * Serves clients on a listening socket, which is taken over (and made not to
- * block), and those that an earlier broker has left. Returns 0, or a negative errno: then the socket is the caller's still.
+ * block), and those that an earlier broker has left. Returns 0, or a negative
+ * errno: then the socket is the caller's still.
  */
 int varlink_start(int listen_fd);
 

@@ -7,9 +7,10 @@ What a client was once told of a network stays true, and no file is ever found h
 import json
 import os
 import random
-import time
 
 import pytest
+
+from support.wait import random_moment
 
 KILLS = 100
 # More than are made, each for the first time.
@@ -28,7 +29,7 @@ def acquire_until_killed(broker, names, seed):
     client = broker.client()
     for name in names:
         client.send("Acquire", {"network": name})
-    time.sleep(seed.uniform(0, 0.15))  # not to wait for anything: the random point
+    random_moment(seed, 0.15)
     broker.kill()
     known = {}
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Beside Docker, ufw, firewalld, and what administrators write: machines work, the host stays closed."""
+"""Beside Docker, ufw, firewalld, and administrators' own: machines work, the host stays closed."""
 
 import os
 import re
@@ -15,7 +15,11 @@ from support.wait import wait_for
 
 CONFIG = {
     "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
-    "closed": {"mode": "host", "subnet": "192.168.107.0/24", "ipv6_prefix": "fd12:3456:789a:7::/64"},
+    "closed": {
+        "mode": "host",
+        "subnet": "192.168.107.0/24",
+        "ipv6_prefix": "fd12:3456:789a:7::/64",
+    },
 }
 GATEWAYS = ("192.168.105.1", "fd12:3456:789a:5::1")
 DIRECTORY = os.path.join(os.path.dirname(__file__), "neighbours")

@@ -6,6 +6,11 @@ import time
 INTERVAL = 0.01
 
 
+def random_moment(generator, longest):
+    """Lets a random time of up to longest seconds pass: what comes next may happen at any point."""
+    time.sleep(generator.uniform(0, longest))
+
+
 def wait_for(predicate, timeout=10, what=None):
     """Returns what predicate() returns once it is true; fails when it is not in time.
 

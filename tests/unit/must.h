@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has to hold in doubles that fuzz targets use, too: without cmocka, the process ends where it does not. */
+/* What has to hold, for doubles that fuzz targets use, too: without it the process ends. */
 #ifndef VMNET_BROKER_MUST_H
 #define VMNET_BROKER_MUST_H
 

@@ -259,8 +259,9 @@ void check_filters(void)
 	}
 	ruleset = list_ruleset();
 	list = json_object_get(ruleset, "nftables");
-	json_array_foreach(list, i, item)
+	json_array_foreach(list, i, item) {
 		check_chain(list, item);
+	}
 	json_decref(ruleset);
 	for (i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
 		check_old_filter(&old_filters[i]);
