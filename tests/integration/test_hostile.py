@@ -275,7 +275,7 @@ def test_many_come_and_go(broker, witness):
         if i % 2:
             try_to_send(enemy, GET_INFO[: i % len(GET_INFO) + 1])
         enemy.close()
-    wait_for(lambda: descriptors(broker) == before, what="the end of all of them")
+    wait_for(lambda: descriptors(broker) == before, 60, "the end of all of them")
 
 
 @pytest.mark.parametrize("ending", ["close", "reset", "half"])
