@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from support.varlink import VarlinkError
+from support.wait import wait_for
 
 
 def addresses(broker, network):
@@ -55,6 +56,8 @@ def test_a_prefix_that_was_taken_meanwhile(broker):
     subnet, prefix, mac = addresses(broker, "default")
     taken = prefix.replace("::/64", "::77/64")
     broker.host.ip(f"address add {taken} dev eth0 nodad")
+    address = taken.removesuffix("/64")
+    wait_for(lambda: address in broker.host.ip("-6 route show table local"), what="its route")
     before = broker.before
     broker.before = broker.host.snapshot([broker.pid])
     after = addresses(broker, "default")
