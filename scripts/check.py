@@ -12,7 +12,7 @@ import sys
 import time
 
 from checks import programs, sources  # noqa: F401: they fill the table
-from checks.tools import STAGES, Checks, Failure, Log, Result, Skip
+from checks.tools import STAGES, Checks, Failure, Log, Result, Skip, trust_clone
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
@@ -89,6 +89,7 @@ def arguments():
 def main():
     options = arguments()
     os.chdir(TOP)
+    trust_clone()
     names = [name for name in STAGES if name in options.stages or not options.stages]
     results = run_all(names, Checks(options))
     print("\nsummary")

@@ -7,7 +7,6 @@ import fnmatch
 import os
 import shlex
 import subprocess
-import tempfile
 import threading
 import xml.etree.ElementTree
 
@@ -56,6 +55,15 @@ class Result:
         else:
             self.failed += 1
             self.notes.append(f"failed: {note}")
+
+
+def trust_clone():
+    """Has git work in a clone that another user owns, here and in what is started from here."""
+    os.makedirs(LOGS, exist_ok=True)
+    path = os.path.abspath(f"{LOGS}/gitconfig")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("[safe]\n\tdirectory = *\n")
+    os.environ["GIT_CONFIG_GLOBAL"] = path
 
 
 class Log:
@@ -141,17 +149,12 @@ class Checks:
 
     @staticmethod
     def _list_files():
-        """By git, whoever owns the clone; a release has no other files to begin with."""
-        with tempfile.NamedTemporaryFile("w") as config:
-            config.write("[safe]\n\tdirectory = *\n")
-            config.flush()
-            done = subprocess.run(
-                ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                env={**os.environ, "GIT_CONFIG_GLOBAL": config.name},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+        done = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise Failure(f"git ls-files: {done.stderr.strip()}")
         return [file for file in done.stdout.split("\0") if os.path.isfile(file)]

@@ -57,7 +57,8 @@ class Namespace:
         """The command line that runs argv here, as the user uid where one is given."""
         process = f"/proc/{self.pid}"
         prefix = ["nsenter", f"--net={process}/ns/net", f"--mount={process}/ns/mnt"]
-        prefix += [f"--root={process}/root"]  # a chroot's, where this is one
+        # Those of a chroot, where this is one.
+        prefix += [f"--root={process}/root", f"--wd={process}/cwd"]
         if uid is not None:
             gid = uid if gid is None else gid
             lists = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
