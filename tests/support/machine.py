@@ -15,7 +15,7 @@ from .wait import wait_for
 
 DEVICE = "eth0"
 
-# What udhcpc says of a lease goes to a file, one VARIABLE=value a line.
+# What udhcpc says of a lease goes to a file beside the script, one VARIABLE=value a line.
 DHCP_SCRIPT = """#!/bin/sh
 case "$1" in
 deconfig)
@@ -26,8 +26,8 @@ bound|renew)
 	[ -z "$router" ] || ip route replace default via "${router%% *}"
 	for server in $dns; do echo "nameserver $server"; done >/run/resolv.conf
 	[ -z "$domain" ] || echo "search $domain" >>/run/resolv.conf
-	env >"$LEASE.new"
-	mv "$LEASE.new" "$LEASE"
+	env >"${0%/*}/lease.new"
+	mv "${0%/*}/lease.new" "${0%/*}/lease"
 	;;
 esac
 """
@@ -67,8 +67,7 @@ class Machine(Namespace):
         argv += ["-t", str(timeout), "-T", "1", "-A", "1"]
         if hostname:
             argv += ["-x", f"hostname:{hostname}"]
-        environment = {**os.environ, "LEASE": self._lease_path}
-        self.run(*argv, *client, env=environment, timeout=timeout + 5)
+        self.run(*argv, *client, timeout=timeout + 5)
         with open(self._lease_path, encoding="utf-8") as file:
             lines = (line.rstrip("\n").partition("=") for line in file)
             self.lease = {key: value for key, _, value in lines}
