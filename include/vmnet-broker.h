@@ -323,7 +323,8 @@ void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment);
  * Off at first. When it is on,
  *
  * - the next call waits up to ten seconds for a broker, acquires again what was
- *   acquired since this was switched on, and is then made anew;
+ *   acquired since this was switched on, and is then made anew; a broker that
+ *   goes meanwhile is followed by the next, up to the fifth;
  * - vmnet_broker_next_event() does so in the time that it is given, and returns
  *   an event VMNET_BROKER_RECONNECTED: what happened meanwhile was missed.
  *

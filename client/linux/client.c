@@ -28,6 +28,7 @@
 /* Milliseconds that a call waits for another broker, and between two looks for one. */
 #define RECONNECT_TIMEOUT 10000
 #define RECONNECT_INTERVAL 100
+#define BROKERS_MAX 5 /* for one call: it may be what they die of */
 
 struct vmnet_broker {
 	struct transport transport;
@@ -337,9 +338,17 @@ unsigned int vmnet_broker_reconnects(const struct vmnet_broker *broker)
 	return broker->reconnects;
 }
 
+/* Whether what failed with this one of the brokers is worth another one. */
+static bool find_another(const struct vmnet_broker *broker, vmnet_broker_return_t status,
+			 unsigned int brokers)
+{
+	return status != VMNET_BROKER_SUCCESS && broker->lost && broker->reconnect &&
+	       brokers < BROKERS_MAX;
+}
+
 /*
  * Makes a call and waits for its reply; if it is to find the broker again, by
- * two connections.
+ * one connection after another.
  * parameters: taken over.
  * network: the one that it is about, for sentences; or NULL.
  * reply: gets the parameters, for json_decref().
@@ -355,11 +364,11 @@ static vmnet_broker_return_t call(struct vmnet_broker *broker, const char *metho
 		goto out;
 	}
 	status = call_once(broker, method, json_incref(parameters), network, reply);
-	if (status == VMNET_BROKER_SUCCESS || !broker->lost || !broker->reconnect)
-		goto out;
-	status = reconnect(broker);
-	if (status == VMNET_BROKER_SUCCESS)
-		status = call_once(broker, method, json_incref(parameters), network, reply);
+	for (unsigned int n = 1; find_another(broker, status, n); n++) {
+		status = reconnect(broker);
+		if (status == VMNET_BROKER_SUCCESS)
+			status = call_once(broker, method, json_incref(parameters), network, reply);
+	}
 out:
 	json_decref(parameters);
 	return status;
@@ -488,7 +497,7 @@ vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker)
 	if (broker->monitoring)
 		return VMNET_BROKER_SUCCESS;
 	status = start_monitoring(broker);
-	if (status != VMNET_BROKER_SUCCESS && broker->lost && broker->reconnect) {
+	for (unsigned int n = 1; find_another(broker, status, n); n++) {
 		status = reconnect(broker);
 		if (status == VMNET_BROKER_SUCCESS)
 			status = start_monitoring(broker);

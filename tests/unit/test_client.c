@@ -901,6 +901,7 @@ struct next_broker {
 	int listener;
 	int server;
 	const char *const *replies; /* one for each call; ended by NULL */
+	unsigned int deaths; /* so many die of the first call, before this one answers */
 	char asked[2048];
 };
 
@@ -910,31 +911,56 @@ struct next_broker {
 	"\"}}\n"
 #define ASKED_INFO "{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{}}\n"
 
+/* Adds a call to what was asked. */
+static bool read_call(struct next_broker *next)
+{
+	size_t length = strlen(next->asked);
+
+	do {
+		if (recv(next->server, next->asked + length, 1, 0) != 1)
+			return false;
+	} while (next->asked[length++] != '\0');
+	next->asked[length - 1] = '\n';
+	return true;
+}
+
 static void *serve_next(void *userdata)
 {
 	struct next_broker *next = userdata;
-	size_t length = 0;
 
+	for (; next->deaths > 0; next->deaths--) {
+		next->server = accept4(next->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (!read_call(next))
+			return NULL;
+		close(next->server);
+		next->server = -1;
+	}
+	if (!next->replies)
+		return NULL;
 	next->server = accept4(next->listener, NULL, NULL, SOCK_CLOEXEC);
 	for (const char *const *reply = next->replies; *reply; reply++) {
-		do {
-			if (recv(next->server, next->asked + length, 1, 0) != 1)
-				return NULL;
-		} while (next->asked[length++] != '\0');
-		next->asked[length - 1] = '\n';
-		if (send(next->server, *reply, strlen(*reply) + 1, MSG_NOSIGNAL) < 0)
+		if (!read_call(next) ||
+		    send(next->server, *reply, strlen(*reply) + 1, MSG_NOSIGNAL) < 0)
 			return NULL;
 	}
 	return NULL;
 }
 
-/* The broker dies, and the next one answers so. */
+/* The broker dies, and the next one answers so, after others that have died, too. */
+static void replace_broker_after(struct fixture *fixture, struct next_broker *next,
+				 unsigned int deaths, const char *const *replies)
+{
+	*next = (struct next_broker){
+		.listener = fixture->listener, .server = -1, .replies = replies, .deaths = deaths
+	};
+	hang_up(fixture);
+	assert_int_equal(pthread_create(&next->thread, NULL, serve_next, next), 0);
+}
+
 static void replace_broker(struct fixture *fixture, struct next_broker *next,
 			   const char *const *replies)
 {
-	*next = (struct next_broker){ .listener = fixture->listener, .replies = replies };
-	hang_up(fixture);
-	assert_int_equal(pthread_create(&next->thread, NULL, serve_next, next), 0);
+	replace_broker_after(fixture, next, 0, replies);
 }
 
 /* The next broker is the fixture's from now on. */
@@ -975,6 +1001,36 @@ static void test_reconnect_acquires_again(void **state)
 		assert_int_equal(vmnet_broker_reconnects(fixture->broker), times);
 		assert_int_equal(vmnet_broker_fd(fixture->broker), fd);
 	}
+}
+
+static void test_reconnect_outlives_several_brokers(void **state)
+{
+	static const char *const replies[] = { ACQUIRED, "{}", NULL };
+	struct fixture *fixture = *state;
+	struct next_broker next;
+
+	acquire_lab(fixture);
+	replace_broker_after(fixture, &next, 3, replies);
+	assert_int_equal(vmnet_broker_monitor(fixture->broker), VMNET_BROKER_SUCCESS);
+	assert_next_asked(fixture, &next,
+			  ASKED_ACQUIRE("lab") ASKED_ACQUIRE("lab") ASKED_ACQUIRE("lab")
+				  ASKED_ACQUIRE("lab") ASKED_INFO);
+	assert_int_equal(vmnet_broker_reconnects(fixture->broker), 1);
+}
+
+static void test_reconnect_gives_a_call_up_that_brokers_die_of(void **state)
+{
+	struct fixture *fixture = *state;
+	struct next_broker next;
+
+	acquire_lab(fixture);
+	replace_broker_after(fixture, &next, 4, NULL);
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, "other", NULL),
+			 VMNET_BROKER_XPC_FAILURE);
+	assert_next_asked(fixture, &next,
+			  ASKED_ACQUIRE("lab") ASKED_ACQUIRE("lab") ASKED_ACQUIRE("lab")
+				  ASKED_ACQUIRE("lab"));
+	assert_int_equal(vmnet_broker_reconnects(fixture->broker), 0);
 }
 
 static void test_reconnect_is_off_at_first(void **state)
@@ -1091,6 +1147,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_monitoring_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconnect_acquires_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_outlives_several_brokers, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_reconnect_gives_a_call_up_that_brokers_die_of,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconnect_is_off_at_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconnect_does_not_acquire_what_was_released,
 						setup, teardown),
