@@ -15,7 +15,6 @@ int firewall_create(const struct network_config *config, const struct network_ad
 		    struct error *error)
 {
 	unsigned int bridge_index;
-	int result;
 
 	if (config->mode == NETWORK_BRIDGED)
 		return 0;
@@ -27,15 +26,8 @@ int firewall_create(const struct network_config *config, const struct network_ad
 	if (!bridge_index)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s",
 				 addresses->bridge, strerror(errno));
-	if (config->n_port_forwardings) {
-		/* So that the host's loopback can be answered. The setting goes with the bridge. */
-		result = sysctl_write(AF_INET, addresses->bridge, "route_localnet", 1);
-		if (result < 0)
-			return error_set(error, ERROR_CREATE_FAILED,
-					 "cannot let bridge %s route to loopback: %s",
-					 addresses->bridge, strerror(-result));
-	}
-	return nftables_run(firewall_rules(config, addresses, firewall_port_group(bridge_index)),
+	return nftables_run(firewall_rules(config, addresses, firewall_port_group(bridge_index),
+					   !sysctl_bridges_filter_ipv6()),
 			    error);
 }
 

@@ -39,6 +39,7 @@ struct rules {
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
 	struct in6_addr ipv6_gateway;
 	uint32_t port_group;
+	bool ipv6_loopback;
 };
 
 static void write_table_start(const struct rules *rules, const char *family)
@@ -166,15 +167,16 @@ static void write_forwarded_port(const struct rules *rules, const struct port_fo
 
 /*
  * Forwarded ports, reached at whatever address of the host: from elsewhere, or
- * from itself. The one exception is ::1: the kernel takes no packet for it from
- * a bridge, so that an answer could not get there.
+ * from itself. The exception is ::1 where bridges apply NAT themselves: the host
+ * would take their answers for packets for ::1 from the wire, and drop them.
  */
 static void write_forwarded_ports(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file, "chain forwarded {\n"
-				   "ip6 daddr ::1 return\n");
+	(void)fprintf(rules->file, "chain forwarded {\n");
+	if (!rules->ipv6_loopback)
+		(void)fprintf(rules->file, "ip6 daddr ::1 return\n");
 	for (size_t i = 0; i < config->n_port_forwardings; i++)
 		write_forwarded_port(rules, &config->port_forwardings[i]);
 	(void)fprintf(rules->file, "}\n"
@@ -199,8 +201,10 @@ static void write_returned(const struct rules *rules)
 
 	(void)fprintf(rules->file, format, rules->bridge, "ip", "127.0.0.0/8");
 	(void)fprintf(rules->file, format, rules->bridge, "ip", rules->subnet);
-	if (rules->has_ipv6)
-		(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
+	if (!rules->has_ipv6)
+		return;
+	(void)fprintf(rules->file, format, rules->bridge, "ip6", "::1");
+	(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
 }
 
 static void write_postrouting(const struct rules *rules)
@@ -308,7 +312,7 @@ static char *finish(FILE *file, char **text)
 }
 
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
-		     uint32_t port_group)
+		     uint32_t port_group, bool ipv6_loopback)
 {
 	struct rules rules = {
 		.config = config,
@@ -316,6 +320,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
 		.has_ipv6 = addresses->ipv6_prefix.length != 0,
 		.port_group = port_group,
+		.ipv6_loopback = ipv6_loopback,
 	};
 	char *text;
 	size_t size;

@@ -19,11 +19,12 @@
  * The transaction that makes the network's tables and replaces older ones.
  *
  * port_group: firewall_port_group() of the network's bridge.
+ * ipv6_loopback: forwarded ports are reached at ::1, too.
  *
  * Returns a text that the caller frees, or NULL when memory is short.
  */
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
-		     uint32_t port_group);
+		     uint32_t port_group, bool ipv6_loopback);
 
 /* The transaction that removes a network's tables, whether they are there or not. */
 char *firewall_rules_removal(const char *network);

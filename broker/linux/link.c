@@ -9,20 +9,22 @@
 #include "link.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "netlink_socket.h"
+#include "sysctl.h"
+
+#define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
 
 static void parse_tun(struct nlattr *data, struct link *link)
 {
@@ -245,19 +247,7 @@ static int configure_bridge(int index, const struct bridge_setup *setup, bool ip
 /* Or a machine could make itself the host's IPv6 router. */
 static int refuse_router_advertisements(const char *name)
 {
-	char path[64];
-	int fd;
-	int result;
-
-	if (!link_ipv6_is_available())
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	result = write(fd, "0", 1) < 0 ? -errno : 0;
-	(void)close(fd);
-	return result;
+	return link_ipv6_is_available() ? sysctl_write(AF_INET6, name, "accept_ra", 0) : 0;
 }
 
 int link_create_bridge(const struct bridge_setup *setup, int *index)
@@ -351,6 +341,42 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
 		address, sizeof(*address)));
 }
 
+/*
+ * The kernel looks for ::1 among the routes of the link that the packet came
+ * by. It has taken none for ::1 from the wire before; this is about what the
+ * firewall makes of the answers to the host itself. One that is there already
+ * is no error.
+ */
+static int route_ipv6_loopback(int index)
+{
+	const struct rtmsg header = {
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = 8 * sizeof(in6addr_loopback),
+		.rtm_table = RT_TABLE_LOCAL,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_type = RTN_LOCAL,
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE);
+	int result;
+
+	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, RTA_DST, sizeof(in6addr_loopback), &in6addr_loopback) < 0 ||
+	    nla_put_u32(message, RTA_OIF, (uint32_t)index) < 0 ||
+	    nla_put_u32(message, RTA_PRIORITY, LOOPBACK_METRIC) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	result = netlink_request(message);
+	return result == -EEXIST ? 0 : result;
+}
+
+int link_route_loopback(int index, const char *name, bool ipv6)
+{
+	int result = sysctl_write(AF_INET, name, "route_localnet", 1);
+
+	return result == 0 && ipv6 ? route_ipv6_loopback(index) : result;
+}
+
 static int join(const struct port_setup *setup, bool ipv6)
 {
 	struct nl_msg *message = link_message(RTM_SETLINK, 0,
@@ -401,13 +427,7 @@ int link_join_bridge(const struct port_setup *setup)
 
 bool link_ipv6_is_available(void)
 {
-	char value = '1';
-	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_RDONLY | O_CLOEXEC);
+	int disabled;
 
-	if (fd < 0)
-		return false;
-	if (read(fd, &value, 1) != 1)
-		value = '1';
-	(void)close(fd);
-	return value == '0';
+	return sysctl_read(AF_INET6, "default", "disable_ipv6", &disabled) == 0 && !disabled;
 }

@@ -61,6 +61,12 @@ int link_delete(int index);
 int link_add_ipv4(int index, struct in_addr address, unsigned int length);
 int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);
 
+/*
+ * Lets machines on a bridge answer what came from the host's loopback, and was
+ * given another address on its way. Both settings go with the link.
+ */
+int link_route_loopback(int index, const char *name, bool ipv6);
+
 struct port_setup {
 	int index; /* of the link */
 	int bridge;

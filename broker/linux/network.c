@@ -293,6 +293,9 @@ static int make_own_bridge(struct linux_network *self)
 	result = add_addresses(self);
 	if (result == 0)
 		result = link_set_up(self->bridge);
+	if (result == 0 && self->config->n_port_forwardings)
+		result = link_route_loopback(self->bridge, self->addresses.bridge,
+					     self->addresses.ipv6_prefix.length != 0);
 	if (result < 0) {
 		failure(self, result, "cannot give bridge %s its addresses",
 			self->addresses.bridge);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads and writes one setting of one network interface. */
+/* Reads and writes one setting. */
 #include "sysctl.h"
 
 #include <errno.h>
@@ -10,26 +10,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int open_setting(int family, const char *interface, const char *name, int flags)
+static void format_path(char path[PATH_MAX], int family, const char *interface, const char *name)
 {
-	char path[PATH_MAX];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv%c/conf/%s/%s",
+	(void)snprintf(path, PATH_MAX, "/proc/sys/net/ipv%c/conf/%s/%s",
 		       family == AF_INET ? '4' : '6', interface, name);
-	fd = open(path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
-int sysctl_read(int family, const char *interface, const char *name, int *value)
+static int read_number(const char *path, int *value)
 {
 	char text[16] = "";
-	int fd = open_setting(family, interface, name, O_RDONLY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t size;
 	int result;
 
 	if (fd < 0)
-		return fd;
+		return -errno;
 	size = read(fd, text, sizeof(text) - 1);
 	result = size < 0 ? -errno : 0;
 	(void)close(fd);
@@ -38,13 +33,31 @@ int sysctl_read(int family, const char *interface, const char *name, int *value)
 	return result;
 }
 
+int sysctl_read(int family, const char *interface, const char *name, int *value)
+{
+	char path[PATH_MAX];
+
+	format_path(path, family, interface, name);
+	return read_number(path, value);
+}
+
+bool sysctl_bridges_filter_ipv6(void)
+{
+	int value;
+
+	return read_number("/proc/sys/net/bridge/bridge-nf-call-ip6tables", &value) == 0 && value;
+}
+
 int sysctl_write(int family, const char *interface, const char *name, int value)
 {
-	int fd = open_setting(family, interface, name, O_WRONLY);
+	char path[PATH_MAX];
 	int result;
+	int fd;
 
+	format_path(path, family, interface, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	result = dprintf(fd, "%d\n", value) < 0 ? -errno : 0;
 	(void)close(fd);
 	return result;

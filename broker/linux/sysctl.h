@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of IP that each network interface has: /proc/sys/net/ipv4/conf and ipv6/conf. */
+/*
+ * Settings of the kernel's network: those of IP that each network interface has
+ * (/proc/sys/net/ipv4/conf and ipv6/conf), and one of all bridges.
+ */
 #ifndef VMNET_BROKER_SYSCTL_H
 #define VMNET_BROKER_SYSCTL_H
+
+#include <stdbool.h>
 
 /*
  * family: AF_INET or AF_INET6.
@@ -13,5 +18,8 @@
  */
 int sysctl_read(int family, const char *interface, const char *name, int *value);
 int sysctl_write(int family, const char *interface, const char *name, int value);
+
+/* br_netfilter is there, and has bridges ask the host's rules about IPv6. */
+bool sysctl_bridges_filter_ipv6(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 import os
 import re
+import time
 
 import pytest
 
@@ -38,6 +39,16 @@ CONFIG = {
     "other": {"mode": "shared", "subnet": "192.168.106.0/24"},
 }
 
+SECOND = {
+    "mode": "shared",
+    "ipv6_prefix": "fd12:3456:789a:6::/64",
+    "port_forwarding": [
+        forward(protocol, "fd12:3456:789a:6:5054:ff:fe00:a") | {"external_port": PORT + 1}
+        for protocol in ("tcp", "udp")
+    ],
+}
+BRIDGES_FILTER = "/proc/sys/net/bridge/bridge-nf-call-ip6tables"
+
 pytestmark = pytest.mark.broker(config=CONFIG)
 
 
@@ -64,6 +75,39 @@ def test_from_the_host(server, host):
     assert who(host, "127.0.0.1", PORT, server.protocol) == ("machine", "192.168.105.1")
     for address in HOST_IPV6, "fd12:3456:789a:5::1":
         assert who(host, address, PORT, server.protocol), address
+
+
+def bridges_filter(host, value):
+    """What br_netfilter brings; without it, they don't."""
+    if os.path.exists(BRIDGES_FILTER):
+        host.run("sh", "-c", f"echo {value} >{BRIDGES_FILTER}")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.broker(config=CONFIG | {"second": SECOND})
+def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
+    bridges_filter(host, 0)
+    machines = {PORT: join("lab", mac_address=MAC), PORT + 1: join("second", mac_address=MAC)}
+    for port, machine in machines.items():
+        address = machine.ipv6_address()
+        with WhoServer(machine, 22, "machine", protocol):
+            saw = address.removesuffix("5054:ff:fe00:a") + ":1"
+            assert who(host, "::1", port, protocol) == ("machine", saw)
+    # What else there is at ::1 stays the host's, and nobody else gets there.
+    with WhoServer(host, 22, "host", protocol, "::1"):
+        assert who(host, "::1", 22, protocol) == ("host", "::1")
+        machine.ip("-6 route add ::1 via fe80::1 dev eth0 table local")
+        machine.ip("-6 route delete ::1 dev lo table local")
+        assert who(machine, "::1", 22, protocol) is None
+
+
+def test_ipv6_loopback_is_refused_where_bridges_filter(broker, host, server):
+    if not os.path.exists(BRIDGES_FILTER):
+        pytest.skip("br_netfilter is not there")
+    bridges_filter(host, 1)
+    started = time.monotonic()
+    assert who(host, "::1", PORT, server.protocol, timeout=5) is None
+    assert time.monotonic() < started + 5
 
 
 def test_from_a_machine_of_the_same_network(server, join):

@@ -37,7 +37,7 @@ static void assert_rules(const struct network_config *network, const char *prefi
 			 const char *expected)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", prefix);
-	char *text = firewall_rules(network, &at, PORT_GROUP);
+	char *text = firewall_rules(network, &at, PORT_GROUP, false);
 
 	assert_non_null(text);
 	assert_string_equal(text, expected);
@@ -45,10 +45,11 @@ static void assert_rules(const struct network_config *network, const char *prefi
 }
 
 /* Whether the rules have this line. */
-static bool has_line(const struct network_config *network, const char *line)
+static bool rules_have_line(const struct network_config *network, bool ipv6_loopback,
+			    const char *line)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", "fd12:3456:789a:1::/64");
-	char *text = firewall_rules(network, &at, PORT_GROUP);
+	char *text = firewall_rules(network, &at, PORT_GROUP, ipv6_loopback);
 	bool result = false;
 
 	assert_non_null(text);
@@ -57,6 +58,11 @@ static bool has_line(const struct network_config *network, const char *line)
 		result = strcmp(next, line) == 0;
 	free(text);
 	return result;
+}
+
+static bool has_line(const struct network_config *network, const char *line)
+{
+	return rules_have_line(network, false, line);
 }
 
 static void test_host_network(void **state)
@@ -186,7 +192,10 @@ static void test_forwarded_ports(void **state)
 				       "dnat ip6 to [fd12:3456:789a:1::5]:5353"));
 	assert_true(has_line(&network,
 			     "oifname \"vmb-lab\" ct status dnat ip saddr 127.0.0.0/8 masquerade"));
-	assert_true(has_line(&network, "ip6 daddr ::1 return"));
+	assert_true(
+		has_line(&network, "oifname \"vmb-lab\" ct status dnat ip6 saddr ::1 masquerade"));
+	assert_true(rules_have_line(&network, false, "ip6 daddr ::1 return"));
+	assert_false(rules_have_line(&network, true, "ip6 daddr ::1 return"));
 }
 
 static void test_isolated(void **state)
