@@ -76,8 +76,8 @@ static struct port attach(struct vmnet_broker *broker)
 		bench_fail("attach", vmnet_broker_error(broker));
 	port.fd = attachment->tap_fds[0];
 	attachment->tap_fds[0] = -1;
-	if (sscanf(attachment->interface.mac_address, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &port.mac[0],
-		   &port.mac[1], &port.mac[2], &port.mac[3], &port.mac[4],
+	if (sscanf(attachment->interface->mac_address, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx",
+		   &port.mac[0], &port.mac[1], &port.mac[2], &port.mac[3], &port.mac[4],
 		   &port.mac[5]) != ETH_ALEN)
 		bench_fail("attach", "no MAC address");
 	if (ioctl(port.fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) < 0)

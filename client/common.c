@@ -116,46 +116,48 @@ bool vmnet_broker_check_name(char **error, const char *name)
 	return false;
 }
 
-void vmnet_broker_network_clear(struct vmnet_broker_network *network)
+void vmnet_broker_network_free(struct vmnet_broker_network *network)
 {
+	if (!network)
+		return;
 	free(network->name);
 	free(network->description);
 	free(network->ipv4_subnet);
 	free(network->ipv4_gateway);
 	free(network->ipv6_prefix);
 	free(network->bridge);
+	free(network);
 }
 
-void vmnet_broker_interface_clear(struct vmnet_broker_interface *interface)
+void vmnet_broker_interface_free(struct vmnet_broker_interface *interface)
 {
+	if (!interface)
+		return;
 	free(interface->name);
 	free(interface->mac_address);
+	free(interface);
 }
 
-void vmnet_broker_client_clear(struct vmnet_broker_client *client)
+void vmnet_broker_client_free(struct vmnet_broker_client *client)
 {
+	if (!client)
+		return;
 	free(client->command);
+	free(client);
 }
 
-void vmnet_broker_lease_clear(struct vmnet_broker_lease *lease)
+void vmnet_broker_lease_free(struct vmnet_broker_lease *lease)
 {
+	if (!lease)
+		return;
 	free(lease->mac_address);
 	free(lease->address);
 	free(lease->hostname);
-}
-
-void vmnet_broker_network_free(struct vmnet_broker_network *network)
-{
-	if (!network)
-		return;
-	vmnet_broker_network_clear(network);
-	free(network);
+	free(lease);
 }
 
 void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n_networks)
 {
-	if (!networks)
-		return;
 	for (size_t i = 0; i < n_networks; i++)
 		vmnet_broker_network_free(networks[i]);
 	free(networks);
@@ -165,13 +167,13 @@ void vmnet_broker_inspection_free(struct vmnet_broker_inspection *inspection)
 {
 	if (!inspection)
 		return;
-	vmnet_broker_network_clear(&inspection->network);
+	vmnet_broker_network_free(inspection->network);
 	for (size_t i = 0; i < inspection->n_clients; i++)
-		vmnet_broker_client_clear(&inspection->clients[i]);
+		vmnet_broker_client_free(inspection->clients[i]);
 	for (size_t i = 0; i < inspection->n_interfaces; i++)
-		vmnet_broker_interface_clear(&inspection->interfaces[i]);
+		vmnet_broker_interface_free(inspection->interfaces[i]);
 	for (size_t i = 0; i < inspection->n_leases; i++)
-		vmnet_broker_lease_clear(&inspection->leases[i]);
+		vmnet_broker_lease_free(inspection->leases[i]);
 	free(inspection->clients);
 	free(inspection->interfaces);
 	free(inspection->leases);
@@ -183,15 +185,9 @@ void vmnet_broker_event_free(struct vmnet_broker_event *event)
 {
 	if (!event)
 		return;
-	if (event->interface)
-		vmnet_broker_interface_clear(event->interface);
-	if (event->client)
-		vmnet_broker_client_clear(event->client);
-	if (event->lease)
-		vmnet_broker_lease_clear(event->lease);
-	free(event->interface);
-	free(event->client);
-	free(event->lease);
+	vmnet_broker_interface_free(event->interface);
+	vmnet_broker_client_free(event->client);
+	vmnet_broker_lease_free(event->lease);
 	free(event->network);
 	free(event);
 }

@@ -8,11 +8,10 @@
 
 #include "vmnet-broker.h"
 
-/* Each frees what a structure has, not the structure itself, which may be all zero. */
-void vmnet_broker_network_clear(struct vmnet_broker_network *network);
-void vmnet_broker_interface_clear(struct vmnet_broker_interface *interface);
-void vmnet_broker_client_clear(struct vmnet_broker_client *client);
-void vmnet_broker_lease_clear(struct vmnet_broker_lease *lease);
+/* For what is in other structures. NULL is allowed. */
+void vmnet_broker_interface_free(struct vmnet_broker_interface *interface);
+void vmnet_broker_client_free(struct vmnet_broker_client *client);
+void vmnet_broker_lease_free(struct vmnet_broker_lease *lease);
 
 /* The type with this name of the protocol, or VMNET_BROKER_EVENT_UNKNOWN. */
 enum vmnet_broker_event_type vmnet_broker_event_type(const char *name);

@@ -33,8 +33,8 @@ static vmnet_broker_return_t join(struct vmnet_broker *broker, const char *netwo
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
 
-	printf("interface %s, MAC address %s, descriptor %d\n", attachment->interface.name,
-	       attachment->interface.mac_address, attachment->tap_fds[0]);
+	printf("interface %s, MAC address %s, descriptor %d\n", attachment->interface->name,
+	       attachment->interface->mac_address, attachment->tap_fds[0]);
 
 	/*
 	 * vmnet_broker_attachment_free() would close the descriptor; to keep

@@ -68,7 +68,8 @@ struct vmnet_broker;
  * Strings and arrays in the structures below belong to the structure, which
  * is freed by the vmnet_broker_*_free() named with the call that returned it. A
  * call that fails returns NULL in its place.
- * Later versions may add members at their ends.
+ * Later versions may add members at their ends: only the library makes them,
+ * and one has another as a pointer.
  */
 
 /* How a network is connected. */
@@ -119,12 +120,12 @@ struct vmnet_broker_lease {
 
 /* All about one network. */
 struct vmnet_broker_inspection {
-	struct vmnet_broker_network network;
-	struct vmnet_broker_client *clients;
+	struct vmnet_broker_network *network;
+	struct vmnet_broker_client **clients;
 	size_t n_clients;
-	struct vmnet_broker_interface *interfaces;
+	struct vmnet_broker_interface **interfaces;
 	size_t n_interfaces;
-	struct vmnet_broker_lease *leases;
+	struct vmnet_broker_lease **leases;
 	size_t n_leases;
 	char *fault; /* what is wrong with it now, a sentence; NULL: nothing */
 	/*
@@ -288,7 +289,7 @@ struct vmnet_broker_attach_options {
 
 /* An attached interface. It stays for as long as a descriptor of it is open. */
 struct vmnet_broker_attachment {
-	struct vmnet_broker_interface interface;
+	struct vmnet_broker_interface *interface;
 	int *tap_fds; /* one per queue */
 	size_t n_tap_fds; /* 0 with named */
 	int *vhost_fds; /* one per queue, or none */

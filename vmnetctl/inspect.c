@@ -28,7 +28,7 @@ static void add_row(struct table *table, const char *title, const char *text)
 
 static int print_network(const struct vmnet_broker_inspection *inspection)
 {
-	const struct vmnet_broker_network *network = &inspection->network;
+	const struct vmnet_broker_network *network = inspection->network;
 	struct table table;
 
 	table_start(&table, 2);
@@ -72,7 +72,7 @@ static int print_clients(const struct vmnet_broker_inspection *inspection)
 	table_text(&table, "USER");
 	table_text(&table, "COMMAND");
 	for (size_t i = 0; i < inspection->n_clients; i++) {
-		const struct vmnet_broker_client *client = &inspection->clients[i];
+		const struct vmnet_broker_client *client = inspection->clients[i];
 		const struct passwd *user = getpwuid((uid_t)client->uid);
 
 		table_format(&table, "%lld", (long long)client->pid);
@@ -96,8 +96,8 @@ static int print_interfaces(const struct vmnet_broker_inspection *inspection)
 	table_text(&table, "NAME");
 	table_text(&table, "MAC ADDRESS");
 	for (size_t i = 0; i < inspection->n_interfaces; i++) {
-		table_text(&table, inspection->interfaces[i].name);
-		table_text(&table, inspection->interfaces[i].mac_address);
+		table_text(&table, inspection->interfaces[i]->name);
+		table_text(&table, inspection->interfaces[i]->mac_address);
 	}
 	return table_print(&table);
 }
@@ -115,7 +115,7 @@ static int print_leases(const struct vmnet_broker_inspection *inspection)
 	table_text(&table, "NAME");
 	table_text(&table, "EXPIRES");
 	for (size_t i = 0; i < inspection->n_leases; i++) {
-		const struct vmnet_broker_lease *lease = &inspection->leases[i];
+		const struct vmnet_broker_lease *lease = inspection->leases[i];
 		char expires[TIME_TEXT_SIZE];
 
 		table_text(&table, lease->address);

@@ -87,15 +87,15 @@ json_t *json_inspection(const struct vmnet_broker_inspection *inspection)
 	int failed = 0;
 
 	for (size_t i = 0; i < inspection->n_clients; i++)
-		failed |= json_array_append_new(clients, json_client(&inspection->clients[i]));
+		failed |= json_array_append_new(clients, json_client(inspection->clients[i]));
 	for (size_t i = 0; i < inspection->n_interfaces; i++)
 		failed |= json_array_append_new(interfaces,
-						json_interface(&inspection->interfaces[i]));
+						json_interface(inspection->interfaces[i]));
 	for (size_t i = 0; i < inspection->n_leases; i++)
-		failed |= json_array_append_new(leases, json_lease(&inspection->leases[i]));
+		failed |= json_array_append_new(leases, json_lease(inspection->leases[i]));
 	if (!failed)
 		return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "network",
-				 json_network(&inspection->network), "clients", clients,
+				 json_network(inspection->network), "clients", clients,
 				 "interfaces", interfaces, "leases", leases, "fault",
 				 json_text(inspection->fault), "rogue_packets",
 				 rogue >= 0 ? json_integer(rogue) : json_null());

@@ -314,7 +314,7 @@ static vmnet_broker_return_t hold_find(struct vmnet_broker *broker, const char *
 	status = vmnet_broker_inspect(broker, name, &inspection);
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
-	*hold = hold_by_name(broker, inspection->network.name);
+	*hold = hold_by_name(broker, inspection->network->name);
 	vmnet_broker_inspection_free(inspection);
 	if (*hold)
 		return VMNET_BROKER_SUCCESS;

@@ -22,21 +22,15 @@ static void fail(struct decoder *decoder, vmnet_broker_return_t status)
 		decoder->status = status;
 }
 
-/* A value of this type, or NULL. Aborts on nothing: decoders are only made of dictionaries. */
-static xpc_object_t typed(struct decoder *decoder, const char *key, xpc_type_t type)
+/* Aborts on nothing: decoders are only made of dictionaries. */
+static xpc_object_t required(struct decoder *decoder, const char *key, xpc_type_t type)
 {
 	xpc_object_t value = xpc_dictionary_get_value(decoder->dictionary, key);
 
-	return value && xpc_get_type(value) == type ? value : NULL;
-}
-
-static xpc_object_t required(struct decoder *decoder, const char *key, xpc_type_t type)
-{
-	xpc_object_t value = typed(decoder, key, type);
-
-	if (!value)
-		fail(decoder, VMNET_BROKER_INVALID_REPLY);
-	return value;
+	if (value && xpc_get_type(value) == type)
+		return value;
+	fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	return NULL;
 }
 
 static void *decoder_alloc(struct decoder *decoder, size_t n, size_t size)
@@ -132,22 +126,31 @@ static vmnet_broker_return_t fill_client(xpc_object_t object, void *item)
 	return decoder.status;
 }
 
-/* An array of dictionaries as an array of structures of this size. */
-static void *fill_array(struct decoder *decoder, const char *key, size_t size, size_t *n_items,
-			vmnet_broker_return_t (*fill)(xpc_object_t object, void *item))
+typedef vmnet_broker_return_t fill_item(xpc_object_t object, void *item);
+
+/* A structure, which can be freed, whatever went wrong. NULL, and no dictionary, are no good. */
+static void *item(struct decoder *decoder, xpc_object_t object, size_t size, fill_item *fill)
+{
+	void *filled = decoder_alloc(decoder, 1, size);
+
+	if (!object || xpc_get_type(object) != XPC_TYPE_DICTIONARY)
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	else if (filled)
+		fail(decoder, fill(object, filled));
+	return filled;
+}
+
+/* An array of pointers to structures, which can be freed with them, whatever went wrong. */
+static void *list(struct decoder *decoder, const char *key, size_t size, fill_item *fill, size_t *n)
 {
 	xpc_object_t array = required(decoder, key, XPC_TYPE_ARRAY);
-	size_t n = array ? xpc_array_get_count(array) : 0;
-	char *items = decoder_alloc(decoder, n, size);
+	size_t length = array ? xpc_array_get_count(array) : 0;
+	void **items = decoder_alloc(decoder, length, sizeof(*items));
 
-	for (size_t i = 0; items && i < n; i++) {
-		xpc_object_t object = xpc_array_get_value(array, i);
-
-		*n_items = i + 1;
-		if (xpc_get_type(object) == XPC_TYPE_DICTIONARY)
-			fail(decoder, fill(object, items + i * size));
-		else
-			fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	*n = 0;
+	while (items && *n < length) {
+		items[*n] = item(decoder, xpc_array_get_value(array, *n), size, fill);
+		(*n)++;
 	}
 	return items;
 }
@@ -156,11 +159,10 @@ vmnet_broker_return_t vmnet_broker_decode_network(xpc_object_t reply,
 						  struct vmnet_broker_network **network)
 {
 	struct decoder decoder = { .dictionary = reply };
-	xpc_object_t info = required(&decoder, KEY_INFO, XPC_TYPE_DICTIONARY);
-	struct vmnet_broker_network *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
+	struct vmnet_broker_network *decoded =
+		item(&decoder, xpc_dictionary_get_value(reply, KEY_INFO), sizeof(*decoded),
+		     fill_network);
 
-	if (decoded && info)
-		fail(&decoder, fill_network(info, decoded));
 	if (decoder.status == VMNET_BROKER_SUCCESS)
 		*network = decoded;
 	else
@@ -168,23 +170,14 @@ vmnet_broker_return_t vmnet_broker_decode_network(xpc_object_t reply,
 	return decoder.status;
 }
 
-/* Networks are given out one by one: the array has pointers. */
-static vmnet_broker_return_t fill_network_pointer(xpc_object_t object, void *item)
-{
-	struct vmnet_broker_network **network = item;
-
-	*network = calloc(1, sizeof(**network));
-	return *network ? fill_network(object, *network) : VMNET_BROKER_INTERNAL_ERROR;
-}
-
 vmnet_broker_return_t vmnet_broker_decode_networks(xpc_object_t reply,
 						   struct vmnet_broker_network ***networks,
 						   size_t *n_networks)
 {
 	struct decoder decoder = { .dictionary = reply };
-	size_t n = 0;
+	size_t n;
 	struct vmnet_broker_network **decoded =
-		fill_array(&decoder, KEY_NETWORKS, sizeof(*decoded), &n, fill_network_pointer);
+		list(&decoder, KEY_NETWORKS, sizeof(**decoded), fill_network, &n);
 
 	if (decoder.status == VMNET_BROKER_SUCCESS) {
 		*networks = decoded;
@@ -199,13 +192,13 @@ vmnet_broker_return_t vmnet_broker_decode_inspection(xpc_object_t reply,
 						     struct vmnet_broker_inspection **inspection)
 {
 	struct decoder decoder = { .dictionary = reply };
-	xpc_object_t info = required(&decoder, KEY_INFO, XPC_TYPE_DICTIONARY);
 	struct vmnet_broker_inspection *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
 
-	if (decoded && info) {
-		fail(&decoder, fill_network(info, &decoded->network));
-		decoded->clients = fill_array(&decoder, KEY_CLIENTS, sizeof(*decoded->clients),
-					      &decoded->n_clients, fill_client);
+	if (decoded) {
+		decoded->network = item(&decoder, xpc_dictionary_get_value(reply, KEY_INFO),
+					sizeof(*decoded->network), fill_network);
+		decoded->clients = list(&decoder, KEY_CLIENTS, sizeof(**decoded->clients),
+					fill_client, &decoded->n_clients);
 		decoded->fault = optional_text(&decoder, KEY_FAULT);
 		decoded->rogue_packets = -1;
 	}
@@ -221,7 +214,7 @@ vmnet_broker_return_t vmnet_broker_decode_event(xpc_object_t message,
 {
 	struct decoder decoder = { .dictionary = message };
 	const char *type = xpc_dictionary_get_string(message, KEY_EVENT);
-	xpc_object_t client = typed(&decoder, KEY_CLIENT, XPC_TYPE_DICTIONARY);
+	xpc_object_t client = xpc_dictionary_get_value(message, KEY_CLIENT);
 	struct vmnet_broker_event *decoded = decoder_alloc(&decoder, 1, sizeof(*decoded));
 
 	if (!type)
@@ -230,11 +223,8 @@ vmnet_broker_return_t vmnet_broker_decode_event(xpc_object_t message,
 		decoded->type = vmnet_broker_event_type(type);
 		decoded->network = text(&decoder, KEY_NETWORK_NAME);
 	}
-	if (decoded && client) {
-		decoded->client = decoder_alloc(&decoder, 1, sizeof(*decoded->client));
-		if (decoded->client)
-			fail(&decoder, fill_client(client, decoded->client));
-	}
+	if (decoded && client)
+		decoded->client = item(&decoder, client, sizeof(*decoded->client), fill_client);
 	if (decoder.status == VMNET_BROKER_SUCCESS)
 		*event = decoded;
 	else

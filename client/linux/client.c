@@ -424,7 +424,7 @@ static void forget_hold(struct vmnet_broker *broker, const char *name)
 	if (vmnet_broker_holds_has(broker->holds, name)) {
 		vmnet_broker_holds_remove(&broker->holds, name);
 	} else if (vmnet_broker_inspect(broker, name, &inspection) == VMNET_BROKER_SUCCESS) {
-		vmnet_broker_holds_remove(&broker->holds, inspection->network.name);
+		vmnet_broker_holds_remove(&broker->holds, inspection->network->name);
 		vmnet_broker_inspection_free(inspection);
 	}
 }
@@ -691,7 +691,7 @@ void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment)
 {
 	if (!attachment)
 		return;
-	vmnet_broker_interface_clear(&attachment->interface);
+	vmnet_broker_interface_free(attachment->interface);
 	close_all(attachment->tap_fds, attachment->n_tap_fds);
 	close_all(attachment->vhost_fds, attachment->n_vhost_fds);
 	free(attachment->tap_fds);

@@ -113,10 +113,10 @@ static enum vmnet_broker_mode mode(struct decoder *decoder)
 	return VMNET_BROKER_SHARED;
 }
 
-static vmnet_broker_return_t fill_network(const json_t *object,
-					  struct vmnet_broker_network *network)
+static vmnet_broker_return_t fill_network(const json_t *object, void *item)
 {
 	struct decoder decoder = { .object = object };
+	struct vmnet_broker_network *network = item;
 
 	network->name = text(&decoder, "name");
 	network->description = optional_text(&decoder, "description");
@@ -170,79 +170,71 @@ static vmnet_broker_return_t fill_lease(const json_t *object, void *item)
 
 typedef vmnet_broker_return_t fill_item(const json_t *object, void *item);
 
-/* A list of structures. What it returns can be cleared and freed, whatever went wrong. */
+/* A structure, which can be freed, whatever went wrong. An object that is missing is no good. */
+static void *item(struct decoder *decoder, const json_t *object, size_t size, fill_item *fill)
+{
+	void *filled = decoder_alloc(decoder, 1, size);
+
+	if (filled)
+		fail(decoder, fill(object, filled));
+	return filled;
+}
+
+/* One that may be missing. */
+static void *optional_item(struct decoder *decoder, const char *key, size_t size, fill_item *fill)
+{
+	const json_t *object = member(decoder, key);
+
+	return object ? item(decoder, object, size, fill) : NULL;
+}
+
+/* An array of pointers to structures, which can be freed with them, whatever went wrong. */
 static void *list(struct decoder *decoder, const char *key, size_t size, fill_item *fill, size_t *n)
 {
 	const json_t *array = member(decoder, key);
-	char *items;
+	void **items;
 
 	*n = 0;
 	if (!json_is_array(array)) {
 		fail(decoder, VMNET_BROKER_INVALID_REPLY);
 		return NULL;
 	}
-	items = decoder_alloc(decoder, json_array_size(array), size);
-	if (!items)
-		return NULL;
-	*n = json_array_size(array);
-	for (size_t i = 0; i < *n && decoder->status == VMNET_BROKER_SUCCESS; i++)
-		decoder->status = fill(json_array_get(array, i), items + i * size);
+	items = decoder_alloc(decoder, json_array_size(array), sizeof(*items));
+	for (size_t i = 0; items && i < json_array_size(array); i++)
+		items[(*n)++] = item(decoder, json_array_get(array, i), size, fill);
 	return items;
-}
-
-/* A structure that may be missing. */
-static void *optional_item(struct decoder *decoder, const char *key, size_t size, fill_item *fill)
-{
-	const json_t *object = member(decoder, key);
-	void *item = object ? decoder_alloc(decoder, 1, size) : NULL;
-
-	if (item)
-		fail(decoder, fill(object, item));
-	return item;
 }
 
 vmnet_broker_return_t vmnet_broker_decode_network(const json_t *object,
 						  struct vmnet_broker_network **network)
 {
-	struct vmnet_broker_network *decoded = calloc(1, sizeof(*decoded));
-	vmnet_broker_return_t status;
+	struct decoder decoder = { 0 };
+	struct vmnet_broker_network *decoded =
+		item(&decoder, object, sizeof(*decoded), fill_network);
 
-	if (!decoded)
-		return VMNET_BROKER_INTERNAL_ERROR;
-	status = fill_network(object, decoded);
-	if (status != VMNET_BROKER_SUCCESS) {
+	if (decoder.status == VMNET_BROKER_SUCCESS)
+		*network = decoded;
+	else
 		vmnet_broker_network_free(decoded);
-		return status;
-	}
-	*network = decoded;
-	return VMNET_BROKER_SUCCESS;
+	return decoder.status;
 }
 
 vmnet_broker_return_t vmnet_broker_decode_networks(const json_t *parameters,
 						   struct vmnet_broker_network ***networks,
 						   size_t *n_networks)
 {
-	const json_t *array = json_object_get(parameters, "networks");
-	size_t n = json_array_size(array);
-	struct vmnet_broker_network **decoded;
+	struct decoder decoder = { .object = parameters };
+	size_t n;
+	struct vmnet_broker_network **decoded =
+		list(&decoder, "networks", sizeof(**decoded), fill_network, &n);
 
-	if (!json_is_array(array))
-		return VMNET_BROKER_INVALID_REPLY;
-	decoded = calloc(n + 1, sizeof(struct vmnet_broker_network *));
-	if (!decoded)
-		return VMNET_BROKER_INTERNAL_ERROR;
-	for (size_t i = 0; i < n; i++) {
-		vmnet_broker_return_t status =
-			vmnet_broker_decode_network(json_array_get(array, i), &decoded[i]);
-
-		if (status != VMNET_BROKER_SUCCESS) {
-			vmnet_broker_networks_free(decoded, i);
-			return status;
-		}
+	if (decoder.status == VMNET_BROKER_SUCCESS) {
+		*networks = decoded;
+		*n_networks = n;
+	} else {
+		vmnet_broker_networks_free(decoded, n);
 	}
-	*networks = decoded;
-	*n_networks = n;
-	return VMNET_BROKER_SUCCESS;
+	return decoder.status;
 }
 
 vmnet_broker_return_t vmnet_broker_decode_inspection(const json_t *parameters,
@@ -253,13 +245,14 @@ vmnet_broker_return_t vmnet_broker_decode_inspection(const json_t *parameters,
 
 	if (!decoded)
 		return VMNET_BROKER_INTERNAL_ERROR;
-	fail(&decoder, fill_network(member(&decoder, "network"), &decoded->network));
-	decoded->clients = list(&decoder, "clients", sizeof(*decoded->clients), fill_client,
+	decoded->network = item(&decoder, member(&decoder, "network"), sizeof(*decoded->network),
+				fill_network);
+	decoded->clients = list(&decoder, "clients", sizeof(**decoded->clients), fill_client,
 				&decoded->n_clients);
-	decoded->interfaces = list(&decoder, "interfaces", sizeof(*decoded->interfaces),
+	decoded->interfaces = list(&decoder, "interfaces", sizeof(**decoded->interfaces),
 				   fill_interface, &decoded->n_interfaces);
 	decoded->leases =
-		list(&decoder, "leases", sizeof(*decoded->leases), fill_lease, &decoded->n_leases);
+		list(&decoder, "leases", sizeof(**decoded->leases), fill_lease, &decoded->n_leases);
 	decoded->fault = optional_text(&decoder, "fault");
 	decoded->rogue_packets = -1;
 	if (member(&decoder, "rogue_packets"))
@@ -334,7 +327,8 @@ vmnet_broker_return_t vmnet_broker_decode_attachment(const json_t *parameters, i
 
 	if (!decoded)
 		return VMNET_BROKER_INTERNAL_ERROR;
-	fail(&decoder, fill_interface(member(&decoder, "interface"), &decoded->interface));
+	decoded->interface = item(&decoder, member(&decoder, "interface"),
+				  sizeof(*decoded->interface), fill_interface);
 	decoded->tap_fds = take_fds(&decoder, "tap_fds", fds, n_fds, &decoded->n_tap_fds);
 	decoded->vhost_fds = take_fds(&decoder, "vhost_fds", fds, n_fds, &decoded->n_vhost_fds);
 	if (decoder.status != VMNET_BROKER_SUCCESS) {

@@ -418,22 +418,22 @@ static void test_inspect(void **state)
 		     "\"fault\":\"dnsmasq has died\",\"rogue_packets\":4294967296}}");
 	assert_int_equal(vmnet_broker_inspect(fixture->broker, "lab", &inspection),
 			 VMNET_BROKER_SUCCESS);
-	assert_string_equal(inspection->network.name, "lab");
+	assert_string_equal(inspection->network->name, "lab");
 	assert_int_equal(inspection->n_clients, 1);
-	assert_int_equal(inspection->clients[0].pid, 7);
-	assert_int_equal(inspection->clients[0].uid, 4294967294);
-	assert_string_equal(inspection->clients[0].command, "qemu");
+	assert_int_equal(inspection->clients[0]->pid, 7);
+	assert_int_equal(inspection->clients[0]->uid, 4294967294);
+	assert_string_equal(inspection->clients[0]->command, "qemu");
 	assert_int_equal(inspection->n_interfaces, 2);
-	assert_string_equal(inspection->interfaces[1].name, "vmt0");
-	assert_string_equal(inspection->interfaces[1].mac_address, "52:54:00:12:34:56");
-	assert_int_equal(inspection->interfaces[1].mtu, 1500);
-	assert_true(inspection->interfaces[1].vnet_header);
+	assert_string_equal(inspection->interfaces[1]->name, "vmt0");
+	assert_string_equal(inspection->interfaces[1]->mac_address, "52:54:00:12:34:56");
+	assert_int_equal(inspection->interfaces[1]->mtu, 1500);
+	assert_true(inspection->interfaces[1]->vnet_header);
 	assert_int_equal(inspection->n_leases, 2);
-	assert_string_equal(inspection->leases[0].address, "192.168.64.2");
-	assert_string_equal(inspection->leases[0].hostname, "db");
-	assert_int_equal(inspection->leases[0].expires, 1700000000);
-	assert_null(inspection->leases[1].hostname);
-	assert_int_equal(inspection->leases[1].expires, 0);
+	assert_string_equal(inspection->leases[0]->address, "192.168.64.2");
+	assert_string_equal(inspection->leases[0]->hostname, "db");
+	assert_int_equal(inspection->leases[0]->expires, 1700000000);
+	assert_null(inspection->leases[1]->hostname);
+	assert_int_equal(inspection->leases[1]->expires, 0);
 	assert_string_equal(inspection->fault, "dnsmasq has died");
 	assert_int_equal(inspection->rogue_packets, 4294967296);
 	vmnet_broker_inspection_free(inspection);
@@ -659,7 +659,7 @@ static void test_attach(void **state)
 		     "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
 		     "\"network\":\"lab\",\"mac_address\":\"52:54:00:12:34:56\",\"queues\":2,"
 		     "\"vhost\":true,\"named\":false}}");
-	assert_string_equal(attachment->interface.name, "vmt0");
+	assert_string_equal(attachment->interface->name, "vmt0");
 	assert_int_equal(attachment->n_tap_fds, 2);
 	assert_int_equal(attachment->n_vhost_fds, 2);
 	assert_int_equal(count_fds(), n_fds + 4);

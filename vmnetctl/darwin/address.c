@@ -96,8 +96,8 @@ static int subnet_of(struct vmnet_broker *broker, const char *network, struct ip
 	*subnet = (struct ipv4_subnet){ 0 };
 	if (status != VMNET_BROKER_SUCCESS)
 		return complain_of(broker, status);
-	if (inspection->network.ipv4_subnet)
-		(void)ipv4_subnet_parse(inspection->network.ipv4_subnet, subnet);
+	if (inspection->network->ipv4_subnet)
+		(void)ipv4_subnet_parse(inspection->network->ipv4_subnet, subnet);
 	vmnet_broker_inspection_free(inspection);
 	return DONE;
 }

@@ -27,7 +27,7 @@ static const struct vmnet_broker_lease *find_lease(const struct vmnet_broker_ins
 	const struct vmnet_broker_lease *found = NULL;
 
 	for (size_t i = 0; i < inspection->n_leases; i++) {
-		const struct vmnet_broker_lease *lease = &inspection->leases[i];
+		const struct vmnet_broker_lease *lease = inspection->leases[i];
 
 		if (is_of(lease, machine) && (!found || strchr(found->address, ':')))
 			found = lease;

@@ -173,8 +173,8 @@ static struct substitution describe(const struct request *request)
 	assert(attachment);
 	return (struct substitution){
 		.network = request->network,
-		.ifname = attachment->interface.name,
-		.mac = attachment->interface.mac_address,
+		.ifname = attachment->interface->name,
+		.mac = attachment->interface->mac_address,
 		.fds = attachment->tap_fds,
 		.n_fds = attachment->n_tap_fds,
 		.vhost_fds = attachment->vhost_fds,

@@ -118,10 +118,10 @@ static void do_inspect(const char *name)
 		say_error(status);
 		return;
 	}
-	printf("0 %s %s", inspection->network.name, or_none(inspection->network.ipv4_subnet));
+	printf("0 %s %s", inspection->network->name, or_none(inspection->network->ipv4_subnet));
 	for (size_t i = 0; i < inspection->n_clients; i++)
-		printf(" %" PRId64 "/%" PRId64 "/%s", inspection->clients[i].pid,
-		       inspection->clients[i].uid, inspection->clients[i].command);
+		printf(" %" PRId64 "/%" PRId64 "/%s", inspection->clients[i]->pid,
+		       inspection->clients[i]->uid, inspection->clients[i]->command);
 	putchar('\n');
 	fflush(stdout);
 	vmnet_broker_inspection_free(inspection);
