@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "process.h"
-#include "system.h"
 #include "table.h"
 #include "text.h"
 #include "vmnetctl.h"
@@ -43,17 +42,19 @@ static int acquire_all(struct vmnet_broker *broker, char **names, struct table *
 
 static int hold_until_end(struct vmnet_broker *broker, struct table *table)
 {
-	/* Who reads that they are held may interrupt at once. */
-	if (catch_end() < 0 || table_print(table) != DONE)
+	struct watch watch;
+
+	/* Who reads that they are held may interrupt at once, or end the broker. */
+	if (catch_end() < 0 || watch_broker(broker, &watch) < 0 || table_print(table) != DONE)
 		return FAILED;
 	puts("\nHeld until interrupted.");
 	(void)fflush(stdout); /* main() looks whether it could be written */
-	switch (wait_for_end(broker)) {
+	switch (wait_for_end(&watch)) {
 	case END_SIGNAL:
 		puts("Released.");
 		return DONE;
 	case END_BROKER:
-		complain("the broker has gone, and what was held is held no longer");
+		complain("what was held is held no longer: %s", vmnet_broker_error(broker));
 		return FAILED;
 	default:
 		return FAILED;

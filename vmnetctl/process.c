@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "system.h"
 #include "text.h"
 
 struct note {
@@ -75,24 +74,24 @@ static int catch_signals(const int *signals, size_t n)
 }
 
 /*
- * Waits for the next note. broker: whose end is of interest, too; NULL: none.
+ * Waits for the next note. watch: the broker, if its end is of interest, too; or NULL.
  * Returns 1 with note, 0 when the broker has gone, or -1 with errno.
  */
-static int next_note(struct vmnet_broker *broker, const struct watch *watch, struct note *note)
+static int next_note(const struct watch *watch, struct note *note)
 {
 	struct pollfd fds[] = {
 		{ .fd = note_pipe[0], .events = POLLIN },
-		{ .fd = broker ? watch->descriptor : -1, .events = POLLIN },
+		{ .fd = watch ? watch->descriptor : -1, .events = POLLIN },
 	};
 	int ready;
 
 	for (;;) {
 		if (read(note_pipe[0], note, sizeof(*note)) == (ssize_t)sizeof(*note))
 			return 1;
-		ready = poll(fds, 2, broker ? watch->interval : -1);
+		ready = poll(fds, 2, watch ? watch->interval : -1);
 		if (ready < 0 && errno != EINTR)
 			return -1;
-		if ((ready == 0 || (ready > 0 && fds[1].revents)) && broker_has_gone(broker))
+		if ((ready == 0 || (ready > 0 && fds[1].revents)) && broker_has_gone(watch->broker))
 			return 0;
 	}
 }
@@ -107,14 +106,11 @@ int catch_end(void)
 	return -1;
 }
 
-enum end wait_for_end(struct vmnet_broker *broker)
+enum end wait_for_end(const struct watch *watch)
 {
-	struct watch watch;
 	struct note note;
 
-	if (watch_broker(broker, &watch) < 0)
-		return END_FAILED;
-	switch (next_note(broker, &watch, &note)) {
+	switch (next_note(watch, &note)) {
 	case 1:
 		return END_SIGNAL;
 	case 0:
@@ -173,23 +169,19 @@ static void send_on(pid_t pid, const struct note *note)
 	(void)kill(pid, note->signal);
 }
 
-int finish_command(struct vmnet_broker *broker, pid_t pid)
+int finish_command(const struct watch *watch, pid_t pid)
 {
-	struct watch watch;
 	struct note note;
 	int status = 0;
 
-	/* Unwatched, the command runs all the same. */
-	if (watch_broker(broker, &watch) < 0)
-		broker = NULL;
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		switch (next_note(broker, &watch, &note)) {
+		switch (next_note(watch, &note)) {
 		case 1:
 			send_on(pid, &note);
 			break;
 		case 0:
 			complain("%s", broker_gone);
-			broker = NULL;
+			watch = NULL;
 			break;
 		default:
 			complain("cannot wait for the command: %s", strerror(errno));

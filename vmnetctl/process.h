@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include <vmnet-broker.h>
+#include "system.h"
 
 /* The statuses of finish_command() beside the command's own, as env(1) and timeout(1) have them. */
 enum {
@@ -25,7 +25,7 @@ enum end {
 
 /* SIGINT, SIGTERM and SIGHUP now wait for wait_for_end(). Returns 0, or -1 after complaining. */
 int catch_end(void);
-enum end wait_for_end(struct vmnet_broker *broker);
+enum end wait_for_end(const struct watch *watch);
 
 /*
  * Starts a command with the n descriptors in fds open, and no other beside the
@@ -38,11 +38,11 @@ pid_t start_command(char **command, const int *fds, size_t n);
 
 /*
  * Waits for the command's end, and sends signals on to it. A broker that goes
- * meanwhile is mentioned, and the command runs on.
+ * meanwhile is mentioned, and the command runs on. watch is from before its start.
  *
  * Returns the command's exit status, EXIT_SIGNAL plus the signal that ended
  * it, or one of the other EXIT_* after complaining.
  */
-int finish_command(struct vmnet_broker *broker, pid_t pid);
+int finish_command(const struct watch *watch, pid_t pid);
 
 #endif

@@ -25,13 +25,14 @@ void complain_of_no_broker(int error);
  * interval milliseconds, broker_has_gone() knows.
  */
 struct watch {
+	struct vmnet_broker *broker;
 	int descriptor; /* -1: there is none */
 	int interval; /* -1: only descriptor tells */
 };
 
 /*
- * From now on broker is good for nothing else but its holds. Returns 0, or -1
- * after complaining.
+ * From now on broker is good for nothing else but its holds, and no end of it is
+ * missed. Returns 0, or -1 after complaining.
  */
 int watch_broker(struct vmnet_broker *broker, struct watch *watch);
 bool broker_has_gone(struct vmnet_broker *broker);

@@ -75,7 +75,10 @@ def test_hold_ends_with_the_broker(mac):
     mac.launchd.kill()
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert errors == "vmnetctl: the broker has gone, and what was held is held no longer\n"
+    assert errors == (
+        "vmnetctl: what was held is held no longer: "
+        "the broker cannot be reached, or has ended the connection\n"
+    )
 
 
 def test_the_command_outlives_the_broker(mac):

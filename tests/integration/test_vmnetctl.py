@@ -175,8 +175,23 @@ def test_hold_ends_without_a_broker(broker):
     broker.stop()
     assert held.wait() == 1
     assert held.output().endswith(
-        "vmnetctl: the broker has gone, and what was held is held no longer\n"
+        "vmnetctl: what was held is held no longer: "
+        "the broker cannot be reached, or has ended the connection\n"
     )
+
+
+def test_hold_ends_with_what_the_next_broker_refuses(broker):
+    broker.configure({"host": {"mode": "host"}, "lab": {"mode": "host"}})
+    broker.restart()
+    held = Running(broker, "hold", "host", "lab")
+    held.wait_for_output("^Held until interrupted.$")
+    broker.configure({"host": {"mode": "host"}})
+    broker.restart()
+    assert held.wait() == 1
+    held.wait_for_output(
+        '^vmnetctl: what was held is held no longer: no network "lab" is configured; '
+    )
+    broker.wait_until_clean()
 
 
 def test_run_returns_what_the_command_returns(broker):

@@ -57,12 +57,13 @@ static int acquire_all(struct vmnet_broker *broker, int argc, char **argv)
 
 static int hold_and_run(struct vmnet_broker *broker, int argc, char **argv)
 {
+	struct watch watch;
 	pid_t pid;
 
-	if (acquire_all(broker, argc, argv) != DONE)
+	if (acquire_all(broker, argc, argv) != DONE || watch_broker(broker, &watch) < 0)
 		return EXIT_OWN_FAILURE;
 	pid = start_command(argv + optind, NULL, 0);
-	return pid < 0 ? EXIT_OWN_FAILURE : finish_command(broker, pid);
+	return pid < 0 ? EXIT_OWN_FAILURE : finish_command(&watch, pid);
 }
 
 int run(int argc, char **argv)

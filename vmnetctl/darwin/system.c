@@ -28,8 +28,11 @@ int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 {
 	vmnet_broker_return_t status = vmnet_broker_monitor(broker);
 
-	watch->descriptor = -1;
-	watch->interval = WATCH_INTERVAL;
+	*watch = (struct watch){
+		.broker = broker,
+		.descriptor = -1,
+		.interval = WATCH_INTERVAL,
+	};
 	if (status == VMNET_BROKER_SUCCESS)
 		return 0;
 	(void)complain_of(broker, status);

@@ -233,15 +233,16 @@ static void free_attachments(struct arguments *arguments)
 static int attach_and_run(struct vmnet_broker *broker, struct arguments *arguments)
 {
 	int result = DONE;
+	struct watch watch;
 	pid_t pid = -1;
 
 	assert(arguments->n_requests > 0); /* parse() has seen to it */
 	for (size_t i = 0; i < arguments->n_requests && result == DONE; i++)
 		result = attach(broker, &arguments->requests[i]);
-	if (result == DONE)
+	if (result == DONE && watch_broker(broker, &watch) == 0)
 		pid = start(arguments);
 	free_attachments(arguments);
-	return pid < 0 ? EXIT_OWN_FAILURE : finish_command(broker, pid);
+	return pid < 0 ? EXIT_OWN_FAILURE : finish_command(&watch, pid);
 }
 
 int run(int argc, char **argv)

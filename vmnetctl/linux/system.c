@@ -50,8 +50,11 @@ void complain_of_no_broker(int error)
 
 int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 {
-	watch->descriptor = vmnet_broker_fd(broker);
-	watch->interval = -1;
+	*watch = (struct watch){
+		.broker = broker,
+		.descriptor = vmnet_broker_fd(broker),
+		.interval = -1,
+	};
 	return 0;
 }
 
