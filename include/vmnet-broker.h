@@ -358,7 +358,8 @@ int vmnet_broker_fd(const struct vmnet_broker *broker);
  * The serialization of a network that this connection holds, for
  * vmnet_network_create_with_serialization() (vmnet.framework, macOS 26.0). A
  * broker that died meanwhile is found again, and what was held is acquired
- * again, by this and by every other call.
+ * again, by this and by every other call; a broker that goes in the midst of it
+ * is followed by the next, up to the fifth.
  *
  * status: gets SUCCESS, INVALID_REQUEST (not held), or an error of
  *	vmnet_broker_acquire(). May be NULL.

@@ -21,8 +21,8 @@
 #include "../common.h"
 #include "decode.h"
 
-/* How often a message is sent to brokers that die of it. */
-#define TRIES 3
+/* How many brokers get a message, and how many what was held: it may be what they die of. */
+#define BROKERS_MAX 5
 
 #define NETWORK_NAME_SIZE 64
 
@@ -173,7 +173,7 @@ void vmnet_broker_close(struct vmnet_broker *broker)
 static vmnet_broker_return_t exchange(struct vmnet_broker *broker, xpc_object_t request,
 				      xpc_object_t *reply)
 {
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < BROKERS_MAX; i++) {
 		xpc_object_t answer =
 			xpc_connection_send_message_with_reply_sync(broker->connection, request);
 
@@ -228,7 +228,7 @@ static bool is_from_new_broker(struct vmnet_broker *broker, xpc_object_t reply)
 static vmnet_broker_return_t exchange_with_holds(struct vmnet_broker *broker, xpc_object_t request,
 						 xpc_object_t *reply)
 {
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < BROKERS_MAX; i++) {
 		vmnet_broker_return_t status = exchange(broker, request, reply);
 
 		if (status != VMNET_BROKER_SUCCESS || !is_from_new_broker(broker, *reply))

@@ -236,11 +236,25 @@ def test_a_broker_that_dies_while_it_serves(mac, client):
     assert client.answer()[0] == SUCCESS
 
 
+def test_brokers_that_die_while_they_are_acquired_from_again(mac, client):
+    client.acquire("shared")
+    client.acquire("host")
+    mac.hold("network_create")
+    mac.launchd.kill()
+    client.start("list")
+    for starts in (2, 3):
+        wait_for(lambda starts=starts: waits(mac, starts), what="a broker at work")
+        mac.launchd.kill()
+    mac.let_go("network_create")
+    assert client.answer() == (SUCCESS, "default:active host:active")
+    assert len(mac.networks()) == 2
+
+
 def test_brokers_that_die_of_a_request(mac, client):
     client.succeed("list")
     mac.hold("network_create")
     client.start("acquire", "default")
-    for count in range(3):
+    for count in range(5):
         wait_for(lambda: waits(mac, count + 1), what="a broker at work")
         mac.launchd.kill()
     # Enough have died.
