@@ -364,8 +364,10 @@ int vmnet_broker_fd(const struct vmnet_broker *broker);
  * status: gets SUCCESS, INVALID_REQUEST (not held), or an error of
  *	vmnet_broker_acquire(). May be NULL.
  *
- * Returns an object that the caller releases, or NULL.
+ * Returns an object that the caller releases (in Swift, and Objective-C with
+ * automatic reference counting, the compiler does), or NULL.
  */
+XPC_RETURNS_RETAINED
 xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, const char *network,
 						vmnet_broker_return_t *status);
 
@@ -378,6 +380,7 @@ xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, con
  *
  * Returns the serialization, which the caller releases, or NULL.
  */
+XPC_RETURNS_RETAINED
 xpc_object_t vmnet_broker_acquire_network(const char *network_name, vmnet_broker_return_t *status);
 
 #endif /* __APPLE__ */

@@ -48,6 +48,9 @@ extern const struct _xpc_dictionary_s _xpc_error_termination_imminent;
 #define XPC_CONNECTION_MACH_SERVICE_LISTENER (1 << 0)
 #define XPC_CONNECTION_MACH_SERVICE_PRIVILEGED (1 << 1)
 
+/* For compilers that release by themselves. */
+#define XPC_RETURNS_RETAINED
+
 #define XPC_ARRAY_APPEND ((size_t)-1)
 
 /* Objects */
