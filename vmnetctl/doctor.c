@@ -42,6 +42,15 @@ void doctor_problem(const char *remedy, const char *format, ...)
 	va_end(arguments);
 }
 
+void doctor_note(const char *remedy, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_finding("note", remedy, format, arguments);
+	va_end(arguments);
+}
+
 void doctor_unknown(const char *remedy, const char *format, ...)
 {
 	va_list arguments;

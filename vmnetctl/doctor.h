@@ -13,6 +13,9 @@
 void doctor_problem(const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Nothing is wrong, but some programs may not work; remedy: the command that mends it. */
+void doctor_note(const char *remedy, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* It cannot be told whether something is wrong; remedy: the command to tell. */
 void doctor_unknown(const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -20,7 +20,7 @@ STAND_INS = "/stand-ins"
 
 # What the programs do on a healthy Mac, as shell.
 HEALTHY = {
-    f"{STAND_INS}/sw_vers": "echo 26.1",
+    f"{STAND_INS}/sw_vers": "echo 26.2",
     f"{STAND_INS}/launchctl": "echo running",
     f"{STAND_INS}/codesign": "echo '<key>com.apple.security.virtualization</key><true/>'",
     f"{STAND_INS}/defaults": "exit 1",
@@ -92,6 +92,7 @@ def root(mac, directory):
         for path, script in HEALTHY.items():
             root.stand_in(path, script)
         root.write(f"{FOLDER}/vmnet-broker", "")
+        root.write(f"{FOLDER}/bin/vmnetctl", "")
         root.write(PLIST, "")
         # There /etc leads to /private/etc.
         root.write("/private/etc/vmnet-broker/.keep", "")
@@ -146,9 +147,32 @@ def test_no_service(root):
     assert remedy == "sudo launchctl kickstart -k system/com.github.nirs.vmnet-broker"
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/Library", FOLDER, f"{FOLDER}/vmnet-broker", "/Library/LaunchDaemons", PLIST]
-)
+@pytest.mark.parametrize("version, noted", [("26.0", True), ("26.1", True), ("26.10", False)])
+def test_a_version_that_some_programs_cannot_use(root, version, noted):
+    root.stand_in(f"{STAND_INS}/sw_vers", f"echo {version}")
+    done = root.vmnetctl("doctor")
+    note = (
+        f"note: Virtualization.framework of macOS {version} may refuse networks of the broker, "
+        "which it takes from 26.2 on\n    softwareupdate --list\n"
+    )
+    assert (note in done.stdout) == noted
+    assert done.returncode == 0
+    assert done.stdout.endswith("\nThis host is ready for machines.\n")
+
+
+FILES = [
+    "/",
+    "/Library",
+    FOLDER,
+    f"{FOLDER}/vmnet-broker",
+    f"{FOLDER}/bin",
+    f"{FOLDER}/bin/vmnetctl",
+    "/Library/LaunchDaemons",
+    PLIST,
+]
+
+
+@pytest.mark.parametrize("path", FILES)
 def test_what_others_can_change(root, path):
     mode = os.stat(root.path + path).st_mode
     os.chmod(root.path + path, mode | 0o020)
@@ -160,6 +184,14 @@ def test_what_others_can_change(root, path):
     os.chmod(root.path + path, mode)
     os.chown(root.path + path, 1234, -1)
     assert list(root.doctor()) == [f"{path} can be changed by others than root"]
+
+
+def test_what_an_access_control_list_lets_others_change(root):
+    entry = " 0: user:kim allow add_file,delete"
+    root.stand_in(f"{STAND_INS}/ls", f"[ $# = 2 ] && [ \"$2\" = '{FOLDER}' ] && echo '{entry}'")
+    assert root.doctor() == {
+        f"{FOLDER} can be changed by others than root": f"sudo chmod -N '{FOLDER}'"
+    }
 
 
 def test_what_is_missing(root):

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +16,8 @@
 #include "installed.h"
 
 #define OLDEST_VERSION 26
+/* The minor one that Virtualization takes other programs' networks from (docs/integrations.md). */
+#define SHARING_VERSION 2
 
 #define FIREWALL "/usr/libexec/ApplicationFirewall/socketfilterfw"
 #define DHCP_SERVER "/usr/libexec/bootpd"
@@ -51,12 +52,23 @@ static bool succeeds(const char *command, char *output, size_t size)
 static void check_version(void)
 {
 	char version[64];
+	int major = 0;
+	int minor = 0;
 
-	if (!succeeds("sw_vers -productVersion", version, sizeof(version)))
+	if (!succeeds("sw_vers -productVersion", version, sizeof(version))) {
 		doctor_unknown("sw_vers", "cannot tell the version of macOS");
-	else if (strtol(version, NULL, 10) < OLDEST_VERSION)
-		doctor_problem("softwareupdate --list", "macOS %d or later is needed, not %.*s",
-			       OLDEST_VERSION, (int)strcspn(version, "\n"), version);
+		return;
+	}
+	version[strcspn(version, "\n")] = '\0';
+	(void)sscanf(version, "%d.%d", &major, &minor);
+	if (major < OLDEST_VERSION)
+		doctor_problem("softwareupdate --list", "macOS %d or later is needed, not %s",
+			       OLDEST_VERSION, version);
+	else if (major == OLDEST_VERSION && minor < SHARING_VERSION)
+		doctor_note("softwareupdate --list",
+			    "Virtualization.framework of macOS %s may refuse networks of the "
+			    "broker, which it takes from %d.%d on",
+			    version, OLDEST_VERSION, SHARING_VERSION);
 }
 
 static void check_service(void)
@@ -103,6 +115,18 @@ static void check_signature(void)
 			       BROKER_PROGRAM);
 }
 
+/* Whether an access control list lets somebody change the file, as install-macos asks. */
+static bool has_writers(const char *path)
+{
+	char command[PATH_MAX + 128];
+	char output[1];
+
+	(void)snprintf(command, sizeof(command),
+		       "ls -lde '%s' 2>&1 | grep -E ' allow .*(write|append|add_|delete|chown)'",
+		       path);
+	return succeeds(command, output, sizeof(output));
+}
+
 /* Whoever can write it, or put something else in its place, can do what the broker can. */
 static void check_owner(const char *path)
 {
@@ -113,10 +137,13 @@ static void check_owner(const char *path)
 		doctor_problem(INSTALL, "%s: %s", path, strerror(errno));
 		return;
 	}
-	if (status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+	if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		(void)snprintf(remedy, sizeof(remedy),
+			       "sudo chown root '%s' && sudo chmod go-w '%s'", path, path);
+	else if (has_writers(path))
+		(void)snprintf(remedy, sizeof(remedy), "sudo chmod -N '%s'", path);
+	else
 		return;
-	(void)snprintf(remedy, sizeof(remedy), "sudo chown root '%s' && sudo chmod go-w '%s'", path,
-		       path);
 	doctor_problem(remedy, "%s can be changed by others than root", path);
 }
 
@@ -128,6 +155,8 @@ static void check_files(void)
 		"/Library/Application Support",
 		"/Library/Application Support/vmnet-broker",
 		BROKER_PROGRAM,
+		"/Library/Application Support/vmnet-broker/bin",
+		"/Library/Application Support/vmnet-broker/bin/vmnetctl",
 		"/Library/LaunchDaemons",
 		SERVICE_PLIST,
 	};
@@ -144,6 +173,7 @@ static void check_configuration(void)
 
 	if (stat(CONFIG_FILE, &status) < 0 && errno == ENOENT)
 		return;
+	check_owner("/private");
 	check_owner("/private/etc");
 	check_owner("/private/etc/vmnet-broker");
 	check_owner(CONFIG_FILE);
