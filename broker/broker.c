@@ -127,6 +127,8 @@ static int resolve(const struct client *client, const char *name, struct target 
 			target->network = network;
 		}
 	}
+	if (!target->config && broker->config->fault)
+		return error_set(error, ERROR_INVALID_CONFIGURATION, "%s", broker->config->fault);
 	if (!target->config)
 		return error_set(error, ERROR_NETWORK_NOT_FOUND,
 				 "no network \"%s\" is configured; \"vmnetctl networks\" lists "
@@ -529,7 +531,8 @@ void broker_describe(const struct network *network, struct network_info *info)
 	*info = (struct network_info){
 		.config = network->config,
 		.network = network,
-		.changed = !now || strcmp(now->json, network->config->json) != 0,
+		.changed = now ? strcmp(now->json, network->config->json) != 0
+			       : !network->broker->config->fault,
 	};
 	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network)
 		info->n_clients++;
@@ -610,6 +613,10 @@ void broker_monitor(struct client *client)
 
 static void log_difference(const struct config *before, const struct config *after)
 {
+	if (before->fault) {
+		log_info(NULL, "the configuration can be used now");
+		return;
+	}
 	for (size_t i = 0; i < after->n_networks; i++) {
 		const struct network_config *new = after->networks[i];
 		const struct network_config *old = configured(before, new->name);
@@ -636,27 +643,45 @@ static void log_kept(const struct broker *broker)
 	}
 }
 
+static void replace_config(struct broker *broker, struct config *config)
+{
+	config_free(broker->config);
+	broker->config = config;
+}
+
+static int refuse_reload(struct broker *broker, const struct config_errors *errors,
+			 struct error *error)
+{
+	char *text = config_errors_format(errors, broker->config_path, false);
+	struct config *unusable = NULL;
+
+	log_error(NULL, "the configuration is not changed, it has errors:\n%s",
+		  text ? text : "out of memory");
+	(void)error_set(error, ERROR_INVALID_CONFIGURATION, "%s", text ? text : "out of memory");
+	free(text);
+	/* What is wrong may be something else by now. */
+	if (broker->config->fault)
+		unusable = config_unusable(errors, broker->config_path);
+	if (unusable)
+		replace_config(broker, unusable);
+	return -1;
+}
+
 int broker_reload(struct broker *broker, struct error *error)
 {
 	struct config_errors errors = { 0 };
 	struct config *config = config_load(broker->config_path, true, &errors);
+	int result = 0;
 
-	if (!config) {
-		char *text = config_errors_format(&errors, broker->config_path, false);
-
-		error_set(error, ERROR_INVALID_CONFIGURATION, "%s", text ? text : "out of memory");
-		log_error(NULL, "the configuration is not changed, it has errors:\n%s",
-			  text ? text : "out of memory");
-		free(text);
-		config_errors_clear(&errors);
-		return -1;
+	if (config) {
+		log_difference(broker->config, config);
+		replace_config(broker, config);
+		log_kept(broker);
+	} else {
+		result = refuse_reload(broker, &errors, error);
 	}
 	config_errors_clear(&errors);
-	log_difference(broker->config, config);
-	config_free(broker->config);
-	broker->config = config;
-	log_kept(broker);
-	return 0;
+	return result;
 }
 
 int broker_reload_for(struct client *client, struct error *error)

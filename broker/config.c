@@ -369,6 +369,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->n_networks; i++)
 		network_config_unref(config->networks[i]);
 	free(config->networks);
+	free(config->fault);
 	free(config);
 }
 

@@ -83,6 +83,7 @@ struct network_config {
 struct config {
 	struct network_config **networks;
 	size_t n_networks;
+	char *fault; /* why the file cannot be used, one sentence: then there is no network */
 };
 
 /*
@@ -160,6 +161,13 @@ const char *network_mode_name(enum network_mode mode);
  * Returns a text that the caller frees, or NULL when memory is short.
  */
 char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source);
+
+/*
+ * What a broker has in place of the configuration with these errors: no network,
+ * and a fault that names the first of them. NULL when memory is short, or was
+ * when the file was read.
+ */
+struct config *config_unusable(const struct config_errors *errors, const char *path);
 void config_errors_clear(struct config_errors *errors);
 
 #endif

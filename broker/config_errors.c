@@ -66,6 +66,31 @@ void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t col
 	errors->items[errors->n_items++] = (struct config_error){ line, column, message };
 }
 
+struct config *config_unusable(const struct config_errors *errors, const char *path)
+{
+	const struct config_error *first = errors->items;
+	struct config *config;
+	char place[48] = "";
+	char others[48] = "";
+
+	if (first == &memory_error)
+		return NULL;
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		return NULL;
+	if (first->line)
+		(void)snprintf(place, sizeof(place), ":%zu:%zu", first->line, first->column);
+	if (errors->n_items > 1)
+		(void)snprintf(others, sizeof(others), " (and %zu more)", errors->n_items - 1);
+	if (asprintf(&config->fault,
+		     "the configuration cannot be used: %s%s: %s%s; see \"vmnetctl check\", and "
+		     "run \"vmnetctl reload\" once it is mended",
+		     path, place, first->message, others) >= 0)
+		return config;
+	free(config);
+	return NULL;
+}
+
 static int compare_errors(const void *left, const void *right)
 {
 	const struct config_error *a = left;

@@ -131,6 +131,10 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+/*
+ * A file with errors is no reason to end: what an earlier broker left still
+ * needs one, and clients would only have the next one started, over and over.
+ */
 static struct config *load_config(const char *path)
 {
 	struct config_errors errors = { 0 };
@@ -139,8 +143,12 @@ static struct config *load_config(const char *path)
 	if (!config) {
 		char *text = config_errors_format(&errors, path, true);
 
-		log_error(NULL, "the configuration has errors:\n%s", text ? text : "out of memory");
+		log_error(NULL,
+			  "no network can be made, the configuration has errors; run \"vmnetctl "
+			  "reload\" once they are mended:\n%s",
+			  text ? text : "out of memory");
 		free(text);
+		config = config_unusable(&errors, path);
 	}
 	config_errors_clear(&errors);
 	return config;

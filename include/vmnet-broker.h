@@ -49,7 +49,7 @@ typedef enum {
 	VMNET_BROKER_INVALID_REQUEST = 4,
 	/* No network of this name is configured. */
 	VMNET_BROKER_NOT_FOUND = 5,
-	/* The system refused to make the network or the interface. */
+	/* The system refused to make the network or the interface, or networks.json has errors. */
 	VMNET_BROKER_CREATE_FAILURE = 6,
 	/* The broker or the library failed (out of memory), or a limit was reached. */
 	VMNET_BROKER_INTERNAL_ERROR = 7,
@@ -207,7 +207,7 @@ void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n
  *
  * inspection: gets it, for vmnet_broker_inspection_free().
  *
- * Errors: as vmnet_broker_acquire(), without CREATE_FAILURE.
+ * Errors: as vmnet_broker_acquire().
  */
 vmnet_broker_return_t vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
 					   struct vmnet_broker_inspection **inspection);
@@ -266,7 +266,7 @@ void vmnet_broker_event_free(struct vmnet_broker_event *event);
  * Has the broker read its configuration again. Root only. Active networks keep
  * the configuration that they were made with.
  *
- * Errors: NOT_ALLOWED, INVALID_REQUEST (the file has errors, which
+ * Errors: NOT_ALLOWED, CREATE_FAILURE (the file has errors, which
  * vmnet_broker_error() lists, and nothing has changed), XPC_FAILURE.
  */
 vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);

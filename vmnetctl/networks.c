@@ -65,7 +65,7 @@ static int list(struct vmnet_broker *broker, bool as_json)
 	else if (n_networks > 0)
 		result = print_table(networks, n_networks);
 	else
-		puts("There is no network that you may acquire.");
+		puts("There is no network that you may acquire; \"vmnetctl doctor\" may know why.");
 	vmnet_broker_networks_free(networks, n_networks);
 	return result;
 }

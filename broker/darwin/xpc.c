@@ -125,12 +125,12 @@ static int64_t wire_error(enum error_code code)
 	case ERROR_NOT_ALLOWED:
 		return 3;
 	case ERROR_NOT_ACQUIRED:
-	case ERROR_INVALID_CONFIGURATION:
 	case ERROR_INVALID_PARAMETER:
 		return 4;
 	case ERROR_NETWORK_NOT_FOUND:
 		return 5;
 	case ERROR_CREATE_FAILED:
+	case ERROR_INVALID_CONFIGURATION:
 		return 6;
 	case ERROR_NONE:
 	case ERROR_LIMIT_EXCEEDED:

@@ -2,13 +2,12 @@
 """The daemon on macOS: signals, configuration, who is allowed, the log."""
 
 import os
+import re
 import signal
 import subprocess
 
 import pytest
-from support.wait import wait_for
-from world import INVALID_REQUEST, NOT_ALLOWED, NOT_FOUND, SERVICE, SUCCESS, USER_UID
-
+from world import CREATE_FAILURE, NOT_ALLOWED, NOT_FOUND, SERVICE, SUCCESS, USER_UID
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -121,18 +120,18 @@ def test_reload_by_a_client(world):
     assert user.succeed("list") == "new:inactive"
     world.configure({"broken": {"mode": "nonsense"}})
     status, sentence = root.call("reload")
-    assert status == INVALID_REQUEST
+    assert status == CREATE_FAILURE
     assert world.config_path in sentence and '"broken"' in sentence
     # Nothing has changed.
     assert user.succeed("list") == "new:inactive"
     assert user.call("acquire", "lab")[0] == NOT_FOUND
 
 
-def expect_failure(world):
-    """The broker does not start; the client waits for one that does."""
-    ((pid, status),) = wait_for(lambda: world.launchd.statuses)
-    assert status == 1
-    world.launchd.expected.add(pid)
+def refusal(client, network):
+    """What the broker says of its configuration, as an existing program would hear it."""
+    reply = client.call(command="acquire", network_name=network)
+    assert reply["error"] == CREATE_FAILURE
+    return reply["message"]
 
 
 @pytest.mark.parametrize(
@@ -143,10 +142,9 @@ def test_what_macos_has_not_is_an_error_that_says_so(world, key, value):
     network = {"mode": "shared", "external_interface": "en0", key: value}
     world.configure({"lab": network})
     world.bootstrap()
-    client = world.wire()
-    client.start(command="list")
-    world.wait_for_log(f'network "lab": .*"{key}".*macOS')
-    expect_failure(world)
+    refused = refusal(world.wire(), "lab")
+    assert re.search(f'network "lab": .*"{key}".*macOS', refused)
+    assert refused.removeprefix("the configuration cannot be used: ").split(";")[0] in world.log()
 
 
 def test_a_file_of_another_user_is_refused(world):
@@ -154,9 +152,23 @@ def test_a_file_of_another_user_is_refused(world):
     os.chown(world.config_path, USER_UID, USER_UID)
     world.bootstrap()
     client = world.wire()
-    client.start(command="list")
-    world.wait_for_log("owned by")
-    expect_failure(world)
+    assert "is not owned by root; chown it to root; see" in refusal(client, "lab")
+    assert client.call(command="list")["networks"] == []
+
+
+def test_a_file_that_is_mended_is_served(world):
+    """By the same broker, that clients have started, and are connected to."""
+    world.configure('{ "lab": { "mode": "shred", "mtu": 5 } }')
+    world.bootstrap()
+    client = world.wire()
+    assert f'{world.config_path}:1:20: network "lab": "mode" must be' in refusal(client, "lab")
+    assert "(and 1 more)" in refusal(client, "lab")
+    broker = world.broker
+    world.configure({"lab": {"mode": "shared"}})
+    broker.send_signal(signal.SIGHUP)
+    world.wait_for_log("the configuration can be used now")
+    assert "error" not in client.acquire("lab")
+    assert world.broker is broker
 
 
 # Who is allowed

@@ -2,7 +2,8 @@
 /*
  * Random sequences of everything that clients, machines, the platform and the
  * administrator can do to the policy, with its invariants checked after each
- * step. Two bytes of input are one step: what, and to whom.
+ * step. Two bytes of input are one step: what, and to whom. One byte more has it
+ * start with a file that cannot be used.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config *config = config_parse(configs[0], strlen(configs[0]), &errors);
 
 	fake_reset();
+	if (size % 2 == 1) {
+		config_free(config);
+		config = config_parse(configs[3], strlen(configs[3]), &errors);
+		config = config ? NULL : config_unusable(&errors, config_path);
+	}
 	broker = config ? broker_new(config, config_path) : NULL;
 	if (!broker)
 		abort();

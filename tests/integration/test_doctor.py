@@ -117,6 +117,13 @@ def test_a_configuration_that_others_can_write(broker, doctor, change):
     assert doctor() == {}
 
 
+def test_a_configuration_that_the_broker_cannot_read(broker, doctor):
+    write_configuration(broker, "{}")
+    broker.host.run("chmod", "0600", CONFIG_FILE)
+    mend(broker, doctor(), f"^{CONFIG_FILE} can be read by root only, which the broker is not$")
+    assert doctor() == {}
+
+
 def test_a_configuration_with_mistakes(broker, doctor):
     write_configuration(broker, '{ "lab": { "mode": "guest" } }')
     problem, command = only(doctor())

@@ -24,16 +24,6 @@ SUSPENDED_SECONDS = 5
 LOOKS_SECONDS = 9  # in which it is looked whether a dnsmasq serves, thrice if it seems not to
 
 
-def processes(host, command):
-    """The ids of the host's processes of this name."""
-    found = []
-    for pid in host.processes():
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as file:
-            if file.read().strip() == command:
-                found.append(pid)
-    return found
-
-
 def fault(broker, network="default"):
     """What "vmnetctl inspect" says is wrong, or None."""
     text = broker.vmnetctl("inspect", network).stdout
@@ -78,28 +68,28 @@ def programs(directory):
 
 def test_dnsmasq_killed(broker, host, join):
     machine = join("default")
-    (server,) = processes(host, "dnsmasq")
+    (server,) = host.processes("dnsmasq")
     os.kill(server, signal.SIGKILL)
     machine.dhcp()
-    assert processes(host, "dnsmasq") != [server]
+    assert host.processes("dnsmasq") != [server]
     assert fault(broker) is None
 
 
 def test_dnsmasq_hangs(broker, host, join):
     machine = join("default")
-    (server,) = processes(host, "dnsmasq")
+    (server,) = host.processes("dnsmasq")
     os.kill(server, signal.SIGSTOP)
     machine.dhcp(timeout=20)
-    assert processes(host, "dnsmasq") != [server]
+    assert host.processes("dnsmasq") != [server]
     assert is_logged_once(broker, "its dnsmasq has stopped serving; it is killed")
     assert fault(broker) is None
 
 
 def test_dnsmasq_that_has_nothing_to_do_is_left_alone(broker, host, join):
     join("default")
-    servers = processes(host, "dnsmasq")
+    servers = host.processes("dnsmasq")
     pass_time(LOOKS_SECONDS)
-    assert processes(host, "dnsmasq") == servers
+    assert host.processes("dnsmasq") == servers
 
 
 def test_dnsmasq_uninstalled(broker, host, programs, join):
@@ -108,7 +98,7 @@ def test_dnsmasq_uninstalled(broker, host, programs, join):
     broker.start()
     machine = join("default")
     os.rename(os.path.join(programs, "dnsmasq"), os.path.join(programs, "away"))
-    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     text = wait_for_fault(broker, "dnsmasq cannot be started: No such file.*install.*")
     pass_time(2)  # while it is tried again
     assert is_logged_once(broker, text)
@@ -147,8 +137,8 @@ def test_dnsmasq_finds_its_port_taken(broker, host, kind):
 def test_dnsmasq_loses_its_port(broker, host, join):
     machine = join("default")
     os.kill(broker.pid, signal.SIGSTOP)
-    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
-    wait_for(lambda: not processes(host, "dnsmasq"))
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
+    wait_for(lambda: not host.processes("dnsmasq"))
     with occupy(host, machine.lease["router"], socket.SOCK_STREAM):
         os.kill(broker.pid, signal.SIGCONT)
         text = wait_for_fault(broker, "dnsmasq cannot be started: .*Address already in use")
@@ -251,7 +241,7 @@ def test_the_state_directory_is_removed(broker, host, join):
     """A network that is active does not need it; a new life does."""
     machine = join("default")
     shutil.rmtree(broker.state_dir)
-    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     wait_for_fault(broker, "dnsmasq's files: No such file or directory")
     assert machine.ping(SERVER_IPV4)
     os.mkdir(broker.state_dir)
@@ -263,7 +253,7 @@ def test_runtime_files_are_removed(broker, host, join):
     machine = join("default")
     for name in os.listdir(broker.runtime_dir):
         os.unlink(os.path.join(broker.runtime_dir, name))
-    os.kill(*processes(host, "dnsmasq"), signal.SIGKILL)
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     machine.dhcp()
     assert machine.ping(SERVER_IPV4)
 
@@ -310,9 +300,9 @@ def test_suspend_and_resume(broker, host, join):
     finally:
         for pid in everything:
             os.kill(pid, signal.SIGCONT)
-    servers = processes(host, "dnsmasq")
+    servers = host.processes("dnsmasq")
     assert machine.ping(SERVER_IPV4)
     assert other.ping(other.address)
     machine.dhcp()
-    assert processes(host, "dnsmasq") == servers
+    assert host.processes("dnsmasq") == servers
     assert fault(broker) is None

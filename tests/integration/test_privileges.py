@@ -25,11 +25,8 @@ def capabilities(pid):
 
 
 def dnsmasq(broker):
-    for pid in broker.host.processes():
-        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-            if file.read() == "dnsmasq\n":
-                return pid
-    raise AssertionError("no dnsmasq")
+    (pid,) = broker.host.processes("dnsmasq")
+    return pid
 
 
 @pytest.fixture

@@ -87,7 +87,9 @@ def test_networks(broker):
 
 @pytest.mark.broker(config={})
 def test_no_networks(broker):
-    assert broker.vmnetctl("networks").stdout == "There is no network that you may acquire.\n"
+    assert broker.vmnetctl("networks").stdout == (
+        'There is no network that you may acquire; "vmnetctl doctor" may know why.\n'
+    )
 
 
 def without_null(value):

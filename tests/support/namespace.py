@@ -24,6 +24,11 @@ exec cat
 """
 
 
+def _name(pid):
+    with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+        return file.read().strip()
+
+
 class Namespace:
     """A network namespace and a mount namespace, held by a process that ends with the runner."""
 
@@ -94,14 +99,16 @@ class Namespace:
         """ip(8), its arguments in one text."""
         return self.run("ip", *arguments.split()).stdout
 
-    def processes(self):
-        """The ids of the processes that live here, the holder excepted."""
+    def processes(self, command=None):
+        """The ids of the processes that live here (of that name), the holder excepted."""
         found = []
         for entry in os.listdir("/proc"):
             if not entry.isdigit() or int(entry) == self.pid:
                 continue
             with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{entry}/ns/net").st_ino == self._inode:
+                if os.stat(f"/proc/{entry}/ns/net").st_ino == self._inode and (
+                    command in (None, _name(entry))
+                ):
                     found.append(int(entry))
         return found
 

@@ -367,6 +367,75 @@ static void test_reload(void **state)
 	assert_int_equal(other->error.code, ERROR_NETWORK_NOT_FOUND);
 }
 
+/* As after the start of a broker whose file is this. */
+static void start_over_with(const char *text)
+{
+	struct config_errors errors = { 0 };
+
+	assert_null(config_parse(text, strlen(text), &errors));
+	config_free(broker->config);
+	broker->config = config_unusable(&errors, config_path);
+	assert_non_null(broker->config);
+	config_errors_clear(&errors);
+}
+
+static void assert_unusable(struct fake_client *client, const char *name, const char *what)
+{
+	char expected[512];
+
+	(void)snprintf(expected, sizeof(expected),
+		       "the configuration cannot be used: %s:%s; see \"vmnetctl check\", and run "
+		       "\"vmnetctl reload\" once it is mended",
+		       config_path, what);
+	fake_acquire(client, name);
+	assert_int_equal(client->error.code, ERROR_INVALID_CONFIGURATION);
+	assert_string_equal(client->error.reason, expected);
+}
+
+/* What is active goes on under what it was made with, and nothing else is to be had. */
+static void test_a_configuration_that_cannot_be_used(void **state)
+{
+	struct fake_client *client = connect_user(1000);
+	struct fake_client *stranger = connect_user(1001);
+	struct fake_client *root = connect_user(0);
+	struct network_info *infos;
+	struct error error;
+	size_t n;
+
+	(void)state;
+	(void)fake_adopt(broker, "lab", &client, 1, true);
+	start_over_with("{ \"lab\": { \"mode\": \"hots\", \"mtu\": 5 } }");
+	assert_unusable(client, "default",
+			"1:20: network \"lab\": \"mode\" must be \"shared\", \"host\" or "
+			"\"bridged\", not \"hots\" (and 1 more)");
+	fake_acquire(stranger, "lab");
+	assert_int_equal(stranger->error.code, ERROR_NOT_ALLOWED);
+	fake_acquire(root, "lab");
+	assert_string_equal(root->network, "lab");
+	assert_int_equal(broker_list(client->client, &infos, &n, &error), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(infos[0].config->name, "lab");
+	assert_false(infos[0].changed);
+	free(infos);
+
+	/* Who waits for a next life is told that there is none. */
+	assert_int_equal(broker_release(root->client, "lab", &error), 0);
+	assert_int_equal(broker_release(client->client, "lab", &error), 0);
+	fake_detached(network_in("lab", NETWORK_ACTIVE)->interfaces);
+	fake_acquire(client, "lab");
+	fake_removed(network_in("lab", NETWORK_REMOVING));
+	assert_int_equal(client->error.code, ERROR_INVALID_CONFIGURATION);
+
+	write_config("{");
+	assert_int_equal(broker_reload(broker, &error), -1);
+	assert_unusable(client, "lab", "1:1: this { is never closed");
+	write_config(networks_json);
+	assert_int_equal(broker_reload(broker, &error), 0);
+	fake_acquire(client, "lab");
+	fake_created(network_in("lab", NETWORK_CREATING));
+	assert_string_equal(client->network, "lab");
+}
+
 static void test_interface_keeps_its_network(void **state)
 {
 	struct fake_client *client = holder("default");
@@ -686,6 +755,7 @@ int main(void)
 		TEST(test_not_found),
 		TEST(test_allow),
 		TEST(test_reload),
+		TEST(test_a_configuration_that_cannot_be_used),
 		TEST(test_interface_keeps_its_network),
 		TEST(test_named_interface_goes_with_the_hold),
 		TEST(test_client_gone_while_attaching),

@@ -373,7 +373,7 @@ static void test_reload(void **state)
 	assert_string_equal(vmnet_broker_error(fixture->broker), "only root may");
 	say(fixture,
 	    ERROR("InvalidConfiguration") "{\"reason\":\"networks.json:1:1: two\\nlines\"}}");
-	assert_int_equal(vmnet_broker_reload(fixture->broker), VMNET_BROKER_INVALID_REQUEST);
+	assert_int_equal(vmnet_broker_reload(fixture->broker), VMNET_BROKER_CREATE_FAILURE);
 	assert_string_equal(vmnet_broker_error(fixture->broker), "networks.json:1:1: two\nlines");
 }
 

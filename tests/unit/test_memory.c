@@ -51,15 +51,22 @@ static void assert_config_bad(const char *path)
 
 	for (unsigned int n = 1; failed && n < MANY; n++) {
 		struct config_errors errors;
+		struct config *unusable;
 		char *said;
 
 		alloc_double_fail(n);
 		assert_null(config_load(path, false, &errors));
 		assert_true(errors.n_items >= 1);
+		unusable = config_unusable(&errors, "FILE");
 		said = config_errors_format(&errors, "FILE", true);
 		failed = alloc_double_failed();
 		if (said)
 			assert_memory_equal(said, "FILE:", 5);
+		/* A shortage is no mistake of the file's. */
+		if (unusable)
+			assert_null(strstr(unusable->fault, "memory"));
+		assert_true(unusable || failed);
+		config_free(unusable);
 		free(said);
 		config_errors_clear(&errors);
 	}

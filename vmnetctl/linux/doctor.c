@@ -90,6 +90,11 @@ static void check_configuration(void)
 			       "%s is refused: only root may own and write it", CONFIG_FILE);
 		return;
 	}
+	if (!(status.st_mode & (S_IRGRP | S_IROTH))) {
+		doctor_problem("chmod a+r " CONFIG_FILE,
+			       "%s can be read by root only, which the broker is not", CONFIG_FILE);
+		return;
+	}
 	config = config_load(CONFIG_FILE, false, &errors);
 	if (!config)
 		doctor_problem("vmnetctl check", "%s has mistakes, of which the first is: %s",
