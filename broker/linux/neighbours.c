@@ -24,13 +24,14 @@
  * connection states. The older x_tables of iptables-legacy are out of reach of
  * nftables, and so are tables that have an owner; doctor names both.
  *
- * When others change their rules all of this is looked at again. What is in its
- * place stays untouched, so that two programs that do the same have an end.
+ * When others change their rules, or a default route, all of this is looked at
+ * again. What is in its place stays untouched, so that two programs that do the
+ * same have an end.
  */
 #include "neighbours.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -42,6 +43,7 @@
 #include "../broker.h"
 #include "../log.h"
 #include "firewall_rules.h"
+#include "foreign_table.h"
 #include "linux.h"
 #include "netlink_socket.h"
 #include "nftables.h"
@@ -65,7 +67,8 @@ struct opened {
 	bool isolated;
 	bool dhcp;
 	bool dns;
-	bool guarded; /* our table has its chain "others" */
+	char *others; /* how the chain "others" in our table was made; NULL: it was not */
+	bool guarded; /* the look that is under way has found that right */
 	bool refused; /* that a table refuses our rules has been logged */
 };
 
@@ -206,6 +209,13 @@ static void remove_rules(const struct visit *visit)
 	}
 }
 
+/* Whether the network's packets are stopped, and nobody else has decided about them. */
+static bool is_in_the_way(const struct visit *visit, const struct chain_end *end)
+{
+	return visit->network && end->stops &&
+	       !ruleset_names_bridge(visit->list, visit->chain, visit->network->bridge, false);
+}
+
 /*
  * Writes what has to be done to one chain. again: also when all seems to be in
  * its place. Returns whether packets through it depend on us.
@@ -213,9 +223,7 @@ static void remove_rules(const struct visit *visit)
 static bool visit_chain(struct visit *visit, bool again)
 {
 	struct chain_end end = ruleset_chain_end(visit->list, visit->chain);
-	const struct opened *network = visit->network;
-	bool opens = network && end.stops &&
-		     !ruleset_names_bridge(visit->list, visit->chain, network->bridge, false);
+	bool opens = is_in_the_way(visit, &end);
 	struct visit count = *visit;
 
 	count.file = NULL;
@@ -234,35 +242,6 @@ static bool visit_chain(struct visit *visit, bool again)
 	return true;
 }
 
-/* Names go into a text of commands: others may have given theirs by other means. */
-static bool is_plain(const char *name)
-{
-	for (const char *c = name; *c; c++) {
-		if (!isalnum((unsigned char)*c) && !strchr("_-./", *c))
-			return false;
-	}
-	return isalpha((unsigned char)*name) || *name == '_';
-}
-
-static json_t *list(const char *command)
-{
-	const char *text = nftables_list(command);
-
-	return text ? json_loads(text, 0, NULL) : NULL;
-}
-
-/* The table of the chain, with all its rules; NULL when it cannot be had. */
-static json_t *list_table(const struct base_chain *chain)
-{
-	char command[320];
-
-	if (!is_plain(chain->table) || !is_plain(chain->name) ||
-	    snprintf(command, sizeof(command), "list table %s %s", chain->family, chain->table) >=
-		    (int)sizeof(command))
-		return NULL;
-	return list(command);
-}
-
 /* Our table */
 
 struct uplinks {
@@ -270,23 +249,36 @@ struct uplinks {
 	const char *table;
 };
 
-/* What a default route leads over is the outside, a bridge or not. */
-static int write_uplink(const struct nlmsghdr *message, void *userdata)
+static void write_uplink(const struct uplinks *uplinks, unsigned int index)
 {
-	const struct uplinks *uplinks = userdata;
-	struct nlattr *attributes[RTA_MAX + 1];
 	char name[IF_NAMESIZE];
+
+	if (if_indextoname(index, name) && firewall_name_is_plain(name))
+		(void)fprintf(uplinks->file,
+			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
+			      " oifname \"%s\" accept\n",
+			      uplinks->table, name);
+}
+
+/* What a default route leads over is the outside, a bridge or not. */
+static int on_route(const struct nlmsghdr *message, void *userdata)
+{
+	struct nlattr *attributes[RTA_MAX + 1];
+	const struct rtnexthop *hop;
+	int rest;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct rtmsg), attributes, RTA_MAX,
 			NULL) < 0 ||
-	    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len || !attributes[RTA_OIF] ||
-	    !if_indextoname(nla_get_u32(attributes[RTA_OIF]), name) ||
-	    !firewall_name_is_plain(name))
+	    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len)
 		return 0;
-	(void)fprintf(uplinks->file,
-		      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-		      " oifname \"%s\" accept\n",
-		      uplinks->table, name);
+	if (attributes[RTA_OIF])
+		write_uplink(userdata, nla_get_u32(attributes[RTA_OIF]));
+	if (!attributes[RTA_MULTIPATH])
+		return 0;
+	hop = nla_data(attributes[RTA_MULTIPATH]);
+	rest = nla_len(attributes[RTA_MULTIPATH]);
+	for (; RTNH_OK(hop, rest); rest -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+		write_uplink(userdata, (unsigned int)hop->rtnh_ifindex);
 	return 0;
 }
 
@@ -306,7 +298,7 @@ static int write_uplinks(FILE *file, const struct opened *network)
 		.type = RTM_GETROUTE,
 		.header = &all_routes,
 		.size = sizeof(all_routes),
-		.each = write_uplink,
+		.each = on_route,
 		.userdata = &uplinks,
 	});
 }
@@ -345,32 +337,48 @@ static char *finish(FILE *file, char **text)
 	return NULL;
 }
 
-/* Makes the chain "others". Returns 0, or -1 after logging why. */
+/* What makes the chain "others" as it has to be now; NULL after logging why not. */
+static char *describe_others(const struct opened *network)
+{
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	int result;
+
+	if (!file)
+		return NULL;
+	result = write_others(file, network);
+	text = finish(file, &text);
+	if (result == 0)
+		return text;
+	free(text);
+	log_warning(network->name, "the host's routes cannot be read: %s", strerror(-result));
+	return NULL;
+}
+
+/* Has the chain "others" as it has to be. Returns 0, or -1 after logging why not. */
 static int guard(struct opened *network)
 {
 	struct error error;
-	char *text;
-	size_t size;
-	FILE *file;
-	int result;
+	char *wanted;
 
 	if (network->guarded || !network->shared)
 		return 0;
-	file = open_memstream(&text, &size);
-	if (!file)
+	wanted = describe_others(network);
+	if (!wanted)
 		return -1;
-	result = write_others(file, network);
-	text = finish(file, &text);
-	if (result < 0) {
-		free(text);
-		log_warning(network->name, "the host's routes cannot be read: %s",
-			    strerror(-result));
-		return -1;
+	network->guarded = network->others && strcmp(wanted, network->others) == 0;
+	if (network->guarded) {
+		free(wanted);
+		return 0;
 	}
-	if (nftables_run(text, &error) < 0) {
+	if (nftables_run(strdup(wanted), &error) < 0) {
 		log_warning(network->name, "%s", error.reason);
+		free(wanted);
 		return -1;
 	}
+	free(network->others);
+	network->others = wanted;
 	network->guarded = true;
 	return 0;
 }
@@ -380,7 +388,7 @@ static void unguard(struct opened *network)
 	struct error error;
 	char *text;
 
-	if (!network->guarded)
+	if (!network->others)
 		return;
 	if (asprintf(&text,
 		     "flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
@@ -389,70 +397,100 @@ static void unguard(struct opened *network)
 		text = NULL;
 	if (nftables_run(text, &error) < 0)
 		log_warning(network->name, "%s", error.reason);
-	network->guarded = false;
+	free(network->others);
+	network->others = NULL;
 }
 
 /* All of them */
+
+static void warn_once(const struct base_chain *chain, struct opened *network, const char *reason)
+{
+	if (!network || network->refused)
+		return;
+	network->refused = true;
+	log_warning(network->name,
+		    "table %s %s of another packet filter stops its machines' packets, and cannot "
+		    "be changed (\"vmnetctl doctor\" knows the remedy): %s",
+		    chain->family, chain->table, reason);
+}
 
 /* Runs what a visit has written, if anything. network: NULL, when it goes. */
 static void run(const struct base_chain *chain, struct opened *network, char *text)
 {
 	struct error error;
 
-	if (text && !*text) {
+	if (text && !*text)
 		free(text);
-		return;
-	}
-	if (nftables_run(text, &error) == 0 || !network || network->refused)
-		return;
-	network->refused = true;
-	log_warning(network->name,
-		    "table %s %s of another packet filter stops its machines' packets, and cannot "
-		    "be changed (\"vmnetctl doctor\" knows the remedy): %s",
-		    chain->family, chain->table, error.reason);
+	else if (nftables_run(text, &error) < 0)
+		warn_once(chain, network, error.reason);
 }
 
-/*
- * One chain in one transaction: a table that refuses ours keeps nothing else
- * from being done. Returns whether packets are forwarded through it by our rules.
- */
-static bool look_at_chain(const struct base_chain *chain, struct opened *network, const char *name,
-			  bool again)
+/* One chain in one transaction: a table that refuses ours keeps nothing else from being done. */
+static bool change_chain(struct visit *visit, struct opened *network, bool again)
 {
-	json_t *table = list_table(chain);
-	struct visit visit = { .list = json_object_get(table, "nftables"),
-			       .chain = chain,
-			       .network = network,
-			       .name = name };
 	bool forwards;
 	char *text;
 	size_t size;
 
-	visit.file = table ? open_memstream(&text, &size) : NULL;
-	if (!visit.file) {
-		json_decref(table);
+	visit->file = open_memstream(&text, &size);
+	if (!visit->file)
 		return false;
-	}
-	forwards = visit_chain(&visit, again) && strcmp(chain->hook, "forward") == 0;
-	text = finish(visit.file, &text);
-	json_decref(table);
+	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
+	text = finish(visit->file, &text);
 	if (forwards && guard(network) < 0)
 		free(text);
 	else
-		run(chain, network, text);
+		run(visit->chain, network, text);
+	return forwards;
+}
+
+/* Only its owner may change the table. */
+static void complain_of_owner(struct visit *visit, struct opened *network, uint32_t owner)
+{
+	struct chain_end end = ruleset_chain_end(visit->list, visit->chain);
+	char reason[64];
+
+	if (!is_in_the_way(visit, &end))
+		return;
+	write_rules(visit);
+	(void)snprintf(reason, sizeof(reason), "process %" PRIu32 " keeps it for itself", owner);
+	if (visit->n_rules)
+		warn_once(visit->chain, network, reason);
+}
+
+/* Returns whether packets are forwarded through the chain by our rules. */
+static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct opened *network,
+			  const char *name, bool again)
+{
+	struct visit visit = { .chain = chain, .network = network, .name = name };
+	struct foreign_table table;
+	bool forwards = false;
+
+	if (foreign_table_get(chain, &table) < 0 || (table.owner && (!network || network->refused)))
+		return false;
+	visit.list = foreign_table_list(chain, &table, chains);
+	if (table.owner)
+		complain_of_owner(&visit, network, table.owner);
+	else
+		forwards = change_chain(&visit, network, again);
+	json_decref(visit.list);
 	return forwards;
 }
 
 static void look_at_chains(struct opened *network, const char *name, bool again)
 {
-	json_t *listing = list("list chains");
+	json_t *listing = nftables_list("list chains");
+	json_t *chains = json_object_get(listing, "nftables");
 	struct base_chain chain;
 	bool forwards = false;
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(listing, "nftables"), i, item) {
-		if (ruleset_chain(item, &chain) == 0 && look_at_chain(&chain, network, name, again))
+	if (network)
+		network->guarded = false;
+	json_array_foreach(chains, i, item) {
+		if (ruleset_chain(item, &chain) == 0 &&
+		    look_at_chain(&chain, chains, network, name, again))
 			forwards = true;
 	}
 	json_decref(listing);
@@ -499,7 +537,8 @@ void neighbours_open(const struct network_config *config, const struct network_a
 		return;
 	}
 	fill(*link, config, addresses);
-	(*link)->guarded = false;
+	free((*link)->others);
+	(*link)->others = NULL;
 	look_at_chains(*link, (*link)->name, true);
 }
 
@@ -510,6 +549,7 @@ void neighbours_close(const char *network)
 
 	if (opened) {
 		*link = opened->next;
+		free(opened->others);
 		free(opened);
 	}
 	look_at_chains(NULL, network, true);

@@ -41,7 +41,7 @@ int nftables_run(char *text, struct error *error)
 			 (int)strcspn(reason, "\n"), reason);
 }
 
-const char *nftables_list(const char *command)
+json_t *nftables_list(const char *command)
 {
 	struct nft_ctx *context = get_context();
 	int result;
@@ -53,5 +53,5 @@ const char *nftables_list(const char *command)
 	nft_ctx_output_set_flags(context, 0);
 	/* What a buffer holds is dropped when it is asked for. */
 	(void)nft_ctx_get_error_buffer(context);
-	return result ? NULL : nft_ctx_get_output_buffer(context);
+	return result ? NULL : json_loads(nft_ctx_get_output_buffer(context), 0, NULL);
 }

@@ -3,6 +3,8 @@
 #ifndef VMNET_BROKER_NFTABLES_H
 #define VMNET_BROKER_NFTABLES_H
 
+#include <jansson.h>
+
 #include "../error.h"
 
 /*
@@ -15,9 +17,9 @@
 int nftables_run(char *text, struct error *error);
 
 /*
- * What a list command answers, as JSON, valid until the next call; NULL when
- * there is nothing of that name, or memory is short.
+ * What a list command answers, as the caller's; NULL when there is nothing of
+ * that name, or memory is short. For tables use foreign_table.h.
  */
-const char *nftables_list(const char *command);
+json_t *nftables_list(const char *command);
 
 #endif

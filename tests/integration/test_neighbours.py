@@ -334,17 +334,49 @@ def test_a_chain_that_knows_the_bridge_is_left_alone(nftables, host, broker, joi
     broker.check_clean = False  # the administrator's rule stays
 
 
-def test_a_table_that_nobody_else_may_change(host, broker):
+@pytest.fixture
+def owner(broker, host):
+    """A process that keeps tables for itself, until the test's end: owner(commands)."""
+    process = host.popen("nft", "-i", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    def run(commands):
+        process.stdin.write(commands + "\nadd table inet done\n")
+        process.stdin.flush()
+        wait_for(lambda: "inet done" in host.run("nft", "list", "tables").stdout, what=commands)
+        host.run("nft", "delete", "table", "inet", "done")
+
+    yield run
+    process.communicate()
+
+
+def test_a_table_that_nobody_else_may_change(owner, host, broker):
     """As newer versions of firewalld keep theirs: the network is there all the same."""
-    owner = host.popen("nft", "-i", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    owner.stdin.write(
+    owner(
         "table inet firewalld { flags owner; "
-        "chain filter_FORWARD { type filter hook forward priority 10; reject; }; }\n"
+        "chain filter_FORWARD { type filter hook forward priority 10; goto end; }; "
+        "chain end { reject; }; }"
     )
-    owner.stdin.flush()
-    wait_for(lambda: "reject" in host.run("nft", "list", "ruleset").stdout)
     client = broker.client()
-    client.acquire("lab")
+    for _ in range(3):
+        client.acquire("lab")
+        client.release("lab")
     assert not own_rules(host)
-    owner.communicate()
-    client.close()
+    broker.wait_for_log("lab.*: table inet firewalld of another packet filter stops its machines'")
+
+
+def test_tables_with_flags_that_are_in_nobodys_way(owner, host, broker, join):
+    """One lets machines pass, the other is switched off."""
+    owner(
+        "table inet owned { flags owner; "
+        'chain f { type filter hook forward priority 10; policy drop; iifname "vmb-*" accept; '
+        'oifname "vmb-*" accept; }; }'
+    )
+    host.run(
+        "nft",
+        "table ip x { flags dormant; "
+        "chain f { type filter hook forward priority 10; policy drop; }; }",
+    )
+    join("lab")
+    assert not own_rules(host)
+    assert "of another packet filter stops" not in broker.log()
+    host.run("nft", "delete", "table", "ip", "x")

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bare requests to nftables, over libnl. */
+#include "nft_query.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/netlink.h>
+
+static int on_valid(struct nl_msg *message, void *userdata)
+{
+	const struct nft_query *query = userdata;
+
+	query->each(nlmsg_hdr(message), query->userdata);
+	return NL_OK;
+}
+
+static void close_socket(struct nl_sock **socket)
+{
+	nl_socket_free(*socket);
+	*socket = NULL;
+}
+
+static struct nl_sock *get_socket(struct nl_sock **socket)
+{
+	if (*socket)
+		return *socket;
+	*socket = nl_socket_alloc();
+	if (!*socket)
+		return NULL;
+	nl_socket_disable_auto_ack(*socket);
+	if (nl_connect(*socket, NETLINK_NETFILTER) < 0)
+		close_socket(socket);
+	return *socket;
+}
+
+static struct nl_msg *request(const struct nft_query *query)
+{
+	struct nfgenmsg header = { .nfgen_family = (uint8_t)query->family,
+				   .version = NFNETLINK_V0 };
+	struct nl_msg *message = nlmsg_alloc_simple((NFNL_SUBSYS_NFTABLES << 8) | query->type, 0);
+
+	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0 &&
+	    query->put(message, query->userdata) == 0)
+		return message;
+	nlmsg_free(message);
+	return NULL;
+}
+
+void nft_query(const struct nft_query *query)
+{
+	struct nl_sock *socket = get_socket(query->socket);
+	struct nl_msg *message = socket ? request(query) : NULL;
+	int result;
+
+	if (!message)
+		return;
+	nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, (void *)query);
+	result = nl_send_auto(socket, message);
+	if (result >= 0)
+		result = nl_recvmsgs_default(socket);
+	/* What is left of an answer must not be mistaken for the next one. */
+	if (result < 0 && result != -NLE_OBJ_NOTFOUND)
+		close_socket(query->socket);
+	nlmsg_free(message);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asks nftables for one object. Not by libnftables, which reads whole rule
+ * sets, and waits for transactions: a bare request is answered by the kernel
+ * within the system call that sends it.
+ */
+#ifndef VMNET_BROKER_NFT_QUERY_H
+#define VMNET_BROKER_NFT_QUERY_H
+
+#include <netlink/msg.h>
+
+struct nl_sock;
+
+/*
+ * socket: one for each thread, NULL at first, and kept: to close it waits for
+ *	transactions, too.
+ * type, family: NFT_MSG_GET* and AF_* of the object.
+ * put: adds the attributes that name it. Returns 0, or negative when memory is
+ *	short.
+ * each: gets the object, if there is one.
+ * userdata: for both.
+ */
+struct nft_query {
+	struct nl_sock **socket;
+	int type;
+	int family;
+	int (*put)(struct nl_msg *message, void *userdata);
+	void (*each)(const struct nlmsghdr *message, void *userdata);
+	void *userdata;
+};
+
+void nft_query(const struct nft_query *query);
+
+#endif
