@@ -5,8 +5,8 @@
  *	an interface's link is gone		the interface has ended
  *	a bridge is gone, down, or has lost	the network is repaired
  *	an address
- *	anything else of links and of what is	forwarding and other packet filters
- *	forwarded				are looked at, once for many in a row
+ *	anything else of links, of what is	forwarding and other packet filters
+ *	forwarded, and of default routes	are looked at, once for many in a row
  *
  * When there were more than the socket holds, all is looked at instead.
  */
@@ -169,6 +169,12 @@ static int on_message(struct nl_msg *received, void *userdata)
 	case RTM_NEWNETCONF:
 		on_settings(message);
 		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct rtmsg) &&
+		    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len == 0)
+			monitor_look_around();
+		break;
 	default:
 		break;
 	}
@@ -236,7 +242,8 @@ static int open_socket(void)
 			 sizeof(size));
 	return nl_socket_add_memberships(monitor.socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
 					 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
-					 RTNLGRP_IPV6_NETCONF, 0);
+					 RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE,
+					 RTNLGRP_IPV6_ROUTE, 0);
 }
 
 int monitor_start(void)

@@ -21,7 +21,7 @@ void neighbours_open(const struct network_config *config,
 /* Takes all of that back, also what an earlier broker did. */
 void neighbours_close(const char *network);
 
-/* Others have changed their rules: does what is to be done now. */
+/* Others have changed their rules, or links or routes: does what is to be done now. */
 void neighbours_refresh(void);
 
 #endif

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from support.echo import WhoServer, who
-from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
+from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.namespace import Namespace
 from support.wait import wait_for
 
@@ -380,3 +380,21 @@ def test_tables_with_flags_that_are_in_nobodys_way(owner, host, broker, join):
     assert not own_rules(host)
     assert "of another packet filter stops" not in broker.log()
     host.run("nft", "delete", "table", "ip", "x")
+
+
+def test_the_outside_moves_to_a_bridge(nftables, host, outside, broker, join):
+    """The administrator has made a bridge of the uplink."""
+    for command in (
+        "link add br0 type bridge",
+        "address flush dev eth0",
+        "link set eth0 master br0",
+        f"address add {HOST_IPV4}/24 dev br0",
+        "link set br0 up",
+    ):
+        host.ip(command)
+    machine = join("lab")
+    with WhoServer(outside, 80, "outside"):
+        assert not reaches_the_outside(machine)
+        host.ip(f"route add default via {OUTSIDE_IPV4}")
+        wait_for(lambda: reaches_the_outside(machine), what="the outside")
+    broker.check_clean = False  # the bridge stays
