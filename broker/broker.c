@@ -212,6 +212,8 @@ static void network_free(struct network *network)
 	}
 	leases_free(network->leases);
 	network_config_unref(network->config);
+	for (size_t i = 0; i < N_FAULTS; i++)
+		free(network->faults[i]);
 	free(network->fault);
 	free(network);
 }
@@ -455,16 +457,39 @@ int broker_hold_adopt(struct client *client, struct network *network)
 	return 0;
 }
 
-void broker_network_fault(struct network *network, const char *fault)
+/* All faults of a network in one sentence. NULL: there is none, or memory is short. */
+static char *join_faults(const struct network *network)
 {
-	bool same = fault ? network->fault && strcmp(network->fault, fault) == 0 : !network->fault;
+	char *text = NULL;
 
-	if (same)
+	for (size_t i = 0; i < N_FAULTS; i++) {
+		char *longer = NULL;
+
+		if (!network->faults[i])
+			continue;
+		if (asprintf(&longer, "%s%s%s", text ? text : "", text ? "; " : "",
+			     network->faults[i]) < 0)
+			longer = NULL;
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+void broker_network_fault(struct network *network, enum fault_kind kind, const char *fault)
+{
+	char **known = &network->faults[kind];
+
+	if (fault ? *known && strcmp(*known, fault) == 0 : !*known)
 		return;
+	free(*known);
+	*known = fault ? strdup(fault) : NULL;
 	free(network->fault);
-	network->fault = fault ? strdup(fault) : NULL;
+	network->fault = join_faults(network);
 	if (fault)
 		log_error(network->config->name, "%s", fault);
+	else if (network->fault)
+		log_info(network->config->name, "mended but for this: %s", network->fault);
 	else
 		log_info(network->config->name, "whole again");
 }

@@ -69,6 +69,15 @@ struct hold {
 	bool waiting; /* the client has not been answered yet */
 };
 
+/* What can be wrong with an active network at a time, the most important first. */
+enum fault_kind {
+	FAULT_NETWORK, /* what it is made of: its device, addresses, rules */
+	FAULT_SERVERS, /* who gives its machines addresses and names */
+	FAULT_RECORDS, /* what is written down of it, for its next life or the next broker */
+};
+
+#define N_FAULTS 3
+
 struct network {
 	struct network *next;
 	struct broker *broker;
@@ -78,7 +87,8 @@ struct network {
 	struct hold *holds;
 	struct interface *interfaces;
 	struct lease *leases;
-	char *fault; /* what is wrong with it now, one sentence; NULL: nothing */
+	char *faults[N_FAULTS]; /* one sentence each; NULL: nothing */
+	char *fault; /* all of them, for clients; NULL: none */
 	void *platform; /* the platform's own, from create to removed */
 };
 
@@ -203,8 +213,8 @@ void broker_network_removed(struct network *network);
 void broker_leases_changed(struct network *network, struct lease *leases);
 void leases_free(struct lease *leases);
 
-/* What is wrong with an active network, or NULL when it is whole again. Logged once. */
-void broker_network_fault(struct network *network, const char *fault);
+/* What of this kind is wrong with an active network, or NULL when nothing is. Logged once. */
+void broker_network_fault(struct network *network, enum fault_kind kind, const char *fault);
 
 /*
  * A network that an earlier broker left: active, and without a hold. The

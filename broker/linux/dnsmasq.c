@@ -67,7 +67,6 @@ struct dnsmasq {
 	unsigned int stuck; /* looks in a row that found it so */
 	uint64_t pause_usec;
 	uint64_t started_usec;
-	bool faulty; /* the fault that the network has is ours */
 };
 
 /* A restart on the worker. Without its dnsmasq when nobody waits for it any more. */
@@ -307,11 +306,18 @@ static void plan_restart(struct dnsmasq *self)
 		self->pause_usec = LAST_PAUSE_USEC;
 }
 
-static void fault_ended(struct dnsmasq *self)
+/* Watches the one that a restart has made. One that cannot be watched is no use. */
+static int take_over(struct dnsmasq *self, struct error *error)
 {
-	if (self->faulty)
-		broker_network_fault(self->network, NULL);
-	self->faulty = false;
+	int result = watch_end(self);
+
+	if (result >= 0)
+		return 0;
+	(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
+	close(self->pidfd);
+	self->pidfd = -1;
+	return error_set(error, ERROR_CREATE_FAILED, "its dnsmasq cannot be watched: %s",
+			 strerror(-result));
 }
 
 static void restart_done(struct job *job)
@@ -321,13 +327,12 @@ static void restart_done(struct job *job)
 
 	if (self) {
 		self->restart = NULL;
-		if (restart->failed || watch_end(self) < 0) {
-			self->faulty = true;
-			broker_network_fault(self->network, restart->error.reason);
+		if (restart->failed || take_over(self, &restart->error) < 0) {
+			broker_network_fault(self->network, FAULT_SERVERS, restart->error.reason);
 			plan_restart(self);
 		} else {
 			log_info(self->name, "its dnsmasq was started again");
-			fault_ended(self);
+			broker_network_fault(self->network, FAULT_SERVERS, NULL);
 		}
 	}
 	free(restart);
@@ -453,7 +458,7 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 		return r;
 	}
 	if (self->pidfd >= 0)
-		fault_ended(self);
+		broker_network_fault(network, FAULT_SERVERS, NULL);
 	if (network->interfaces)
 		dnsmasq_has_machines(self);
 	/* What an earlier life has left. */

@@ -24,8 +24,9 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 
 /*
  * From now on network is told of its leases (broker_leases_changed()), and the
- * server is started again, with backoff, when it dies. On the policy's thread.
- * Returns 0 or a negative errno.
+ * server is started again, with backoff, when it dies; while it cannot be, that
+ * is the network's FAULT_SERVERS. On the policy's thread. Returns 0 or a
+ * negative errno.
  */
 int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
 

@@ -18,7 +18,8 @@
  * part; those before it are undone backwards. Removal undoes all of them
  * backwards; what is not there is no error then, so that it does for what a
  * crashed broker left, too. Repair takes the steps again with the addresses
- * that are there: each finds out by itself whether something is missing.
+ * that are there: each finds out by itself whether something is missing. A
+ * record that cannot be written does not keep the others from it.
  *
  * The steps run on the worker's thread, one network at a time. While one of
  * its jobs is under way (busy) the worker alone touches struct linux_network,
@@ -60,24 +61,25 @@ struct linux_network {
 	enum repair repair; /* of the job under way; REPAIR_NOTHING: it creates or removes */
 	bool bridge_is_new; /* made by the job under way */
 	int bridge; /* index, 0: none */
-	struct error error;
-	bool failed;
-	bool unkept; /* all that failed is the last step */
+	struct error error; /* of the last step that failed */
+	bool failed; /* to create it */
+	struct error faults[N_FAULTS]; /* of the job that is done; code 0: none */
 
 	/* The policy's. */
 	struct network *network; /* NULL: a leftover */
 	bool busy;
 	enum repair repair_wanted;
 	bool removal_wanted;
-	bool faulty; /* the fault it has is ours */
-	enum repair remedy; /* of the fault, when it is tried again */
+	enum repair remedy; /* of its faults, when it is tried again */
 	int bridge_seen; /* bridge, as of the last job that was done */
-	sd_event_source *retry;
+	sd_event_source *retry; /* on while there is a remedy */
 };
 
 struct step {
 	int (*make)(struct linux_network *self);
 	void (*unmake)(struct linux_network *self); /* NULL: nothing to undo */
+	enum fault_kind fault; /* what failing is */
+	bool can_wait; /* a network can be created without it */
 };
 
 static struct linux_network *of_job(struct job *job)
@@ -444,23 +446,22 @@ static int make_kept(struct linux_network *self)
 
 	if (!is_bridged(self))
 		result = addresses_keep(state_dir, self->name, &self->addresses);
-	self->unkept = result < 0;
 	if (result < 0)
-		(void)error_set(&self->error, ERROR_CREATE_FAILED,
-				"its addresses cannot be kept in %s: %s", state_dir,
-				strerror(-result));
-	return self->repair ? result : 0;
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "its addresses cannot be kept in %s: %s", state_dir,
+				 strerror(-result));
+	return 0;
 }
 
 static const struct step steps[] = {
-	{ make_addresses, NULL },
-	{ make_record, unmake_record },
-	{ make_bridge, unmake_bridge },
-	{ make_firewall, unmake_firewall },
-	{ make_neighbours, unmake_neighbours },
-	{ make_forwarding, unmake_forwarding },
-	{ make_dnsmasq, unmake_dnsmasq },
-	{ make_kept, NULL }, /* it is for the next life */
+	{ make_addresses, NULL, FAULT_NETWORK, false },
+	{ make_record, unmake_record, FAULT_RECORDS, false },
+	{ make_bridge, unmake_bridge, FAULT_NETWORK, false },
+	{ make_firewall, unmake_firewall, FAULT_NETWORK, false },
+	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false },
+	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false },
+	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false },
+	{ make_kept, NULL, FAULT_RECORDS, true }, /* it is for the next life */
 };
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -478,11 +479,15 @@ static void run_create(struct job *job)
 	struct linux_network *self = of_job(job);
 
 	for (size_t i = 0; i < N_STEPS; i++) {
-		if (steps[i].make(self) < 0) {
-			self->failed = true;
-			unmake(self, i);
-			return;
+		if (steps[i].make(self) == 0)
+			continue;
+		if (steps[i].can_wait) {
+			self->faults[steps[i].fault] = self->error;
+			continue;
 		}
+		self->failed = true;
+		unmake(self, i);
+		return;
 	}
 }
 
@@ -490,11 +495,19 @@ static void run_create(struct job *job)
 static void run_repair(struct job *job)
 {
 	struct linux_network *self = of_job(job);
+	bool failed = false;
 
-	self->failed = false;
-	self->unkept = false;
-	for (size_t i = 0; i < N_STEPS && !self->failed; i++)
-		self->failed = steps[i].make(self) < 0;
+	for (size_t i = 0; i < N_FAULTS; i++)
+		self->faults[i].code = ERROR_NONE;
+	for (size_t i = 0; i < N_STEPS; i++) {
+		const struct step *step = &steps[i];
+
+		/* Each step needs those before it, but nothing needs a record. */
+		if ((failed && step->fault != FAULT_RECORDS) || step->make(self) == 0)
+			continue;
+		failed |= step->fault != FAULT_RECORDS;
+		self->faults[step->fault] = self->error;
+	}
 }
 
 static void run_remove(struct job *job)
@@ -550,12 +563,24 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void retry_later(struct linux_network *self)
+/* What has to be tried again: REPAIR_NOTHING when all is well. Takes no memory. */
+static void set_remedy(struct linux_network *self, enum repair remedy)
 {
-	self->retry = sd_event_source_disable_unref(self->retry);
-	/* Without a timer the next event is what the network waits for. */
-	(void)sd_event_add_time_relative(linux_platform.event, &self->retry, CLOCK_MONOTONIC,
-					 RETRY_USEC, 0, on_retry, self);
+	self->remedy = remedy;
+	(void)sd_event_source_set_time_relative(self->retry, RETRY_USEC);
+	(void)sd_event_source_set_enabled(self->retry, remedy ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static void watch_dnsmasq(struct linux_network *self)
+{
+	char fault[128];
+	int result = dnsmasq_supervise(self->dnsmasq, self->network);
+
+	if (result >= 0)
+		return;
+	(void)snprintf(fault, sizeof(fault), "its dnsmasq is not watched: %s", strerror(-result));
+	broker_network_fault(self->network, FAULT_SERVERS, fault);
+	set_remedy(self, self->remedy ? self->remedy : REPAIR_BRIDGE);
 }
 
 /* Takes over what a job has found out. */
@@ -569,8 +594,6 @@ static void job_ended(struct linux_network *self)
 /* Begins what was asked for during a job, or else watches what is there. */
 static void settle(struct linux_network *self)
 {
-	int result = 0;
-
 	if (self->busy)
 		return;
 	if (self->removal_wanted)
@@ -578,23 +601,27 @@ static void settle(struct linux_network *self)
 	else if (self->repair_wanted)
 		start_repair(self);
 	else if (self->dnsmasq)
-		result = dnsmasq_supervise(self->dnsmasq, self->network);
-	if (result < 0)
-		log_warning(self->name, "its dnsmasq is not watched: %s", strerror(-result));
+		watch_dnsmasq(self);
 }
 
 /* Says what a job could not do, or that all is well again. */
 static void report(struct linux_network *self)
 {
-	if (self->failed || self->unkept) {
-		self->faulty = true;
-		self->remedy = self->unkept ? REPAIR_BRIDGE : REPAIR_EVERYTHING;
-		broker_network_fault(self->network, self->error.reason);
-		retry_later(self);
-	} else if (self->faulty) {
-		self->faulty = false;
-		broker_network_fault(self->network, NULL);
+	enum repair remedy = REPAIR_NOTHING;
+
+	for (size_t i = 0; i < N_FAULTS; i++) {
+		bool failed = self->faults[i].code != ERROR_NONE;
+
+		if (failed && i == FAULT_RECORDS)
+			remedy = remedy ? remedy : REPAIR_BRIDGE;
+		else if (failed)
+			remedy = REPAIR_EVERYTHING;
+		/* That servers are well is dnsmasq_supervise()'s to say. */
+		if (failed || i != FAULT_SERVERS)
+			broker_network_fault(self->network, (enum fault_kind)i,
+					     failed ? self->faults[i].reason : NULL);
 	}
+	set_remedy(self, remedy);
 }
 
 static void repair_done(struct job *job)
@@ -610,7 +637,8 @@ static void start_repair(struct linux_network *self)
 {
 	if (self->dnsmasq)
 		dnsmasq_unsupervise(self->dnsmasq);
-	self->repair = self->repair_wanted;
+	/* Less than its faults take would only hide them. */
+	self->repair = self->repair_wanted > self->remedy ? self->repair_wanted : self->remedy;
 	self->repair_wanted = REPAIR_NOTHING;
 	submit(self, run_repair, repair_done);
 }
@@ -668,6 +696,7 @@ static int copy_neighbours(struct linux_network *self, const struct config *conf
 static struct linux_network *new_network(const char *name, struct network_config *config)
 {
 	struct linux_network *self = calloc(1, sizeof(*self));
+	int result;
 
 	if (!self) {
 		network_config_unref(config);
@@ -675,7 +704,14 @@ static struct linux_network *new_network(const char *name, struct network_config
 	}
 	(void)snprintf(self->name, sizeof(self->name), "%s", name);
 	self->config = config;
-	return self;
+	result = sd_event_add_time(linux_platform.event, &self->retry, CLOCK_MONOTONIC, 0, 0,
+				   on_retry, self);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(self->retry, SD_EVENT_OFF);
+	if (result >= 0)
+		return self;
+	free_network(self);
+	return NULL;
 }
 
 void platform_network_create(struct network *network)

@@ -180,7 +180,8 @@ static void step(unsigned int what, unsigned int who)
 	case 11:
 		network = pick_network(who);
 		if (network)
-			broker_network_fault(network, who & 128 ? "faulty" : NULL);
+			broker_network_fault(network, (enum fault_kind)(who / 4 % N_FAULTS),
+					     who & 128 ? "faulty" : NULL);
 		break;
 	case 12:
 		adopt(who);

@@ -227,6 +227,34 @@ def test_the_state_directory_is_full(broker, make_machine):
     wait_until_whole(broker)
 
 
+def test_several_faults_at_a_time(broker, host, programs):
+    """Each is said once, and stays until it has ended, whatever becomes of the others."""
+    broker.stop()
+    broker.prefix = ["env", f"PATH={programs}"]
+    broker.start()
+    mount_state(broker, "size=64k")
+    filler = os.path.join(broker.state_dir, "filler")
+    host.run("sh", "-c", f"head -c 65536 /dev/zero >{filler}")
+    broker.client().acquire("default")
+    full = wait_for_fault(broker, "its addresses cannot be kept in .*: No space left on device")
+    os.rename(os.path.join(programs, "dnsmasq"), os.path.join(programs, "away"))
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
+    both = wait_for_fault(broker, f"dnsmasq cannot be started: .*; {re.escape(full)}")
+    # A look at the bridge, which is well, and at what is written down.
+    host.ip("link set vmb-default down")
+    wait_for(lambda: "UP" in host.ip("link show dev vmb-default"))
+    pass_time(2)
+    assert fault(broker) == both
+    os.rename(os.path.join(programs, "away"), os.path.join(programs, "dnsmasq"))
+    wait_for_fault(broker, re.escape(full))
+    assert is_logged_once(broker, f"error: network \"default\": {full}")
+    assert is_logged_once(broker, "error: network \"default\": dnsmasq cannot be started")
+    host.run("rm", filler)
+    wait_until_whole(broker)
+    broker.close_clients()
+    wait_for(lambda: "vmb-default" not in host.links())
+
+
 def test_the_state_directory_is_read_only(broker):
     mount_state(broker, "ro")
     client = broker.client()

@@ -86,6 +86,16 @@ def test_what_cannot_be_repaired_is_said(broker, network):
     wait_for(lambda: is_whole(broker, network))
 
 
+def test_a_record_that_cannot_be_written_hinders_no_repair(broker, network):
+    away = broker.runtime_dir + "-away"
+    os.rename(broker.runtime_dir, away)
+    broker.host.ip(f"link delete {network['bridge']}")
+    wait_for(lambda: is_whole(broker, network))
+    broker.wait_for_log('network "default": cannot write its record in ')
+    os.rename(away, broker.runtime_dir)
+    broker.wait_for_log('network "default": whole again')
+
+
 def test_more_notifications_than_fit(broker, network):
     churn = "address add 192.0.2.1/32 dev lo\naddress delete 192.0.2.1/32 dev lo\n"
     with paused(broker):

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fake_platform.h"
+#include "log_double.h"
 
 static const char *const networks_json =
 	"{ \"default\": { \"mode\": \"shared\", \"aliases\": [\"shared\"] },"
@@ -680,11 +681,31 @@ static void test_fault_is_told_once(void **state)
 	struct error error;
 
 	(void)state;
-	broker_network_fault(network, "its bridge is gone");
-	broker_network_fault(network, "its bridge is gone");
+	log_double_clear();
+	broker_network_fault(network, FAULT_NETWORK, "its bridge is gone");
+	broker_network_fault(network, FAULT_NETWORK, "its bridge is gone");
 	assert_int_equal(broker_inspect(client->client, "default", &info, &error), 0);
 	assert_string_equal(info.network->fault, "its bridge is gone");
-	broker_network_fault(network, NULL);
+	assert_string_equal(log_double_text(), "error [default] its bridge is gone\n");
+	broker_network_fault(network, FAULT_NETWORK, NULL);
+	assert_null(network->fault);
+}
+
+/* One that ends takes no other with it. */
+static void test_faults_of_several_kinds(void **state)
+{
+	struct network *network = holder("default") ? network_in("default", NETWORK_ACTIVE) : NULL;
+
+	(void)state;
+	broker_network_fault(network, FAULT_RECORDS, "the disk is full");
+	broker_network_fault(network, FAULT_NETWORK, "its bridge is gone");
+	broker_network_fault(network, FAULT_SERVERS, NULL);
+	assert_string_equal(network->fault, "its bridge is gone; the disk is full");
+	broker_network_fault(network, FAULT_NETWORK, NULL);
+	assert_string_equal(network->fault, "the disk is full");
+	broker_network_fault(network, FAULT_RECORDS, "there is no disk");
+	assert_string_equal(network->fault, "there is no disk");
+	broker_network_fault(network, FAULT_RECORDS, NULL);
 	assert_null(network->fault);
 }
 
@@ -769,6 +790,7 @@ int main(void)
 		TEST(test_claims_of_what_is_gone),
 		TEST(test_nothing_adopted_is_held),
 		TEST(test_fault_is_told_once),
+		TEST(test_faults_of_several_kinds),
 		TEST(test_out_of_memory),
 #undef TEST
 	};

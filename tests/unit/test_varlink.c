@@ -423,7 +423,7 @@ static void test_inspect(void **state)
 	strcpy(lease->hostname, "caf\xc3");
 	lease->expires = 1700000000;
 	broker_leases_changed(network, lease);
-	broker_network_fault(network, "the bridge has gone");
+	broker_network_fault(network, FAULT_NETWORK, "the bridge has gone");
 	say(&peer, METHOD("Inspect") ",\"parameters\":{\"network\":\"lab\"}}");
 	snprintf(
 		expected, sizeof(expected),
