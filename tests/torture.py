@@ -192,6 +192,7 @@ class Torture:
             ("broker killed", "clients", "clients killed", "visiting machines", "faults"), 0
         )
         self.failures = []
+        self.whole = {}
 
     def start(self):
         self.broker.start()
@@ -206,6 +207,8 @@ class Torture:
             self.pings.append(Ping(machine, name, address))
         self.echoes.append(Echo(one, self.host.outside, SERVER_IPV4))
         self.echoes.append(Echo(two, one, one.address))
+        with self._hold_all():
+            self.whole = self._services()
         # All processes are forked before the first thread starts.
         for uid in USERS:
             for _ in range(2):
@@ -258,9 +261,8 @@ class Torture:
     def break_something(self):
         """Somebody breaks what the broker made; it has to be whole again within seconds."""
         self.figures["faults"] += 1
-        client = self.broker.client()
-        for network in CONFIG:
-            client.acquire(network)
+        client = self._hold_all()
+        self._wait_until_whole("repair after a broker was killed")
         fault = self.random.choice(
             (
                 self._kill_dnsmasq,
@@ -269,15 +271,23 @@ class Torture:
                 self._delete_bridge,
             )
         )
-        before = self._services()
         fault()
-        wait_for(
-            lambda: self._services() == before,
-            20,
-            lambda: f"repair after {fault.__name__}\n{diff(before, self._services())}"
-            f"\n{self.broker.log()[-3000:]}",
-        )
+        self._wait_until_whole(f"repair after {fault.__name__}")
         client.close()
+
+    def _hold_all(self):
+        client = self.broker.client()
+        for network in CONFIG:
+            client.acquire(network)
+        return client
+
+    def _wait_until_whole(self, what):
+        """With all networks held: they are what they were at the start."""
+        wait_for(
+            lambda: self._services() == self.whole,
+            20,
+            lambda: f"{what}\n{diff(self.whole, self._services())}\n{self.broker.log()[-3000:]}",
+        )
 
     def _services(self):
         """What all networks together have on the host while they are held."""
