@@ -138,7 +138,20 @@ static bool is_taken(unsigned int number)
 	return false;
 }
 
-/* What was written of connections that have ended meanwhile, or was being written. */
+/* What was written of a connection that has ended meanwhile, or a file that was not finished. */
+static bool is_left(const char *name)
+{
+	static const char unfinished[] = JSON_TEXT_NEW_SUFFIX;
+	size_t length = strlen(name);
+	const char *end;
+	unsigned int number = parse_number(name, &end);
+
+	if (length >= sizeof(unfinished) &&
+	    strcmp(name + length - strlen(unfinished), unfinished) == 0)
+		return true;
+	return number && strcmp(end, SUFFIX) == 0 && !is_taken(number);
+}
+
 static void remove_leftovers(const char *runtime_dir)
 {
 	DIR *directory = opendir(runtime_dir);
@@ -146,16 +159,9 @@ static void remove_leftovers(const char *runtime_dir)
 
 	if (!directory)
 		return;
-	while ((entry = readdir(directory))) {
-		const char *end;
-		unsigned int number = parse_number(entry->d_name, &end);
-
-		if (!number)
-			continue;
-		if (strcmp(end, SUFFIX JSON_TEXT_NEW_SUFFIX) == 0 ||
-		    (strcmp(end, SUFFIX) == 0 && !is_taken(number)))
+	while ((entry = readdir(directory)))
+		if (is_left(entry->d_name))
 			(void)unlinkat(dirfd(directory), entry->d_name, 0);
-	}
 	(void)closedir(directory);
 }
 

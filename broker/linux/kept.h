@@ -46,7 +46,10 @@ bool kept_by_manager(void);
  */
 int kept_take(int fd, const char *name);
 
-/* Reads what the connections that were taken hold, and removes what others held. */
+/*
+ * Reads what the connections that were taken hold, and removes what others held; and whatever
+ * an earlier broker was writing in the directory, for any purpose, when it was killed.
+ */
 void kept_load(const char *runtime_dir);
 
 /*

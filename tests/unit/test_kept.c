@@ -131,11 +131,13 @@ static void test_files_of_connections_that_have_ended(void **state)
 	(void)state;
 	write_file("7.client", "{}");
 	write_file("8.client.new", "{}");
+	write_file("forwarding.new", "bridge vmb-");
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
 		write_file(stay[i], "");
 	kept_load(directory);
 	assert_int_equal(access(path_of("7.client"), F_OK), -1);
 	assert_int_equal(access(path_of("8.client.new"), F_OK), -1);
+	assert_int_equal(access(path_of("forwarding.new"), F_OK), -1);
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
 		assert_int_equal(unlink(path_of(stay[i])), 0);
 }
