@@ -34,6 +34,8 @@ def office(host):
     host.ip(f"link set {BRIDGE} up")
     host.ip(f"link add port0 type veth peer name eth0 netns {server.pid}")
     host.ip(f"link set port0 addrgenmode none master {BRIDGE} up")
+    # It hears its own advertisements, and would have a second address of them.
+    server.run("sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0")
     server.ip(f"address add {SERVER}/24 dev eth0")
     server.ip(f"address add {PREFIX}1/64 dev eth0 nodad")
     server.ip("link set eth0 up")
@@ -108,9 +110,9 @@ def test_nothing_of_ours_is_on_it(office, host, broker, join):
 
 def test_machines_may_serve_there(office, plug_in):
     """Who may do what is decided by the physical network."""
-    server, machine = plug_in("office"), plug_in("office")
     office.dhcp.terminate()
     office.dhcp.wait()
+    server, machine = plug_in("office"), plug_in("office")
     server.ip(f"address add {SUBNET}2/24 dev eth0")
     server.ip("address add fd00:88::1/64 dev eth0 nodad")
     server.popen(

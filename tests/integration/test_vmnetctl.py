@@ -104,11 +104,11 @@ def without_null(value):
 def test_json_is_what_the_broker_said(broker):
     client = broker.client(uid=USER)
     client.acquire("default")
-    client.attach("default").close()
-    networks = json.loads(broker.vmnetctl("networks", "--json").stdout)
-    assert without_null(networks) == without_null(client.call("ListNetworks"))
-    inspection = json.loads(broker.vmnetctl("inspect", "--json", "default").stdout)
-    assert without_null(inspection) == without_null(client.inspect("default"))
+    with client.attach("default"):
+        networks = json.loads(broker.vmnetctl("networks", "--json").stdout)
+        assert without_null(networks) == without_null(client.call("ListNetworks"))
+        inspection = json.loads(broker.vmnetctl("inspect", "--json", "default").stdout)
+        assert without_null(inspection) == without_null(client.inspect("default"))
 
 
 def test_inspect(broker):

@@ -53,6 +53,8 @@ def isolate():
     if worker:
         os._exit(_wait_for(worker))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A script's background has it ignored, and so would what tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _mount_points():
