@@ -15,6 +15,7 @@ from .tools import (
     PLAIN,
     PROCESSORS,
     SANITIZED,
+    TESTS_AT_ONCE,
     Failure,
     Result,
     meson_test,
@@ -51,7 +52,14 @@ def unit(checks, log):
 def integration(checks, log):
     """the real broker in network namespaces, with sanitizers"""
     checks.build(SANITIZED, log)
-    return pytest(log, "tests/integration")
+    return pytest(log, "tests/integration", "-m", "not timed", *TESTS_AT_ONCE)
+
+
+@stage(last=True)
+def timing(checks, log):
+    """those of them that take the time, with nothing beside them"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/integration", "-m", "timed")
 
 
 @stage

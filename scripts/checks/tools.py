@@ -4,6 +4,7 @@
 import concurrent.futures
 import dataclasses
 import fnmatch
+import importlib.util
 import os
 import shlex
 import subprocess
@@ -27,6 +28,13 @@ BUILDS = {
     FUZZED: ("clang", ["-Dwerror=true", "-Dfuzz=true", "-Db_lto=false", *SANITIZERS]),
     DOUBLE: ("clang", ["-Dwerror=true", "-Ddouble=true", *SANITIZERS]),
 }
+
+# Tests mostly wait: one more than there are processors. Without xdist one runs after the other.
+TESTS_AT_ONCE = (
+    [f"--numprocesses={PROCESSORS + 1}", "--dist=loadgroup"]
+    if importlib.util.find_spec("xdist")
+    else []
+)
 
 VALGRIND = "valgrind --quiet --error-exitcode=99 --leak-check=no"
 
@@ -72,6 +80,7 @@ class Log:
     def __init__(self, name):
         os.makedirs(LOGS, exist_ok=True)
         self.path = os.path.join(LOGS, f"{name}.log")
+        self.junit_path = os.path.join(LOGS, f"{name}.xml")
         with open(self.path, "w", encoding="utf-8"):
             pass
 
@@ -197,12 +206,15 @@ def meson_test(log, directory, suite, valgrind=False):
     return result
 
 
-def pytest(log, *paths, build=SANITIZED):
-    report = f"{LOGS}/{os.path.basename(paths[0])}.xml"
+def pytest(log, *arguments, build=SANITIZED):
     status, _ = log.run(
-        "/usr/bin/python3", "tests/pytest", f"--build={build}", f"--junitxml={report}", *paths
+        "/usr/bin/python3",
+        "tests/pytest",
+        f"--build={build}",
+        f"--junitxml={log.junit_path}",
+        *arguments,
     )
-    result = junit(report)
+    result = junit(log.junit_path)
     if status not in (0, 5) and not result.failed:
         result.add(False, f"pytest ended with status {status}")
     return result

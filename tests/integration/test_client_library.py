@@ -16,6 +16,7 @@ USER = 12345
 CONFIG = {"lab": {"mode": "host"}, "closed": {"mode": "host", "allow": {"groups": ["54321"]}}}
 
 with_broker = pytest.mark.broker(config=CONFIG)
+installs = pytest.mark.xdist_group("installs")
 
 
 @pytest.fixture
@@ -131,6 +132,7 @@ def declared():
     return set(re.findall(r"\b(vmnet_broker_\w+)\(", preprocessed.stdout))
 
 
+@installs
 def test_the_library_shows_what_the_header_declares(installed):
     shown = symbols(f"{installed}/lib/libvmnet-broker.so", "--dynamic")
     assert shown == declared()
@@ -140,6 +142,7 @@ def test_the_library_shows_what_the_header_declares(installed):
     )
 
 
+@installs
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_a_program_needs_no_flag_but_pkg_config_s(installed, directory, static):
     flags = pkg_config(installed, "--cflags", "--libs", *(["--static"] if static else []))

@@ -69,6 +69,7 @@ def test_without_dhcp_nobody_answers(broker, make_machine):
         machine.dhcp(timeout=2)
 
 
+@pytest.mark.timed
 def test_the_first_machine_has_its_address_within_a_second(broker, make_machine):
     """The first request of the first machine is answered: nothing has to be sent twice."""
     for _ in range(3):

@@ -10,6 +10,7 @@ MOST = 2  # times the median of an acquire beside an idle user
 LEAST_DONE = 20  # of what the busy user does: it has to have been busy
 
 
+@pytest.mark.timed
 @pytest.mark.broker(config=CONFIG)
 @pytest.mark.parametrize("work", RIVALS, ids=lambda work: work.__name__)
 def test_an_acquire_beside_a_busy_user(broker, work):

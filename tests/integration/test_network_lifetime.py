@@ -223,6 +223,7 @@ def test_releasing_and_acquiring_from_many_threads(broker):
 MANY = {f"n{i}": {"mode": "host", "subnet": f"10.99.{i}.0/24"} for i in range(50)}
 
 
+@pytest.mark.timed
 @pytest.mark.broker(config=MANY)
 def test_removal_blocks_nobody(broker):
     holder, observer = broker.client(), broker.client()
