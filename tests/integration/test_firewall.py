@@ -3,7 +3,7 @@
 
 import pytest
 
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
 from support.wait import wait_for
 
@@ -95,8 +95,8 @@ def test_the_outside_does_not_reach_machines(outside, join):
     outside.ip(f"route add 192.168.105.0/24 via {HOST_IPV4}")
     outside.ip(f"-6 route add fd12:3456:789a:5::/64 via {HOST_IPV6}")
     with WhoServer(machine, 80, "machine"):
-        assert who(outside, machine.address, 80) is None
-        assert who(outside, machine.ipv6_address(), 80) is None
+        assert nobody(outside, machine.address, 80)
+        assert nobody(outside, machine.ipv6_address(), 80)
 
 
 def test_a_host_network_reaches_only_the_host_and_itself(host, outside, join):
@@ -112,14 +112,14 @@ def test_a_host_network_reaches_only_the_host_and_itself(host, outside, join):
     with WhoServer(outside, 80, "outside"), WhoServer(shared, 80, "shared"):
         assert who(shared, SERVER_IPV4, 80)
         for address in SERVER_IPV4, SERVER_IPV6, OUTSIDE_IPV4, shared.address:
-            assert who(first, address, 80) is None, address
-        assert who(first, shared.ipv6_address(), 80) is None
+            assert nobody(first, address, 80), address
+        assert nobody(first, shared.ipv6_address(), 80)
     with WhoServer(second, 80, "second"):
         assert who(first, second.address, 80) == ("second", first.address)
         assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
         for namespace in outside, shared:
-            assert who(namespace, second.address, 80) is None
-            assert who(namespace, second.ipv6_address(), 80) is None
+            assert nobody(namespace, second.address, 80)
+            assert nobody(namespace, second.ipv6_address(), 80)
     with WhoServer(host, 80, "host"):
         assert who(first, "192.168.107.1", 80) == ("host", first.address)
 
@@ -128,7 +128,7 @@ def test_networks_are_separate(host, join):
     lab, other = join("lab"), join("other")
     with WhoServer(other, 80, "other"), WhoServer(host, 80, "host"):
         for address in other.address, other.ipv6_address(), "192.168.106.1", "fd12:3456:789a:6::1":
-            assert who(lab, address, 80) is None, address
+            assert nobody(lab, address, 80), address
             assert who(host, address, 80), address
 
 
@@ -138,8 +138,8 @@ def test_isolated_machines_reach_all_but_each_other(host, outside, join):
     first.ip(f"route add {second.address} via 192.168.108.1")
     first.ip(f"-6 route add {second.ipv6_address()} via fe80::1 dev eth0")
     with WhoServer(second, 80, "second"):
-        assert who(first, second.address, 80) is None
-        assert who(first, second.ipv6_address(), 80) is None
+        assert nobody(first, second.address, 80)
+        assert nobody(first, second.ipv6_address(), 80)
         assert who(host, second.address, 80) == ("second", "192.168.108.1")
     with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
         assert who(first, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
@@ -161,7 +161,7 @@ def test_without_nat_machines_are_known_by_their_own_addresses(outside, join):
 def test_traffic_leaves_by_the_external_interface_alone(outside, join):
     with WhoServer(outside, 80, "outside"):
         assert who(join("here"), SERVER_IPV4, 80) == ("outside", HOST_IPV4)
-        assert who(join("elsewhere"), SERVER_IPV4, 80) is None
+        assert nobody(join("elsewhere"), SERVER_IPV4, 80)
 
 
 def test_nothing_comes_from_a_foreign_address(host, outside, join):
@@ -170,8 +170,8 @@ def test_nothing_comes_from_a_foreign_address(host, outside, join):
     machine.ip("route replace default via 192.168.105.1 src 10.9.9.9")
     host.ip("route add 10.9.9.9 dev vmb-lab")
     with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
-        assert who(machine, SERVER_IPV4, 80) is None
-        assert who(machine, HOST_IPV4, 80) is None
+        assert nobody(machine, SERVER_IPV4, 80)
+        assert nobody(machine, HOST_IPV4, 80)
 
 
 def test_the_hosts_loopback_is_its_own(host, join):
@@ -181,7 +181,7 @@ def test_the_hosts_loopback_is_its_own(host, join):
     host.run("sysctl", "-qw", "net.ipv4.conf.vmb-lab.route_localnet=1")
     with WhoServer(host, 80, "host"):
         assert who(host, "127.0.0.2", 80)
-        assert who(machine, "127.0.0.2", 80) is None
+        assert nobody(machine, "127.0.0.2", 80)
 
 
 # What a machine sends that only the gateway may: (Ethernet protocol, payload).

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.advertisement import solicit
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.wait import wait_for
 
@@ -99,7 +99,7 @@ def test_a_machine_with_ipv6_only(host, outside, plug_in):
         answer = ("machine", neighbour.ipv6_address())
         assert who(neighbour, machine.ipv6_address(), 80) == answer
         assert who(host, machine.ipv6_address(), 80)
-        assert who(outside, machine.ipv6_address(), 80) is None
+        assert nobody(outside, machine.ipv6_address(), 80)
     with WhoServer(outside, 80, "outside"):
         assert who(machine, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
     server = solicit(machine).dns_servers[0]

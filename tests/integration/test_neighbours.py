@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.namespace import Namespace
 from support.wait import wait_for
@@ -199,9 +199,9 @@ def test_machines_work_and_the_host_stays_closed(neighbour, host, outside, broke
         assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
         assert who(host, second.address, 80)
     with WhoServer(host, 8080, "host"):
-        assert who(outside, HOST_IPV4, 8080) is None
+        assert nobody(outside, HOST_IPV4, 8080)
         for address in *GATEWAYS, HOST_IPV4, HOST_IPV6:
-            assert who(first, address, 8080) is None, address
+            assert nobody(first, address, 8080), address
     assert broker.vmnetctl("doctor", uid=0, check=False).stdout.count("stops") == 0
 
 
@@ -257,7 +257,7 @@ def test_the_zone_of_firewalld(firewalld_with_zone, host, outside, join):
         assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
         assert who(machine, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
         for address in *GATEWAYS, HOST_IPV4, HOST_IPV6:
-            assert who(machine, address, 8080) is None, address
+            assert nobody(machine, address, 8080), address
 
 
 def test_a_filter_that_comes_later(host, outside, join):
@@ -286,15 +286,15 @@ def test_containers_stay_closed(host, kind, request):
         machine = join("lab")
         with WhoServer(container, 80, "container"), WhoServer(machine, 80, "machine"):
             wait_for(lambda: who(host, CONTAINER_IPV4, 80), what="the container")
-            assert who(machine, CONTAINER_IPV4, 80) is None
-            assert who(container, machine.address, 80) is None
+            assert nobody(machine, CONTAINER_IPV4, 80)
+            assert nobody(container, machine.address, 80)
             # As Docker publishes a port.
             published = f"! -i docker0 -p tcp --dport 8000 -j DNAT --to {CONTAINER_IPV4}:80"
             host.run("iptables-nft", "-t", "nat", "-A", "DOCKER", *published.split())
             allowed = f"-d {CONTAINER_IPV4} ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT"
             host.run("iptables-nft", "-I", "DOCKER", *allowed.split())
             assert who(machine, HOST_IPV4, 8000)[0] == "container"
-            assert who(machine, CONTAINER_IPV4, 80) is None
+            assert nobody(machine, CONTAINER_IPV4, 80)
     finally:
         container.close()
         request.getfixturevalue("broker").check_clean = False
@@ -315,13 +315,13 @@ def test_what_others_deny_stays_denied(ufw, outside, host, broker, join):
     machine = join("lab")
     machine.ipv6_address()
     with WhoServer(outside, 80, "outside"):
-        assert who(machine, SERVER_IPV4, 80) is None
+        assert nobody(machine, SERVER_IPV4, 80)
         assert who(machine, SERVER_IPV6, 80)
         host.run("ufw", "route", "delete", "deny", "to", SERVER_IPV4)
         wait_for(lambda: reaches_the_outside(machine), what="the outside")
     host.run("ufw", "route", "deny", "in", "on", "vmb-lab", "to", SERVER_IPV6)
     with WhoServer(outside, 80, "outside"):
-        wait_for(lambda: who(machine, SERVER_IPV6, 80) is None, what="the denial")
+        wait_for(lambda: nobody(machine, SERVER_IPV6, 80), what="the denial")
         assert reaches_the_outside(machine)
     broker.check_clean = False
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6
 from support.varlink import VarlinkError
 
@@ -98,7 +98,7 @@ def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
         assert who(host, "::1", 22, protocol) == ("host", "::1")
         machine.ip("-6 route add ::1 via fe80::1 dev eth0 table local")
         machine.ip("-6 route delete ::1 dev lo table local")
-        assert who(machine, "::1", 22, protocol) is None
+        assert nobody(machine, "::1", 22, protocol)
 
 
 def test_ipv6_loopback_is_refused_where_bridges_filter(broker, host, server):
@@ -124,11 +124,11 @@ def test_from_a_machine_of_the_same_network(server, join):
 def test_not_from_another_network(server, join):
     stranger = join("other")
     for address in HOST_IPV4, "192.168.106.1", "192.168.105.1":
-        assert who(stranger, address, PORT, server.protocol) is None, address
+        assert nobody(stranger, address, PORT, server.protocol), address
 
 
 def test_other_ports_stay_closed(server, host, outside):
-    assert who(outside, HOST_IPV4, 22, server.protocol) is None
+    assert nobody(outside, HOST_IPV4, 22, server.protocol)
     with WhoServer(host, 22, "host", server.protocol):
         assert who(outside, HOST_IPV4, 22, server.protocol) == ("host", OUTSIDE_IPV4)
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, SERVER_IPV4
 from support.varlink import VarlinkError
 from support.wait import wait_for
@@ -103,7 +103,7 @@ def test_what_is_read_anew(broker, outside, join, reload):
     third = join("lab")
     assert third.address.startswith("192.168.205.")
     with WhoServer(outside, 80, "outside"):
-        assert who(third, SERVER_IPV4, 80) is None
+        assert nobody(third, SERVER_IPV4, 80)
     assert holder.networks()["lab"]["changed"] is False
 
 

@@ -60,7 +60,7 @@ class WhoServer:
         self.close()
 
 
-def who(namespace, address, port, protocol="tcp", timeout=1):
+def who(namespace, address, port, protocol="tcp", timeout=3):
     """What a WhoServer answers there: (its name, the address it saw), or None."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
@@ -76,3 +76,8 @@ def who(namespace, address, port, protocol="tcp", timeout=1):
         except OSError:
             return None
     return tuple(answer.decode().split()) or None
+
+
+def nobody(namespace, address, port, protocol="tcp"):
+    """Whether no WhoServer answers there. An answer would not take a second."""
+    return who(namespace, address, port, protocol, timeout=1) is None
