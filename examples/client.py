@@ -45,7 +45,7 @@ def call(connection, method, **parameters):
 def main():
     name = sys.argv[1] if len(sys.argv) > 1 else "default"
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path = os.environ.get("VMNET_BROKER_SOCKET", "/run/vmnet-broker/socket")
+    path = os.environ.get("VMNET_BROKER_SOCKET") or "/run/vmnet-broker/socket"
     try:
         connection.connect(path)
     except OSError as error:

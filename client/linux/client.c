@@ -150,9 +150,14 @@ static vmnet_broker_return_t error_failed(struct vmnet_broker *broker, const cha
 					  const json_t *parameters, const char *network)
 {
 	const char *reason = json_string_value(json_object_get(parameters, "reason"));
+	const char *parameter = json_string_value(json_object_get(parameters, "parameter"));
 
 	if (reason && reason[0] != '\0')
 		vmnet_broker_set_reason(&broker->error, reason, network);
+	else if (network && parameter && strcmp(name, SERVICE "InvalidParameter") == 0)
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": the broker does not take this \"%s\"",
+				       network, parameter);
 	else
 		vmnet_broker_set_error(&broker->error,
 				       "the broker answered with %s; it may be of another version",

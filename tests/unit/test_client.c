@@ -334,10 +334,9 @@ static void test_errors(void **state)
 		{ ERROR("Internal") "{\"reason\":\"out of memory\"}}", VMNET_BROKER_INTERNAL_ERROR,
 		  "network \"lab\": out of memory" },
 		{ "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
-		  "\"network\"}}",
+		  "\"mac_address\"}}",
 		  VMNET_BROKER_INVALID_REQUEST,
-		  "the broker answered with org.varlink.service.InvalidParameter; it may be of "
-		  "another version" },
+		  "network \"lab\": the broker does not take this \"mac_address\"" },
 		{ "{\"error\":\"org.varlink.service.MethodNotFound\"}", VMNET_BROKER_INVALID_REPLY,
 		  "the broker answered with org.varlink.service.MethodNotFound; it may be of "
 		  "another version" },

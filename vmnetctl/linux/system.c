@@ -35,10 +35,11 @@ static void complain_of_socket_permission(const char *path)
 void complain_of_no_broker(int error)
 {
 	const char *path = vmnet_broker_address();
+	const char *variable = getenv("VMNET_BROKER_SOCKET");
 
 	if (error == EACCES || error == EPERM)
 		complain_of_socket_permission(path);
-	else if (getenv("VMNET_BROKER_SOCKET"))
+	else if (variable && variable[0] != '\0')
 		complain("no broker at %s (from VMNET_BROKER_SOCKET): %s; start one with "
 			 "\"vmnet-broker --socket %s\"",
 			 path, strerror(error), path);
