@@ -26,10 +26,6 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define INPUT_SIZE_MIN ((size_t)4 * 1024)
-/* The kernel's limit of one message (SCM_MAX_FD). */
-#define MESSAGE_FDS_MAX 253
-
 struct message {
 	struct message *next;
 	char *text;
@@ -104,8 +100,7 @@ void stream_leave(struct stream *stream)
 {
 	while (stream->output)
 		stream_drop_first(stream);
-	free(stream->input);
-	stream->input = NULL;
+	vmnet_broker_input_clear(&stream->input);
 	if (stream->brings_fds)
 		worker_close(stream->fd);
 	else
@@ -113,124 +108,35 @@ void stream_leave(struct stream *stream)
 	stream->fd = -1;
 }
 
-/* Makes room behind what has come. */
-static int make_room(struct stream *stream)
+static void close_fd(void *context, int fd)
 {
-	size_t length = stream->input_end - stream->input_start;
-	size_t size = stream->input_size > 0 ? stream->input_size * 2 : INPUT_SIZE_MIN;
-	char *input;
-
-	if (stream->input_start > 0) {
-		memmove(stream->input, stream->input + stream->input_start, length);
-		stream->input_scanned -= stream->input_start;
-		stream->input_start = 0;
-		stream->input_end = length;
-	}
-	if (length < stream->input_size)
-		return 0;
-	if (stream->input_size >= CALL_SIZE_MAX)
-		return -EMSGSIZE;
-	input = realloc(stream->input, size);
-	if (!input)
-		return -ENOMEM;
-	stream->input = input;
-	stream->input_size = size;
-	return 0;
-}
-
-static void close_received(struct msghdr *header)
-{
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fds[MESSAGE_FDS_MAX];
-
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
-		    n > MESSAGE_FDS_MAX)
-			continue;
-		memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
-		for (size_t i = 0; i < n; i++)
-			worker_close(fds[i]);
-	}
+	(void)context;
+	if (fd >= 0)
+		worker_close(fd);
 }
 
 int stream_receive(struct stream *stream)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec iov;
-	struct msghdr header = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
-	int r;
-
-	r = make_room(stream);
-	if (r < 0)
-		return r;
-	iov.iov_base = stream->input + stream->input_end;
-	iov.iov_len = stream->input_size - stream->input_end;
-	do
-		n = recvmsg(stream->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	r = n < 0 ? -errno : n > 0;
-	if (n > 0) {
-		close_received(&header);
-		stream->input_end += (size_t)n;
-	}
-	return r;
-}
-
-/* The end of the first message that was not taken, or NULL. Looks at each byte once. */
-static const char *message_end(struct stream *stream)
-{
-	const char *end = NULL;
-
-	if (stream->input_scanned < stream->input_end)
-		end = memchr(stream->input + stream->input_scanned, '\0',
-			     stream->input_end - stream->input_scanned);
-	stream->input_scanned = end ? (size_t)(end - stream->input) : stream->input_end;
-	return end;
-}
-
-/* A client that is silent costs no buffer. */
-static void free_empty_input(struct stream *stream)
-{
-	if (stream->input_start < stream->input_end)
-		return;
-	free(stream->input);
-	stream->input = NULL;
-	stream->input_size = 0;
-	stream->input_start = stream->input_scanned = stream->input_end = 0;
+	return vmnet_broker_input_receive(&stream->input, stream->fd, CALL_SIZE_MAX, close_fd,
+					  NULL);
 }
 
 bool stream_has_message(struct stream *stream)
 {
-	free_empty_input(stream);
-	return message_end(stream) != NULL;
+	/* A client that is silent costs no buffer. */
+	if (stream->input.start == stream->input.end)
+		vmnet_broker_input_clear(&stream->input);
+	return vmnet_broker_input_has_message(&stream->input);
 }
 
 bool stream_is_at_rest(const struct stream *stream)
 {
-	return !stream->output && stream->input_start == stream->input_end;
+	return !stream->output && stream->input.start == stream->input.end;
 }
 
 const char *stream_take(struct stream *stream, size_t *length)
 {
-	const char *end = message_end(stream);
-	const char *message;
-
-	if (!end)
-		return NULL;
-	message = stream->input + stream->input_start;
-	*length = (size_t)(end - message);
-	stream->input_start += *length + 1;
-	stream->input_scanned = stream->input_start;
-	return message;
+	return vmnet_broker_input_take(&stream->input, length);
 }
 
 int stream_queue(struct stream *stream, char *text, size_t size, struct interface_fds *fds)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../../client/linux/input.h"
+
 /* What a client may send at once, and what it may be sent, in bytes with the NUL. */
 #define CALL_SIZE_MAX ((size_t)64 * 1024)
 #define REPLY_SIZE_MAX ((size_t)4 * 1024 * 1024)
@@ -20,11 +22,7 @@ struct message;
 struct stream {
 	int fd;
 	bool brings_fds; /* the peer's descriptors come through, unless the kernel keeps them out */
-	char *input;
-	size_t input_size; /* allocated */
-	size_t input_start; /* where the first message that was not taken begins */
-	size_t input_scanned; /* no NUL lies between start and here */
-	size_t input_end;
+	struct input input;
 	struct message *output;
 	struct message **output_tail;
 	size_t output_size; /* bytes queued */

@@ -13,10 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define INPUT_SIZE_MIN ((size_t)4 * 1024)
-/* The kernel's limit of one message (SCM_MAX_FD). */
-#define MESSAGE_FDS_MAX 253
-
 int vmnet_broker_transport_connect(struct transport *transport, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -37,7 +33,7 @@ int vmnet_broker_transport_connect(struct transport *transport, const char *path
 void vmnet_broker_transport_close(struct transport *transport)
 {
 	vmnet_broker_transport_close_fds(transport);
-	free(transport->input);
+	vmnet_broker_input_clear(&transport->input);
 	if (transport->fd >= 0)
 		close(transport->fd);
 	*transport = (struct transport)TRANSPORT_INIT;
@@ -52,7 +48,7 @@ int vmnet_broker_transport_connect_again(struct transport *transport, const char
 		r = -errno;
 	if (r == 0) {
 		vmnet_broker_transport_close_fds(transport);
-		transport->input_start = transport->input_scanned = transport->input_end = 0;
+		vmnet_broker_input_clear(&transport->input);
 	}
 	vmnet_broker_transport_close(&new);
 	return r;
@@ -87,90 +83,30 @@ void vmnet_broker_transport_close_fds(struct transport *transport)
 	transport->lost_fds = false;
 }
 
-static void take_fd(struct transport *transport, int fd)
+static void take_fd(void *context, int fd)
 {
-	if (!transport->wants_fds) {
+	struct transport *transport = context;
+
+	if (fd >= 0 && !transport->wants_fds) {
 		close(fd);
-	} else if (transport->n_fds >= TRANSPORT_FDS_MAX) {
-		transport->lost_fds = true;
-		close(fd);
-	} else {
+	} else if (fd >= 0 && transport->n_fds < TRANSPORT_FDS_MAX) {
 		transport->fds[transport->n_fds++] = fd;
-	}
-}
-
-static void take_fds(struct transport *transport, struct msghdr *header)
-{
-	if (header->msg_flags & MSG_CTRUNC)
+	} else {
 		transport->lost_fds = true;
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fd;
-
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-			take_fd(transport, fd);
-		}
+		if (fd >= 0)
+			close(fd);
 	}
-}
-
-/* Makes room behind what has come. */
-static int make_room(struct transport *transport)
-{
-	size_t length = transport->input_end - transport->input_start;
-	size_t size = transport->input_size > 0 ? transport->input_size * 2 : INPUT_SIZE_MIN;
-	char *input;
-
-	if (transport->input_start > 0) {
-		memmove(transport->input, transport->input + transport->input_start, length);
-		transport->input_scanned -= transport->input_start;
-		transport->input_start = 0;
-		transport->input_end = length;
-	}
-	if (length < transport->input_size)
-		return 0;
-	if (transport->input_size >= TRANSPORT_REPLY_MAX)
-		return -EMSGSIZE;
-	input = realloc(transport->input, size);
-	if (!input)
-		return -ENOMEM;
-	transport->input = input;
-	transport->input_size = size;
-	return 0;
 }
 
 /* Reads once. Returns 0, or a negative errno: -EAGAIN when nothing has come. */
 static int read_some(struct transport *transport)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
-	} control;
-	struct iovec iov;
-	struct msghdr header = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
-	int r;
+	int r = vmnet_broker_input_receive(&transport->input, transport->fd, TRANSPORT_REPLY_MAX,
+					   take_fd, transport);
 
-	r = make_room(transport);
 	if (r < 0)
 		return r;
-	iov.iov_base = transport->input + transport->input_end;
-	iov.iov_len = transport->input_size - transport->input_end;
-	do
-		n = recvmsg(transport->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	take_fds(transport, &header);
-	transport->input_end += (size_t)n;
-	return n > 0 ? 0 : -ECONNRESET;
+	return r > 0 ? 0 : -ECONNRESET;
 }
 
 static int64_t now_milliseconds(void)
@@ -199,31 +135,12 @@ static int wait_for_input(const struct transport *transport, int64_t deadline)
 	return n > 0 ? 0 : -ETIMEDOUT;
 }
 
-/* Gives the first message that was not taken. Looks at each byte once. */
-static bool take_message(struct transport *transport, const char **message, size_t *length)
-{
-	const char *end = NULL;
-
-	if (transport->input_scanned < transport->input_end)
-		end = memchr(transport->input + transport->input_scanned, '\0',
-			     transport->input_end - transport->input_scanned);
-	if (!end) {
-		transport->input_scanned = transport->input_end;
-		return false;
-	}
-	*message = transport->input + transport->input_start;
-	*length = (size_t)(end - *message);
-	transport->input_start += *length + 1;
-	transport->input_scanned = transport->input_start;
-	return true;
-}
-
 int vmnet_broker_transport_receive(struct transport *transport, int timeout, const char **message,
 				   size_t *length)
 {
 	int64_t deadline = timeout < 0 ? -1 : now_milliseconds() + timeout;
 
-	while (!take_message(transport, message, length)) {
+	while (!(*message = vmnet_broker_input_take(&transport->input, length))) {
 		int r = read_some(transport);
 
 		if (r == -EAGAIN)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "input.h"
+
 /* Bytes of one message, with its NUL. */
 #define TRANSPORT_REPLY_MAX ((size_t)16 * 1024 * 1024)
 /* A TAP and a vhost-net descriptor for each of 16 queues. */
@@ -17,11 +19,7 @@
 
 struct transport {
 	int fd;
-	char *input;
-	size_t input_size; /* allocated */
-	size_t input_start; /* of the first message that was not taken */
-	size_t input_scanned; /* no NUL lies between start and here */
-	size_t input_end;
+	struct input input;
 	bool wants_fds; /* descriptors that come are kept, not closed */
 	bool lost_fds; /* some could not be taken */
 	int fds[TRANSPORT_FDS_MAX];

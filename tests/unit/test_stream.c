@@ -116,7 +116,7 @@ static void test_all_at_once(void **state)
 	assert_takes(stream, "four");
 	/* Who is silent costs nothing. */
 	assert_takes_nothing(stream);
-	assert_null(stream->input);
+	assert_null(stream->input.bytes);
 	close(fixture->peer);
 	fixture->peer = -1;
 	assert_int_equal(stream_receive(stream), 0);
@@ -159,7 +159,7 @@ static void test_a_message_too_long(void **state)
 	struct fixture *fixture = *state;
 
 	assert_int_equal(feed(fixture, CALL_SIZE_MAX + 1, true), -EMSGSIZE);
-	assert_true(fixture->stream.input_size <= CALL_SIZE_MAX);
+	assert_true(fixture->stream.input.size <= CALL_SIZE_MAX);
 }
 
 static void test_a_message_without_end(void **state)
@@ -167,7 +167,7 @@ static void test_a_message_without_end(void **state)
 	struct fixture *fixture = *state;
 
 	assert_int_equal(feed(fixture, 3 * CALL_SIZE_MAX, false), -EMSGSIZE);
-	assert_true(fixture->stream.input_size <= CALL_SIZE_MAX);
+	assert_true(fixture->stream.input.size <= CALL_SIZE_MAX);
 }
 
 /* Sends n times the null device along with a byte. */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What comes by a socket of Varlink: messages, each ended by a NUL byte, and
+ * descriptors. Both of its ends read it so: the broker's door is made of this,
+ * too.
+ */
+#ifndef VMNET_BROKER_INPUT_H
+#define VMNET_BROKER_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Empty when all zero. */
+struct input {
+	char *bytes;
+	size_t size; /* allocated */
+	size_t start; /* of the first message that was not taken */
+	size_t scanned; /* no NUL lies between start and here */
+	size_t end;
+};
+
+/* Takes over a descriptor that has come. fd: -1 stands for some that got lost. */
+typedef void vmnet_broker_input_fd_function(void *context, int fd);
+
+/*
+ * Reads once, without waiting.
+ * max: bytes of the longest message, with its NUL.
+ * take_fd: called with context for each descriptor that has come.
+ * Returns 1 when something came, 0 at the end of the stream, or a negative
+ * errno: -EAGAIN when nothing has come, -EMSGSIZE when a message is longer than
+ * max, -ENOMEM.
+ */
+int vmnet_broker_input_receive(struct input *input, int fd, size_t max,
+			       vmnet_broker_input_fd_function *take_fd, void *context);
+
+/* A whole message has come and was not taken yet. */
+bool vmnet_broker_input_has_message(struct input *input);
+
+/*
+ * Takes the next message, terminated and valid until more is received, or
+ * returns NULL.
+ * length: gets its length without the terminator.
+ */
+const char *vmnet_broker_input_take(struct input *input, size_t *length);
+
+/* Forgets what was not taken, and frees the memory. */
+void vmnet_broker_input_clear(struct input *input);
+
+#endif
