@@ -189,13 +189,14 @@ static int adopt_network(struct broker *broker, const struct leftovers *leftover
 			 const struct left *left, struct network_config *config,
 			 const struct network_addresses *addresses)
 {
+	const int bridge = left->bridge ? left->bridge->index : 0;
 	struct network *network;
 
 	if (!is_used(leftovers, left)) {
-		network_remove_leftover(left->name, config, addresses);
+		network_remove_leftover(left->name, config, addresses, bridge);
 		return 0;
 	}
-	network = network_adopt(broker, config, addresses, left->bridge ? left->bridge->index : 0);
+	network = network_adopt(broker, config, addresses, bridge);
 	return network ? adopt_interfaces(leftovers, network) : -ENOMEM;
 }
 
@@ -215,7 +216,8 @@ static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
 		log_warning(left->name, "machines use what an earlier broker left of it, but its "
 					"record is lost: it stays as it is until the next start");
 	else
-		network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 });
+		network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 },
+					left->bridge ? left->bridge->index : 0);
 	return 0;
 }
 

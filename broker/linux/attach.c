@@ -24,6 +24,7 @@
 #include "fds.h"
 #include "firewall.h"
 #include "linux.h"
+#include "monitor.h"
 #include "names.h"
 #include "network.h"
 #include "tap.h"
@@ -37,6 +38,7 @@ struct device {
 	int index; /* 0: not made yet */
 	int result; /* of the job */
 	bool removing; /* the job is under way, and frees the device */
+	bool cut_off; /* not joined to its network as it has to be, by the last notification */
 };
 
 /* Copies of all that making a device takes. */
@@ -70,6 +72,13 @@ static struct mac_address random_port_mac(void)
 	return mac;
 }
 
+/* The network is repaired as soon as the kernel's notification has been read. */
+static int bridge_is_gone(struct attach_job *self)
+{
+	return error_set(&self->error, ERROR_CREATE_FAILED,
+			 "bridge %s has been removed just now; try again", self->bridge);
+}
+
 static int make_device(struct attach_job *self)
 {
 	int result;
@@ -78,12 +87,16 @@ static int make_device(struct attach_job *self)
 		return -1;
 	self->port.index = link_index(self->name);
 	self->port.bridge = link_index(self->bridge);
-	if (!self->port.index || !self->port.bridge)
+	if (!self->port.bridge)
+		return bridge_is_gone(self);
+	if (!self->port.index)
 		return error_set(&self->error, ERROR_CREATE_FAILED, "%s is gone; try again",
-				 self->port.index ? self->bridge : self->name);
+				 self->name);
 	if (!self->bridged)
 		self->port.group = firewall_port_group((unsigned int)self->port.bridge);
 	result = link_join_bridge(&self->port);
+	if (result < 0 && link_index(self->bridge) != self->port.bridge)
+		return bridge_is_gone(self);
 	if (result < 0)
 		return error_set(&self->error, ERROR_CREATE_FAILED,
 				 "cannot join %s to bridge %s: %s", self->name, self->bridge,
@@ -280,11 +293,45 @@ void interface_link_changed(const struct link *link)
 	struct device *device = device_find(link->index);
 	struct interface *interface = device ? device->interface : NULL;
 
-	if (!interface || interface->client || interface->state != INTERFACE_ATTACHED ||
-	    !link->persistent || link->carrier)
+	if (!interface || interface->state != INTERFACE_ATTACHED)
+		return;
+	device->cut_off = !network_has_port(interface->network, link);
+	if (device->cut_off)
+		monitor_look_at_ports();
+	if (interface->client || !link->persistent || link->carrier)
 		return;
 	interface->state = INTERFACE_DETACHING;
 	platform_interface_detach(interface);
+}
+
+void interface_port_not_isolated(int index)
+{
+	struct device *device = device_find(index);
+
+	if (!device || !device->interface || !device->interface->network->config->isolated)
+		return;
+	device->cut_off = true;
+	monitor_look_at_ports();
+}
+
+void interfaces_join(struct broker *broker)
+{
+	char name[IF_NAMESIZE];
+
+	for (struct network *network = broker->networks; network; network = network->next) {
+		bool wanted = false;
+
+		for (const struct interface *i = network->interfaces; i; i = i->next) {
+			struct device *device = i->platform;
+
+			if (!device || !device->cut_off)
+				continue;
+			device->cut_off = false;
+			wanted |= if_indextoname((unsigned int)device->index, name) != NULL;
+		}
+		if (wanted)
+			network_repair(network, REPAIR_BRIDGE);
+	}
 }
 
 void interfaces_look(struct broker *broker)

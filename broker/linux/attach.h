@@ -16,6 +16,15 @@ int interface_adopt(struct network *network, const struct link *link,
 void interface_link_gone(int index);
 void interface_link_changed(const struct link *link);
 
+/* A bridge has said of a port of it that it is not isolated. */
+void interface_port_not_isolated(int index);
+
+/*
+ * Interfaces that were found cut off from their networks, and that still are
+ * there, are joined again. For a moment later: all that end are cut off first.
+ */
+void interfaces_join(struct broker *broker);
+
 /* Looks for all interfaces whether their links are still there. */
 void interfaces_look(struct broker *broker);
 

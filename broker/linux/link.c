@@ -36,12 +36,31 @@ static void parse_tun(struct nlattr *data, struct link *link)
 		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
 }
 
-static void parse_kind(struct nlattr *info, struct link *link)
+static bool parse_isolated(struct nlattr *port)
+{
+	const struct nlattr *isolated =
+		nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED);
+
+	return isolated && nla_len(isolated) >= 1 && nla_get_u8(isolated) != 0;
+}
+
+bool link_port_is_isolated(const struct nlmsghdr *message)
+{
+	struct nlattr *port = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct ifinfomsg),
+					      IFLA_PROTINFO);
+
+	return port && parse_isolated(port);
+}
+
+static void parse_info(struct nlattr *info, struct link *link)
 {
 	struct nlattr *attributes[IFLA_INFO_MAX + 1];
 
-	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) < 0 ||
-	    !attributes[IFLA_INFO_KIND])
+	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) < 0)
+		return;
+	if (attributes[IFLA_INFO_SLAVE_DATA])
+		link->isolated = parse_isolated(attributes[IFLA_INFO_SLAVE_DATA]);
+	if (!attributes[IFLA_INFO_KIND])
 		return;
 	nla_strlcpy(link->kind, attributes[IFLA_INFO_KIND], sizeof(link->kind));
 	if (strcmp(link->kind, "tun") == 0)
@@ -55,6 +74,7 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 		[IFLA_IFALIAS] = { .type = NLA_STRING },
 		[IFLA_MTU] = { .type = NLA_U32 },
 		[IFLA_MASTER] = { .type = NLA_U32 },
+		[IFLA_GROUP] = { .type = NLA_U32 },
 		[IFLA_CARRIER] = { .type = NLA_U8 },
 		[IFLA_LINKINFO] = { .type = NLA_NESTED },
 	};
@@ -79,12 +99,14 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 		link->mtu = nla_get_u32(attributes[IFLA_MTU]);
 	if (attributes[IFLA_MASTER])
 		link->master = (int)nla_get_u32(attributes[IFLA_MASTER]);
+	if (attributes[IFLA_GROUP])
+		link->group = nla_get_u32(attributes[IFLA_GROUP]);
 	if (attributes[IFLA_CARRIER])
 		link->carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
 	if (attributes[IFLA_ADDRESS] && nla_len(attributes[IFLA_ADDRESS]) == sizeof(link->mac))
 		memcpy(&link->mac, nla_data(attributes[IFLA_ADDRESS]), sizeof(link->mac));
 	if (attributes[IFLA_LINKINFO])
-		parse_kind(attributes[IFLA_LINKINFO], link);
+		parse_info(attributes[IFLA_LINKINFO], link);
 	return 0;
 }
 
@@ -284,6 +306,18 @@ int link_set_up(int index)
 					    }));
 }
 
+int link_rename(int index, const char *name)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, name) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
 int link_delete(int index)
 {
 	return netlink_request(
@@ -423,6 +457,13 @@ int link_join_bridge(const struct port_setup *setup)
 	if (result == 0)
 		result = link_set_up(setup->index);
 	return result;
+}
+
+bool link_is_joined(const struct link *link, const struct port_setup *setup)
+{
+	return link->up && link->master == setup->bridge &&
+	       (!setup->group || link->group == setup->group) &&
+	       (!setup->isolated || link->isolated);
 }
 
 bool link_ipv6_is_available(void)

@@ -21,6 +21,8 @@ struct link {
 	bool up;
 	bool carrier; /* of a TAP: somebody has it open */
 	bool persistent; /* a TAP that outlives its last descriptor */
+	bool isolated; /* as a port of a bridge, from its other isolated ports */
+	uint32_t group;
 	unsigned int mtu;
 	struct mac_address mac;
 	char name[INTERFACE_NAME_SIZE];
@@ -55,6 +57,7 @@ struct bridge_setup {
 int link_create_bridge(const struct bridge_setup *setup, int *index);
 
 int link_set_up(int index);
+int link_rename(int index, const char *name);
 int link_delete(int index);
 
 /* Adds an address, usable at once; one that is there already is no error. */
@@ -79,6 +82,12 @@ struct port_setup {
 
 /* Makes a link a port of a bridge and sets it up. */
 int link_join_bridge(const struct port_setup *setup);
+
+/* Whether a link is still as link_join_bridge() has made it, as far as packets go. */
+bool link_is_joined(const struct link *link, const struct port_setup *setup);
+
+/* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */
+bool link_port_is_isolated(const struct nlmsghdr *message);
 
 /* The host has IPv6, and new links get it. */
 bool link_ipv6_is_available(void);

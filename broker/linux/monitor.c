@@ -3,8 +3,10 @@
  * Notifications of rtnetlink.
  *
  *	an interface's link is gone		the interface has ended
- *	a bridge is gone, down, or has lost	the network is repaired
- *	an address
+ *	a bridge is gone, down, renamed, or	the network is repaired
+ *	has lost an address
+ *	an interface is not joined to its	the same, if it is so for a moment
+ *	bridge as it has to be
  *	anything else of links, of what is	forwarding and other packet filters
  *	forwarded, and of default routes	are looked at, once for many in a row
  *
@@ -19,6 +21,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -39,6 +42,9 @@
 /* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
 #define REFRESH_USEC ((uint64_t)50 * 1000)
 
+/* A device that ends leaves its bridge first, and one that is new joins it last. */
+#define PORTS_USEC ((uint64_t)250 * 1000)
+
 static struct {
 	struct nl_sock *socket;
 	sd_event_source *source;
@@ -46,6 +52,7 @@ static struct {
 	bool refreshing; /* the job is under way */
 	bool refresh_wanted; /* the pause before it has begun, or it waits for the job's end */
 	sd_event_source *pause;
+	sd_event_source *ports; /* on while interfaces are to be looked at */
 } monitor;
 
 static void run_refresh(struct job *job)
@@ -86,6 +93,26 @@ void monitor_look_around(void)
 	monitor.refresh_wanted = true;
 }
 
+static int on_ports(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	interfaces_join(linux_platform.broker);
+	return 0;
+}
+
+void monitor_look_at_ports(void)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(monitor.ports, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(monitor.ports, PORTS_USEC);
+	(void)sd_event_source_set_enabled(monitor.ports, SD_EVENT_ONESHOT);
+}
+
 static struct network *network_of_bridge(int index)
 {
 	for (struct network *network = linux_platform.broker->networks; network;
@@ -97,15 +124,19 @@ static struct network *network_of_bridge(int index)
 
 static void on_link(const struct nlmsghdr *message)
 {
+	const struct ifinfomsg *header = nlmsg_data(message);
 	struct network *network;
 	struct link link;
 
 	/* A bridge speaks of its ports in its own family: those stay links. */
-	if (((const struct ifinfomsg *)nlmsg_data(message))->ifi_family != AF_UNSPEC ||
-	    link_parse(message, &link) < 0)
+	if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK &&
+	    !link_port_is_isolated(message))
+		interface_port_not_isolated(header->ifi_index);
+	if (header->ifi_family != AF_UNSPEC || link_parse(message, &link) < 0)
 		return;
 	network = network_of_bridge(link.index);
-	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))
+	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up ||
+			strcmp(link.name, network->addresses.bridge) != 0))
 		network_repair(network, REPAIR_BRIDGE);
 	if (message->nlmsg_type == RTM_DELLINK)
 		interface_link_gone(link.index);
@@ -263,6 +294,11 @@ int monitor_start(void)
 					   0, on_refresh, NULL);
 	if (result >= 0)
 		result = sd_event_source_set_enabled(monitor.pause, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.ports, CLOCK_MONOTONIC, 0,
+					   0, on_ports, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.ports, SD_EVENT_OFF);
 	if (result < 0)
 		monitor_stop();
 	return result;
@@ -272,6 +308,7 @@ void monitor_stop(void)
 {
 	monitor.source = sd_event_source_disable_unref(monitor.source);
 	monitor.pause = sd_event_source_disable_unref(monitor.pause);
+	monitor.ports = sd_event_source_disable_unref(monitor.ports);
 	nl_socket_free(monitor.socket);
 	monitor.socket = NULL;
 }

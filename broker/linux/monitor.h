@@ -11,6 +11,9 @@
 int monitor_start(void);
 void monitor_stop(void);
 
+/* Has interfaces_join() called in a moment, once for many calls. */
+void monitor_look_at_ports(void);
+
 /* Has the worker look at forwarding and others' packet filters, soon, and once for many calls. */
 void monitor_look_around(void);
 

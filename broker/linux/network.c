@@ -29,6 +29,7 @@
 #include "network.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,20 +213,42 @@ static int add_addresses(struct linux_network *self)
 	return result;
 }
 
-static void unmake_bridge(struct linux_network *self)
+/*
+ * Finds the bridge of a network that is there already. One that somebody has
+ * given another name gets its own back: rules and dnsmasq know it by that.
+ */
+static int find_bridge(struct linux_network *self)
 {
 	const char *name = self->addresses.bridge;
 	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV && self->bridge) {
+		result = link_rename(self->bridge, name);
+		if (result == 0) {
+			log_warning(self->name, "its bridge was renamed, and is %s again", name);
+			result = link_get(name, &link);
+		}
+	}
+	if (result == 0 && is_own_bridge(self, &link))
+		self->bridge = link.index;
+	else
+		self->bridge = 0;
+	return result == -ENODEV ? 0 : result;
+}
+
+static void unmake_bridge(struct linux_network *self)
+{
 	int result;
 
 	if (is_bridged(self))
 		return;
-	result = link_get(name, &link);
-	if (result == 0 && is_own_bridge(self, &link))
-		result = link_delete(link.index);
+	result = find_bridge(self);
+	if (result == 0 && self->bridge)
+		result = link_delete(self->bridge);
 	if (result < 0 && result != -ENODEV)
-		log_warning(self->name, "its bridge %s cannot be removed: %s", name,
-			    strerror(-result));
+		log_warning(self->name, "its bridge %s cannot be removed: %s",
+			    self->addresses.bridge, strerror(-result));
 }
 
 static int request_bridge(struct linux_network *self)
@@ -267,24 +290,10 @@ static int create_bridge(struct linux_network *self)
 	return 0;
 }
 
-/* Finds the bridge of a network that is there already. */
-static int find_bridge(struct linux_network *self)
-{
-	struct link link;
-	int result = link_get(self->addresses.bridge, &link);
-
-	if (result == 0 && is_own_bridge(self, &link))
-		self->bridge = link.index;
-	else
-		self->bridge = 0;
-	return result == -ENODEV ? 0 : result;
-}
-
 static int make_own_bridge(struct linux_network *self)
 {
 	int result = 0;
 
-	self->bridge = 0;
 	self->bridge_is_new = false;
 	if (self->repair)
 		result = find_bridge(self);
@@ -312,7 +321,24 @@ static int make_own_bridge(struct linux_network *self)
 	return 0;
 }
 
-/* Interfaces that have lost their bridge get it back. */
+/* How the link of an interface is joined to a network. */
+static struct port_setup port_setup(const struct network_config *config, int bridge,
+				    unsigned int mtu, const struct link *link)
+{
+	return (struct port_setup){
+		.index = link->index,
+		.bridge = bridge,
+		.mac = link->mac,
+		.mtu = mtu,
+		.alias = link->alias,
+		.group = config->mode == NETWORK_BRIDGED
+				 ? 0
+				 : firewall_port_group((unsigned int)bridge),
+		.isolated = config->isolated,
+	};
+}
+
+/* Interfaces that have lost their bridge, or are not joined as they have to be, get it back. */
 static int join_ports(struct linux_network *self)
 {
 	struct alias alias;
@@ -324,20 +350,16 @@ static int join_ports(struct linux_network *self)
 		return failure(self, result, "cannot list the host's links");
 	for (size_t i = 0; i < n_links && result == 0; i++) {
 		const struct link *link = &links[i];
+		const struct port_setup setup =
+			port_setup(self->config, self->bridge, self->addresses.mtu, link);
 
-		if (link->master == self->bridge || alias_parse(link->alias, &alias) < 0 ||
+		if (link_is_joined(link, &setup) || alias_parse(link->alias, &alias) < 0 ||
 		    !alias.is_interface || strcmp(alias.network, self->name) != 0)
 			continue;
-		result = link_join_bridge(&(struct port_setup){
-			.index = link->index,
-			.bridge = self->bridge,
-			.mac = link->mac,
-			.mtu = self->addresses.mtu,
-			.alias = link->alias,
-			.group = is_bridged(self) ? 0
-						  : firewall_port_group((unsigned int)self->bridge),
-			.isolated = self->config->isolated,
-		});
+		result = link_join_bridge(&setup);
+		if (result == 0 && !self->bridge_is_new)
+			log_warning(self->name, "interface %s was cut off, and is joined again",
+				    link->name);
 		if (result == -ENODEV)
 			result = 0; /* its machine has ended just now */
 		if (result < 0)
@@ -586,7 +608,13 @@ static void watch_dnsmasq(struct linux_network *self)
 /* Takes over what a job has found out. */
 static void job_ended(struct linux_network *self)
 {
+	char name[IF_NAMESIZE];
+
 	self->busy = false;
+	/* Of a bridge that the job has made, notifications went by. */
+	if (self->bridge && self->bridge != self->bridge_seen && !self->repair_wanted &&
+	    !if_indextoname((unsigned int)self->bridge, name))
+		self->repair_wanted = REPAIR_BRIDGE;
 	self->bridge_seen = self->bridge;
 	self->network->addresses = self->addresses;
 }
@@ -777,7 +805,7 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
 }
 
 void network_remove_leftover(const char *name, struct network_config *config,
-			     const struct network_addresses *addresses)
+			     const struct network_addresses *addresses, int bridge)
 {
 	struct linux_network *self = new_network(name, config);
 
@@ -788,6 +816,7 @@ void network_remove_leftover(const char *name, struct network_config *config,
 	self->addresses = *addresses;
 	if (!self->addresses.bridge[0])
 		bridge_name(name, self->addresses.bridge);
+	self->bridge = bridge;
 	log_info(name, "removing what an earlier broker left");
 	start_removal(self);
 }
@@ -806,6 +835,14 @@ int network_bridge(const struct network *network)
 	const struct linux_network *self = network->platform;
 
 	return self ? self->bridge_seen : 0;
+}
+
+bool network_has_port(const struct network *network, const struct link *link)
+{
+	const struct port_setup setup =
+		port_setup(network->config, network_bridge(network), network->addresses.mtu, link);
+
+	return link_is_joined(link, &setup);
 }
 
 void networks_forget(struct broker *broker)

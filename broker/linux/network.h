@@ -6,7 +6,7 @@
 #ifndef VMNET_BROKER_NETWORK_H
 #define VMNET_BROKER_NETWORK_H
 
-#include "../broker.h"
+#include "link.h"
 
 /* How much of a network is looked at. */
 enum repair {
@@ -29,9 +29,10 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
  * Removes what an earlier broker left of a network that nobody uses.
  * config: what is known of it, NULL when nothing is; taken over.
  * addresses: the same; bridge "" when unknown.
+ * bridge: the index of its bridge, 0 when it is gone.
  */
 void network_remove_leftover(const char *name, struct network_config *config,
-			     const struct network_addresses *addresses);
+			     const struct network_addresses *addresses, int bridge);
 
 /*
  * Something has happened to an active network: looks, puts right what is not
@@ -44,6 +45,9 @@ void network_has_machines(const struct network *network);
 
 /* The index of the network's bridge, 0 while it has none. */
 int network_bridge(const struct network *network);
+
+/* Whether the link of one of its interfaces is joined to the bridge as it has to be. */
+bool network_has_port(const struct network *network, const struct link *link);
 
 /* At the end of the process: what is active stays for the next broker. */
 void networks_forget(struct broker *broker);

@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy((char *)NLMSG_DATA(message) + sizeof(struct ifinfomsg), data, size);
 	if (link_parse(message, &link) == 0)
 		check_link(&link);
+	(void)link_port_is_isolated(message);
 	free(message);
 	return 0;
 }

@@ -8,7 +8,12 @@ import signal
 
 import pytest
 
+from support.gate import make_gate, wait_at
+from support.host import SERVER_IPV4
+from support.varlink import VarlinkError
 from support.wait import wait_for
+
+PORT_GROUP = 0x766D0000  # with the index of the bridge: broker/linux/firewall.h
 
 
 @pytest.fixture
@@ -38,10 +43,13 @@ def is_whole(broker, network):
         "fe80::1",
         network["ipv6_prefix"].removesuffix("/64") + "1",
     }
+    device = link(broker, network["device"])
     return (
         addresses == expected
         and "UP" in bridge["flags"]
-        and link(broker, network["device"]).get("master") == network["bridge"]
+        and "UP" in device["flags"]
+        and device.get("master") == network["bridge"]
+        and device["group"] == str(PORT_GROUP | bridge["ifindex"])
     )
 
 
@@ -53,6 +61,10 @@ def is_whole(broker, network):
         "address flush dev {bridge}",
         "address delete {ipv4_gateway}/24 dev {bridge}",
         "address delete fe80::1/64 dev {bridge}",
+        "link set {bridge} name other",
+        "link set {device} nomaster",
+        "link set {device} down",
+        "link set {device} group default",
     ],
 )
 def test_repair(broker, network, breakage):
@@ -60,8 +72,71 @@ def test_repair(broker, network, breakage):
     mac = link(broker, network["bridge"])["address"]
     broker.host.ip(breakage.format(**network))
     wait_for(lambda: is_whole(broker, network))
+    assert "other" not in broker.host.links()
     assert link(broker, network["bridge"])["address"] == mac
     assert broker.client().networks()["default"]["interfaces"] == 1
+
+
+@pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
+def test_isolation_is_repaired(broker, join):
+    one, other = join("lab"), join("lab")
+    assert not one.ping(other.address, tries=1)
+    for device in broker.host.links():
+        if device.startswith("vmt"):
+            broker.host.run("bridge", "link", "set", "dev", device, "isolated", "off")
+    broker.wait_for_log('network "lab": interface .* was cut off, and is joined again')
+    wait_for(lambda: not one.ping(other.address, tries=1))
+
+
+def test_a_renamed_bridge_is_served_again(broker, join):
+    machine = join("default")
+    broker.host.ip("link set vmb-default name other")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
+    machine.dhcp()
+    join("default")
+
+
+def test_a_bridge_renamed_between_two_brokers_goes(broker):
+    broker.client().acquire("default")
+    broker.kill()
+    broker.host.ip("link set vmb-default name other")
+    broker.start()
+    wait_for(lambda: not {"other", "vmb-default"} & set(broker.host.links()))
+
+
+def test_a_bridge_that_goes_while_its_network_is_made(broker):
+    gate = make_gate(broker)
+    os.mkfifo(gate)
+    client = broker.client()
+    client.send("Acquire", {"network": "default"})
+    fd = wait_at(gate)
+    broker.host.ip("link delete vmb-default")
+    os.write(fd, b"go")
+    os.close(fd)
+    network = client.receive()["network"]
+
+    def attach():
+        try:
+            return client.attach("default")
+        except VarlinkError as error:
+            assert error.name == "CreateFailed"
+            assert error.parameters["reason"] == (
+                "bridge vmb-default has been removed just now; try again"
+            )
+        return None
+
+    with wait_for(attach, what="the repair") as attachment:
+        wait_for(lambda: is_whole(broker, {**network, "device": attachment.name}))
+
+
+def test_machines_that_end_are_no_fault(broker, plug_in):
+    machines = [plug_in("default") for _ in range(5)]
+    for machine in machines:
+        machine.kill()
+    wait_for(lambda: machines[0].client.networks()["default"]["interfaces"] == 0)
+    machine = plug_in("default")
+    machine.dhcp()
+    assert "joined again" not in broker.log()
 
 
 @contextlib.contextmanager

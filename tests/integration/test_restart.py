@@ -2,28 +2,20 @@
 """A service manager keeps the connections of clients: they do not notice a restart."""
 
 import array
-import errno
 import fcntl
 import json
 import os
-import shutil
 import signal
 import termios
 
 import pytest
 
+from support.gate import make_gate, wait_at
 from support.manager import ManagedBroker
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}, "other": {"mode": "host"}}
-
-# A dnsmasq that takes its time: for as long as there is a gate (a FIFO) that somebody has open.
-SLOW_DNSMASQ = """#!/bin/sh
-if [ -e {gate} ]; then cat {gate}; exit 1; fi
-exec {dnsmasq} "$@"
-"""
-
 
 @pytest.fixture
 def broker(request, host):
@@ -203,32 +195,7 @@ def test_machines_and_holds(broker, restart):
 
 @pytest.fixture
 def gate(broker):
-    """The path of a gate: while there is one, dnsmasq does not get ready."""
-    path = os.path.join(broker.directory, "gate")
-    programs = os.path.join(broker.directory, "programs")
-    os.mkdir(programs)
-    with open(os.path.join(programs, "dnsmasq"), "w", encoding="ascii") as file:
-        file.write(SLOW_DNSMASQ.format(gate=path, dnsmasq=shutil.which("dnsmasq")))
-    os.chmod(file.name, 0o755)
-    broker.stop()
-    broker.env["PATH"] = f"{programs}:{os.environ['PATH']}"
-    broker.start()
-    return path
-
-
-def wait_at(gate):
-    """Waits until a dnsmasq is at the gate; it fails when the descriptor is closed."""
-
-    def open_gate():
-        try:
-            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            assert error.errno == errno.ENXIO
-            return None
-
-    fd = wait_for(open_gate, what="the start of dnsmasq")
-    os.unlink(gate)
-    return fd
+    return make_gate(broker)
 
 
 def test_a_call_under_way_gets_an_error(broker, gate):

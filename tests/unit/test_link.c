@@ -29,12 +29,16 @@ static struct nl_msg *tap_message(void)
 	assert_int_equal(nla_put_string(message, IFLA_IFALIAS, "an alias"), 0);
 	assert_int_equal(nla_put_u32(message, IFLA_MTU, 1500), 0);
 	assert_int_equal(nla_put_u32(message, IFLA_MASTER, 3), 0);
+	assert_int_equal(nla_put_u32(message, IFLA_GROUP, 9), 0);
 	assert_int_equal(nla_put_u8(message, IFLA_CARRIER, 1), 0);
 	assert_int_equal(nla_put(message, IFLA_ADDRESS, sizeof(mac), &mac), 0);
 	info = nla_nest_start(message, IFLA_LINKINFO);
 	assert_int_equal(nla_put_string(message, IFLA_INFO_KIND, "tun"), 0);
 	data = nla_nest_start(message, IFLA_INFO_DATA);
 	assert_int_equal(nla_put_u8(message, IFLA_TUN_PERSIST, 1), 0);
+	nla_nest_end(message, data);
+	data = nla_nest_start(message, IFLA_INFO_SLAVE_DATA);
+	assert_int_equal(nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1), 0);
 	nla_nest_end(message, data);
 	nla_nest_end(message, info);
 	return message;
@@ -49,6 +53,8 @@ static void test_tap(void **state)
 	assert_int_equal(link_parse(nlmsg_hdr(message), &link), 0);
 	assert_int_equal(link.index, 7);
 	assert_int_equal(link.master, 3);
+	assert_int_equal(link.group, 9);
+	assert_true(link.isolated);
 	assert_true(link.up);
 	assert_true(link.carrier);
 	assert_true(link.persistent);
@@ -58,6 +64,52 @@ static void test_tap(void **state)
 	assert_string_equal(link.kind, "tun");
 	assert_string_equal(link.alias, "an alias");
 	nlmsg_free(message);
+}
+
+/* Each of what makes an interface a member of its network counts. */
+static void test_is_joined(void **state)
+{
+	const struct port_setup setup = { .bridge = 3, .group = 9, .isolated = true };
+	struct nl_msg *message = tap_message();
+	struct link link;
+
+	(void)state;
+	assert_int_equal(link_parse(nlmsg_hdr(message), &link), 0);
+	nlmsg_free(message);
+	assert_true(link_is_joined(&link, &setup));
+	link.up = false;
+	assert_false(link_is_joined(&link, &setup));
+	link.up = true;
+	link.master = 4;
+	assert_false(link_is_joined(&link, &setup));
+	link.master = 3;
+	link.group = 0;
+	assert_false(link_is_joined(&link, &setup));
+	assert_true(link_is_joined(&link, &(struct port_setup){ .bridge = 3 }));
+	link.group = 9;
+	link.isolated = false;
+	assert_false(link_is_joined(&link, &setup));
+	link.isolated = true;
+	assert_true(link_is_joined(&link, &setup));
+}
+
+/* As a bridge says it of a port, in its own family. */
+static void test_isolated_port(void **state)
+{
+	for (uint8_t isolated = 0; isolated < 2; isolated++) {
+		struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+		struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = 7 };
+		struct nlattr *port;
+
+		(void)state;
+		assert_int_equal(nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+		assert_false(link_port_is_isolated(nlmsg_hdr(message)));
+		port = nla_nest_start(message, IFLA_PROTINFO);
+		assert_int_equal(nla_put_u8(message, IFLA_BRPORT_ISOLATED, isolated), 0);
+		nla_nest_end(message, port);
+		assert_int_equal(link_port_is_isolated(nlmsg_hdr(message)), isolated);
+		nlmsg_free(message);
+	}
 }
 
 static void test_little_is_said(void **state)
@@ -120,10 +172,9 @@ static void test_other_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tap),
-		cmocka_unit_test(test_little_is_said),
-		cmocka_unit_test(test_cut_anywhere),
-		cmocka_unit_test(test_other_messages),
+		cmocka_unit_test(test_tap),	      cmocka_unit_test(test_is_joined),
+		cmocka_unit_test(test_isolated_port), cmocka_unit_test(test_little_is_said),
+		cmocka_unit_test(test_cut_anywhere),  cmocka_unit_test(test_other_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
