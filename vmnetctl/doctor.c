@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "../broker/config.h"
 #include "system.h"
 #include "text.h"
 #include "vmnetctl.h"
@@ -59,6 +60,18 @@ void doctor_unknown(const char *remedy, const char *format, ...)
 	va_start(arguments, format);
 	print_finding("unknown", remedy, format, arguments);
 	va_end(arguments);
+}
+
+void doctor_check_mistakes(void)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_load(CONFIG_FILE, false, &errors);
+
+	if (!config)
+		doctor_problem("vmnetctl check", "%s has mistakes, of which the first is: %s",
+			       CONFIG_FILE, errors.items[0].message);
+	config_errors_clear(&errors);
+	config_free(config);
 }
 
 static int conclude(void)

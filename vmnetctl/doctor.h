@@ -20,4 +20,7 @@ void doctor_note(const char *remedy, const char *format, ...) __attribute__((for
 void doctor_unknown(const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Looks for mistakes in the configuration file, which is there. */
+void doctor_check_mistakes(void);
+
 #endif

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "../../broker/config.h"
 #include "../system.h"
 #include "../vmnetctl.h"
 #include "installed.h"
@@ -167,8 +166,6 @@ static void check_files(void)
 
 static void check_configuration(void)
 {
-	struct config_errors errors = { 0 };
-	struct config *config;
 	struct stat status;
 
 	if (stat(CONFIG_FILE, &status) < 0 && errno == ENOENT)
@@ -177,12 +174,7 @@ static void check_configuration(void)
 	check_owner("/private/etc");
 	check_owner("/private/etc/vmnet-broker");
 	check_owner(CONFIG_FILE);
-	config = config_load(CONFIG_FILE, false, &errors);
-	if (!config)
-		doctor_problem("vmnetctl check", "%s has mistakes, of which the first is: %s",
-			       CONFIG_FILE, errors.items[0].message);
-	config_errors_clear(&errors);
-	config_free(config);
+	doctor_check_mistakes();
 }
 
 /* It serves DHCP itself, with the same server, on a bridge of its own. */

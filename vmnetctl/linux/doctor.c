@@ -15,7 +15,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../../broker/config.h"
 #include "../system.h"
 #include "../vmnetctl.h"
 #include "doctor.h"
@@ -75,8 +74,6 @@ static void check_broker(void)
 
 static void check_configuration(void)
 {
-	struct config_errors errors = { 0 };
-	struct config *config;
 	struct stat status;
 
 	if (stat(CONFIG_FILE, &status) < 0) {
@@ -95,12 +92,7 @@ static void check_configuration(void)
 			       "%s can be read by root only, which the broker is not", CONFIG_FILE);
 		return;
 	}
-	config = config_load(CONFIG_FILE, false, &errors);
-	if (!config)
-		doctor_problem("vmnetctl check", "%s has mistakes, of which the first is: %s",
-			       CONFIG_FILE, errors.items[0].message);
-	config_errors_clear(&errors);
-	config_free(config);
+	doctor_check_mistakes();
 }
 
 static void check_tun(void)
