@@ -142,6 +142,15 @@ def test_the_library_shows_what_the_header_declares(installed):
     )
 
 
+@pytest.mark.parametrize("macro", ["Nm", "F[no]"], ids=["name", "synopsis"])
+def test_the_manual_page_has_every_call(macro):
+    with open(f"{TOP}/man/vmnet-broker.3", encoding="utf-8") as file:
+        beginning = file.read().partition("\n.Sh DESCRIPTION")[0]
+    of_macos = {"vmnet_broker_network_serialization", "vmnet_broker_acquire_network"}
+    named = set(re.findall(rf"^\.{macro} (vmnet_broker_\w+)", beginning, re.MULTILINE))
+    assert named == declared() | of_macos
+
+
 @installs
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_a_program_needs_no_flag_but_pkg_config_s(installed, directory, static):
