@@ -11,7 +11,6 @@ from support.advertisement import solicit
 from support.dhcp import DhcpClient
 from support.echo import WhoServer, nobody, who
 from support.namespace import Namespace
-from support.wait import wait_for
 
 BRIDGE = "br0"
 SERVER, SUBNET, PREFIX = "10.77.0.1", "10.77.0.", "fd00:77::"
@@ -54,7 +53,8 @@ def office(host):
         "--enable-ra",
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: "state UP" in host.ip(f"link show dev {BRIDGE}"), what="the bridge")
+    host.settle(BRIDGE)
+    server.settle("eth0", f"{PREFIX}1")
     yield server
     server.close()
 

@@ -22,6 +22,8 @@ def connect_third(host, outside, namespace, name="eth1"):
         side.ip(f"address add 2001:db8:3::{end}/64 dev {device} nodad")
         side.ip(f"address add fe80::{end}/64 dev {device} nodad")
         side.ip(f"link set {device} addrgenmode none up")
+    host.settle(name, "2001:db8:3::1", "fe80::1")
+    namespace.settle("eth0", "2001:db8:3::2")
     namespace.ip("route add default via 192.0.2.1")
     namespace.ip("-6 route add default via 2001:db8:3::1")
     outside.ip(f"route replace 192.0.2.0/24 via {HOST_IPV4}")

@@ -8,7 +8,6 @@ import shutil
 import pytest
 
 from support.varlink import VarlinkError
-from support.wait import wait_for
 
 
 def addresses(broker, network):
@@ -56,8 +55,7 @@ def test_a_prefix_that_was_taken_meanwhile(broker):
     subnet, prefix, mac = addresses(broker, "default")
     taken = prefix.replace("::/64", "::77/64")
     broker.host.ip(f"address add {taken} dev eth0 nodad")
-    address = taken.removesuffix("/64")
-    wait_for(lambda: address in broker.host.ip("-6 route show table local"), what="its route")
+    broker.host.settle("eth0", taken.removesuffix("/64"))
     before = broker.before
     broker.before = broker.host.snapshot([broker.pid])
     after = addresses(broker, "default")

@@ -52,9 +52,7 @@ def test_a_bridge_that_stays_is_not_touched(broker):
 
     with attached(broker, "default"):
         wait_for(lambda: interfaces(broker, "default"))
-        # The kernel tells the bridge, and its routes, of the first port some time later.
-        wait_for(lambda: "state UP" in broker.host.ip("link show dev vmb-default"))
-        wait_for(lambda: '"linkdown"' not in str(snapshot()))
+        broker.host.settle("vmb-default")
         before = snapshot()
         for _ in range(3):
             broker.restart()

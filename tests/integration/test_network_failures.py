@@ -69,9 +69,7 @@ def test_a_subnet_in_use(broker, use, user):
 @pytest.mark.broker(config={"lab": {"mode": "host", "ipv6_prefix": "fd00:1:2:3::/64"}})
 def test_a_prefix_in_use(broker):
     broker.host.ip("address add fd00:1:2:3::7/64 dev eth0 nodad")
-    wait_for(
-        lambda: "fd00:1:2:3::7" in broker.host.ip("-6 route show table local"), what="its route"
-    )
+    broker.host.settle("eth0", "fd00:1:2:3::7")
     assert refused(broker, "lab") == (
         'prefix fd00:1:2:3::/64 is in use by eth0; choose another "ipv6_prefix"'
     )

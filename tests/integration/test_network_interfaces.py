@@ -138,7 +138,7 @@ def lan(host):
     host.ip("link set far0 addrgenmode none up")
     host.ip("link set port0 addrgenmode none master br0 up")
     host.ip("link set br0 addrgenmode none up")
-    wait_for(lambda: "state UP" in host.ip("link show dev br0"))
+    host.settle("br0")
     return "br0"
 
 

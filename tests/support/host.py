@@ -10,7 +10,6 @@ import socket
 import subprocess
 
 from .namespace import Namespace
-from .wait import wait_for
 
 UPLINK = "eth0"
 HOST_IPV4 = "198.51.100.2"
@@ -79,8 +78,8 @@ class Host(Namespace):
             namespace.ip(f"address add {ipv6}/64 dev {UPLINK} nodad")
             namespace.ip(f"address add {link_local}/64 dev {UPLINK} nodad")
             namespace.ip(f"link set {UPLINK} addrgenmode none up")
-        # The kernel tells a device's carrier to its routes some time later.
-        wait_for(lambda: "state UP" in self.ip(f"link show dev {UPLINK}"), what="the uplink")
+        self.settle(UPLINK, HOST_IPV6, "fe80::2")
+        self.outside.settle(UPLINK, OUTSIDE_IPV6, "fe80::1")
         self.outside.ip(f"address add {SERVER_IPV4}/32 dev lo")
         self.outside.ip(f"address add {SERVER_IPV6}/128 dev lo nodad")
         self.ip(f"route add default via {OUTSIDE_IPV4}")

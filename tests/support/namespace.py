@@ -99,6 +99,21 @@ class Namespace:
         """ip(8), its arguments in one text."""
         return self.run("ip", *arguments.split()).stdout
 
+    def settle(self, device, *addresses):
+        """Waits for what the kernel does some time after a device is up and has its addresses.
+
+        It makes those of IPv6 routes of their own, and tells all routes of the carrier.
+        """
+
+        def has_settled():
+            if "state UP" not in self.ip(f"link show dev {device}"):
+                return False
+            routes = self.ip("route show table all") + self.ip("-6 route show table all")
+            local = all(f"local {address} dev {device} " in routes for address in addresses)
+            return local and "linkdown" not in routes
+
+        wait_for(has_settled, what=f"{device} of {self.name}")
+
     def processes(self, command=None):
         """The ids of the processes that live here (of that name), the holder excepted."""
         found = []
