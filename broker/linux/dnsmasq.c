@@ -286,6 +286,14 @@ static int on_lease_file(sd_event_source *source, const struct inotify_event *ev
 	return 0;
 }
 
+/* Each start of the server may have made another file. */
+static int watch_leases(struct dnsmasq *self)
+{
+	self->changes = sd_event_source_disable_unref(self->changes);
+	return sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
+				    IN_MODIFY, on_lease_file, self);
+}
+
 /* Supervision: restarts */
 
 static int watch_end(struct dnsmasq *self);
@@ -312,7 +320,10 @@ static int take_over(struct dnsmasq *self, struct error *error)
 	int result = watch_end(self);
 
 	if (result >= 0)
-		return 0;
+		result = watch_leases(self);
+	if (result >= 0)
+		return on_settled(self->settle, 0, self);
+	self->end = sd_event_source_disable_unref(self->end);
 	(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
 	close(self->pidfd);
 	self->pidfd = -1;
@@ -443,8 +454,7 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 	if (r >= 0)
 		r = add_timer(&self->look, on_look, self);
 	if (r >= 0)
-		r = sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
-					 IN_MODIFY, on_lease_file, self);
+		r = watch_leases(self);
 	/* It may have ended while nobody watched. */
 	if (r >= 0 && self->pidfd < 0)
 		plan_restart(self);

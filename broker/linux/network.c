@@ -310,9 +310,10 @@ static int make_own_bridge(struct linux_network *self)
 	if (result < 0) {
 		failure(self, result, "cannot give bridge %s its addresses",
 			self->addresses.bridge);
-		if (self->bridge_is_new)
+		if (self->bridge_is_new) {
 			(void)link_delete(self->bridge);
-		self->bridge = 0;
+			self->bridge = 0;
+		}
 		return -1;
 	}
 	if (self->repair && self->bridge_is_new)

@@ -171,6 +171,23 @@ def test_rules_removed(broker, host, join, command):
     wait_until_whole(broker)
 
 
+def test_more_changes_of_rules_than_can_be_told(broker, host, join):
+    machine = join("default")
+    table = "inet vmnet-broker-default"
+    chain = "inet other other"
+    churn = "add table inet other\nadd chain inet other other\n" + 200 * (
+        "".join(f"add rule {chain} tcp dport {port} drop\n" for port in range(1000, 1050))
+        + f"flush chain {chain}\n"
+    )
+    os.kill(broker.pid, signal.SIGSTOP)
+    host.run("nft", "-f", "-", input=churn)
+    host.run("nft", "delete", "table", "inet", "other")
+    host.run("nft", "delete", "table", *table.split())
+    os.kill(broker.pid, signal.SIGCONT)
+    wait_for(lambda: table in host.run("nft", "list", "tables").stdout)
+    assert machine.ping(SERVER_IPV4)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -275,6 +292,9 @@ def test_the_state_directory_is_removed(broker, host, join):
     os.mkdir(broker.state_dir)
     machine.dhcp()
     wait_until_whole(broker)
+    # Of what is written there from now on the broker hears.
+    client = broker.client()
+    wait_for(lambda: [lease["address"] for lease in client.inspect("default")["leases"]])
 
 
 def test_runtime_files_are_removed(broker, host, join):
@@ -307,6 +327,20 @@ def test_the_broker_is_out_of_descriptors(broker):
     client.attach("host").close()
 
 
+def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
+    machine = join("default")
+    client = machine.client
+    limit = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    host.ip("link set vmb-default down")
+    wait_for(lambda: client.inspect("default").get("fault"), 20)
+    assert "its dnsmasq is not watched: Too many open files; " in client.inspect("default")["fault"]
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, limit)
+    wait_until_whole(broker)
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
+    machine.dhcp()
+
+
 # Time
 
 
@@ -316,6 +350,16 @@ def test_nothing_asks_for_the_time_of_day(broker):
         "broker/vmnet-broker")).stdout
     assert "clock_gettime" in symbols
     assert not re.search(r"\b(time|gettimeofday|ftime|timespec_get)\b(?!_)", symbols)
+
+
+def test_nothing_waits_for_a_time_of_day(broker, join):
+    join("default")
+    folder = f"/proc/{broker.pid}/fdinfo"
+    clocks = set()
+    for name in os.listdir(folder):
+        with contextlib.suppress(OSError), open(f"{folder}/{name}", encoding="ascii") as file:
+            clocks.update(re.findall(r"^clockid: (\d+)$", file.read(), re.MULTILINE))
+    assert clocks == {str(time.CLOCK_MONOTONIC)}
 
 
 def test_suspend_and_resume(broker, host, join):
