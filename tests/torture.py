@@ -286,7 +286,7 @@ class Torture:
         wait_for(
             lambda: self._services() == self.whole,
             20,
-            lambda: f"{what}\n{diff(self.whole, self._services())}\n{self.broker.log()[-3000:]}",
+            lambda: f"{what}\n{diff(self.whole, self._services())}",
         )
 
     def _services(self):
@@ -392,6 +392,9 @@ def main():
         torture.start()
         torture.run(options.seconds)
         torture.finish()
+    except Exception:
+        print("The broker's log ends:", torture.broker.log()[-8000:], sep="\n", file=sys.stderr)
+        raise
     finally:
         torture.close()
         shutil.rmtree(directory)
