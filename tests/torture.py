@@ -393,7 +393,10 @@ def main():
         torture.run(options.seconds)
         torture.finish()
     except Exception:
-        print("The broker's log ends:", torture.broker.log()[-8000:], sep="\n", file=sys.stderr)
+        status = torture.broker.process.poll()
+        state = "runs" if status is None else f"ended with {status}"
+        log = torture.broker.log()[-8000:]
+        print(f"The broker {state}, and its log ends:", log, sep="\n", file=sys.stderr)
         raise
     finally:
         torture.close()

@@ -8,6 +8,7 @@
  *   come from a machine     spoofed: with its own address, or not at all
  *   are for the host        input: no network talks to the host's address on another
  *   pass through the host   forward: leaving and entering, by the network's mode
+ *   are the host's own      advertised: routes to the network, to it alone
  *   begin a connection      prerouting, output (forwarded ports), postrouting (NAT)
  *
  * The one of family bridge sees every frame of a machine before the bridge
@@ -37,6 +38,7 @@ struct rules {
 	uint32_t gateway_value; /* host byte order */
 	bool has_ipv6;
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
+	struct in6_addr ipv6_prefix;
 	struct in6_addr ipv6_gateway;
 	uint32_t port_group;
 	bool ipv6_loopback;
@@ -85,6 +87,29 @@ static void write_input(const struct rules *rules)
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 daddr %s drop\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_address_bits(const struct rules *rules, const struct in6_addr *address)
+{
+	for (size_t i = 0; i < sizeof(address->s6_addr); i++)
+		(void)fprintf(rules->file, "%02x", address->s6_addr[i]);
+}
+
+/*
+ * A dnsmasq whose bridge goes sends its next router advertisement wherever
+ * multicast goes, and would make the host a router of the network outside. It
+ * is known by its first option, the prefix: 32 bytes from the start.
+ */
+static void write_advertised(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain advertised {\n"
+		      "type filter hook output priority filter; policy accept;\n"
+		      "oifname != \"%s\" icmpv6 type nd-router-advert @th,256,128 0x",
+		      rules->bridge);
+	write_address_bits(rules, &rules->ipv6_prefix);
+	(void)fprintf(rules->file, " drop\n"
+				   "}\n");
 }
 
 static void write_leaving(const struct rules *rules)
@@ -230,6 +255,8 @@ static void write_inet_table(const struct rules *rules)
 	write_spoofed(rules);
 	write_input(rules);
 	write_forward(rules);
+	if (rules->has_ipv6 && config->router_advertisement)
+		write_advertised(rules);
 	if (config->mode == NETWORK_SHARED) {
 		if (config->n_port_forwardings)
 			write_forwarded_ports(rules);
@@ -243,8 +270,7 @@ static void write_discovery(const struct rules *rules, const char *match,
 			    const struct in6_addr *target)
 {
 	(void)fprintf(rules->file, "%s @th,64,128 0x", match);
-	for (size_t i = 0; i < sizeof(target->s6_addr); i++)
-		(void)fprintf(rules->file, "%02x", target->s6_addr[i]);
+	write_address_bits(rules, target);
 	(void)fprintf(rules->file, " goto rogue\n");
 }
 
@@ -329,7 +355,8 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 	inet_ntop(AF_INET, &addresses->ipv4_gateway, rules.gateway, sizeof(rules.gateway));
 	if (rules.has_ipv6) {
 		ipv6_prefix_format(&addresses->ipv6_prefix, rules.prefix);
-		rules.ipv6_gateway = addresses->ipv6_prefix.address;
+		rules.ipv6_prefix = addresses->ipv6_prefix.address;
+		rules.ipv6_gateway = rules.ipv6_prefix;
 		rules.ipv6_gateway.s6_addr[sizeof(rules.ipv6_gateway) - 1] = 1;
 	}
 	rules.file = open_memstream(&text, &size);

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.advertisement import solicit
+from support.advertisement import advertise, solicit
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.wait import wait_for
@@ -62,6 +62,17 @@ def test_what_is_advertised(plug_in):
     assert told.dns_servers == ["fd12:3456:789a:5::1"]
     assert machine.ipv6_address() == "fd12:3456:789a:5:5054:ff:fe00:a"
     assert default_routes(machine) == [("fe80::1", "ra")]
+
+
+def test_no_advertisement_gets_out(host, plug_in):
+    """As dnsmasq would send it to all the host's networks when its bridge has been removed."""
+    message = bytearray(solicit(link_local(plug_in("lab"))).message)
+    message[6:8] = b"\0\0"  # so that nobody takes it for a router's,
+    message[19] = 0  # or makes an address of it
+    with pytest.raises(PermissionError):
+        advertise(host, message)
+    message[39] ^= 1  # another prefix's: somebody else's
+    advertise(host, message)
 
 
 def test_a_host_network_advertises_no_router(plug_in):

@@ -7,14 +7,14 @@ import time
 
 SOLICITATION, ADVERTISEMENT = 133, 134
 PREFIX, MTU, DNS_SERVERS = 3, 5, 25
-ALL_ROUTERS = "ff02::2"
+ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 
 
 class Advertisement:
     """router: the address it came from; lifetime: seconds that it is a router for, or 0."""
 
     def __init__(self, router, message):
-        self.router = router
+        self.router, self.message = router, message
         self.lifetime = struct.unpack_from("!H", message, 6)[0]
         self.prefixes, self.mtu, self.dns_servers = [], None, []
         rest = message[16:]
@@ -52,6 +52,16 @@ def solicit(namespace, device="eth0", tries=10):
             if answer:
                 return answer
     return None
+
+
+def advertise(namespace, message, device="eth0"):
+    """Sends an advertisement to all on the device's link."""
+    with namespace.entered():
+        sending = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        index = socket.if_nametoindex(device)
+    with sending:
+        sending.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        sending.sendto(message, (ALL_NODES, 0, 0, index))
 
 
 def _receive(asking, deadline):

@@ -211,11 +211,16 @@ static void test_isolated(void **state)
 /* Where the machines' own servers give the addresses, they may. */
 static void test_services_of_machines(void **state)
 {
+	static const char advertised[] =
+		"oifname != \"vmb-lab\" icmpv6 type nd-router-advert @th,256,128 "
+		"0xfd123456789a00010000000000000000 drop";
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
+	assert_true(has_line(&network, advertised));
 	network.dhcp = false;
 	network.router_advertisement = false;
+	assert_false(has_line(&network, advertised));
 	assert_false(has_line(&network, "ether type ip udp sport 67 goto rogue"));
 	assert_false(has_line(&network, "ether type ip6 udp sport 547 goto rogue"));
 	assert_false(
