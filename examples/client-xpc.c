@@ -58,9 +58,14 @@ static xpc_object_t acquire(xpc_connection_t connection, const char *name)
 		/* Such an object stands for a failure of XPC itself. */
 		fprintf(stderr, "%s: no broker answers; is it installed?\n", SERVICE);
 	} else if (xpc_dictionary_get_value(reply, "error")) {
-		/* 3 not allowed, 4 invalid request, 5 not found, 6 not created, 7 internal */
-		fprintf(stderr, "network \"%s\": the broker says error %" PRId64 "\n", name,
-			xpc_dictionary_get_int64(reply, "error"));
+		/*
+		 * The number is for programs: 3 not allowed, 4 invalid request, 5 not
+		 * found, 6 not created, 7 internal. The sentence beside it is for people.
+		 */
+		const char *message = xpc_dictionary_get_string(reply, "message");
+
+		fprintf(stderr, "error %" PRId64 ": %s\n", xpc_dictionary_get_int64(reply, "error"),
+			message ? message : name);
 	} else {
 		/* The reply owns what is in it: keep this for longer than the reply. */
 		serialization = xpc_dictionary_get_value(reply, "network");
