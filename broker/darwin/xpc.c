@@ -476,6 +476,7 @@ static void on_listener_event(xpc_object_t event)
 		listener = NULL;
 		platform_door_closed();
 	}
+	/* That the end is imminent is what SIGTERM says, too. */
 }
 
 int xpc_start(void)
