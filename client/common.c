@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NETWORK_NAME_MAX 63
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 static const char *const event_names[] = {

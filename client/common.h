@@ -8,6 +8,8 @@
 
 #include "vmnet-broker.h"
 
+#define NETWORK_NAME_MAX 63
+
 /* For what is in other structures. NULL is allowed. */
 void vmnet_broker_interface_free(struct vmnet_broker_interface *interface);
 void vmnet_broker_client_free(struct vmnet_broker_client *client);

@@ -19,18 +19,11 @@
 
 #include "../../broker/darwin/protocol.h"
 #include "../common.h"
+#include "../holds.h"
 #include "decode.h"
 
 /* How many brokers get a message, and how many what was held: it may be what they die of. */
 #define BROKERS_MAX 5
-
-#define NETWORK_NAME_SIZE 64
-
-/* What this connection has acquired, and not released. */
-struct hold {
-	char name[NETWORK_NAME_SIZE]; /* the network's */
-	char asked_as[NETWORK_NAME_SIZE]; /* that, or an alias */
-};
 
 /* A message that came by itself, and waits for vmnet_broker_next_event(). */
 struct incoming {
@@ -41,8 +34,7 @@ struct incoming {
 struct vmnet_broker {
 	xpc_connection_t connection;
 	uint64_t answered_by; /* KEY_BROKER of the last reply; 0: none came yet */
-	struct hold *holds;
-	size_t n_holds;
+	struct holds holds;
 	bool monitoring;
 	char *error; /* NULL: none */
 
@@ -158,7 +150,7 @@ void vmnet_broker_close(struct vmnet_broker *broker)
 	dispatch_release(broker->queue);
 	dispatch_release(broker->arrived);
 	dispatch_release(broker->invalid);
-	free(broker->holds);
+	vmnet_broker_holds_clear(&broker->holds);
 	free(broker->error);
 	free(broker);
 }
@@ -205,8 +197,8 @@ static xpc_object_t request_new(const char *command, const char *network)
 /* Has a new broker hold what the last one did. One that dies meanwhile is for the next call. */
 static void acquire_again(struct vmnet_broker *broker)
 {
-	for (size_t i = 0; i < broker->n_holds; i++) {
-		xpc_object_t request = request_new(COMMAND_ACQUIRE, broker->holds[i].name);
+	for (size_t i = 0; i < broker->holds.n_items; i++) {
+		xpc_object_t request = request_new(COMMAND_ACQUIRE, broker->holds.items[i].network);
 		xpc_object_t reply;
 
 		/* What is refused now is refused again when it is asked for. */
@@ -222,7 +214,7 @@ static bool is_from_new_broker(struct vmnet_broker *broker, xpc_object_t reply)
 	uint64_t before = broker->answered_by;
 
 	broker->answered_by = xpc_dictionary_get_uint64(reply, KEY_BROKER);
-	return before != broker->answered_by && broker->n_holds > 0;
+	return before != broker->answered_by && broker->holds.n_items > 0;
 }
 
 static vmnet_broker_return_t exchange_with_holds(struct vmnet_broker *broker, xpc_object_t request,
@@ -292,15 +284,6 @@ static vmnet_broker_return_t decoded(struct vmnet_broker *broker, vmnet_broker_r
 
 /* Holds */
 
-static struct hold *hold_by_name(const struct vmnet_broker *broker, const char *name)
-{
-	for (size_t i = 0; i < broker->n_holds; i++)
-		if (strcmp(broker->holds[i].name, name) == 0 ||
-		    strcmp(broker->holds[i].asked_as, name) == 0)
-			return &broker->holds[i];
-	return NULL;
-}
-
 /* Finds a hold by any of its network's names. */
 static vmnet_broker_return_t hold_find(struct vmnet_broker *broker, const char *name,
 				       struct hold **hold)
@@ -308,13 +291,13 @@ static vmnet_broker_return_t hold_find(struct vmnet_broker *broker, const char *
 	struct vmnet_broker_inspection *inspection;
 	vmnet_broker_return_t status;
 
-	*hold = hold_by_name(broker, name);
+	*hold = vmnet_broker_holds_find(&broker->holds, name);
 	if (*hold)
 		return VMNET_BROKER_SUCCESS;
 	status = vmnet_broker_inspect(broker, name, &inspection);
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
-	*hold = hold_by_name(broker, inspection->network->name);
+	*hold = vmnet_broker_holds_find(&broker->holds, inspection->network->name);
 	vmnet_broker_inspection_free(inspection);
 	if (*hold)
 		return VMNET_BROKER_SUCCESS;
@@ -322,34 +305,6 @@ static vmnet_broker_return_t hold_find(struct vmnet_broker *broker, const char *
 			       "this connection does not hold network \"%s\"; acquire it first",
 			       name);
 	return VMNET_BROKER_INVALID_REQUEST;
-}
-
-/* Room for one more hold, before it is acquired. */
-static vmnet_broker_return_t hold_reserve(struct vmnet_broker *broker)
-{
-	struct hold *holds = realloc(broker->holds, (broker->n_holds + 1) * sizeof(*broker->holds));
-
-	if (!holds)
-		return VMNET_BROKER_INTERNAL_ERROR;
-	broker->holds = holds;
-	return VMNET_BROKER_SUCCESS;
-}
-
-/* In the room that was reserved. */
-static void hold_add(struct vmnet_broker *broker, const char *name, const char *asked_as)
-{
-	struct hold *hold = hold_by_name(broker, name);
-
-	if (hold)
-		return;
-	hold = &broker->holds[broker->n_holds++];
-	(void)snprintf(hold->name, sizeof(hold->name), "%s", name);
-	(void)snprintf(hold->asked_as, sizeof(hold->asked_as), "%s", asked_as);
-}
-
-static void hold_forget(struct vmnet_broker *broker, struct hold *hold)
-{
-	*hold = broker->holds[--broker->n_holds];
 }
 
 /* reply: gets the whole reply, for xpc_release(); network: for vmnet_broker_network_free(). */
@@ -360,15 +315,14 @@ static vmnet_broker_return_t acquire(struct vmnet_broker *broker, const char *na
 
 	if (!vmnet_broker_check_name(&broker->error, name))
 		return VMNET_BROKER_INVALID_REQUEST;
-	status = hold_reserve(broker);
-	if (status != VMNET_BROKER_SUCCESS)
-		return failed(broker, status, name);
+	if (!vmnet_broker_holds_reserve(&broker->holds))
+		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, name);
 	status = call(broker, COMMAND_ACQUIRE, name, reply);
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
 	status = decoded(broker, vmnet_broker_decode_network(*reply, network), name);
 	if (status == VMNET_BROKER_SUCCESS)
-		hold_add(broker, (*network)->name, name);
+		vmnet_broker_holds_add(&broker->holds, (*network)->name, name);
 	else
 		xpc_release(*reply);
 	return status;
@@ -463,7 +417,7 @@ vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const ch
 		xpc_release(reply);
 	/* What the broker does not know any more is released, too. */
 	if (status != VMNET_BROKER_XPC_FAILURE)
-		hold_forget(broker, hold);
+		vmnet_broker_holds_remove(&broker->holds, hold);
 	return status;
 }
 

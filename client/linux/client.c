@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "../common.h"
+#include "../holds.h"
 #include "decode.h"
-#include "holds.h"
 #include "transport.h"
 
 #define INTERFACE "com.github.nirs.vmnetbroker."
@@ -36,7 +36,7 @@ struct vmnet_broker {
 	bool reconnect;
 	bool lost; /* the broker has ended the connection */
 	unsigned int reconnects;
-	struct held *holds; /* to be acquired again; empty without reconnect */
+	struct holds holds; /* to be acquired again; empty without reconnect */
 	char *error; /* NULL: none */
 };
 
@@ -294,13 +294,12 @@ static vmnet_broker_return_t acquire_again(struct vmnet_broker *broker)
 {
 	vmnet_broker_return_t status = VMNET_BROKER_SUCCESS;
 
-	for (const struct held *held = broker->holds; held && status == VMNET_BROKER_SUCCESS;
-	     held = held->next) {
+	for (size_t i = 0; i < broker->holds.n_items && status == VMNET_BROKER_SUCCESS; i++) {
+		const char *network = broker->holds.items[i].network;
 		json_t *reply;
 
 		status = call_once(broker, INTERFACE "Acquire",
-				   json_pack("{s:s}", "network", held->network), held->network,
-				   &reply);
+				   json_pack("{s:s}", "network", network), network, &reply);
 		if (status == VMNET_BROKER_SUCCESS)
 			json_decref(reply);
 	}
@@ -399,6 +398,8 @@ vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const ch
 		*network = NULL;
 	if (!vmnet_broker_check_name(&broker->error, name))
 		return VMNET_BROKER_INVALID_REQUEST;
+	if (broker->reconnect && !vmnet_broker_holds_reserve(&broker->holds))
+		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, name);
 	status = call(broker, INTERFACE "Acquire", json_pack("{s:s}", "network", name), name,
 		      &reply);
 	if (status != VMNET_BROKER_SUCCESS)
@@ -407,11 +408,8 @@ vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const ch
 			 vmnet_broker_decode_network(json_object_get(reply, "network"), &acquired),
 			 name);
 	json_decref(reply);
-	if (status == VMNET_BROKER_SUCCESS && broker->reconnect &&
-	    vmnet_broker_holds_add(&broker->holds, acquired->name) < 0) {
-		vmnet_broker_network_free(acquired);
-		return failed(broker, VMNET_BROKER_INTERNAL_ERROR, name);
-	}
+	if (status == VMNET_BROKER_SUCCESS && broker->reconnect)
+		vmnet_broker_holds_add(&broker->holds, acquired->name, name);
 	if (network)
 		*network = acquired;
 	else
@@ -419,19 +417,19 @@ vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const ch
 	return status;
 }
 
-/* Forgets a hold. One that was released by an alias is known by the network's own name. */
+/* Forgets a hold, whichever of its network's names it was released by. */
 static void forget_hold(struct vmnet_broker *broker, const char *name)
 {
 	struct vmnet_broker_inspection *inspection;
+	struct hold *hold = vmnet_broker_holds_find(&broker->holds, name);
 
-	if (!broker->holds)
-		return;
-	if (vmnet_broker_holds_has(broker->holds, name)) {
-		vmnet_broker_holds_remove(&broker->holds, name);
-	} else if (vmnet_broker_inspect(broker, name, &inspection) == VMNET_BROKER_SUCCESS) {
-		vmnet_broker_holds_remove(&broker->holds, inspection->network->name);
+	if (!hold && broker->holds.n_items > 0 &&
+	    vmnet_broker_inspect(broker, name, &inspection) == VMNET_BROKER_SUCCESS) {
+		hold = vmnet_broker_holds_find(&broker->holds, inspection->network->name);
 		vmnet_broker_inspection_free(inspection);
 	}
+	if (hold)
+		vmnet_broker_holds_remove(&broker->holds, hold);
 }
 
 vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name)

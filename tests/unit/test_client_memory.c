@@ -34,8 +34,10 @@ static int listener;
 static vmnet_broker_return_t acquire(struct vmnet_broker *broker)
 {
 	struct vmnet_broker_network *network;
-	vmnet_broker_return_t status = vmnet_broker_acquire(broker, "lab", &network);
+	vmnet_broker_return_t status;
 
+	vmnet_broker_set_reconnect(broker, true); /* the hold is kept in mind, too */
+	status = vmnet_broker_acquire(broker, "lab", &network);
 	assert_int_equal(!network, status != VMNET_BROKER_SUCCESS);
 	vmnet_broker_network_free(network);
 	return status;
