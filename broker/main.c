@@ -41,7 +41,7 @@ static const struct option long_options[] = {
 
 static void print_help(void)
 {
-	printf("Usage: vmnet-broker [OPTION...]\n"
+	printf("usage: vmnet-broker [OPTION...]\n"
 	       "Serves shared virtual machine networks by name.\n"
 	       "\n"
 	       "  --config FILE         the networks (default %s)\n",
