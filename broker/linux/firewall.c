@@ -33,5 +33,5 @@ int firewall_create(const struct network_config *config, const struct network_ad
 
 int firewall_remove(const char *network, struct error *error)
 {
-	return nftables_run(firewall_rules_removal(network), error);
+	return nftables_remove(firewall_rules_removal(network), error);
 }

@@ -30,7 +30,7 @@ static inline uint32_t firewall_port_group(unsigned int bridge_index)
 /*
  * Makes the network's tables, when its bridge is there; what an earlier broker
  * left under their names is replaced in the same transaction. Returns 0, or -1
- * with error (ERROR_CREATE_FAILED, and nothing changed).
+ * with error (ERROR_CREATE_FAILED, and all or nothing of it is there).
  */
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error);

@@ -87,27 +87,29 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 	return question.answered && !(table->flags & NFT_TABLE_F_DORMANT) ? 0 : -1;
 }
 
-/* Adds what a list command answers to items. */
-static void add_listing(json_t *items, const char *command)
+/* Adds what a list command answers to items. Returns 0, or -1 when there is no answer. */
+static int add_listing(json_t *items, const char *command)
 {
 	json_t *listing = nftables_list(command);
+	int result = json_array_extend(items, json_object_get(listing, "nftables"));
 
-	(void)json_array_extend(items, json_object_get(listing, "nftables"));
 	json_decref(listing);
+	return result;
 }
 
-static void add_chain(json_t *items, const struct base_chain *like, json_t *chain)
+static int add_chain(json_t *items, const struct base_chain *like, json_t *chain)
 {
 	const char *family, *table, *name;
 	char command[640];
 
 	if (json_unpack(chain, "{s:s, s:s, s:s}", "family", &family, "table", &table, "name",
-			&name) == 0 &&
-	    strcmp(family, like->family) == 0 && strcmp(table, like->table) == 0 &&
-	    is_plain(name) &&
-	    snprintf(command, sizeof(command), "list chain %s %s %s", family, table, name) <
+			&name) < 0 ||
+	    strcmp(family, like->family) != 0 || strcmp(table, like->table) != 0 ||
+	    !is_plain(name) ||
+	    snprintf(command, sizeof(command), "list chain %s %s %s", family, table, name) >=
 		    (int)sizeof(command))
-		add_listing(items, command);
+		return 0;
+	return add_listing(items, command);
 }
 
 json_t *foreign_table_list(const struct base_chain *chain, const struct foreign_table *table,
@@ -116,15 +118,20 @@ json_t *foreign_table_list(const struct base_chain *chain, const struct foreign_
 	bool has_one_flag = table->flags && !(table->flags & (table->flags - 1));
 	json_t *items = json_array();
 	char command[320];
+	int result = 0;
 	json_t *item;
 	size_t i;
 
 	if (has_one_flag) {
 		json_array_foreach(chains, i, item)
-			add_chain(items, chain, json_object_get(item, "chain"));
+			if (result == 0)
+				result = add_chain(items, chain, json_object_get(item, "chain"));
 	} else if (snprintf(command, sizeof(command), "list table %s %s", chain->family,
 			    chain->table) < (int)sizeof(command)) {
-		add_listing(items, command);
+		result = add_listing(items, command);
 	}
-	return items;
+	if (result == 0)
+		return items;
+	json_decref(items);
+	return NULL;
 }

@@ -23,7 +23,8 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 
 /*
  * All chains and rules of the chain's table, as nftables lists them. chains: the
- * list of all chains of all tables. Returns a list that is the caller's, or NULL.
+ * list of all chains of all tables. Returns a list that is the caller's, or NULL
+ * when it cannot be had.
  */
 json_t *foreign_table_list(const struct base_chain *chain, const struct foreign_table *table,
 			   json_t *chains);

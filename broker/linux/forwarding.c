@@ -232,7 +232,7 @@ static int update_guard(struct error *error)
 		free(text);
 		text = NULL;
 	}
-	return nftables_run(text, error);
+	return state.interfaces ? nftables_run(text, error) : nftables_remove(text, error);
 }
 
 static int failure(struct error *error, int result)

@@ -55,6 +55,8 @@
 /* The chain in our table, see above. */
 #define OTHERS "others"
 
+#define UNLISTED "other packet filters cannot be looked at; memory may be short"
+
 /* A network that is there; network_config is the policy's, these are copies. */
 struct opened {
 	struct opened *next;
@@ -425,6 +427,11 @@ static void run(const struct base_chain *chain, struct opened *network, char *te
 		warn_once(chain, network, error.reason);
 }
 
+static bool forwards_so_far(const struct opened *network)
+{
+	return network && network->others;
+}
+
 /* One chain in one transaction: a table that refuses ours keeps nothing else from being done. */
 static bool change_chain(struct visit *visit, struct opened *network, bool again)
 {
@@ -434,7 +441,7 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 
 	visit->file = open_memstream(&text, &size);
 	if (!visit->file)
-		return false;
+		return forwards_so_far(network);
 	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
 	text = finish(visit->file, &text);
 	if (forwards && guard(network) < 0)
@@ -458,7 +465,10 @@ static void complain_of_owner(struct visit *visit, struct opened *network, uint3
 		warn_once(visit->chain, network, reason);
 }
 
-/* Returns whether packets are forwarded through the chain by our rules. */
+/*
+ * Returns whether packets are forwarded through the chain by our rules. When it
+ * cannot be listed, they may be if they were so far.
+ */
 static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct opened *network,
 			  const char *name, bool again)
 {
@@ -469,6 +479,8 @@ static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct
 	if (foreign_table_get(chain, &table) < 0 || (table.owner && (!network || network->refused)))
 		return false;
 	visit.list = foreign_table_list(chain, &table, chains);
+	if (!visit.list)
+		return forwards_so_far(network);
 	if (table.owner)
 		complain_of_owner(&visit, network, table.owner);
 	else
@@ -477,7 +489,8 @@ static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct
 	return forwards;
 }
 
-static void look_at_chains(struct opened *network, const char *name, bool again)
+/* network: NULL, when it goes. Returns 0, or -1 when the chains cannot be listed. */
+static int look_at_chains(struct opened *network, const char *name, bool again)
 {
 	json_t *listing = nftables_list("list chains");
 	json_t *chains = json_object_get(listing, "nftables");
@@ -486,6 +499,8 @@ static void look_at_chains(struct opened *network, const char *name, bool again)
 	json_t *item;
 	size_t i;
 
+	if (!listing)
+		return -1;
 	if (network)
 		network->guarded = false;
 	json_array_foreach(chains, i, item) {
@@ -496,6 +511,7 @@ static void look_at_chains(struct opened *network, const char *name, bool again)
 	json_decref(listing);
 	if (network && !forwards)
 		unguard(network);
+	return 0;
 }
 
 static struct opened **find(const char *name)
@@ -526,20 +542,21 @@ static void fill(struct opened *opened, const struct network_config *config,
 	opened->dns = config->dns_proxy;
 }
 
-void neighbours_open(const struct network_config *config, const struct network_addresses *addresses)
+int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
+		    struct error *error)
 {
 	struct opened **link = find(config->name);
 
 	if (!*link)
 		*link = calloc(1, sizeof(**link));
-	if (!*link) {
-		log_warning(config->name, "other packet filters are not looked at: out of memory");
-		return;
+	if (*link) {
+		fill(*link, config, addresses);
+		free((*link)->others);
+		(*link)->others = NULL;
+		if (look_at_chains(*link, (*link)->name, true) == 0)
+			return 0;
 	}
-	fill(*link, config, addresses);
-	free((*link)->others);
-	(*link)->others = NULL;
-	look_at_chains(*link, (*link)->name, true);
+	return error_set(error, ERROR_CREATE_FAILED, UNLISTED);
 }
 
 void neighbours_close(const char *network)
@@ -552,11 +569,13 @@ void neighbours_close(const char *network)
 		free(opened->others);
 		free(opened);
 	}
-	look_at_chains(NULL, network, true);
+	if (look_at_chains(NULL, network, true) < 0)
+		log_warning(network, UNLISTED);
 }
 
 void neighbours_refresh(void)
 {
 	for (struct opened *network = networks; network; network = network->next)
-		look_at_chains(network, network->name, false);
+		if (look_at_chains(network, network->name, false) < 0)
+			log_warning(network->name, UNLISTED);
 }

@@ -7,16 +7,18 @@
 #define VMNET_BROKER_NEIGHBOURS_H
 
 #include "../config.h"
+#include "../error.h"
 
 struct network_addresses;
 
 /*
  * Has others' filters let a network's packets pass, from now on; its firewall
  * is there, and new. A filter that cannot be changed is logged, with the
- * remedy: the network does without it.
+ * remedy: the network does without it. Returns 0, or -1 with error
+ * (ERROR_CREATE_FAILED) when they cannot be looked at; to be closed then, too.
  */
-void neighbours_open(const struct network_config *config,
-		     const struct network_addresses *addresses);
+int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
+		    struct error *error);
 
 /* Takes all of that back, also what an earlier broker did. */
 void neighbours_close(const char *network);

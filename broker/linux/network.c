@@ -384,11 +384,18 @@ static int make_bridge(struct linux_network *self)
 
 static int make_firewall(struct linux_network *self)
 {
+	struct error ignored;
+
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
 		return 0;
 	if (!self->repair && ports_check(self->config, &self->error) < 0)
 		return -1;
-	return firewall_create(self->config, &self->addresses, &self->error);
+	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	/* nftables may have taken it, and ended before it could say so. */
+	if (!self->repair)
+		(void)firewall_remove(self->name, &ignored);
+	return -1;
 }
 
 static void unmake_firewall(struct linux_network *self)
@@ -403,9 +410,13 @@ static void unmake_firewall(struct linux_network *self)
 
 static int make_neighbours(struct linux_network *self)
 {
-	if (!is_bridged(self) && (self->repair != REPAIR_BRIDGE || self->bridge_is_new))
-		neighbours_open(self->config, &self->addresses);
-	return 0;
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+		return 0;
+	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	if (!self->repair)
+		neighbours_close(self->name);
+	return -1;
 }
 
 static void unmake_neighbours(struct linux_network *self)

@@ -3,7 +3,7 @@
  * The broker's life on Linux:
  *
  *	1. the socket, while the process may still make it anywhere
- *	2. privileges shrink
+ *	2. privileges shrink, and the process that runs nftables is made
  *	3. what an earlier broker left is adopted or removed
  *	4. the door opens, also to the clients it left; system calls are confined, systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
@@ -30,6 +30,7 @@
 #include "monitor.h"
 #include "netlink_socket.h"
 #include "network.h"
+#include "nftables.h"
 #include "privilege.h"
 #include "rules_monitor.h"
 #include "varlink.h"
@@ -303,12 +304,10 @@ static int work(void)
 	return result;
 }
 
-static int run_privileged(const struct options *options)
+static int open_and_work(void)
 {
 	int result;
 
-	if (privilege_become_service(options) < 0)
-		return EXIT_FAILURE;
 	if (claim_host(linux_platform.event) < 0)
 		return EXIT_FAILURE;
 	result = netlink_open();
@@ -316,6 +315,20 @@ static int run_privileged(const struct options *options)
 		return failed("talk to rtnetlink", result);
 	result = work();
 	netlink_close();
+	return result;
+}
+
+static int run_privileged(const struct options *options)
+{
+	int result;
+
+	if (privilege_become_service(options) < 0)
+		return EXIT_FAILURE;
+	result = nftables_start();
+	if (result < 0)
+		return failed("make a process for nftables", result);
+	result = open_and_work();
+	nftables_stop();
 	return result;
 }
 

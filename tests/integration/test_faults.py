@@ -341,6 +341,56 @@ def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
     machine.dhcp()
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def test_nftables_is_killed(broker):
+    client = broker.client()
+    client.acquire("default")
+    (forker,) = children(broker.pid)
+    for runner in children(forker):
+        with contextlib.suppress(ProcessLookupError):  # it ends when it has nothing to do
+            os.kill(runner, signal.SIGKILL)
+    wait_for(lambda: not children(forker), what="the end of libnftables' process")
+    client.acquire("host")
+    assert children(broker.pid) == [forker]
+
+
+def test_nftables_hangs(broker, host, directory):
+    """It is killed; who has asked for the network is told, and nobody else notices."""
+    path = os.path.join(directory, "hang")
+    broker.stop()
+    broker.prefix = ["env", f"LD_PRELOAD={host.program('tests/tools/hang.so')}", f"HANG={path}"]
+    broker.env = {"ASAN_OPTIONS": "verify_asan_link_order=0"}
+    broker.start()
+    with open(path, "w", encoding="ascii"):
+        client, other = broker.client(timeout=30), broker.client()
+    client.send("Acquire", {"network": "host"})
+    wait_for(lambda: not os.path.exists(path), what="the start of libnftables")
+    assert set(other.networks()) == {"default", "host"}
+    with pytest.raises(VarlinkError, match="nftables has ended"):
+        client.receive()
+    broker.wait_until_clean()
+    client.acquire("host")
+
+
+def test_the_process_that_starts_nftables_is_killed(broker, join):
+    """Nothing can be done without it, but to begin anew; machines do not notice."""
+    machine = join("default")
+    (forker,) = children(broker.pid)
+    os.kill(forker, signal.SIGKILL)
+    with contextlib.suppress(EOFError, ConnectionError), broker.client() as client:
+        client.acquire("host")
+    wait_for(lambda: not broker.is_running(), what="the broker's end")
+    assert "the process that runs nftables has ended" in broker.log()
+    broker.start()
+    broker.wait_for_log('"default": adopted')
+    assert machine.ping(SERVER_IPV4)
+    broker.client().acquire("host")
+
+
 # Time
 
 

@@ -179,7 +179,7 @@ class Broker:
         return {**os.environ, **SANITIZER_ENVIRONMENT, "VMNET_BROKER_SOCKET": self.socket_path}
 
     def snapshot(self):
-        """The host without the broker's own process, and the files that it keeps for a life."""
+        """The host without the broker's own processes, and the files that it keeps for a life."""
         ignored = [self.pid] if self.is_running() else []
         state = self.host.snapshot(ignored)
         state["files"] = sorted(os.listdir(self.runtime_dir))

@@ -6,6 +6,7 @@ import difflib
 import glob
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -95,7 +96,10 @@ class Host(Namespace):
             return [name for _, name in socket.if_nameindex()]
 
     def snapshot(self, ignored_processes=()):
-        """Everything a broker could leave behind, as {section: [line, ...]}."""
+        """Everything a broker could leave behind, as {section: [line, ...]}.
+
+        Processes that are ignored are so with those that they have made.
+        """
         with self.entered():
             return {
                 "links and addresses": _json_lines("ip", "-d", "-j", "address"),
@@ -110,14 +114,25 @@ class Host(Namespace):
     def _process_names(self, ignored):
         names = []
         for pid in self.processes():
-            if pid not in ignored and pid != os.getpid():
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as f:
-                    names.append(f.read().strip())
+            with contextlib.suppress(OSError):
+                if pid != os.getpid() and not ancestry(pid) & set(ignored):
+                    with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                        names.append(file.read().strip())
         return sorted(names)
 
     def close(self):
         super().close()
         self.outside.close()
+
+
+def ancestry(pid):
+    """A process, its parent, and so on."""
+    pids = set()
+    while pid:
+        pids.add(pid)
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            pid = int(re.search(r"^PPid:\t(\d+)$", file.read(), re.MULTILINE)[1])
+    return pids
 
 
 def diff(before, after):

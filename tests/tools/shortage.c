@@ -4,10 +4,7 @@
  *
  * The file that SHORTAGE names is shared with whoever wants that: see struct
  * shortage. Other allocations, and those that come after, succeed.
- *
- * What libnftables allocates is left alone: without memory it ends the process.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,10 +17,7 @@ struct shortage {
 	unsigned int failed; /* how many have */
 };
 
-struct nft_ctx;
-
 static struct shortage *shortage;
-static _Thread_local bool exempt; /* this thread is within libnftables */
 
 __attribute__((constructor)) static void start(void)
 {
@@ -44,7 +38,7 @@ static bool fails(void)
 {
 	unsigned int n;
 
-	if (!shortage || exempt)
+	if (!shortage)
 		return false;
 	n = __atomic_load_n(&shortage->countdown, __ATOMIC_RELAXED);
 	do {
@@ -57,14 +51,6 @@ static bool fails(void)
 	__atomic_add_fetch(&shortage->failed, 1, __ATOMIC_RELAXED);
 	errno = ENOMEM;
 	return true;
-}
-
-/* The function that this library stands in front of. */
-static void *next(void **function, const char *name)
-{
-	if (!*function)
-		*function = dlsym(RTLD_NEXT, name);
-	return *function;
 }
 
 /* glibc's own, by the names that it has for this. */
@@ -85,30 +71,4 @@ void *calloc(size_t n, size_t size)
 void *realloc(void *memory, size_t size)
 {
 	return fails() ? NULL : __libc_realloc(memory, size);
-}
-
-struct nft_ctx *nft_ctx_new(unsigned int flags);
-int nft_run_cmd_from_buffer(struct nft_ctx *context, const char *text);
-
-struct nft_ctx *nft_ctx_new(unsigned int flags)
-{
-	static void *function;
-	struct nft_ctx *context;
-
-	exempt = true;
-	context = ((struct nft_ctx * (*)(unsigned int)) next(&function, "nft_ctx_new"))(flags);
-	exempt = false;
-	return context;
-}
-
-int nft_run_cmd_from_buffer(struct nft_ctx *context, const char *text)
-{
-	static void *function;
-	int result;
-
-	exempt = true;
-	result = ((int (*)(struct nft_ctx *, const char *))next(
-		&function, "nft_run_cmd_from_buffer"))(context, text);
-	exempt = false;
-	return result;
 }
