@@ -29,9 +29,9 @@ BUILDS = {
     DOUBLE: ("clang", ["-Dwerror=true", "-Ddouble=true", *SANITIZERS]),
 }
 
-# Tests mostly wait: one more than there are processors. Without xdist one runs after the other.
+# Tests mostly wait: two for each processor. Without xdist one runs after the other.
 TESTS_AT_ONCE = (
-    [f"--numprocesses={PROCESSORS + 1}", "--dist=loadgroup"]
+    [f"--numprocesses={2 * PROCESSORS}", "--dist=loadgroup"]
     if importlib.util.find_spec("xdist")
     else []
 )
