@@ -169,8 +169,11 @@ static void switch_off(int family)
 		if (result == 0 && interface->accept_ra)
 			result = set(interface, "accept_ra", 1);
 	}
-	if (result < 0)
+	/* They stay remembered, and guarded, until the next network has gone. */
+	if (result < 0) {
 		log_warning(NULL, "forwarding cannot be switched off again: %s", strerror(-result));
+		return;
+	}
 	if (family == AF_INET6)
 		state.ipv6_all = false;
 	forwarding_state_forget(&state, family);
@@ -280,7 +283,6 @@ static void restore(const char *runtime_dir)
 	switch_off(AF_INET6);
 	if (update_guard(&error) < 0)
 		log_warning(NULL, "the guard of forwarding cannot be removed: %s", error.reason);
-	forwarding_state_clear(&state);
 	result = forwarding_state_save(runtime_dir, &state);
 	if (result < 0)
 		log_warning(NULL, "what was switched on to forward cannot be forgotten: %s",
@@ -300,9 +302,18 @@ static int load(const char *runtime_dir)
 	return result;
 }
 
+static bool is_routed(const char *bridge)
+{
+	for (const struct routed_bridge *known = state.bridges; known; known = known->next)
+		if (strcmp(known->name, bridge) == 0)
+			return true;
+	return false;
+}
+
 int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error)
 {
 	int result = load(runtime_dir);
+	bool known = is_routed(bridge);
 
 	if (result == 0)
 		result = forwarding_state_add_bridge(&state, bridge);
@@ -310,7 +321,8 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 		return failure(error, result);
 	if (put_right(runtime_dir, error) == 0)
 		return 0;
-	forwarding_release(runtime_dir, bridge);
+	if (!known)
+		forwarding_release(runtime_dir, bridge);
 	return -1;
 }
 

@@ -15,7 +15,8 @@
  * switched on is switched off. What was switched on is remembered in
  * runtime_dir, so that the next broker can switch it off.
  *
- * Returns 0, or -1 with error (ERROR_CREATE_FAILED, and nothing changed).
+ * Returns 0, or -1 with error (ERROR_CREATE_FAILED, and nothing changed: what a
+ * network that was there before has, it keeps).
  */
 int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error);
 void forwarding_release(const char *runtime_dir, const char *bridge);

@@ -98,6 +98,22 @@ def test_the_last_shared_network_switches_it_off(third, broker, host, server):
     broker.wait_until_clean()
 
 
+def test_what_cannot_be_switched_off_stays_guarded(third, broker, host, server):
+    """It is remembered, too, until it can be."""
+    client = broker.client()
+    client.acquire("lab")
+    host.run("mount", "--bind", "/proc/sys", "/proc/sys")
+    host.run("mount", "-o", "remount,ro,bind", "/proc/sys")
+    client.release("lab")
+    broker.wait_for_log('network "lab": removed')
+    assert has_guard(host)
+    assert routes_for_others(server) == [False, False]
+    host.run("umount", "/proc/sys")
+    client.acquire("lab")
+    client.close()
+    broker.wait_until_clean()
+
+
 def test_an_interface_that_comes_later(broker, host, server, join):
     machine = join("lab")
     namespace = Namespace("third")
