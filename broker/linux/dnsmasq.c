@@ -158,6 +158,12 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	return NULL;
 }
 
+bool dnsmasq_has_lost_leases(const struct dnsmasq *self, const char *state_dir)
+{
+	return access(self->files.leases, F_OK) < 0 && errno == ENOENT &&
+	       access(state_dir, F_OK) == 0;
+}
+
 void dnsmasq_forget(struct dnsmasq *self)
 {
 	if (!self)
@@ -269,7 +275,11 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (read_leases(self) < 0)
+	if (read_leases(self) == 0)
+		return 0;
+	if (errno == ENOENT)
+		network_repair(self->network, REPAIR_BRIDGE);
+	else
 		log_warning(self->name, "its leases in %s cannot be read: %s", self->files.leases,
 			    strerror(errno));
 	return 0;
@@ -286,12 +296,12 @@ static int on_lease_file(sd_event_source *source, const struct inotify_event *ev
 	return 0;
 }
 
-/* Each start of the server may have made another file. */
+/* Each start of the server may have made another file. IN_ATTRIB: it is removed. */
 static int watch_leases(struct dnsmasq *self)
 {
 	self->changes = sd_event_source_disable_unref(self->changes);
 	return sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
-				    IN_MODIFY, on_lease_file, self);
+				    IN_MODIFY | IN_ATTRIB, on_lease_file, self);
 }
 
 /* Supervision: restarts */
@@ -322,7 +332,7 @@ static int take_over(struct dnsmasq *self, struct error *error)
 	if (result >= 0)
 		result = watch_leases(self);
 	if (result >= 0)
-		return on_settled(self->settle, 0, self);
+		return on_lease_file(NULL, NULL, self);
 	self->end = sd_event_source_disable_unref(self->end);
 	(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
 	close(self->pidfd);
@@ -453,8 +463,6 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 		r = add_timer(&self->settle, on_settled, self);
 	if (r >= 0)
 		r = add_timer(&self->look, on_look, self);
-	if (r >= 0)
-		r = watch_leases(self);
 	/* It may have ended while nobody watched. */
 	if (r >= 0 && self->pidfd < 0)
 		plan_restart(self);
@@ -463,14 +471,15 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
 	if (r >= 0 && asks_resolvers(network->config))
 		r = resolvers_watch_new(&self->resolvers, linux_platform.event, self->name,
 					self->files.resolvers);
-	if (r < 0) {
-		dnsmasq_unsupervise(self);
-		return r;
-	}
-	if (self->pidfd >= 0)
-		broker_network_fault(network, FAULT_SERVERS, NULL);
+	/* Last: the file may have been removed, and the server serves without it. */
+	if (r >= 0)
+		r = watch_leases(self);
 	if (network->interfaces)
 		dnsmasq_has_machines(self);
+	if (r < 0)
+		return r;
+	if (self->pidfd >= 0)
+		broker_network_fault(network, FAULT_SERVERS, NULL);
 	/* What an earlier life has left. */
 	return on_settled(self->settle, 0, self);
 }

@@ -25,8 +25,9 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 /*
  * From now on network is told of its leases (broker_leases_changed()), and the
  * server is started again, with backoff, when it dies; while it cannot be, that
- * is the network's FAULT_SERVERS. On the policy's thread. Returns 0 or a
- * negative errno.
+ * is the network's FAULT_SERVERS. On the policy's thread. Returns 0, or a
+ * negative errno when not all of that will be: for another try, after
+ * dnsmasq_unsupervise().
  */
 int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
 
@@ -35,6 +36,12 @@ void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
 
 /* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
 void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
+
+/*
+ * Whether it writes its leases to a file that somebody has removed, and could
+ * have a new one. On the worker's thread.
+ */
+bool dnsmasq_has_lost_leases(const struct dnsmasq *dnsmasq, const char *state_dir);
 
 /*
  * Stops the server, waits for its end, removes its files (the leases stay),

@@ -443,14 +443,25 @@ static void unmake_forwarding(struct linux_network *self)
 
 /* Step 7: dnsmasq */
 
+/* One that was bound to another bridge of this name hears nothing any more. */
+static bool is_dnsmasq_useless(const struct linux_network *self)
+{
+	if (!self->repair || self->bridge_is_new)
+		return self->repair;
+	if (!self->dnsmasq ||
+	    !dnsmasq_has_lost_leases(self->dnsmasq, linux_platform.options->state_dir))
+		return false;
+	log_warning(self->name, "its leases were removed; its dnsmasq is started again");
+	return true;
+}
+
 static int make_dnsmasq(struct linux_network *self)
 {
 	const struct options *options = linux_platform.options;
 
 	if (!is_served(self))
 		return 0;
-	/* One that was bound to another bridge of this name hears nothing any more. */
-	if (self->repair && self->bridge_is_new) {
+	if (is_dnsmasq_useless(self)) {
 		dnsmasq_stop(self->dnsmasq);
 		if (!self->dnsmasq)
 			dnsmasq_stop_leftover(self->name, options->runtime_dir);
@@ -612,7 +623,8 @@ static void watch_dnsmasq(struct linux_network *self)
 
 	if (result >= 0)
 		return;
-	(void)snprintf(fault, sizeof(fault), "its dnsmasq is not watched: %s", strerror(-result));
+	(void)snprintf(fault, sizeof(fault), "its dnsmasq and leases cannot be watched: %s",
+		       strerror(-result));
 	broker_network_fault(self->network, FAULT_SERVERS, fault);
 	set_remedy(self, self->remedy ? self->remedy : REPAIR_BRIDGE);
 }

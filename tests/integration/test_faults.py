@@ -40,6 +40,12 @@ def wait_for_fault(broker, pattern, network="default"):
     )[0]
 
 
+def leases_of(broker):
+    """The addresses that the broker says are given."""
+    with broker.client() as client:
+        return [lease["address"] for lease in client.inspect("default")["leases"]]
+
+
 def wait_until_whole(broker, network="default"):
     wait_for(lambda: fault(broker, network) is None, 20, "the end of the fault")
 
@@ -205,6 +211,26 @@ def test_forwarding_switched_off(broker, host, join, settings):
     wait_until_whole(broker)
 
 
+def test_forwarding_cannot_be_switched_on(broker, host, join):
+    """A repair that is about something else does not end the fault."""
+    machine = join("default")
+    os.kill(broker.pid, signal.SIGSTOP)
+    host.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/vmb-default/forwarding")
+    host.run("mount", "--bind", "/proc/sys", "/proc/sys")
+    host.run("mount", "-o", "remount,ro,bind", "/proc/sys")
+    host.run("nft", "flush", "ruleset")
+    os.kill(broker.pid, signal.SIGCONT)
+    text = wait_for_fault(broker, "cannot switch on forwarding: Read-only file system")
+    host.ip("link set vmb-default down")
+    wait_for(lambda: machine.ping(machine.lease["router"], tries=1))
+    pass_time(1)
+    assert fault(broker) == text
+    host.run("umount", "/proc/sys")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1), 20)
+    wait_until_whole(broker)
+    assert is_logged_once(broker, f'error: network "default": {text}')
+
+
 def test_the_uplink_changes(broker, host, outside, join):
     machine = join("default")
     assert machine.ping(SERVER_IPV4)
@@ -285,16 +311,33 @@ def test_the_state_directory_is_read_only(broker):
 def test_the_state_directory_is_removed(broker, host, join):
     """A network that is active does not need it; a new life does."""
     machine = join("default")
-    shutil.rmtree(broker.state_dir)
+    away = broker.state_dir + "-away"
+    os.rename(broker.state_dir, away)
+    shutil.rmtree(away)
+    lost = "its addresses cannot be kept in .*: No such file or directory"
+    wait_for_fault(
+        broker, f"its dnsmasq and leases cannot be watched: No such file or directory; {lost}"
+    )
+    machine.dhcp()
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
-    wait_for_fault(broker, "dnsmasq's files: No such file or directory")
+    wait_for_fault(broker, f"dnsmasq's files: No such file or directory; {lost}")
     assert machine.ping(SERVER_IPV4)
     os.mkdir(broker.state_dir)
     machine.dhcp()
     wait_until_whole(broker)
     # Of what is written there from now on the broker hears.
-    client = broker.client()
-    wait_for(lambda: [lease["address"] for lease in client.inspect("default")["leases"]])
+    wait_for(lambda: machine.address in leases_of(broker))
+
+
+def test_the_leases_are_removed(broker, host, join):
+    join("default")
+    servers = host.processes("dnsmasq")
+    os.unlink(os.path.join(broker.state_dir, "default.leases"))
+    broker.wait_for_log('network "default": its leases were removed; its dnsmasq is started again')
+    wait_for(lambda: host.processes("dnsmasq") not in ([], servers))
+    machine = join("default")
+    wait_for(lambda: machine.address in leases_of(broker))
+    assert fault(broker) is None
 
 
 def test_runtime_files_are_removed(broker, host, join):
@@ -334,7 +377,8 @@ def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
     resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
     host.ip("link set vmb-default down")
     wait_for(lambda: client.inspect("default").get("fault"), 20)
-    assert "its dnsmasq is not watched: Too many open files; " in client.inspect("default")["fault"]
+    expected = "its dnsmasq and leases cannot be watched: Too many open files; "
+    assert client.inspect("default")["fault"].startswith(expected)
     resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, limit)
     wait_until_whole(broker)
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)

@@ -161,6 +161,17 @@ def test_what_cannot_be_repaired_is_said(broker, network):
     wait_for(lambda: is_whole(broker, network))
 
 
+def test_a_repair_is_tried_again(broker):
+    """Nobody says that it might work by now."""
+    broker.client().acquire("host")
+    with paused(broker):
+        broker.host.ip("link delete vmb-host")
+        broker.host.ip("link add vmb-host type bridge")
+    broker.wait_for_log('network "host": a device vmb-host exists already')
+    broker.host.ip("link delete vmb-host")
+    broker.wait_for_log('network "host": whole again', timeout=20)
+
+
 def test_a_record_that_cannot_be_written_hinders_no_repair(broker, network):
     away = broker.runtime_dir + "-away"
     os.rename(broker.runtime_dir, away)
