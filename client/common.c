@@ -157,6 +157,8 @@ void vmnet_broker_lease_free(struct vmnet_broker_lease *lease)
 
 void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n_networks)
 {
+	if (!networks)
+		return;
 	for (size_t i = 0; i < n_networks; i++)
 		vmnet_broker_network_free(networks[i]);
 	free(networks);
