@@ -158,7 +158,8 @@ static void on_address_gone(const struct nlmsghdr *message)
 /*
  * All settings at once are told of a link that is new, which on_link() hears
  * of. A single one was changed: by ourselves, when it is of our own link, or by
- * somebody who has switched forwarding off for our bridge.
+ * somebody who has switched forwarding off for our bridge. Older headers do not
+ * know the attribute that tells of IPv6's.
  */
 static void on_settings(const struct nlmsghdr *message)
 {
@@ -172,12 +173,12 @@ static void on_settings(const struct nlmsghdr *message)
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
 			NETCONFA_MAX, policy) < 0 ||
-	    !attributes[NETCONFA_IFINDEX] || !attributes[NETCONFA_FORWARDING] ||
-	    attributes[NETCONFA_PROXY_NEIGH])
+	    !attributes[NETCONFA_IFINDEX] || attributes[NETCONFA_PROXY_NEIGH])
 		return;
 	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
 	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
-	    (!network_of_bridge(index) || nla_get_u32(attributes[NETCONFA_FORWARDING])))
+	    (!network_of_bridge(index) ||
+	     (attributes[NETCONFA_FORWARDING] && nla_get_u32(attributes[NETCONFA_FORWARDING]))))
 		return;
 	monitor_look_around();
 }

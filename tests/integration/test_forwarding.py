@@ -163,13 +163,20 @@ def test_a_host_that_is_a_router_stays_one(third, broker, host, server, join):
 
 @pytest.mark.parametrize(
     "setting",
-    ["net.ipv4.conf.eth0.forwarding", "net.ipv4.conf.vmb-lab.forwarding"],
+    [
+        "net.ipv4.conf.eth0.forwarding",
+        "net.ipv4.conf.vmb-lab.forwarding",
+        "net.ipv6.conf.eth0.force_forwarding",
+        "net.ipv6.conf.vmb-lab.force_forwarding",
+    ],
 )
 def test_what_is_switched_off_is_switched_on_again(broker, host, server, join, setting):
     machine = join("lab")
     assert reaches_outside(machine) == [True, True]
-    host.run("sysctl", "-qw", f"{setting}=0")
-    wait_for(lambda: reaches_outside(machine) == [True, True])
+    if host.run("sysctl", "-qw", f"{setting}=0", check=False).returncode:
+        pytest.skip("this kernel has one switch for all interfaces")
+    wait_for(lambda: host.run("sysctl", "-n", setting).stdout == "1\n", what=setting)
+    assert reaches_outside(machine) == [True, True]
 
 
 def test_a_crash_loses_nothing(third, broker, host, server, join):
