@@ -28,8 +28,10 @@ print_finding(const char *kind, const char *remedy, const char *format, va_list 
 	n_findings++;
 	(void)printf("%s: ", kind);
 	(void)text_write(stdout, sentence, "");
-	(void)fputs("\n    ", stdout);
-	(void)text_write(stdout, remedy, "");
+	if (remedy) {
+		(void)fputs("\n    ", stdout);
+		(void)text_write(stdout, remedy, "");
+	}
 	(void)putchar('\n');
 }
 
@@ -68,8 +70,8 @@ void doctor_check_mistakes(void)
 	struct config *config = config_load(CONFIG_FILE, false, &errors);
 
 	if (!config)
-		doctor_problem("vmnetctl check", "%s has mistakes, of which the first is: %s",
-			       CONFIG_FILE, errors.items[0].message);
+		doctor_problem(EDIT, "%s has mistakes, of which the first is: %s", CONFIG_FILE,
+			       errors.items[0].message);
 	config_errors_clear(&errors);
 	config_free(config);
 }
@@ -77,7 +79,8 @@ void doctor_check_mistakes(void)
 static int conclude(void)
 {
 	if (n_problems > 0) {
-		(void)printf("\n%u problem%s; under each is the command that mends it.\n",
+		(void)printf("\n%u problem%s; under each is the command that mends it, where "
+			     "there is one.\n",
 			     n_problems, n_problems == 1 ? "" : "s");
 		return FAILED;
 	}

@@ -6,9 +6,14 @@
 #ifndef VMNETCTL_DOCTOR_H
 #define VMNETCTL_DOCTOR_H
 
+#include "vmnetctl.h"
+
+/* What a mistake in the configuration takes. */
+#define EDIT "${EDITOR:-vi} " CONFIG_FILE " && vmnetctl reload"
+
 /*
  * Something keeps machines from their network.
- * remedy: the command that mends it, as a shell takes it.
+ * remedy: the command that mends it, as a shell takes it; NULL: none can.
  */
 void doctor_problem(const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -27,7 +27,7 @@ int firewall_create(const struct network_config *config, const struct network_ad
 		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s",
 				 addresses->bridge, strerror(errno));
 	return nftables_run(firewall_rules(config, addresses, firewall_port_group(bridge_index),
-					   !sysctl_bridges_filter_ipv6()),
+					   !sysctl_bridges_filter(AF_INET6)),
 			    error);
 }
 

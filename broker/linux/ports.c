@@ -103,7 +103,7 @@ static int find_process(const struct listed_socket *socket)
 	return pid;
 }
 
-static void describe_owner(const struct listed_socket *socket, char *text, size_t size)
+int ports_describe_owner(const struct listed_socket *socket, char *text, size_t size)
 {
 	const struct passwd *user = getpwuid(socket->uid);
 	int pid = find_process(socket);
@@ -116,7 +116,7 @@ static void describe_owner(const struct listed_socket *socket, char *text, size_
 	else
 		(void)snprintf(text, size, "a program of user %u", socket->uid);
 	if (!pid)
-		return;
+		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	file = fopen(path, "re");
 	if (file && fgets(command, sizeof(command), file))
@@ -124,6 +124,7 @@ static void describe_owner(const struct listed_socket *socket, char *text, size_
 			       pid);
 	if (file)
 		(void)fclose(file);
+	return pid;
 }
 
 int ports_check(const struct network_config *config, struct error *error)
@@ -136,7 +137,7 @@ int ports_check(const struct network_config *config, struct error *error)
 
 		if (!find_socket(port, AF_INET, &socket) && !find_socket(port, AF_INET6, &socket))
 			continue;
-		describe_owner(&socket, owner, sizeof(owner));
+		(void)ports_describe_owner(&socket, owner, sizeof(owner));
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "%s port %u is in use by %s; choose another \"external_port\"",
 				 port->protocol == IPPROTO_TCP ? "tcp" : "udp", port->external_port,

@@ -20,6 +20,12 @@ struct listed_socket {
 };
 
 /*
+ * Writes who has a socket, for people: the program, or where it cannot be known,
+ * the user. Returns the id of its process, or 0.
+ */
+int ports_describe_owner(const struct listed_socket *socket, char *text, size_t size);
+
+/*
  * Whether a line of the kernel's lists of sockets (/proc/net/tcp, tcp6, udp,
  * udp6) is about a socket that gets what is sent to a forwarded port.
  *

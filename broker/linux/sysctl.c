@@ -41,11 +41,13 @@ int sysctl_read(int family, const char *interface, const char *name, int *value)
 	return read_number(path, value);
 }
 
-bool sysctl_bridges_filter_ipv6(void)
+bool sysctl_bridges_filter(int family)
 {
+	const char *path = family == AF_INET ? "/proc/sys/net/bridge/bridge-nf-call-iptables"
+					     : "/proc/sys/net/bridge/bridge-nf-call-ip6tables";
 	int value;
 
-	return read_number("/proc/sys/net/bridge/bridge-nf-call-ip6tables", &value) == 0 && value;
+	return read_number(path, &value) == 0 && value;
 }
 
 int sysctl_write(int family, const char *interface, const char *name, int value)

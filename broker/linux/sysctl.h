@@ -19,7 +19,7 @@
 int sysctl_read(int family, const char *interface, const char *name, int *value);
 int sysctl_write(int family, const char *interface, const char *name, int value);
 
-/* br_netfilter is there, and has bridges ask the host's rules about IPv6. */
-bool sysctl_bridges_filter_ipv6(void);
+/* br_netfilter is there, and has bridges ask the host's rules about a family. */
+bool sysctl_bridges_filter(int family);
 
 #endif

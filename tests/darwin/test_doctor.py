@@ -203,7 +203,7 @@ def test_the_configuration(root):
     root.write("/etc/vmnet-broker/networks.json", '{ "lab": { "mode": "bridged" } }')
     ((found, remedy),) = root.doctor().items()
     assert "has mistakes, of which the first is: network \"lab\"" in found
-    assert remedy == "vmnetctl check"
+    assert remedy == "${EDITOR:-vi} /etc/vmnet-broker/networks.json && vmnetctl reload"
 
 
 LEASES = """{

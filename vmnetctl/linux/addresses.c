@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmnetctl doctor on Linux: routes, forwarding, and whose addresses overlap. */
-#include <errno.h>
-#include <limits.h>
-#include <net/if.h>
+/* vmnetctl doctor on Linux: whose addresses overlap. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "../../broker/config.h"
 #include "../../broker/linux/names.h"
@@ -17,52 +11,6 @@
 #include "../system.h"
 #include "../vmnetctl.h"
 #include "doctor.h"
-
-/* Whether forwarding is off for packets that come in by an interface. */
-static bool is_forwarding_off(const char *interface)
-{
-	char path[PATH_MAX];
-	FILE *file;
-	int value;
-
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", interface);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	value = fgetc(file);
-	(void)fclose(file);
-	return value == '0';
-}
-
-void check_forwarding(const struct vmnet_broker_network *network)
-{
-	if (network->mode == VMNET_BROKER_SHARED && network->bridge &&
-	    is_forwarding_off(network->bridge))
-		doctor_problem("sysctl -w net.ipv4.ip_forward=1",
-			       "network \"%s\": forwarding was switched off for %s", network->name,
-			       network->bridge);
-}
-
-/* To "connect" a datagram socket asks for a route, and sends nothing. */
-void check_route(void)
-{
-	/* An address that is kept for documentation, and so nobody's. */
-	const struct sockaddr_in outside = {
-		.sin_family = AF_INET,
-		.sin_port = htons(9),
-		.sin_addr.s_addr = htonl(UINT32_C(0xc0000201)),
-	};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0) {
-		doctor_unknown("ip route", "cannot ask for a route: %s", strerror(errno));
-		return;
-	}
-	if (connect(fd, (const struct sockaddr *)&outside, sizeof(outside)) < 0)
-		doctor_problem("ip route add default via GATEWAY",
-			       "the host has no route to the outside: %s", strerror(errno));
-	(void)close(fd);
-}
 
 /* A range's owner is described by words that end with the interface's name. */
 static bool is_ours(const struct range *range)
@@ -94,7 +42,7 @@ static void suggest(char *remedy, size_t size, const struct network_config *netw
 	/* Other addresses of the network would have to change with it. */
 	if (network->n_dhcp_reservations > 0 || network->n_port_forwardings > 0 ||
 	    subnet_choose(taken, &subnet) < 0) {
-		(void)snprintf(remedy, size, "editor %s && vmnetctl reload", CONFIG_FILE);
+		(void)snprintf(remedy, size, "%s", EDIT);
 		return;
 	}
 	(void)snprintf(remedy, size, "sed -i 's|%s|%s|' %s && vmnetctl reload",
@@ -111,7 +59,7 @@ static void check_subnet(const struct network_config *network, const struct rang
 
 	if (network->subnet.length == 0) {
 		if (network->mode != NETWORK_BRIDGED && subnet_choose(taken, &free) < 0)
-			doctor_problem("editor " CONFIG_FILE " && vmnetctl reload",
+			doctor_problem(EDIT,
 				       "network \"%s\": no subnet is free; give it a \"subnet\"",
 				       network->name);
 		return;
@@ -124,24 +72,64 @@ static void check_subnet(const struct network_config *network, const struct rang
 		       ipv4_subnet_format(&network->subnet, text), range->owner);
 }
 
+/* Lists what others than the broker use. Returns 0, or -1 after saying why not. */
+static int list_taken(struct ranges *taken)
+{
+	int result = ranges_of_host(taken);
+
+	netlink_close();
+	remove_ours(taken);
+	if (result == 0)
+		return 0;
+	doctor_unknown("ip route", "cannot read the host's addresses: %s", strerror(-result));
+	return -1;
+}
+
+/* Whether the configuration says which subnet the network has. */
+static bool has_subnet(const struct config *config, const char *network)
+{
+	for (size_t i = 0; config && i < config->n_networks; i++) {
+		if (strcmp(config->networks[i]->name, network) == 0)
+			return config->networks[i]->subnet.length > 0;
+	}
+	return false;
+}
+
+void check_active_subnet(const struct vmnet_broker_network *network)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_load(CONFIG_FILE, false, &errors);
+	struct ranges taken = { 0 };
+	const struct range *range;
+	struct ipv4_subnet subnet;
+
+	/* What is configured has its own check, and a remedy. */
+	if (network->ipv4_subnet && ipv4_subnet_parse(network->ipv4_subnet, &subnet) == 0 &&
+	    !has_subnet(config, network->name) && list_taken(&taken) == 0) {
+		range = ranges_find_ipv4(&taken, &subnet);
+		if (range)
+			doctor_problem(NULL,
+				       "network \"%s\": subnet %s is in use by %s, too; it gets "
+				       "another one when its machines have ended",
+				       network->name, network->ipv4_subnet, range->owner);
+	}
+	ranges_clear(&taken);
+	config_errors_clear(&errors);
+	config_free(config);
+}
+
 void check_subnets(void)
 {
 	struct config_errors errors = { 0 };
 	struct config *config = config_load(CONFIG_FILE, false, &errors);
 	struct ranges taken = { 0 };
-	int result = netlink_open();
 
-	if (result == 0)
-		result = ranges_of_host(&taken);
-	if (result < 0)
-		doctor_unknown("ip route", "cannot read the host's addresses: %s",
-			       strerror(-result));
-	remove_ours(&taken);
 	/* Mistakes in the file have their own check. */
-	for (size_t i = 0; result == 0 && config && i < config->n_networks; i++)
-		check_subnet(config->networks[i], &taken);
+	if (config && list_taken(&taken) == 0) {
+		for (size_t i = 0; i < config->n_networks; i++)
+			check_subnet(config->networks[i], &taken);
+	}
 	ranges_clear(&taken);
-	netlink_close();
 	config_errors_clear(&errors);
 	config_free(config);
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vmnetctl doctor on Linux: the broker, its files and programs. What has to do
- * with addresses is in addresses.c, other programs' packet filters in filters.c.
+ * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
+ * overlap is in addresses.c, the way of packets in routes.c, a host without a way
+ * out in way_out.c, other programs' packet filters in filters.c.
  */
 #include "../doctor.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +18,16 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../../broker/linux/ports.h"
 #include "../system.h"
 #include "../vmnetctl.h"
 #include "doctor.h"
 
-#define RESTART "systemctl restart vmnet-broker.service"
+#define TUN "/dev/net/tun"
+
+/* States of sockets in the kernel's lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
+#define LISTENING 0x0a
+#define UNCONNECTED 0x07
 
 static void report_no_broker(vmnet_broker_return_t status, int error)
 {
@@ -31,10 +39,69 @@ static void report_no_broker(vmnet_broker_return_t status, int error)
 			       vmnet_broker_strerror(status));
 		return;
 	}
+	if (getenv("VMNET_BROKER_SOCKET"))
+		(void)snprintf(remedy, sizeof(remedy), "vmnet-broker --socket %s &", path);
 	if (error == EACCES)
 		(void)snprintf(remedy, sizeof(remedy), "chmod a+x $(dirname %s) && chmod a+rw %s",
 			       path, path);
 	doctor_problem(remedy, "no broker at %s: %s", path, strerror(error));
+}
+
+/* Whether a line of the kernel's lists of sockets is a name server's, at an address as it has it. */
+static bool is_dns_server(const char *line, const char *address, struct listed_socket *socket)
+{
+	char found[33];
+	unsigned int port, state;
+
+	return sscanf(line, " %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u %*u %lu", found, &port,
+		      &state, &socket->uid, &socket->inode) == 5 &&
+	       port == 53 && (state == LISTENING || state == UNCONNECTED) &&
+	       strcmp(found, address) == 0;
+}
+
+static bool find_listed(const char *path, const char *address, struct listed_socket *socket)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = is_dns_server(line, address, socket);
+	(void)fclose(file);
+	return found;
+}
+
+static bool find_dns_server(struct in_addr address, struct listed_socket *socket)
+{
+	char text[9];
+
+	(void)snprintf(text, sizeof(text), "%08X", address.s_addr);
+	return find_listed("/proc/net/tcp", text, socket) ||
+	       find_listed("/proc/net/udp", text, socket);
+}
+
+static void report_fault(const struct vmnet_broker_network *network, const char *fault)
+{
+	const char *remedy = RESTART;
+	struct listed_socket socket;
+	char owner[128], end[32];
+	struct in_addr gateway;
+	int pid;
+
+	if (strstr(fault, strerror(ENOSPC)))
+		remedy = NULL; /* what may go, people know */
+	if (!strstr(fault, strerror(EADDRINUSE)) || !network->ipv4_gateway ||
+	    inet_pton(AF_INET, network->ipv4_gateway, &gateway) != 1 ||
+	    !find_dns_server(gateway, &socket)) {
+		doctor_problem(remedy, "network \"%s\": %s", network->name, fault);
+		return;
+	}
+	pid = ports_describe_owner(&socket, owner, sizeof(owner));
+	(void)snprintf(end, sizeof(end), "kill %d", pid);
+	doctor_problem(pid ? end : FULL_LOOK, "network \"%s\": %s: %s has port 53 of %s",
+		       network->name, fault, owner, network->ipv4_gateway);
 }
 
 static void check_network(struct vmnet_broker *broker, const struct vmnet_broker_network *network)
@@ -42,12 +109,13 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 	struct vmnet_broker_inspection *inspection;
 
 	check_forwarding(network);
+	check_active_subnet(network);
 	if (vmnet_broker_inspect(broker, network->name, &inspection) != VMNET_BROKER_SUCCESS) {
 		doctor_problem(RESTART, "%s", vmnet_broker_error(broker));
 		return;
 	}
 	if (inspection->fault)
-		doctor_problem(RESTART, "network \"%s\": %s", network->name, inspection->fault);
+		report_fault(network, inspection->fault);
 	vmnet_broker_inspection_free(inspection);
 }
 
@@ -78,8 +146,7 @@ static void check_configuration(void)
 
 	if (stat(CONFIG_FILE, &status) < 0) {
 		if (errno != ENOENT)
-			doctor_unknown("sudo vmnetctl doctor", "%s: %s", CONFIG_FILE,
-				       strerror(errno));
+			doctor_unknown(FULL_LOOK, "%s: %s", CONFIG_FILE, strerror(errno));
 		return;
 	}
 	if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -95,21 +162,46 @@ static void check_configuration(void)
 	doctor_check_mistakes();
 }
 
+/* As the system's service the broker is a user like any other here. */
+static bool is_closed_to_service(const struct stat *status)
+{
+	const struct passwd *user = getpwnam("vmnet-broker");
+
+	return user && user->pw_uid != status->st_uid && (status->st_mode & 0006) != 0006 &&
+	       access("/run/systemd/system", F_OK) == 0;
+}
+
+static void report_tun(int error)
+{
+	if (error == EACCES || error == EPERM)
+		doctor_problem(NULL,
+			       TUN ", which interfaces are made from, is denied even to root: "
+				   "whoever runs this container has to allow it");
+	else if (access("/sys/class/misc/tun", F_OK) == 0)
+		doctor_problem("mkdir -p /dev/net && mknod -m 0666 " TUN " c 10 200",
+			       TUN ", which interfaces are made from: %s", strerror(error));
+	else
+		doctor_problem("modprobe tun", TUN ", which interfaces are made from: %s",
+			       strerror(error));
+}
+
 static void check_tun(void)
 {
-	const char *remedy = "modprobe tun";
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct stat status;
+	int fd;
 
-	if (fd >= 0) {
-		(void)close(fd);
+	if (stat(TUN, &status) == 0 && is_closed_to_service(&status)) {
+		doctor_problem("chmod a+rw " TUN,
+			       TUN ", which interfaces are made from, is closed to the broker's "
+				   "user vmnet-broker");
 		return;
 	}
+	fd = open(TUN, O_RDWR | O_CLOEXEC);
 	/* Others than the broker need no permission for it. */
-	if (errno == EACCES || errno == EPERM)
-		return;
-	if (access("/sys/class/misc/tun", F_OK) == 0)
-		remedy = "mkdir -p /dev/net && mknod -m 0666 /dev/net/tun c 10 200";
-	doctor_problem(remedy, "/dev/net/tun, which interfaces are made from: %s", strerror(errno));
+	if (fd < 0 && ((errno != EACCES && errno != EPERM) || geteuid() == 0))
+		report_tun(errno);
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 /* How this distribution installs dnsmasq. */
@@ -133,58 +225,52 @@ static const char *dnsmasq_remedy(void)
 	return "install dnsmasq";
 }
 
-static void check_dnsmasq(void)
+bool has_program(const char *name)
 {
-	static const char *const folders[] = { "/usr/sbin", "/usr/bin", "/usr/local/sbin",
-					       "/sbin" };
+	static const char *const folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					       "/usr/bin",	  "/sbin",	    "/bin" };
+	char path[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char path[PATH_MAX];
-
-		(void)snprintf(path, sizeof(path), "%s/dnsmasq", folders[i]);
+		(void)snprintf(path, sizeof(path), "%s/%s", folders[i], name);
 		if (access(path, X_OK) == 0)
-			return;
+			return true;
 	}
-	doctor_problem(dnsmasq_remedy(), "dnsmasq, which gives addresses and names, is missing");
+	return false;
 }
 
-/* Whether a line of /proc/net/tcp or tcp6 is a socket that listens on port 53 of any address. */
-static bool is_dns_on_any_address(const char *line)
+static void check_dnsmasq(void)
 {
-	char address[33];
-	unsigned int port, state;
-
-	return sscanf(line, " %*u: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x", address, &port, &state) ==
-		       3 &&
-	       port == 53 && state == 0x0a && strspn(address, "0") == strlen(address);
-}
-
-static bool listens_on_any_address(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = is_dns_on_any_address(line);
-	(void)fclose(file);
-	return found;
+	if (!has_program("dnsmasq"))
+		doctor_problem(dnsmasq_remedy(),
+			       "dnsmasq, which gives addresses and names, is missing");
 }
 
 static void check_dns_port(void)
 {
-	const char *remedy = "ss -ltnp sport = :53";
+	static const char any[] = "00000000000000000000000000000000";
+	char remedy[128] = FULL_LOOK;
+	struct listed_socket socket;
+	char owner[128];
+	int pid;
 
-	if (!listens_on_any_address("/proc/net/tcp") && !listens_on_any_address("/proc/net/tcp6"))
+	if (!find_dns_server((struct in_addr){ INADDR_ANY }, &socket) &&
+	    !find_listed("/proc/net/tcp6", any, &socket) &&
+	    !find_listed("/proc/net/udp6", any, &socket))
 		return;
-	if (access("/run/dnsmasq/dnsmasq.pid", F_OK) == 0)
-		remedy = "echo bind-dynamic > /etc/dnsmasq.d/vmnet-broker.conf && "
-			 "systemctl restart dnsmasq";
-	doctor_problem(remedy, "a program listens on port 53 of every address, which leaves "
-			       "none for the networks' own name servers; have it listen on its "
-			       "own addresses only");
+	pid = ports_describe_owner(&socket, owner, sizeof(owner));
+	if (strncmp(owner, "dnsmasq (", strlen("dnsmasq (")) == 0 &&
+	    access("/run/dnsmasq/dnsmasq.pid", F_OK) == 0)
+		(void)snprintf(remedy, sizeof(remedy),
+			       "echo bind-dynamic > /etc/dnsmasq.d/vmnet-broker.conf && "
+			       "systemctl restart dnsmasq");
+	else if (pid)
+		(void)snprintf(remedy, sizeof(remedy), "kill %d", pid);
+	doctor_problem(remedy,
+		       "%s listens on port 53 of every address, which leaves none for the "
+		       "networks' own name servers; have it listen on its own addresses only, or "
+		       "end it",
+		       owner);
 }
 
 static void check_forwarding_switch(void)

@@ -3,12 +3,29 @@
 #ifndef VMNETCTL_LINUX_DOCTOR_H
 #define VMNETCTL_LINUX_DOCTOR_H
 
+#include <net/if.h>
+#include <stdbool.h>
 #include <vmnet-broker.h>
 
-/* Forwarding is on where the network, if it is active, needs it. */
+/* Has the broker look at everything, and make what is missing. Machines notice nothing. */
+#define RESTART "systemctl restart vmnet-broker.service"
+
+/* Where only root may see what there is to see. */
+#define FULL_LOOK "sudo vmnetctl doctor"
+
+/* Whether a program is where programs of the system are. */
+bool has_program(const char *name);
+
+/* What the network's machines, if it is active, are answered is forwarded. */
 void check_forwarding(const struct vmnet_broker_network *network);
 
-/* The host itself has a way to the outside. */
+/* The subnet that was chosen for the network, if it is active, is nobody else's. */
+void check_active_subnet(const struct vmnet_broker_network *network);
+
+/* Finds the interface that the host's own packets to the outside leave by, if there is one. */
+bool find_way_out(int family, char interface[IF_NAMESIZE]);
+
+/* There is one. */
 void check_route(void);
 
 /* The subnets that are configured are free, and one is for those that are not. */

@@ -5,236 +5,310 @@
  * what it does not know drops machines' packets, whatever the broker's says.
  *
  * The broker puts rules of its own into such tables, see
- * broker/linux/neighbours.c. What is named here is where it could not: a
- * network is there, and a chain that stops what it does not know has no rule
- * about the network's bridge. The kernel's older filter is out of its reach.
+ * broker/linux/neighbours.c. What is named here is what it cannot do, or has
+ * not done:
+ *
+ *	a bridge of ours is there, and a chain that stops what it does not know
+ *	has no rule about it
+ *	such a chain in a table that has an owner, also while there is no bridge
+ *	the chains of the kernel's older filter
+ *	frames on a bridge that the broker only joins, which is its owner's
  */
-#include <errno.h>
-#include <jansson.h>
 #include <net/if.h>
-#include <nftables/libnftables.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../broker/config.h"
+#include "../../broker/linux/foreign_table.h"
 #include "../../broker/linux/names.h"
+#include "../../broker/linux/nftables.h"
 #include "../../broker/linux/ruleset.h"
+#include "../../broker/linux/sysctl.h"
 #include "../doctor.h"
+#include "../vmnetctl.h"
 #include "doctor.h"
 
-static bool has_chain(json_t *list, const struct base_chain *like, const char *name)
+#define FIREWALLD_REMEDY "cp " FIREWALLD_ZONE " /etc/firewalld/zones && firewall-cmd --reload"
+#define SHOW_RULES "nft list ruleset"
+#define ALL_BRIDGES BRIDGE_PREFIX "*"
+
+/* The chain that is looked at. */
+struct look {
+	const struct base_chain *chain;
+	const struct foreign_table *table;
+	json_t *list; /* of its table */
+	char who[64]; /* has made it, for people */
+};
+
+static bool has_chain(const struct look *look, const char *name)
 {
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item) {
-		json_t *chain = json_object_get(item, "chain");
-		const char *family, *table, *text;
+	json_array_foreach(look->list, i, item) {
+		const char *text =
+			json_string_value(json_object_get(json_object_get(item, "chain"), "name"));
 
-		if (json_unpack(chain, "{s:s, s:s, s:s}", "family", &family, "table", &table,
-				"name", &text) == 0 &&
-		    strcmp(family, like->family) == 0 && strcmp(table, like->table) == 0 &&
-		    strcmp(text, name) == 0)
+		if (text && strcmp(text, name) == 0)
 			return true;
 	}
 	return false;
 }
 
-#define UFW_FORWARD "ufw route allow in on vmb-+ && ufw route allow out on vmb-+"
-#define FIREWALLD_REMEDY "cp " FIREWALLD_ZONE " /etc/firewalld/zones && firewall-cmd --reload"
-#define ACCEPT_FORWARD(program, chain) \
-	program " -I " chain " -i vmb-+ -j ACCEPT && " program " -I " chain " -o vmb-+ -j ACCEPT"
-#define ACCEPT_INPUT(program, port)                                                \
-	program " -I INPUT -i vmb-+ -p udp --dport " port " -j ACCEPT && " program \
-		" -I INPUT -i vmb-+ -p udp --dport 53 -j ACCEPT && " program       \
-		" -I INPUT -i vmb-+ -p tcp --dport 53 -j ACCEPT"
-#define IPTABLES_INPUT ACCEPT_INPUT("iptables", "67")
-#define IP6TABLES_INPUT ACCEPT_INPUT("ip6tables", "547")
-
-/*
- * What a program's rules are known by, and how to have it let machines pass.
- * In the order of looking: some stand on others' tables.
- */
-static const struct neighbour {
-	const char *name;
-	const char *table;
-	const char *chain; /* one that it makes; NULL: any */
-	const char *family; /* NULL: any */
-	const char *forward;
-	const char *input;
-} neighbours[] = {
-	{ "ufw", "filter", "ufw-user-forward", "ip", UFW_FORWARD,
-	  "ufw allow in on vmb-+ to any port 53 && ufw allow in on vmb-+ to any port 67 proto udp" },
-	{ "ufw", "filter", "ufw6-user-forward", "ip6", UFW_FORWARD,
-	  "ufw allow in on vmb-+ to any port 53 && ufw allow in on vmb-+ to any port 547 proto udp" },
-	{ "firewalld", "firewalld", NULL, NULL, FIREWALLD_REMEDY, FIREWALLD_REMEDY },
-	{ "Docker", "filter", "DOCKER-USER", "ip", ACCEPT_FORWARD("iptables", "DOCKER-USER"),
-	  IPTABLES_INPUT },
-	{ "Docker", "filter", "DOCKER-USER", "ip6", ACCEPT_FORWARD("ip6tables", "DOCKER-USER"),
-	  IP6TABLES_INPUT },
-	{ "iptables", "filter", NULL, "ip", ACCEPT_FORWARD("iptables", "FORWARD"), IPTABLES_INPUT },
-	{ "ip6tables", "filter", NULL, "ip6", ACCEPT_FORWARD("ip6tables", "FORWARD"),
-	  IP6TABLES_INPUT },
-};
-
-/* The kernel's older packet filter, which has its own chains for each family. */
-static const struct old_filter {
-	const char *program;
-	const char *tables; /* a file that is empty while it is not used */
-	const char *list;
-	const char *forward;
-	const char *input;
-} old_filters[] = {
-	{ "iptables-legacy", "/proc/net/ip_tables_names", "iptables-legacy -S",
-	  ACCEPT_FORWARD("iptables-legacy", "FORWARD"), ACCEPT_INPUT("iptables-legacy", "67") },
-	{ "ip6tables-legacy", "/proc/net/ip6_tables_names", "ip6tables-legacy -S",
-	  ACCEPT_FORWARD("ip6tables-legacy", "FORWARD"), ACCEPT_INPUT("ip6tables-legacy", "547") },
-};
-
-static const struct neighbour *find_neighbour(json_t *list, const struct base_chain *chain)
+/* A process that has a table for itself; the kernel knows it by its socket, mostly its id. */
+static void name_owner(struct look *look)
 {
-	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++) {
-		const struct neighbour *neighbour = &neighbours[i];
+	char path[64];
+	FILE *file;
 
-		if (strcmp(neighbour->table, chain->table) == 0 &&
-		    (!neighbour->family || strcmp(neighbour->family, chain->family) == 0) &&
-		    (!neighbour->chain || has_chain(list, chain, neighbour->chain)))
-			return neighbour;
-	}
-	return NULL;
+	(void)snprintf(path, sizeof(path), "/proc/%u/comm", look->table->owner);
+	file = fopen(path, "re");
+	if (file && fgets(look->who, sizeof(look->who), file))
+		look->who[strcspn(look->who, "\n")] = '\0';
+	if (file)
+		(void)fclose(file);
 }
 
-/* Frames between the ports of one bridge pass the forward chains, too. */
+static void name_program(struct look *look)
+{
+	/* What a program's rules are known by. In the order of looking: some stand on others'. */
+	static const struct {
+		const char *name;
+		const char *table;
+		const char *chain; /* one that it makes; NULL: any */
+	} programs[] = {
+		{ "ufw", "filter", "ufw-user-forward" }, { "ufw", "filter", "ufw6-user-forward" },
+		{ "firewalld", "firewalld", NULL },	 { "Docker", "filter", "DOCKER-USER" },
+		{ "Docker", "docker-bridges", NULL },
+	};
+
+	(void)snprintf(look->who, sizeof(look->who), "a packet filter");
+	if (look->table->owner)
+		name_owner(look);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (strcmp(programs[i].table, look->chain->table) == 0 &&
+		    (!programs[i].chain || has_chain(look, programs[i].chain))) {
+			(void)snprintf(look->who, sizeof(look->who), "%s", programs[i].name);
+			return;
+		}
+	}
+}
+
+/* Where br_netfilter is loaded frames between the ports of one bridge pass the chains, too. */
 static bool bridge_is_filtered(void)
 {
-	FILE *file = fopen("/proc/sys/net/bridge/bridge-nf-call-iptables", "re");
-	int value;
-
-	if (!file)
-		return false;
-	value = fgetc(file);
-	(void)fclose(file);
-	return value == '1';
+	return sysctl_bridges_filter(AF_INET) || sysctl_bridges_filter(AF_INET6);
 }
 
-/* Which packets a forward chain has to do with. */
-static const char *extent(void)
+static void report(const struct look *look)
 {
-	return bridge_is_filtered() ? "from machines to the outside and (br_netfilter) each other"
-				    : "from machines to the outside";
-}
+	const struct base_chain *chain = look->chain;
+	const char *what = "machines' requests for addresses and names";
 
-static void report_forward(const struct base_chain *chain, const struct neighbour *neighbour)
-{
-	char remedy[512];
-
-	(void)snprintf(remedy, sizeof(remedy),
-		       "nft 'insert rule %s %s %s iifname \"vmb-*\" accept; "
-		       "insert rule %s %s %s oifname \"vmb-*\" accept'",
-		       chain->family, chain->table, chain->name, chain->family, chain->table,
-		       chain->name);
-	doctor_problem(neighbour ? neighbour->forward : remedy,
-		       "%s (table %s %s, chain %s) stops packets %s",
-		       neighbour ? neighbour->name : "a packet filter", chain->family, chain->table,
-		       chain->name, extent());
-}
-
-static void report_input(const struct base_chain *chain, const struct neighbour *neighbour)
-{
-	char remedy[512];
-
-	(void)snprintf(remedy, sizeof(remedy),
-		       "nft 'insert rule %s %s %s iifname \"vmb-*\" meta l4proto { tcp, udp } "
-		       "th dport { 53, 67, 547 } accept'",
-		       chain->family, chain->table, chain->name);
-	doctor_problem(
-		neighbour ? neighbour->input : remedy,
-		"%s (table %s %s, chain %s) stops machines' requests for addresses and names",
-		neighbour ? neighbour->name : "a packet filter", chain->family, chain->table,
-		chain->name);
+	if (strcmp(chain->hook, "forward") == 0)
+		what = bridge_is_filtered()
+			       ? "packets from machines to the outside and (br_netfilter) each other"
+			       : "packets from machines to the outside";
+	if (look->table->owner && strcmp(chain->table, "firewalld") != 0)
+		doctor_problem(
+			NULL,
+			"%s (table %s %s, chain %s) stops %s; it keeps the table for itself, "
+			"and has to let pass what comes from and goes to " ALL_BRIDGES,
+			look->who, chain->family, chain->table, chain->name, what);
+	else
+		doctor_problem(look->table->owner ? FIREWALLD_REMEDY : RESTART,
+			       "%s (table %s %s, chain %s) stops %s", look->who, chain->family,
+			       chain->table, chain->name, what);
 }
 
 /* Whether machines of every network that there is get through the chain. */
-static bool lets_bridges_pass(json_t *list, const struct base_chain *chain)
+static bool lets_bridges_pass(const struct look *look)
 {
 	struct if_nameindex *links = if_nameindex();
-	bool pass = true;
+	bool any = false, pass = true;
 
 	for (const struct if_nameindex *link = links; link && link->if_index && pass; link++) {
-		if (strncmp(link->if_name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0)
-			pass = ruleset_names_bridge(list, chain, link->if_name, true);
+		if (strncmp(link->if_name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) != 0)
+			continue;
+		any = true;
+		pass = ruleset_names_bridge(look->list, look->chain, link->if_name, true);
 	}
 	if_freenameindex(links);
+	/* Of the next network the broker takes care, where it may. */
+	if (!any && look->table->owner)
+		return ruleset_names_bridge(look->list, look->chain, ALL_BRIDGES, true);
 	return pass;
 }
 
-static void check_chain(json_t *list, json_t *item)
+/* Whether frames on bridges pass the chain. */
+static bool filters_bridges(const struct base_chain *chain)
 {
-	struct base_chain chain;
+	if (strcmp(chain->hook, "forward") != 0)
+		return false;
+	if (strcmp(chain->family, "inet") == 0)
+		return bridge_is_filtered();
+	return sysctl_bridges_filter(strcmp(chain->family, "ip") == 0 ? AF_INET : AF_INET6);
+}
 
-	if (ruleset_chain(item, &chain) < 0 || !ruleset_chain_end(list, &chain).stops ||
-	    lets_bridges_pass(list, &chain))
+/* A bridge of the host's: the broker changes nothing about it, people may. */
+static void check_joined_bridge(const struct look *look, const struct network_config *network)
+{
+	const struct base_chain *chain = look->chain;
+	const char *bridge = network->external_interface;
+	char remedy[512];
+
+	if (network->mode != NETWORK_BRIDGED || !if_nametoindex(bridge) ||
+	    ruleset_names_bridge(look->list, chain, bridge, true))
 		return;
-	if (strcmp(chain.hook, "forward") == 0)
-		report_forward(&chain, find_neighbour(list, &chain));
-	else
-		report_input(&chain, find_neighbour(list, &chain));
+	(void)snprintf(remedy, sizeof(remedy),
+		       "nft insert rule %s %s %s iifname '\"%s\"' oifname '\"%s\"' accept",
+		       chain->family, chain->table, chain->name, bridge, bridge);
+	doctor_problem(look->table->owner ? NULL : remedy,
+		       "network \"%s\": %s (table %s %s, chain %s) stops frames on %s, since "
+		       "br_netfilter has bridges ask packet filters",
+		       network->name, look->who, chain->family, chain->table, chain->name, bridge);
 }
 
-/* All tables, chains and rules; NULL after saying why not. */
-static json_t *list_ruleset(void)
+static void check_chain(const struct config *config, json_t *chains, json_t *item)
 {
-	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	json_t *ruleset = NULL;
+	struct foreign_table table;
+	struct base_chain chain;
+	struct look look = { .chain = &chain, .table = &table };
 
-	if (!nft) {
-		doctor_unknown("nft list ruleset", "cannot read packet filters: out of memory");
-		return NULL;
+	if (ruleset_chain(item, &chain) < 0 || foreign_table_get(&chain, &table) < 0)
+		return;
+	look.list = foreign_table_list(&chain, &table, chains);
+	if (!look.list) {
+		doctor_unknown(SHOW_RULES, "cannot read table %s %s", chain.family, chain.table);
+		return;
 	}
-	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
-	if (nft_ctx_buffer_output(nft) == 0 && nft_ctx_buffer_error(nft) == 0 &&
-	    nft_run_cmd_from_buffer(nft, "list ruleset") == 0)
-		ruleset = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
-	if (!ruleset)
-		doctor_unknown("nft list ruleset", "cannot read packet filters");
-	nft_ctx_free(nft);
-	return ruleset;
+	if (ruleset_chain_end(look.list, &chain).stops) {
+		name_program(&look);
+		if (!lets_bridges_pass(&look))
+			report(&look);
+		for (size_t i = 0; config && filters_bridges(&chain) && i < config->n_networks; i++)
+			check_joined_bridge(&look, config->networks[i]);
+	}
+	json_decref(look.list);
 }
 
-/* What "iptables -S" says of the tables that nftables does not know of. */
-static void check_old_rules(FILE *rules, const char *program, const char *forward,
-			    const char *input)
+static void check_tables(void)
 {
-	bool stops_forward = false, stops_input = false;
-	char line[1024];
+	struct config_errors errors = { 0 };
+	/* Mistakes in the file have their own check. */
+	struct config *config = config_load(CONFIG_FILE, false, &errors);
+	json_t *listing = nftables_list("list chains");
+	json_t *chains = json_object_get(listing, "nftables");
+	json_t *item;
+	size_t i;
 
-	while (fgets(line, sizeof(line), rules)) {
-		bool about_bridges = strstr(line, " " BRIDGE_PREFIX) != NULL;
+	if (!listing)
+		doctor_unknown(SHOW_RULES, "cannot read packet filters");
+	json_array_foreach(chains, i, item)
+		check_chain(config, chains, item);
+	json_decref(listing);
+	config_errors_clear(&errors);
+	config_free(config);
+}
 
-		if (strncmp(line, "-P FORWARD DROP", strlen("-P FORWARD DROP")) == 0)
-			stops_forward = true;
-		else if (strncmp(line, "-P INPUT DROP", strlen("-P INPUT DROP")) == 0)
-			stops_input = true;
-		else if (about_bridges && strstr(line, " -o "))
-			stops_forward = false;
-		else if (about_bridges && strstr(line, " --dport "))
-			stops_input = false;
+/* The kernel's older packet filter, which has its own chains for each family. */
+struct old_filter {
+	int family;
+	const char *program;
+	const char *tables; /* a file that is empty while it is not used */
+	const char *list;
+	const char *ports; /* of UDP, that machines ask at */
+	const char *icmp;
+};
+
+/* A chain of it, as "iptables -S" tells. */
+struct old_chain {
+	const char *name;
+	unsigned int n_rules; /* that were seen */
+	unsigned int end; /* the number of the rule that stops all the rest; 0: none does */
+	bool stops;
+	bool knows_bridges; /* before that */
+};
+
+static bool starts_with(const char *line, const char *option, const struct old_chain *chain,
+			const char *rest)
+{
+	char start[64];
+
+	(void)snprintf(start, sizeof(start), "%s %s %s", option, chain->name, rest);
+	return strncmp(line, start, strlen(start)) == 0;
+}
+
+static void read_line(struct old_chain *chain, const char *line)
+{
+	bool stops = strstr(line, "-j DROP") || strstr(line, "-j REJECT");
+
+	if (starts_with(line, "-P", chain, "DROP"))
+		chain->stops = true;
+	if (!starts_with(line, "-A", chain, "") || chain->end)
+		return;
+	chain->n_rules++;
+	if (strstr(line, " " BRIDGE_PREFIX) && !stops)
+		chain->knows_bridges = true;
+	if (starts_with(line, "-A", chain, "-j DROP") ||
+	    starts_with(line, "-A", chain, "-j REJECT")) {
+		chain->end = chain->n_rules;
+		chain->stops = true;
 	}
-	if (stops_forward)
-		doctor_problem(forward, "%s (chain FORWARD) stops packets %s", program, extent());
-	if (stops_input)
-		doctor_problem(input,
-			       "%s (chain INPUT) stops machines' requests for addresses "
-			       "and names",
-			       program);
+}
+
+/*
+ * The rules go before the end, so that what others stop stays stopped, and so
+ * that a Docker which starts again puts its own before them. Machines are let
+ * out by the way to the outside alone: containers are elsewhere.
+ */
+static void report_old_forward(const struct old_filter *filter, unsigned int place)
+{
+	char uplink[IF_NAMESIZE];
+	char remedy[256];
+
+	/* That there is no way out is to be mended first. */
+	if (!find_way_out(filter->family, uplink))
+		return;
+	(void)snprintf(remedy, sizeof(remedy),
+		       "%s -I FORWARD %u -i " BRIDGE_PREFIX "+ -o %s -j ACCEPT && "
+		       "%s -I FORWARD %u -o " BRIDGE_PREFIX "+ -j ACCEPT",
+		       filter->program, place, uplink, filter->program, place);
+	doctor_problem(remedy, "%s (chain FORWARD) stops packets from machines to the outside",
+		       filter->program);
+}
+
+static void report_old_input(const struct old_filter *filter, unsigned int place)
+{
+	const char *program = filter->program;
+	char remedy[512];
+
+	(void)snprintf(remedy, sizeof(remedy),
+		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p udp -m multiport --dports %s "
+		       "-j ACCEPT && "
+		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p tcp --dport 53 -j ACCEPT && "
+		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p %s -j ACCEPT",
+		       program, place, filter->ports, program, place, program, place, filter->icmp);
+	doctor_problem(remedy, "%s (chain INPUT) stops machines' requests for addresses and names",
+		       program);
+}
+
+static void check_old_chain(const struct old_filter *filter, struct old_chain *chain,
+			    void (*complain)(const struct old_filter *filter, unsigned int place))
+{
+	if (chain->stops && !chain->knows_bridges)
+		complain(filter, chain->end ? chain->end : chain->n_rules + 1);
 }
 
 /* Docker and others may have used the kernel's older packet filter. */
 static void check_old_filter(const struct old_filter *filter)
 {
+	struct old_chain forward = { .name = "FORWARD" }, input = { .name = "INPUT" };
 	FILE *file = fopen(filter->tables, "re");
 	bool is_used = file && fgetc(file) != EOF;
+	char line[1024];
 	FILE *rules;
 
 	if (file)
@@ -242,27 +316,32 @@ static void check_old_filter(const struct old_filter *filter)
 	if (!is_used)
 		return;
 	rules = popen(filter->list, "re");
-	if (rules)
-		check_old_rules(rules, filter->program, filter->forward, filter->input);
-	if (!rules || pclose(rules) != 0)
+	while (rules && fgets(line, sizeof(line), rules)) {
+		read_line(&forward, line);
+		read_line(&input, line);
+	}
+	if (!rules || pclose(rules) != 0) {
 		doctor_unknown(filter->list, "cannot read the rules of %s", filter->program);
+		return;
+	}
+	check_old_chain(filter, &forward, report_old_forward);
+	check_old_chain(filter, &input, report_old_input);
 }
 
 void check_filters(void)
 {
-	json_t *ruleset, *list, *item;
-	size_t i;
+	static const struct old_filter old_filters[] = {
+		{ AF_INET, "iptables-legacy", "/proc/net/ip_tables_names", "iptables-legacy -S",
+		  "53,67", "icmp" },
+		{ AF_INET6, "ip6tables-legacy", "/proc/net/ip6_tables_names", "ip6tables-legacy -S",
+		  "53,547", "ipv6-icmp" },
+	};
 
 	if (geteuid() != 0) {
-		doctor_unknown("sudo vmnetctl doctor", "only root may look at packet filters");
+		doctor_unknown(FULL_LOOK, "only root may look at packet filters");
 		return;
 	}
-	ruleset = list_ruleset();
-	list = json_object_get(ruleset, "nftables");
-	json_array_foreach(list, i, item) {
-		check_chain(list, item);
-	}
-	json_decref(ruleset);
-	for (i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
+	check_tables();
+	for (size_t i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
 		check_old_filter(&old_filters[i]);
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl doctor on Linux: the way of packets to the outside. The kernel is
+ * asked where it would send them, so that whatever it goes by counts.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <stdio.h>
+
+#include "../../broker/address.h"
+#include "../../broker/linux/netlink_socket.h"
+#include "../../broker/linux/sysctl.h"
+#include "../doctor.h"
+#include "doctor.h"
+
+/* Addresses that are kept for documentation, and so nobody's. */
+#define OUTSIDE_IPV4 "192.0.2.1"
+#define OUTSIDE_IPV6 "2001:db8::1"
+
+struct packet {
+	int family;
+	const char *to;
+	const char *from; /* NULL: the host sends it */
+	const char *by; /* the interface that it comes in by, if it is not the host's */
+};
+
+static int put_address(struct nl_msg *message, int attribute, int family, const char *text)
+{
+	struct in6_addr address;
+
+	(void)inet_pton(family, text, &address);
+	return nla_put(message, attribute,
+		       family == AF_INET ? (int)sizeof(struct in_addr) : (int)sizeof(address),
+		       &address);
+}
+
+static struct nl_msg *question(const struct packet *packet)
+{
+	const unsigned char length = packet->family == AF_INET ? 32 : 128;
+	struct rtmsg header = {
+		.rtm_family = (unsigned char)packet->family,
+		.rtm_dst_len = length,
+		.rtm_src_len = packet->from ? length : 0,
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+
+	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0 &&
+	    put_address(message, RTA_DST, packet->family, packet->to) == 0 &&
+	    (!packet->from || (put_address(message, RTA_SRC, packet->family, packet->from) == 0 &&
+			       nla_put_u32(message, RTA_IIF, if_nametoindex(packet->by)) == 0)))
+		return message;
+	nlmsg_free(message);
+	return NULL;
+}
+
+static int on_route(const struct nlmsghdr *message, void *userdata)
+{
+	const struct nlattr *interface =
+		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct rtmsg), RTA_OIF);
+
+	if (!interface)
+		return -ENETUNREACH;
+	return if_indextoname(nla_get_u32(interface), userdata) ? 0 : -errno;
+}
+
+/* Asks for the interface that a packet leaves by. Returns 0 or a negative errno, the kernel's. */
+static int ask(const struct packet *packet, char interface[IF_NAMESIZE])
+{
+	int result = netlink_query(question(packet), on_route, interface);
+
+	netlink_close();
+	return result;
+}
+
+static bool forwards(const char *interface)
+{
+	int value;
+
+	return sysctl_read(AF_INET, interface, "forwarding", &value) == 0 && value;
+}
+
+/*
+ * On a host that is a router anyway the broker leaves it to others by what
+ * interfaces: an answer may come in by one that is not to be forwarded.
+ */
+void check_forwarding(const struct vmnet_broker_network *network)
+{
+	char machine[INET_ADDRSTRLEN], uplink[IF_NAMESIZE];
+	struct packet packet = { AF_INET, .to = OUTSIDE_IPV4, .from = machine };
+	struct ipv4_subnet subnet;
+	struct in_addr address;
+	char remedy[128];
+
+	if (network->mode != VMNET_BROKER_SHARED || !network->bridge || !network->ipv4_subnet ||
+	    ipv4_subnet_parse(network->ipv4_subnet, &subnet) < 0)
+		return;
+	packet.by = network->bridge;
+	address = ipv4_subnet_host(&subnet, 2);
+	inet_ntop(AF_INET, &address, machine, sizeof(machine));
+	if (ask(&packet, uplink) < 0 || forwards(uplink))
+		return;
+	(void)snprintf(remedy, sizeof(remedy), "sysctl -w net/ipv4/conf/%s/forwarding=1", uplink);
+	doctor_problem(remedy,
+		       "network \"%s\": forwarding is switched off for %s, by which its machines "
+		       "are answered",
+		       network->name, uplink);
+}
+
+bool find_way_out(int family, char interface[IF_NAMESIZE])
+{
+	struct packet packet = { family, .to = family == AF_INET ? OUTSIDE_IPV4 : OUTSIDE_IPV6 };
+
+	return ask(&packet, interface) == 0;
+}
