@@ -68,8 +68,8 @@ struct vmnet_broker;
  * Strings and arrays in the structures below belong to the structure, which
  * is freed by the vmnet_broker_*_free() named with the call that returned it. A
  * call that fails returns NULL in its place.
- * Later versions may add members at their ends: only the library makes them,
- * and one has another as a pointer.
+ * Later versions may add members at their ends: only the library makes such
+ * structures, and one that has others has pointers to them.
  */
 
 /* How a network is connected. */
