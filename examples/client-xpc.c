@@ -29,7 +29,9 @@
  */
 static xpc_connection_t connect_to_broker(void)
 {
-	xpc_connection_t connection = xpc_connection_create_mach_service(SERVICE, NULL, 0);
+	/* Privileged: the system's service, and none that a program of this user calls so. */
+	xpc_connection_t connection = xpc_connection_create_mach_service(
+		SERVICE, NULL, XPC_CONNECTION_MACH_SERVICE_PRIVILEGED);
 
 	/* XPC demands a handler. It tells us that the broker has gone, and all its networks. */
 	xpc_connection_set_event_handler(connection, ^(xpc_object_t event) {
