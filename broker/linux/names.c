@@ -30,6 +30,11 @@ void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE])
 			       hash(network) & HASH_MASK);
 }
 
+uint32_t routing_table(const char *network)
+{
+	return ROUTING_TABLES | (uint32_t)(hash(network) & 0xffffff);
+}
+
 void alias_format(const char *network, const struct mac_address *mac, char text[ALIAS_SIZE])
 {
 	char mac_text[MAC_TEXT_SIZE];

@@ -7,6 +7,9 @@
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC"
  *
  * MAC is the address of the machine's network device.
+ *
+ * A network that has a routing table of its own has it by a number of 24 bits
+ * after ROUTING_TABLES.
  */
 #ifndef VMNET_BROKER_NAMES_H
 #define VMNET_BROKER_NAMES_H
@@ -15,6 +18,9 @@
 
 /* What every bridge's name starts with: rules know other networks by it. */
 #define BRIDGE_PREFIX "vmb-"
+
+/* Far from the numbers that people and their tools count up from. */
+#define ROUTING_TABLES 0x76000000U
 
 #define ALIAS_SIZE (sizeof("vmnet-broker  ") + NETWORK_NAME_MAX + MAC_TEXT_SIZE)
 
@@ -27,6 +33,9 @@ struct alias {
 
 /* A link's name has room for 15 bytes: a longer network name is hashed. */
 void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE]);
+
+/* The same for life: whoever comes next finds it by the network's name alone. */
+uint32_t routing_table(const char *network);
 
 /* mac: NULL for the bridge's. */
 void alias_format(const char *network, const struct mac_address *mac, char text[ALIAS_SIZE]);

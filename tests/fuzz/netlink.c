@@ -2,7 +2,8 @@
 /*
  * Any message as one of rtnetlink about a link: what comes of it is terminated
  * text, and an alias in it that is taken for one of the broker's names a network
- * that there can be.
+ * that there can be. The same as one about a route: what is read of it is the
+ * same when it has been written.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "linux/link.h"
 #include "linux/names.h"
+#include "linux/route.h"
 #include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,19 +29,46 @@ static void check_link(const struct link *link)
 	must(!alias.is_interface || mac_address_is_unicast(&alias.mac));
 }
 
-/* The kernel's own part is always right: a header, and room for what it is followed by. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int check_same(const struct route *route, void *userdata)
 {
-	struct nlmsghdr *message = calloc(1, NLMSG_SPACE(sizeof(struct ifinfomsg) + size));
-	struct link link;
+	must(memcmp(route, userdata, sizeof(*route)) == 0);
+	return 1;
+}
+
+static int check_route(const struct route *route, void *userdata)
+{
+	struct nl_msg *message = route_message(RTM_NEWROUTE, 0, route);
+
+	(void)userdata;
+	must(message);
+	must(route_parse(nlmsg_hdr(message), check_same, (void *)route) == 1);
+	nlmsg_free(message);
+	return 0;
+}
+
+static struct nlmsghdr *new_message(uint16_t type, size_t header, const uint8_t *data, size_t size)
+{
+	struct nlmsghdr *message = calloc(1, NLMSG_SPACE(header + size));
 
 	must(message);
-	message->nlmsg_len = (uint32_t)NLMSG_LENGTH(sizeof(struct ifinfomsg) + size);
-	message->nlmsg_type = RTM_NEWLINK;
-	memcpy((char *)NLMSG_DATA(message) + sizeof(struct ifinfomsg), data, size);
+	message->nlmsg_len = (uint32_t)NLMSG_LENGTH(header + size);
+	message->nlmsg_type = type;
+	memcpy((char *)NLMSG_DATA(message) + header, data, size);
+	return message;
+}
+
+/* The kernel's own part is always right: a header (here of links), and room for what follows. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct nlmsghdr *message = new_message(RTM_NEWLINK, sizeof(struct ifinfomsg), data, size);
+	struct link link;
+
 	if (link_parse(message, &link) == 0)
 		check_link(&link);
 	(void)link_port_is_isolated(message);
+	free(message);
+	message = new_message(RTM_NEWROUTE, 0, data, size);
+	must(route_parse(message, check_route, NULL) == 0);
 	free(message);
 	return 0;
 }

@@ -32,6 +32,14 @@ static void test_bridge_name(void **state)
 	assert_false(is_own_link_name("eth0"));
 }
 
+static void test_routing_table(void **state)
+{
+	(void)state;
+	assert_int_equal(routing_table("lab") & 0xff000000, ROUTING_TABLES);
+	assert_int_equal(routing_table("lab"), routing_table("lab"));
+	assert_int_not_equal(routing_table("lab"), routing_table("lab2"));
+}
+
 static void test_alias_of_bridge(void **state)
 {
 	char text[ALIAS_SIZE];
@@ -85,9 +93,8 @@ static void test_other_aliases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bridge_name),
-		cmocka_unit_test(test_alias_of_bridge),
-		cmocka_unit_test(test_alias_of_interface),
+		cmocka_unit_test(test_bridge_name),	cmocka_unit_test(test_routing_table),
+		cmocka_unit_test(test_alias_of_bridge), cmocka_unit_test(test_alias_of_interface),
 		cmocka_unit_test(test_other_aliases),
 	};
 
