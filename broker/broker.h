@@ -73,10 +73,11 @@ struct hold {
 enum fault_kind {
 	FAULT_NETWORK, /* what it is made of: its device, addresses, rules */
 	FAULT_SERVERS, /* who gives its machines addresses and names */
+	FAULT_UPLINK, /* the one interface that it reaches the outside by */
 	FAULT_RECORDS, /* what is written down of it, for its next life or the next broker */
 };
 
-#define N_FAULTS 3
+#define N_FAULTS 4
 
 struct network {
 	struct network *next;

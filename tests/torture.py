@@ -10,6 +10,7 @@ not one packet may be lost. At the end the host has to be as it was before.
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import re
@@ -26,7 +27,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from support.broker import Broker  # noqa: E402
-from support.host import OUTSIDE_IPV4, SERVER_IPV4, Host, diff  # noqa: E402
+from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK, Host, diff  # noqa: E402
 from support.isolate import isolate  # noqa: E402
 from support.machine import Machine  # noqa: E402
 from support.varlink import Client, VarlinkError  # noqa: E402
@@ -35,7 +36,7 @@ from support.wait import wait_for  # noqa: E402
 CONFIG = {
     "default": {"mode": "shared", "aliases": ["shared"]},
     "lab": {"mode": "host"},
-    "extra": {"mode": "shared", "isolated": True},
+    "extra": {"mode": "shared", "isolated": True, "external_interface": UPLINK},
 }
 USERS = (20001, 20002, 20003, 20004)
 ECHO_PORT = 7
@@ -267,6 +268,7 @@ class Torture:
             (
                 self._kill_dnsmasq,
                 self._delete_rules,
+                self._delete_routing,
                 self._delete_address,
                 self._delete_bridge,
             )
@@ -299,9 +301,23 @@ class Torture:
         ]
         return {
             "rules": sorted(rules),
+            "routing": self._routing(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
             "dnsmasq": [str(len(servers))],
         }
+
+    def _routing(self):
+        """The policy routing of "extra"; where other networks are comes to it a moment later."""
+        lines = []
+        for family in "-4", "-6":
+            lines += self.host.ip(f"{family} rule show pref 118").splitlines()
+            routes = self.host.ip(f"{family} -j route show table all proto 118")
+            lines += [
+                f"{route['dst']} {route['dev']}"
+                for route in json.loads(routes or "[]")
+                if route["dev"] in (UPLINK, "vmb-extra")
+            ]
+        return sorted(lines)
 
     def _kill_dnsmasq(self):
         servers = [pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")]
@@ -313,6 +329,12 @@ class Torture:
         network = self.random.choice(("lab", "extra"))
         command = self.random.choice(("delete", "flush"))
         self.host.run("nft", command, "table", "inet", f"vmnet-broker-{network}")
+
+    def _delete_routing(self):
+        family = self.random.choice(("-4", "-6"))
+        for rule in json.loads(self.host.ip(f"{family} -j rule show pref 118")):
+            self.host.ip(f"{family} rule delete pref 118")
+            self.host.ip(f"{family} route flush table {rule['table']}")
 
     def _delete_address(self):
         self.host.ip("-4 address flush dev vmb-lab")

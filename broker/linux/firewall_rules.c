@@ -6,6 +6,7 @@
  * the host handles, and hooks in where they
  *
  *   come from a machine     spoofed: with its own address, or not at all
+ *                           returning: by which way
  *   are for the host        input: no network talks to the host's address on another
  *   pass through the host   forward: leaving and entering, by the network's mode
  *   are the host's own      advertised: routes to the network, to it alone
@@ -27,6 +28,10 @@
 #include <string.h>
 
 #include "linux.h"
+#include "uplink.h"
+
+/* The label of a connection to a forwarded port, one of 128 that connections can have. */
+#define CAME_IN_ELSEWHERE 118U
 
 /* What the functions below write from. */
 struct rules {
@@ -73,6 +78,27 @@ static void write_spoofed(const struct rules *rules)
 		      "}\n",
 		      rules->bridge, rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
 		      rules->has_ipv6 ? rules->prefix : "");
+}
+
+/* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
+static bool has_other_ways_in(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	return config->mode == NETWORK_SHARED && config->external_interface &&
+	       config->n_port_forwardings;
+}
+
+/* What comes back of such a connection goes where it came from: see uplink.h. */
+static void write_returning(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain returning {\n"
+		      "type filter hook prerouting priority mangle; policy accept;\n"
+		      "iifname \"%s\" ct direction reply ct label %u "
+		      "meta mark set meta mark | 0x%08" PRIx32 "\n"
+		      "}\n",
+		      rules->bridge, CAME_IN_ELSEWHERE, UPLINK_EXEMPT_MARK);
 }
 
 static void write_input(const struct rules *rules)
@@ -154,8 +180,12 @@ static void write_entering(const struct rules *rules)
 	(void)fprintf(rules->file, "chain entering {\n");
 	if (config->mode == NETWORK_SHARED) {
 		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n"
-					   "ct state established,related accept\n"
-					   "ct status dnat accept\n");
+					   "ct state established,related accept\n");
+		if (has_other_ways_in(rules))
+			(void)fprintf(rules->file,
+				      "iifname != \"%s\" ct status dnat ct label set %u\n",
+				      config->external_interface, CAME_IN_ELSEWHERE);
+		(void)fprintf(rules->file, "ct status dnat accept\n");
 		if (!config->nat44)
 			write_routed(rules, "ipv4");
 		if (!config->nat66)
@@ -260,6 +290,8 @@ static void write_inet_table(const struct rules *rules)
 	if (config->mode == NETWORK_SHARED) {
 		if (config->n_port_forwardings)
 			write_forwarded_ports(rules);
+		if (has_other_ways_in(rules))
+			write_returning(rules);
 		write_postrouting(rules);
 	}
 	(void)fprintf(rules->file, "}\n");

@@ -7,6 +7,8 @@
  *	has lost an address
  *	an interface is not joined to its	the same, if it is so for a moment
  *	bridge as it has to be
+ *	routes over an uplink, the rules that	the networks that leave by it are
+ *	lead there, or itself, change		repaired, once for many in a row
  *	anything else of links, of what is	forwarding and other packet filters
  *	forwarded, and of default routes	are looked at, once for many in a row
  *
@@ -34,6 +36,7 @@
 #include "neighbours.h"
 #include "netlink_socket.h"
 #include "network.h"
+#include "uplink.h"
 #include "worker.h"
 
 /* Room for some thousand notifications: a host with many links has them all go at once. */
@@ -53,6 +56,7 @@ static struct {
 	bool refresh_wanted; /* the pause before it has begun, or it waits for the job's end */
 	sd_event_source *pause;
 	sd_event_source *ports; /* on while interfaces are to be looked at */
+	sd_event_source *uplinks; /* the same for what networks leave by */
 } monitor;
 
 static void run_refresh(struct job *job)
@@ -102,15 +106,38 @@ static int on_ports(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void monitor_look_at_ports(void)
+static int on_uplinks(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (uplink_of(network->config))
+			network_repair(network, REPAIR_UPLINK);
+	return 0;
+}
+
+/* Has a timer run out in a while, unless it is on already. */
+static void look_later(sd_event_source *timer, uint64_t usec)
 {
 	int enabled = SD_EVENT_OFF;
 
-	(void)sd_event_source_get_enabled(monitor.ports, &enabled);
+	(void)sd_event_source_get_enabled(timer, &enabled);
 	if (enabled != SD_EVENT_OFF)
 		return;
-	(void)sd_event_source_set_time_relative(monitor.ports, PORTS_USEC);
-	(void)sd_event_source_set_enabled(monitor.ports, SD_EVENT_ONESHOT);
+	(void)sd_event_source_set_time_relative(timer, usec);
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+void monitor_look_at_ports(void)
+{
+	look_later(monitor.ports, PORTS_USEC);
+}
+
+static void look_at_uplinks(void)
+{
+	look_later(monitor.uplinks, REFRESH_USEC);
 }
 
 static struct network *network_of_bridge(int index)
@@ -144,15 +171,32 @@ static void on_link(const struct nlmsghdr *message)
 		interface_link_changed(&link);
 	if (!is_own_link_name(link.name))
 		monitor_look_around();
+	if (uplink_is_used(linux_platform.broker, link.name))
+		look_at_uplinks();
 }
 
 static void on_address_gone(const struct nlmsghdr *message)
 {
 	const struct ifaddrmsg *header = nlmsg_data(message);
 	struct network *network = network_of_bridge((int)header->ifa_index);
+	char name[IF_NAMESIZE];
 
 	if (network && network->config->mode != NETWORK_BRIDGED)
 		network_repair(network, REPAIR_BRIDGE);
+	/* Routes from this address go with it in silence. */
+	if (if_indextoname(header->ifa_index, name) && uplink_is_used(linux_platform.broker, name))
+		look_at_uplinks();
+}
+
+/* What we do ourselves is right already. */
+static void on_route(const struct nlmsghdr *message)
+{
+	if (netlink_is_own(message))
+		return;
+	if (((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len == 0)
+		monitor_look_around();
+	if (uplink_route_is_concerned(linux_platform.broker, message))
+		look_at_uplinks();
 }
 
 /*
@@ -203,9 +247,12 @@ static int on_message(struct nl_msg *received, void *userdata)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (nlmsg_datalen(message) >= (int)sizeof(struct rtmsg) &&
-		    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len == 0)
-			monitor_look_around();
+		if (nlmsg_datalen(message) >= (int)sizeof(struct rtmsg))
+			on_route(message);
+		break;
+	case RTM_DELRULE:
+		if (!netlink_is_own(message) && uplink_rule_is_concerned(message))
+			look_at_uplinks();
 		break;
 	default:
 		break;
@@ -272,10 +319,10 @@ static int open_socket(void)
 	/* A smaller one does, too: lost notifications are made up for. */
 	(void)setsockopt(nl_socket_get_fd(monitor.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 			 sizeof(size));
-	return nl_socket_add_memberships(monitor.socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-					 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
-					 RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE,
-					 RTNLGRP_IPV6_ROUTE, 0);
+	return nl_socket_add_memberships(
+		monitor.socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0);
 }
 
 int monitor_start(void)
@@ -300,6 +347,11 @@ int monitor_start(void)
 					   0, on_ports, NULL);
 	if (result >= 0)
 		result = sd_event_source_set_enabled(monitor.ports, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.uplinks, CLOCK_MONOTONIC,
+					   0, 0, on_uplinks, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.uplinks, SD_EVENT_OFF);
 	if (result < 0)
 		monitor_stop();
 	return result;
@@ -310,6 +362,7 @@ void monitor_stop(void)
 	monitor.source = sd_event_source_disable_unref(monitor.source);
 	monitor.pause = sd_event_source_disable_unref(monitor.pause);
 	monitor.ports = sd_event_source_disable_unref(monitor.ports);
+	monitor.uplinks = sd_event_source_disable_unref(monitor.uplinks);
 	nl_socket_free(monitor.socket);
 	monitor.socket = NULL;
 }

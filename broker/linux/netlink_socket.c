@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netlink/netlink.h>
+#include <stdatomic.h>
 
 /* A table that changes faster than it can be read so often is not worth more tries. */
 #define DUMP_TRIES 16
@@ -18,6 +19,9 @@ static struct {
 	void *userdata;
 	int each_result;
 } netlink;
+
+/* The socket's address, by which notifications say whose request they come of. */
+static atomic_uint own_port;
 
 static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *userdata)
 {
@@ -65,6 +69,7 @@ int netlink_open(void)
 		netlink_close();
 		return local_error(result);
 	}
+	own_port = nl_socket_get_local_port(netlink.socket);
 	/* Each request gets one answer: the object that it asks for, or an acknowledgement. */
 	nl_socket_disable_auto_ack(netlink.socket);
 	nl_socket_modify_err_cb(netlink.socket, NL_CB_CUSTOM, on_error, NULL);
@@ -84,6 +89,11 @@ int netlink_fd(void)
 	if (!netlink.socket && netlink_open() < 0)
 		return -1;
 	return nl_socket_get_fd(netlink.socket);
+}
+
+bool netlink_is_own(const struct nlmsghdr *message)
+{
+	return message->nlmsg_pid == own_port;
 }
 
 /* Gets the socket ready for a request. */

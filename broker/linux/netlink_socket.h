@@ -7,6 +7,7 @@
 #define VMNET_BROKER_NETLINK_SOCKET_H
 
 #include <netlink/msg.h>
+#include <stdbool.h>
 
 /* The kernel sends no more at once: room for it saves asking for the size each time. */
 #define NETLINK_MESSAGE_MAX 32768
@@ -18,6 +19,9 @@ void netlink_close(void);
 
 /* The socket, for ioctl(): of links, any will do. -1 when there is none to be had. */
 int netlink_fd(void);
+
+/* Whether a notification is of something that was requested here. On any thread. */
+bool netlink_is_own(const struct nlmsghdr *message);
 
 /* Sends a request that nlmsg_alloc_simple() made, frees it, and waits for the answer. */
 int netlink_request(struct nl_msg *message);

@@ -9,10 +9,12 @@
  *	3. bridge	with its addresses; from here on they are taken
  *	4. firewall	before anything can pass
  *	5. neighbours	other packet filters, which let its packets pass from here on
- *	6. forwarding	of shared networks
- *	7. dnsmasq	it needs all of the above to answer
- *	8. keeping	of the addresses, for the next life. This one can do without:
- *			failing is a fault of the network, and does not end it
+ *	6. uplink	where packets leave, if the configuration has a say in it
+ *	7. forwarding	of shared networks
+ *	8. dnsmasq	it needs all of the above to answer
+ *	9. keeping	of the addresses, for the next life
+ *
+ * A network can do without 6 and 9: failing is its fault, and does not end it.
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
@@ -46,6 +48,7 @@
 #include "ports.h"
 #include "record.h"
 #include "tap.h"
+#include "uplink.h"
 #include "worker.h"
 
 /* How long a network that could not be repaired is left alone. */
@@ -81,6 +84,7 @@ struct step {
 	void (*unmake)(struct linux_network *self); /* NULL: nothing to undo */
 	enum fault_kind fault; /* what failing is */
 	bool can_wait; /* a network can be created without it */
+	enum repair repair; /* the least that takes it again */
 };
 
 static struct linux_network *of_job(struct job *job)
@@ -96,6 +100,12 @@ static bool is_bridged(const struct linux_network *self)
 static bool is_routed(const struct linux_network *self)
 {
 	return !self->config || self->config->mode == NETWORK_SHARED;
+}
+
+/* What is left of one of which nothing is known may be of any kind. */
+static bool is_led(const struct linux_network *self)
+{
+	return !self->config || uplink_of(self->config);
 }
 
 static bool is_served(const struct linux_network *self)
@@ -425,7 +435,23 @@ static void unmake_neighbours(struct linux_network *self)
 		neighbours_close(self->name);
 }
 
-/* Step 6: forwarding */
+/* Step 6: uplink */
+
+static int make_uplink(struct linux_network *self)
+{
+	return is_led(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
+}
+
+static void unmake_uplink(struct linux_network *self)
+{
+	int result = is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0;
+
+	if (result < 0)
+		log_warning(self->name, "its routing table cannot be removed: %s",
+			    strerror(-result));
+}
+
+/* Step 7: forwarding */
 
 static int make_forwarding(struct linux_network *self)
 {
@@ -441,7 +467,7 @@ static void unmake_forwarding(struct linux_network *self)
 		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
 }
 
-/* Step 7: dnsmasq */
+/* Step 8: dnsmasq */
 
 /* One that was bound to another bridge of this name hears nothing any more. */
 static bool is_dnsmasq_useless(const struct linux_network *self)
@@ -482,7 +508,7 @@ static void unmake_dnsmasq(struct linux_network *self)
 	self->dnsmasq = NULL;
 }
 
-/* Step 8: keeping */
+/* Step 9: keeping */
 
 static int make_kept(struct linux_network *self)
 {
@@ -499,14 +525,23 @@ static int make_kept(struct linux_network *self)
 }
 
 static const struct step steps[] = {
-	{ make_addresses, NULL, FAULT_NETWORK, false },
-	{ make_record, unmake_record, FAULT_RECORDS, false },
-	{ make_bridge, unmake_bridge, FAULT_NETWORK, false },
-	{ make_firewall, unmake_firewall, FAULT_NETWORK, false },
-	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false },
-	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false },
-	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false },
-	{ make_kept, NULL, FAULT_RECORDS, true }, /* it is for the next life */
+	{ make_addresses, NULL, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_record, unmake_record, FAULT_RECORDS, false, REPAIR_BRIDGE },
+	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, REPAIR_UPLINK },
+	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, REPAIR_BRIDGE },
+	{ make_kept, NULL, FAULT_RECORDS, true, REPAIR_BRIDGE }, /* it is for the next life */
+};
+
+/* What looks again at that which such a fault is about. */
+static const enum repair remedies[N_FAULTS] = {
+	[FAULT_NETWORK] = REPAIR_EVERYTHING,
+	[FAULT_SERVERS] = REPAIR_EVERYTHING,
+	[FAULT_UPLINK] = REPAIR_UPLINK,
+	[FAULT_RECORDS] = REPAIR_BRIDGE,
 };
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -547,10 +582,11 @@ static void run_repair(struct job *job)
 	for (size_t i = 0; i < N_STEPS; i++) {
 		const struct step *step = &steps[i];
 
-		/* Each step needs those before it, but nothing needs a record. */
-		if ((failed && step->fault != FAULT_RECORDS) || step->make(self) == 0)
+		/* Each step needs those before it, but nothing needs a record or an uplink. */
+		if (self->repair < step->repair || (failed && step->fault != FAULT_RECORDS) ||
+		    step->make(self) == 0)
 			continue;
-		failed |= step->fault != FAULT_RECORDS;
+		failed |= step->fault != FAULT_RECORDS && step->fault != FAULT_UPLINK;
 		self->faults[step->fault] = self->error;
 	}
 }
@@ -664,10 +700,8 @@ static void report(struct linux_network *self)
 	for (size_t i = 0; i < N_FAULTS; i++) {
 		bool failed = self->faults[i].code != ERROR_NONE;
 
-		if (failed && i == FAULT_RECORDS)
-			remedy = remedy ? remedy : REPAIR_BRIDGE;
-		else if (failed)
-			remedy = REPAIR_EVERYTHING;
+		if (failed && remedies[i] > remedy)
+			remedy = remedies[i];
 		/* That servers are well is dnsmasq_supervise()'s to say. */
 		if (failed || i != FAULT_SERVERS)
 			broker_network_fault(self->network, (enum fault_kind)i,

@@ -11,7 +11,8 @@
 /* How much of a network is looked at. */
 enum repair {
 	REPAIR_NOTHING,
-	REPAIR_BRIDGE, /* the bridge, its addresses and ports */
+	REPAIR_UPLINK, /* where its packets leave */
+	REPAIR_BRIDGE, /* that, the bridge, its addresses and ports */
 	REPAIR_EVERYTHING,
 };
 

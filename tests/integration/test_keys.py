@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of the configuration that need no file of their own, with real traffic.
 
-mtu, dhcp, dns_proxy, external_interface, aliases, allow, max_interfaces.
+mtu, dhcp, dns_proxy, aliases, allow, max_interfaces. (external_interface: test_uplink.py.)
 """
 
 import grp
@@ -10,15 +10,8 @@ import socket
 
 import pytest
 
-from support.echo import WhoServer, nobody, who
-from support.host import (
-    HOST_IPV4,
-    HOST_IPV6,
-    OUTSIDE_IPV4,
-    SERVER_IPV4,
-    SERVER_IPV6,
-    SERVER_NAME,
-)
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.traffic import transfer
 from support.varlink import VarlinkError
 from support.wait import wait_for
@@ -118,66 +111,6 @@ def test_no_service_at_all(host, outside, plug_in):
     machine.ip("route add default via 192.168.108.1")
     with WhoServer(outside, 80, "outside"):
         assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
-
-
-UPLINKS = {
-    "first": {"mode": "shared", "external_interface": "eth0"},
-    "second": {"mode": "shared", "external_interface": "eth1"},
-    "any": {"mode": "shared"},
-}
-SECOND_HOST, SECOND_ROUTER, SECOND_SERVER = "198.51.101.2", "198.51.101.1", "203.0.113.3"
-SECOND_HOST_IPV6, SECOND_SERVER_IPV6 = "2001:db8:3::2", "2001:db8:2::3"
-
-
-@pytest.fixture
-def second_uplink(host):
-    """Leads to a part of the outside only, as a VPN does."""
-    outside = host.outside
-    host.ip(f"link add eth1 type veth peer name eth1 netns {outside.pid}")
-    for namespace, ipv4, ipv6, link_local in (
-        (host, SECOND_HOST, SECOND_HOST_IPV6, "fe80::2"),
-        (outside, SECOND_ROUTER, "2001:db8:3::1", "fe80::1"),
-    ):
-        namespace.ip(f"address add {ipv4}/24 dev eth1")
-        namespace.ip(f"address add {ipv6}/64 dev eth1 nodad")
-        namespace.ip(f"address add {link_local}/64 dev eth1 nodad")
-        namespace.ip("link set eth1 addrgenmode none up")
-    host.settle("eth1", SECOND_HOST_IPV6)
-    outside.settle("eth1", "2001:db8:3::1")
-    outside.ip(f"address add {SECOND_SERVER}/32 dev lo")
-    outside.ip(f"address add {SECOND_SERVER_IPV6}/128 dev lo nodad")
-    host.ip(f"route add {SECOND_SERVER}/32 via {SECOND_ROUTER}")
-    host.ip(f"-6 route add {SECOND_SERVER_IPV6}/128 via 2001:db8:3::1")
-
-
-@pytest.mark.broker(config=UPLINKS)
-def test_external_interface(second_uplink, broker, host, outside, join):
-    """What the host's routes lead elsewhere does not leave at all, also when they change."""
-    first, second, free = (join(network) for network in UPLINKS)
-    broker.check_clean = False  # it is this test that changes the host
-    for machine in first, second, free:
-        machine.ipv6_address()
-    by_first, by_second = ("outside", HOST_IPV4), ("outside", SECOND_HOST)
-    with WhoServer(outside, 80, "outside"):
-        for machine, server, other in (
-            (first, by_first, None),
-            (second, None, by_second),
-            (free, by_first, by_second),
-        ):
-            assert who(machine, SERVER_IPV4, 80) == server
-            assert who(machine, SECOND_SERVER, 80) == other
-        assert who(first, SERVER_IPV6, 80) == who(free, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
-        assert who(second, SECOND_SERVER_IPV6, 80) == ("outside", SECOND_HOST_IPV6)
-        assert nobody(first, SECOND_SERVER_IPV6, 80) and nobody(second, SERVER_IPV6, 80)
-
-        host.ip(f"route replace default via {SECOND_ROUTER}")
-        assert who(second, SERVER_IPV4, 80) == who(free, SERVER_IPV4, 80) == by_second
-        assert nobody(first, SERVER_IPV4, 80)
-
-        host.ip("link delete eth1")
-        host.ip(f"route add default via {OUTSIDE_IPV4}")
-        assert nobody(second, SERVER_IPV4, 80)
-        assert who(first, SERVER_IPV4, 80) == who(free, SERVER_IPV4, 80) == by_first
 
 
 ALIASES = {"lab": {"mode": "host", "aliases": ["shared", "nat.1"]}}

@@ -128,7 +128,9 @@ def test_without_a_runtime_directory(broker):
 
 @pytest.mark.broker(config={"lan": {"mode": "bridged", "external_interface": "br0"}})
 def test_no_bridge_to_join(broker):
-    assert refused(broker, "lan") == 'there is no bridge br0 to join ("external_interface")'
+    assert refused(broker, "lan") == (
+        'there is no bridge br0 to join; make it, or name another in "external_interface"'
+    )
     broker.host.ip("link add br0 type veth peer name peer0")
     assert refused(broker, "lan") == (
         "br0 is no bridge; make it a port of one, and name that one in \"external_interface\""

@@ -15,6 +15,7 @@ import struct
 import pytest
 
 from support.broker import Broker
+from support.host import UPLINK
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -56,7 +57,11 @@ def shortage(directory, build):
 def short_broker(host, shortage):
     """A broker with the shortage in it."""
     module = host.program("tests/tools/shortage.so")
-    broker = Broker(host, prefix=["env", f"LD_PRELOAD={module}", f"SHORTAGE={shortage.path}"])
+    broker = Broker(
+        host,
+        config={"default": {"mode": "shared", "external_interface": UPLINK}},
+        prefix=["env", f"LD_PRELOAD={module}", f"SHORTAGE={shortage.path}"],
+    )
     broker.start()
     broker.client().networks()  # it serves
     yield broker

@@ -54,6 +54,11 @@ def solicit(namespace, device="eth0", tries=10):
     return None
 
 
+def router_advertisement(lifetime):
+    """The message of one who is a router, for lifetime seconds, or is none any more."""
+    return struct.pack("!BBHBBHII", ADVERTISEMENT, 0, 0, 64, 0, lifetime, 0, 0)
+
+
 def advertise(namespace, message, device="eth0"):
     """Sends an advertisement to all on the device's link."""
     with namespace.entered():

@@ -196,6 +196,11 @@ static void test_forwarded_ports(void **state)
 		has_line(&network, "oifname \"vmb-lab\" ct status dnat ip6 saddr ::1 masquerade"));
 	assert_true(rules_have_line(&network, false, "ip6 daddr ::1 return"));
 	assert_false(rules_have_line(&network, true, "ip6 daddr ::1 return"));
+	assert_false(has_line(&network, "chain returning {"));
+	network.external_interface = (char[]){ "wg0" };
+	assert_true(has_line(&network, "iifname != \"wg0\" ct status dnat ct label set 118"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" ct direction reply ct label 118 "
+				       "meta mark set meta mark | 0x10000000"));
 }
 
 static void test_isolated(void **state)
