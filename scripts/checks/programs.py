@@ -94,7 +94,7 @@ def torture(checks, log):
 def darwin(checks, log):
     """the macOS sources as real processes, on a double of the system's libraries"""
     checks.build(DOUBLE, log)
-    return pytest(log, "tests/darwin", build=DOUBLE)
+    return pytest(log, "tests/darwin", *TESTS_AT_ONCE, build=DOUBLE)
 
 
 @stage(beside=True)
