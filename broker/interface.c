@@ -155,13 +155,14 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 		return;
 	}
 	interface->state = INTERFACE_ATTACHED;
+	interface_event(interface, EVENT_INTERFACE_ATTACHED);
+	if (interface->client)
+		platform_attached(interface->client, interface, fds, NULL);
+	/* Whoever waits for the interface does not for this. */
 	log_info(interface->network->config->name, "interface %s attached, MAC address %s",
 		 interface->name, mac_address_format(&interface->mac, text));
-	interface_event(interface, EVENT_INTERFACE_ATTACHED);
-	if (interface->client) {
-		platform_attached(interface->client, interface, fds, NULL);
+	if (interface->client)
 		return;
-	}
 	/* The client has left meanwhile; so does the device, with its descriptors or without. */
 	platform_fds_discard(fds);
 	if (interface->named) {

@@ -42,6 +42,13 @@
 /* Room for some thousand notifications: a host with many links has them all go at once. */
 #define RECEIVE_BUFFER (1024 * 1024)
 
+/*
+ * To attach an interface brings ten notifications. They are read at once, and
+ * then not for a while: to be woken up for each would keep the worker waiting.
+ */
+#define READ_USEC ((uint64_t)1000)
+#define READ_MAX 64
+
 /* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
 #define REFRESH_USEC ((uint64_t)50 * 1000)
 
@@ -277,12 +284,14 @@ static void look_at_all(void)
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	bool lost = false;
-	int result = nl_recvmsgs_default(monitor.socket);
+	int result = 0;
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	(void)userdata;
+	for (int i = 0; i < READ_MAX && result >= 0; i++)
+		result = nl_recvmsgs_default(monitor.socket);
 	while (result == -NLE_NOMEM || (lost && result >= 0)) {
 		lost = true;
 		result = nl_recvmsgs_default(monitor.socket);
@@ -337,6 +346,8 @@ int monitor_start(void)
 	}
 	result = sd_event_add_io(linux_platform.event, &monitor.source,
 				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_ratelimit(monitor.source, READ_USEC, 1);
 	if (result >= 0)
 		result = sd_event_add_time(linux_platform.event, &monitor.pause, CLOCK_MONOTONIC, 0,
 					   0, on_refresh, NULL);

@@ -84,8 +84,10 @@ static void *run(void *argument)
 		job->run(job);
 		lock();
 		queue_push(&worker.finished, job);
+		unlock();
 		/* Fails only when the counter is at its end: the loop will wake anyway. */
 		(void)eventfd_write(worker.eventfd, 1);
+		lock();
 	}
 	unlock();
 	return NULL;
@@ -145,8 +147,9 @@ void worker_submit(struct job *job)
 	worker.pending++;
 	lock();
 	queue_push(&worker.waiting, job);
-	(void)pthread_cond_signal(&worker.wake);
 	unlock();
+	/* Whoever wakes up would only wait for the lock. */
+	(void)pthread_cond_signal(&worker.wake);
 }
 
 bool worker_is_idle(void)
