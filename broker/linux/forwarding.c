@@ -52,13 +52,18 @@
 #define FORCE_FORWARDING "force_forwarding"
 
 static struct forwarding_state state;
+static char *guard_rules; /* the guard's text, as nftables has taken it last; NULL: unknown */
 
 /* Whether each interface can be switched on by itself. */
 static bool has_own_switch(int family)
 {
+	static bool found; /* a kernel that has it keeps it */
 	int value;
 
-	return family == AF_INET || sysctl_read(family, "all", FORCE_FORWARDING, &value) == 0;
+	if (family == AF_INET)
+		return true;
+	found = found || sysctl_read(family, "all", FORCE_FORWARDING, &value) == 0;
+	return found;
 }
 
 static const char *own_switch(int family)
@@ -95,9 +100,10 @@ static int look_at_interface(const struct link *link, int family)
 	result = sysctl_read(family, link->name, own_switch(family), &interface.forwarding);
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
-	if (has_own_switch(family))
-		return interface.forwarding ? 0
-					    : forwarding_state_add_interface(&state, &interface);
+	if (has_own_switch(family)) {
+		interface.is_off = !interface.forwarding;
+		return interface.is_off ? forwarding_state_add_interface(&state, &interface) : 0;
+	}
 	/* One that comes after the switch was turned on has its value from there. */
 	if (sysctl_read(family, "all", "forwarding", &all) == 0 && all)
 		interface.forwarding = 0;
@@ -106,14 +112,10 @@ static int look_at_interface(const struct link *link, int family)
 	return forwarding_state_add_interface(&state, &interface);
 }
 
-static int look_at_interfaces(int family)
+static int look_at_interfaces(int family, const struct link *links, size_t n_links)
 {
-	struct link *links;
-	size_t n_links;
-	int result = link_list(&links, &n_links);
+	int result = 0;
 
-	if (result < 0)
-		return result;
 	if (!has_own_switch(family))
 		state.ipv6_all = true;
 	for (size_t i = 0; i < n_links && result == 0; i++) {
@@ -121,7 +123,6 @@ static int look_at_interfaces(int family)
 		    !is_bridge_port(&links[i], links, n_links))
 			result = look_at_interface(&links[i], family);
 	}
-	free(links);
 	return result;
 }
 
@@ -141,14 +142,16 @@ static int switch_on(int family)
 {
 	int result = 0;
 
-	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
+	for (struct routed_interface *interface = state.interfaces; interface && result == 0;
 	     interface = interface->next) {
 		if (interface->family != family)
 			continue;
-		if (has_own_switch(family))
+		if (interface->is_off)
 			result = set(interface, own_switch(family), 1);
-		else if (interface->accept_ra)
+		else if (!has_own_switch(family) && interface->accept_ra)
 			result = set(interface, "accept_ra", 2);
+		if (result == 0)
+			interface->is_off = false;
 	}
 	if (result < 0 || has_own_switch(family))
 		return result;
@@ -201,24 +204,43 @@ static int switch_bridge_on(const struct routed_bridge *bridge)
 	return result == -ENOENT ? 0 : result;
 }
 
-/* The guard's rules against packets that come in by a remembered interface. */
+/* What comes in by a remembered interface is dropped. */
+static void write_drop(FILE *file, int family, const char *name)
+{
+	const char *before = "";
+
+	for (const struct routed_interface *interface = state.interfaces; interface;
+	     interface = interface->next) {
+		if (interface->family != family)
+			continue;
+		if (!*before)
+			(void)fprintf(file, "meta nfproto %s iif { ", name);
+		(void)fprintf(file, "%s%d", before, interface->index);
+		before = ", ";
+	}
+	if (*before)
+		(void)fprintf(file, " } drop\n");
+}
+
 static void write_guard(FILE *file)
 {
 	(void)fprintf(file, "table inet " FIREWALL_GUARD_TABLE " {\n"
 			    "chain forward {\n"
 			    "type filter hook forward priority filter; policy accept;\n"
 			    "oifname \"" BRIDGE_PREFIX "*\" accept\n");
-	for (const struct routed_interface *interface = state.interfaces; interface;
-	     interface = interface->next)
-		(void)fprintf(file, "meta nfproto %s iif %d drop\n",
-			      interface->family == AF_INET ? "ipv4" : "ipv6", interface->index);
+	write_drop(file, AF_INET, "ipv4");
+	write_drop(file, AF_INET6, "ipv6");
 	(void)fprintf(file, "}\n"
 			    "}\n");
 }
 
-/* Puts the guard up for the interfaces that are remembered now, or takes it down. */
-static int update_guard(struct error *error)
+/*
+ * Puts the guard up for the interfaces that are remembered now, or takes it
+ * down. again: also when it should be there as it has to be.
+ */
+static int update_guard(bool again, struct error *error)
 {
+	int result;
 	char *text;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
@@ -235,7 +257,18 @@ static int update_guard(struct error *error)
 		free(text);
 		text = NULL;
 	}
-	return state.interfaces ? nftables_run(text, error) : nftables_remove(text, error);
+	if (!again && text && guard_rules && strcmp(text, guard_rules) == 0) {
+		free(text);
+		return 0;
+	}
+	free(guard_rules);
+	guard_rules = text ? strdup(text) : NULL;
+	result = state.interfaces ? nftables_run(text, error) : nftables_remove(text, error);
+	if (result < 0) {
+		free(guard_rules);
+		guard_rules = NULL;
+	}
+	return result;
 }
 
 static int failure(struct error *error, int result)
@@ -244,25 +277,43 @@ static int failure(struct error *error, int result)
 			 strerror(-result));
 }
 
-/* Makes everything as it has to be while there are networks that route. */
-static int put_right(const char *runtime_dir, struct error *error)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	bool settled[2];
-	int result = 0;
+static const int families[] = { AF_INET, AF_INET6 };
 
+/* Remembers what has to be switched on. settled: of each family, what is_settled() says. */
+static int look_around(bool settled[2])
+{
+	struct link *links;
+	size_t n_links;
+	int result = link_list(&links, &n_links);
+
+	if (result < 0)
+		return result;
+	forwarding_state_forget_gone(&state, links, n_links);
 	for (size_t i = 0; i < 2 && result == 0; i++) {
 		settled[i] = is_settled(families[i]);
 		if (settled[i])
 			hand_over(families[i]);
 		else
-			result = look_at_interfaces(families[i]);
+			result = look_at_interfaces(families[i], links, n_links);
 	}
+	free(links);
+	return result;
+}
+
+/*
+ * Makes everything as it has to be while there are networks that route. again:
+ * the guard may have gone.
+ */
+static int put_right(const char *runtime_dir, bool again, struct error *error)
+{
+	bool settled[2];
+	int result = look_around(settled);
+
 	if (result == 0)
 		result = forwarding_state_save(runtime_dir, &state);
 	if (result < 0)
 		return failure(error, result);
-	if (update_guard(error) < 0)
+	if (update_guard(again, error) < 0)
 		return -1;
 	for (size_t i = 0; i < 2 && result == 0; i++)
 		if (!settled[i])
@@ -281,7 +332,7 @@ static void restore(const char *runtime_dir)
 
 	switch_off(AF_INET);
 	switch_off(AF_INET6);
-	if (update_guard(&error) < 0)
+	if (update_guard(true, &error) < 0)
 		log_warning(NULL, "the guard of forwarding cannot be removed: %s", error.reason);
 	result = forwarding_state_save(runtime_dir, &state);
 	if (result < 0)
@@ -319,7 +370,7 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 		result = forwarding_state_add_bridge(&state, bridge);
 	if (result < 0)
 		return failure(error, result);
-	if (put_right(runtime_dir, error) == 0)
+	if (put_right(runtime_dir, true, error) == 0)
 		return 0;
 	if (!known)
 		forwarding_release(runtime_dir, bridge);
@@ -346,6 +397,6 @@ void forwarding_refresh(const char *runtime_dir)
 {
 	struct error error;
 
-	if (state.bridges && put_right(runtime_dir, &error) < 0)
+	if (state.bridges && put_right(runtime_dir, false, &error) < 0)
 		log_warning(NULL, "%s", error.reason);
 }

@@ -158,8 +158,11 @@ int forwarding_state_add_interface(struct forwarding_state *state,
 {
 	struct routed_interface *added;
 
-	if (forwarding_state_interface(state, interface->family, interface->index))
+	added = forwarding_state_interface(state, interface->family, interface->index);
+	if (added) {
+		added->is_off = interface->is_off;
 		return 0;
+	}
 	added = malloc(sizeof(*added));
 	if (!added)
 		return -ENOMEM;
@@ -181,6 +184,31 @@ void forwarding_state_forget(struct forwarding_state *state, int family)
 			continue;
 		}
 		*link = interface->next;
+		free(interface);
+	}
+}
+
+static bool is_among(int index, const struct link *links, size_t n_links)
+{
+	for (size_t i = 0; i < n_links; i++)
+		if (links[i].index == index)
+			return true;
+	return false;
+}
+
+void forwarding_state_forget_gone(struct forwarding_state *state, const struct link *links,
+				  size_t n_links)
+{
+	struct routed_interface **next = &state->interfaces;
+
+	while (*next) {
+		struct routed_interface *interface = *next;
+
+		if (is_among(interface->index, links, n_links)) {
+			next = &interface->next;
+			continue;
+		}
+		*next = interface->next;
 		free(interface);
 	}
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "../broker.h"
+#include "link.h"
 
 /* A network that routes. */
 struct routed_bridge {
@@ -23,6 +24,7 @@ struct routed_interface {
 	int index;
 	int forwarding; /* the setting's value before */
 	bool accept_ra; /* was 1, and is 2 for as long as this lasts */
+	bool is_off; /* seen, and to be switched on; not kept */
 };
 
 struct forwarding_state {
@@ -40,7 +42,7 @@ int forwarding_state_load(const char *runtime_dir, struct forwarding_state *stat
 /* Keeps it, replacing what was kept; an empty one removes the file. The same. */
 int forwarding_state_save(const char *runtime_dir, const struct forwarding_state *state);
 
-/* Both return 0 or -ENOMEM, and add nothing twice. */
+/* Both return 0 or -ENOMEM, and add nothing twice: is_off alone is taken over. */
 int forwarding_state_add_bridge(struct forwarding_state *state, const char *name);
 int forwarding_state_add_interface(struct forwarding_state *state,
 				   const struct routed_interface *interface);
@@ -52,6 +54,10 @@ void forwarding_state_remove_bridge(struct forwarding_state *state, const char *
 
 /* Frees the interfaces of a family, or of all families with AF_UNSPEC. */
 void forwarding_state_forget(struct forwarding_state *state, int family);
+
+/* Frees the interfaces that are not among the host's links. */
+void forwarding_state_forget_gone(struct forwarding_state *state, const struct link *links,
+				  size_t n_links);
 
 void forwarding_state_clear(struct forwarding_state *state);
 

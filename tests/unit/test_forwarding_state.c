@@ -119,6 +119,25 @@ static void test_forget_one_family(void **unused)
 	assert_null(state.interfaces);
 }
 
+static void test_forget_those_that_have_gone(void **unused)
+{
+	const struct link links[] = { { .index = 2 }, { .index = 5 } };
+	struct forwarding_state state = { 0 };
+
+	(void)unused;
+	for (int index = 1; index < 6; index++)
+		assert_int_equal(forwarding_state_add_interface(
+					 &state, &(struct routed_interface){ .family = AF_INET,
+									     .index = index }),
+				 0);
+	forwarding_state_forget_gone(&state, links, 2);
+	for (int index = 1; index < 6; index++)
+		assert_int_equal(!!forwarding_state_interface(&state, AF_INET, index),
+				 index == 2 || index == 5);
+	forwarding_state_forget_gone(&state, NULL, 0);
+	assert_null(state.interfaces);
+}
+
 static void test_unusable_directory(void **unused)
 {
 	struct forwarding_state state = { .ipv6_all = true };
@@ -134,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_forget_one_family),
+		cmocka_unit_test(test_forget_those_that_have_gone),
 		cmocka_unit_test(test_unusable_directory),
 	};
 
