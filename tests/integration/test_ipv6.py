@@ -35,25 +35,13 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 MAC = "52:54:00:00:00:0a"
 
 
-def link_local(machine):
-    """Waits until the machine has its link-local address."""
-
-    def ready():
-        listing = json.loads(machine.ip("-6 -j address show dev eth0 scope link") or "[]")
-        found = [address for entry in listing for address in entry.get("addr_info", [])]
-        return any("local" in address and not address.get("tentative") for address in found)
-
-    wait_for(ready, what=f"a link-local address of {machine.name}")
-    return machine
-
-
 def default_routes(machine):
     routes = json.loads(machine.ip("-6 -j route show default") or "[]")
     return [(route["gateway"], route["protocol"]) for route in routes if "gateway" in route]
 
 
 def test_what_is_advertised(plug_in):
-    machine = link_local(plug_in("lab", mac_address=MAC))
+    machine = plug_in("lab", mac_address=MAC)
     told = solicit(machine)
     assert told.router == "fe80::1"
     assert told.lifetime > 0
@@ -66,7 +54,7 @@ def test_what_is_advertised(plug_in):
 
 def test_no_advertisement_gets_out(host, plug_in):
     """As dnsmasq would send it to all the host's networks when its bridge has been removed."""
-    message = bytearray(solicit(link_local(plug_in("closed"))).message)
+    message = bytearray(solicit(plug_in("closed")).message)
     message[19] = 0  # nobody makes an address of it
     with pytest.raises(PermissionError):
         advertise(host, message)
@@ -75,7 +63,7 @@ def test_no_advertisement_gets_out(host, plug_in):
 
 
 def test_a_host_network_advertises_no_router(plug_in):
-    machine = link_local(plug_in("closed"))
+    machine = plug_in("closed")
     assert solicit(machine).lifetime == 0
     assert machine.ipv6_address()
     assert machine.ping("fd12:3456:789a:7::1")
@@ -83,11 +71,11 @@ def test_a_host_network_advertises_no_router(plug_in):
 
 
 def test_without_dns_no_server_is_advertised(plug_in):
-    assert solicit(link_local(plug_in("nameless"))).dns_servers == []
+    assert solicit(plug_in("nameless")).dns_servers == []
 
 
 def test_without_advertisements_addresses_work_all_the_same(outside, plug_in):
-    machine = link_local(plug_in("silent"))
+    machine = plug_in("silent")
     assert solicit(machine, tries=3) is None
     machine.ip("address add fd12:3456:789a:9::5/64 dev eth0 nodad")
     machine.ip("-6 route add default via fe80::1 dev eth0")

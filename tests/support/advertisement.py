@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Router advertisements: what a machine is told that asks for one, and what is in it."""
 
+import json
 import socket
 import struct
 import time
+
+from .wait import wait_for
 
 SOLICITATION, ADVERTISEMENT = 133, 134
 PREFIX, MTU, DNS_SERVERS = 3, 5, 25
@@ -38,8 +41,16 @@ class Advertisement:
 def solicit(namespace, device="eth0", tries=10):
     """Asks for an advertisement; None when nobody has answered any of the tries within 0.5 s.
 
-    Needs a device that has its link-local address.
+    Waits for the device's link-local address first: who asks from another one is answered from
+    another one, as no router may.
     """
+
+    def has_link_local():
+        listing = json.loads(namespace.ip(f"-6 -j address show dev {device} scope link") or "[]")
+        found = [address for entry in listing for address in entry.get("addr_info", [])]
+        return any("local" in address and not address.get("tentative") for address in found)
+
+    wait_for(has_link_local, what=f"a link-local address of {namespace.name}")
     with namespace.entered():
         asking = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
