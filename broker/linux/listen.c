@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 
 /* An abstract socket: it belongs to the network namespace, and goes with its process. */
 #define CLAIM_NAME "com.github.nirs.vmnet-broker"
+/* How often, and after which time, it is looked again whether another broker is there. */
+#define BUSY_TRIES 20
+#define BUSY_MSEC 50
 
 static int fill_address(struct sockaddr_un *address, const char *path)
 {
@@ -34,20 +38,42 @@ static int fill_address(struct sockaddr_un *address, const char *path)
 	return 0;
 }
 
+/*
+ * Waits a little before the next of some tries. A broker that was killed may
+ * have been about to start a program, which has the broker's sockets until then.
+ */
+static bool try_again(unsigned int *tries)
+{
+	if (++*tries == BUSY_TRIES)
+		return false;
+	(void)poll(NULL, 0, BUSY_MSEC);
+	return true;
+}
+
+/* Returns 0 or the errno of connect(). */
+static int try_connect(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return errno;
+	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+	(void)close(fd);
+	return error;
+}
+
 /* A socket file whose broker has died is in the way of the next one. */
 static int remove_stale(const char *path, const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unsigned int tries = 0;
 	struct stat status;
 	int error;
 
-	if (fd < 0) {
-		log_error(NULL, "cannot make a socket: %s", strerror(errno));
-		return -1;
-	}
-	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-	(void)close(fd);
 	/* EAGAIN: it is there, and too busy to answer. */
+	do
+		error = try_connect(address);
+	while ((error == 0 || error == EAGAIN) && try_again(&tries));
 	if (error == 0 || error == EAGAIN) {
 		log_error(NULL, "another broker serves at %s; stop it, or choose another --socket",
 			  path);
@@ -194,18 +220,32 @@ static int answer(sd_event *event, int fd)
 	return result;
 }
 
+/* Returns 0 or the errno of bind(). */
+static int bind_claim(int fd, const struct sockaddr_un *address, socklen_t length)
+{
+	unsigned int tries = 0;
+	int error;
+
+	do
+		error = bind(fd, (const struct sockaddr *)address, length) < 0 ? errno : 0;
+	while (error == EADDRINUSE && is_claimed_by_broker(address, length) && try_again(&tries));
+	return error;
+}
+
 int claim_host(sd_event *event)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof(CLAIM_NAME);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
 
 	memcpy(&address.sun_path[1], CLAIM_NAME, sizeof(CLAIM_NAME) - 1);
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-	    listen(fd, SOMAXCONN) == 0 && answer(event, fd) >= 0)
+	error = fd < 0 ? errno : bind_claim(fd, &address, length);
+	if (error == 0 && listen(fd, SOMAXCONN) == 0 && answer(event, fd) >= 0)
 		return 0;
-	if (fd < 0 || errno != EADDRINUSE) {
-		log_error(NULL, "cannot claim the network namespace: %s", strerror(errno));
+	if (error != EADDRINUSE) {
+		log_error(NULL, "cannot claim the network namespace: %s",
+			  strerror(error ? error : errno));
 	} else if (is_claimed_by_broker(&address, length)) {
 		log_error(NULL, "another broker works in this network namespace; stop it first");
 	} else {

@@ -3,6 +3,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 
@@ -221,4 +222,21 @@ def test_one_broker_in_a_network_namespace(broker):
     )
     assert done.returncode == 1
     assert "another broker works in this network namespace; stop it first" in done.stderr
+    assert broker.client().networks()
+
+
+def test_a_program_that_has_the_last_brokers_sockets_is_waited_for(broker):
+    """As one has that was about to be started when the broker was killed."""
+    broker.stop()
+    with broker.host.entered():
+        sockets = [socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)]
+        sockets[1].bind("\0com.github.nirs.vmnet-broker")
+    sockets[0].bind(broker.socket_path)
+    for held in sockets:
+        held.listen()
+    broker.start(wait=False)
+    for held in sockets:
+        with held:
+            held.accept()[0].close()
+    broker.wait_for_log("serving")
     assert broker.client().networks()

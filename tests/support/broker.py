@@ -112,10 +112,11 @@ class Broker:
         if self.process.poll() is not None:
             raise AssertionError(f"the broker ended: {self.process.returncode}\n{self.log()}")
         try:
-            Client(self.socket_path).close()
+            with Client(self.socket_path) as client:
+                # A program that the last one was about to start may have its socket still.
+                return client.server_pid() == self.process.pid
         except OSError:
             return False
-        return True
 
     @property
     def pid(self):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 
 INTERFACE = "com.github.nirs.vmnetbroker"
 MAX_FDS = 253  # of one message, by the kernel
@@ -81,6 +82,11 @@ class Client:
 
     def fileno(self):
         return self.socket.fileno()
+
+    def server_pid(self):
+        """The process that listens."""
+        credentials = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return struct.unpack("iII", credentials)[0]
 
     def send_raw(self, data, fds=()):
         """Sends bytes as they are, with descriptors if there are any."""
