@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from support.echo import WhoServer, who
+from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
 from support.namespace import Namespace
 from support.wait import wait_for
@@ -661,7 +661,7 @@ def test_containers_stay_closed_by_the_older_filter(broker, doctor, join):
             wait_for(lambda: who(host, "172.17.0.2", 80), what="the container")
             for _ in range(2):
                 assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
-                assert who(machine, "172.17.0.2", 80) is None
+                assert nobody(machine, "172.17.0.2", 80)
                 start_docker()
         assert doctor.examine() == {}
     finally:

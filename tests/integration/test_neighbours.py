@@ -13,8 +13,22 @@ from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER
 from support.namespace import Namespace
 from support.wait import wait_for
 
+SERVER_MAC = "52:54:00:00:00:0a"
 CONFIG = {
-    "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "ipv6_prefix": "fd12:3456:789a:5::/64",
+        "dhcp_reservations": [{"mac_address": SERVER_MAC, "address": "192.168.105.10"}],
+        "port_forwarding": [
+            {
+                "protocol": "tcp",
+                "external_port": 2222,
+                "internal_address": "192.168.105.10",
+                "internal_port": 80,
+            }
+        ],
+    },
     "closed": {
         "mode": "host",
         "subnet": "192.168.107.0/24",
@@ -35,6 +49,14 @@ def need(program):
         pytest.skip(f"no {program} here")
 
 
+def make_docker0(host):
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    host.ip("link add docker0 type bridge")
+    host.ip("address add 172.17.0.1/16 dev docker0")
+    host.ip("link set docker0 addrgenmode none")
+    host.ip("link set docker0 up")
+
+
 class Docker:
     """Rules that Docker has made, and an administrator's who closes the host."""
 
@@ -43,17 +65,13 @@ class Docker:
     def __init__(self, host):
         need("iptables-nft-restore")
         self.host = host
-        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         for family in "", "6":
             # What Docker loads br_netfilter for.
             if os.path.exists(CALL_IPTABLES.format(family)):
                 host.run("sh", "-c", f"echo 1 >{CALL_IPTABLES.format(family)}")
             else:
                 print("br_netfilter is not there: machines reach each other past all chains")
-        host.ip("link add docker0 type bridge")
-        host.ip("address add 172.17.0.1/16 dev docker0")
-        host.ip("link set docker0 addrgenmode none")
-        host.ip("link set docker0 up")
+        make_docker0(host)
         self._restore("iptables", self.rules)
         self._restore("iptables", "host.iptables")
         self._restore("ip6tables", "host.iptables")
@@ -67,7 +85,8 @@ class Docker:
     def reload(self):
         self.host.run("iptables-nft", "-F", "FORWARD")
         self.host.run("iptables-nft", "-F", "INPUT")
-        self.host.run("iptables-nft", "-F", "-t", "nat")
+        for table in "nat", "raw":
+            self.host.run("iptables-nft", "-F", "-t", table)
         self._restore("iptables", self.rules)
         self._restore("iptables", "host.iptables")
         self.host.run("iptables-nft", "-A", "INPUT", "-p", "icmp", "-j", "ACCEPT")
@@ -124,16 +143,39 @@ class FirewalldWithZone(Firewalld):
 class Nftables:
     """What an administrator has written."""
 
+    rules = ("host.nft",)
+    tables = ("inet filter",)
+
     def __init__(self, host):
         self.host = host
         self._load()
 
     def _load(self):
-        self.host.run("nft", "-f", os.path.join(DIRECTORY, "host.nft"))
+        for rules in self.rules:
+            self.host.run("nft", "-f", os.path.join(DIRECTORY, rules))
 
     def reload(self):
-        self.host.run("nft", "delete", "table", "inet", "filter")
+        for table in self.tables:
+            self.host.run("nft", "delete", "table", *table.split())
         self._load()
+
+
+class Docker29(Nftables):
+    """Docker without iptables, and an administrator's rules."""
+
+    rules = ("host.nft", "docker-29.nft")
+    tables = ("inet filter", "ip docker-bridges", "ip6 docker-bridges")
+
+    def __init__(self, host):
+        make_docker0(host)
+        super().__init__(host)
+
+
+class Podman(Nftables):
+    """The same of Podman."""
+
+    rules = ("host.nft", "podman.nft")
+    tables = ("inet filter", "inet netavark")
 
 
 def overlay_etc(host):
@@ -146,7 +188,10 @@ def overlay_etc(host):
     )
 
 
-@pytest.fixture(params=[Docker, Docker28, Ufw, Firewalld, Nftables], ids=lambda kind: kind.__name__)
+KINDS = [Docker, Docker28, Docker29, Podman, Ufw, Firewalld, Nftables]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def neighbour(request, host):
     """A packet filter that was there before the broker."""
     return request.param(host)
@@ -184,7 +229,7 @@ def reaches_the_outside(machine):
 
 def test_machines_work_and_the_host_stays_closed(neighbour, host, outside, broker, join):
     outside.start_dns()
-    first, second = join("lab", hostname="first"), join("lab")
+    first, second = join("lab", hostname="first"), join("lab", mac_address=SERVER_MAC)
     for machine in first, second:
         machine.ipv6_address()
     for gateway in GATEWAYS:
@@ -198,6 +243,8 @@ def test_machines_work_and_the_host_stays_closed(neighbour, host, outside, broke
         assert who(first, second.address, 80) == ("second", first.address)
         assert who(first, second.ipv6_address(), 80) == ("second", first.ipv6_address())
         assert who(host, second.address, 80)
+        for namespace in outside, first, host:
+            assert who(namespace, HOST_IPV4, 2222)[0] == "second"
     with WhoServer(host, 8080, "host"):
         assert nobody(outside, HOST_IPV4, 8080)
         for address in *GATEWAYS, HOST_IPV4, HOST_IPV6:
@@ -272,7 +319,7 @@ def test_a_filter_that_comes_later(host, outside, join):
     host.run("nft", "delete", "table", "inet", "filter")
 
 
-@pytest.mark.parametrize("kind", [Docker, Docker28])
+@pytest.mark.parametrize("kind", [Docker, Docker28, Docker29])
 def test_containers_stay_closed(host, kind, request):
     kind(host)
     join = request.getfixturevalue("join")
@@ -288,16 +335,21 @@ def test_containers_stay_closed(host, kind, request):
             wait_for(lambda: who(host, CONTAINER_IPV4, 80), what="the container")
             assert nobody(machine, CONTAINER_IPV4, 80)
             assert nobody(container, machine.address, 80)
-            # As Docker publishes a port.
-            published = f"! -i docker0 -p tcp --dport 8000 -j DNAT --to {CONTAINER_IPV4}:80"
-            host.run("iptables-nft", "-t", "nat", "-A", "DOCKER", *published.split())
-            allowed = f"-d {CONTAINER_IPV4} ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT"
-            host.run("iptables-nft", "-I", "DOCKER", *allowed.split())
+            if kind is not Docker29:
+                publish(host)
             assert who(machine, HOST_IPV4, 8000)[0] == "container"
             assert nobody(machine, CONTAINER_IPV4, 80)
     finally:
         container.close()
         request.getfixturevalue("broker").check_clean = False
+
+
+def publish(host):
+    """The container's port, as Docker does."""
+    published = f"! -i docker0 -p tcp --dport 8000 -j DNAT --to {CONTAINER_IPV4}:80"
+    host.run("iptables-nft", "-t", "nat", "-A", "DOCKER", *published.split())
+    allowed = f"-d {CONTAINER_IPV4} ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT"
+    host.run("iptables-nft", "-I", "DOCKER", *allowed.split())
 
 
 def test_iptables_goes_on_with_its_tables(docker, host, join):
