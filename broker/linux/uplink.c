@@ -234,7 +234,7 @@ int uplink_open(const struct network_config *config, const struct network_addres
 	if (!link.index)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "there is no %s, by which alone its machines reach the outside; "
-				 "start what makes it, or name another interface (\"ip link\") in "
+				 "start what makes it, or name another interface in "
 				 "\"external_interface\"",
 				 uplink);
 	if (!link.up)

@@ -207,7 +207,43 @@ def occupied_name_server(doctor):
     os.kill(broker.pid, signal.SIGCONT)
 
 
+UPLINK = """{
+  "lab": {
+    "mode": "shared",
+    "external_interface": "wan",
+    "subnet": "10.9.0.0/24",
+    "port_forwarding": [
+      {
+        "protocol": "tcp",
+        "external_port": 2222,
+        "internal_address": "10.9.0.7",
+        "internal_port": 22
+      }
+    ]
+  }
+}"""
+
+
+def uplink(command="true"):
+    def make(doctor):
+        doctor.host.run(*command.split())
+        doctor.broker.configure(UPLINK)
+        doctor.broker.vmnetctl("reload", uid=0)
+        doctor.broker.client().acquire("lab")
+
+    return make
+
+
 FAULTS = {
+    "an uplink that is down": Trouble(
+        uplink("ip link add wan type veth peer name outside"),
+        'network "lab": wan is down, by which alone its machines reach the outside; .*',
+    ),
+    "no uplink": Trouble(
+        uplink(),
+        'network "lab": there is no wan, by which alone its machines reach the outside; .*',
+        reason="whoever makes it is not known",
+    ),
     "what the broker makes at its start": Trouble(
         damaged_state, r'network "default": dnsmasq\'s files in .*: No such file or directory'
     ),
@@ -380,6 +416,14 @@ ROUTES = {
         forwarding_off,
         'network "default": forwarding is switched off for eth0, by which its machines are '
         "answered",
+    ),
+    "a strict check of where packets come from": Trouble(
+        lambda doctor: (
+            doctor.configure(UPLINK),
+            doctor.host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"),
+        ),
+        'network "lab": its forwarded ports cannot be reached by eth0, whose reverse path filter '
+        "is strict",
     ),
     "settings are read-only": Trouble(
         shell("mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys"),

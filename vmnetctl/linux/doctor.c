@@ -25,6 +25,8 @@
 
 #define TUN "/dev/net/tun"
 
+#define REMEDY_SIZE 256
+
 /* States of sockets in the kernel's lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
 #define LISTENING 0x0a
 #define UNCONNECTED 0x07
@@ -82,16 +84,31 @@ static bool find_dns_server(struct in_addr address, struct listed_socket *socket
 	       find_listed("/proc/net/udp", text, socket);
 }
 
+/* The command that a fault's sentence has in brackets, quoted; or what helps in general. */
+static const char *remedy_of(const char *fault, char command[REMEDY_SIZE])
+{
+	const char *start = strstr(fault, "(\"");
+	const char *end = start ? strstr(start, "\")") : NULL;
+
+	/* What may go, and what makes an interface, people know. */
+	if (strstr(fault, strerror(ENOSPC)) || strstr(fault, "\"external_interface\""))
+		return NULL;
+	if (!end)
+		return RESTART;
+	start += strlen("(\"");
+	(void)snprintf(command, REMEDY_SIZE, "%.*s", (int)(end - start), start);
+	return command;
+}
+
 static void report_fault(const struct vmnet_broker_network *network, const char *fault)
 {
-	const char *remedy = RESTART;
+	char command[REMEDY_SIZE];
+	const char *remedy = remedy_of(fault, command);
 	struct listed_socket socket;
 	char owner[128], end[32];
 	struct in_addr gateway;
 	int pid;
 
-	if (strstr(fault, strerror(ENOSPC)))
-		remedy = NULL; /* what may go, people know */
 	if (!strstr(fault, strerror(EADDRINUSE)) || !network->ipv4_gateway ||
 	    inet_pton(AF_INET, network->ipv4_gateway, &gateway) != 1 ||
 	    !find_dns_server(gateway, &socket)) {
@@ -291,6 +308,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "port 53", check_dns_port },
 	{ "forwarding", check_forwarding_switch },
 	{ "route to the outside", check_route },
+	{ "ways in", check_ways_in },
 	{ "subnets", check_subnets },
 	{ "other packet filters", check_filters },
 	{ NULL, NULL },

@@ -28,6 +28,9 @@ bool find_way_out(int family, char interface[IF_NAMESIZE]);
 /* There is one. */
 void check_route(void);
 
+/* Forwarded ports can be reached by whatever interface. */
+void check_ways_in(void);
+
 /* The subnets that are configured are free, and one is for those that are not. */
 void check_subnets(void);
 

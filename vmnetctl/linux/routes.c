@@ -8,8 +8,9 @@
 #include <net/if.h>
 #include <netlink/attr.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "../../broker/address.h"
+#include "../../broker/config.h"
 #include "../../broker/linux/netlink_socket.h"
 #include "../../broker/linux/sysctl.h"
 #include "../doctor.h"
@@ -113,4 +114,43 @@ bool find_way_out(int family, char interface[IF_NAMESIZE])
 	struct packet packet = { family, .to = family == AF_INET ? OUTSIDE_IPV4 : OUTSIDE_IPV6 };
 
 	return ask(&packet, interface) == 0;
+}
+
+/* Packets are refused that the host would not answer by where they came in (rp_filter). */
+static bool is_strict(const char *interface)
+{
+	int all = 0, own = 0;
+
+	(void)sysctl_read(AF_INET, "all", "rp_filter", &all);
+	return sysctl_read(AF_INET, interface, "rp_filter", &own) == 0 &&
+	       (all > own ? all : own) == 1;
+}
+
+/* As far as that check knows, machines with an uplink answer by it alone. */
+static void check_way_in(const struct network_config *network, const char *interface)
+{
+	const char *uplink = network->mode == NETWORK_SHARED ? network->external_interface : NULL;
+	char remedy[128];
+
+	if (!uplink || !network->n_port_forwardings || strcmp(interface, uplink) == 0)
+		return;
+	(void)snprintf(remedy, sizeof(remedy), "sysctl -w net/ipv4/conf/%s/rp_filter=2", interface);
+	doctor_problem(remedy,
+		       "network \"%s\": its forwarded ports cannot be reached by %s, whose reverse "
+		       "path filter is strict",
+		       network->name, interface);
+}
+
+void check_ways_in(void)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_load(CONFIG_FILE, false, &errors);
+	char interface[IF_NAMESIZE];
+
+	/* Mistakes in the file have their own check. */
+	if (config && find_way_out(AF_INET, interface) && is_strict(interface))
+		for (size_t i = 0; i < config->n_networks; i++)
+			check_way_in(config->networks[i], interface);
+	config_errors_clear(&errors);
+	config_free(config);
 }
