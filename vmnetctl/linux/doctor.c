@@ -49,7 +49,7 @@ static void report_no_broker(vmnet_broker_return_t status, int error)
 	doctor_problem(remedy, "no broker at %s: %s", path, strerror(error));
 }
 
-/* Whether a line of the kernel's lists of sockets is a name server's, at an address as it has it. */
+/* Whether a line of the kernel's lists of sockets is of a name server, at an address as in them. */
 static bool is_dns_server(const char *line, const char *address, struct listed_socket *socket)
 {
 	char found[33];
