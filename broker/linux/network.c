@@ -178,7 +178,9 @@ static int join_bridge(struct linux_network *self)
 
 	if (result == -ENODEV)
 		return error_set(&self->error, ERROR_CREATE_FAILED,
-				 "there is no bridge %s to join (\"external_interface\")", name);
+				 "there is no bridge %s to join; make it, or name another in "
+				 "\"external_interface\"",
+				 name);
 	if (result < 0)
 		return failure(self, result, "cannot look up bridge %s", name);
 	if (strcmp(link.kind, "bridge") != 0)
