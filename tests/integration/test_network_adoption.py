@@ -104,7 +104,7 @@ def test_the_configuration_has_lost_the_network(broker):
         assert [i["name"] for i in described["interfaces"]] == [attachment.name]
         client.close()
     broker.wait_until_clean()
-    assert "lab" not in broker.client().networks()
+    wait_for(lambda: "lab" not in broker.client().networks(), what="the end of the network")
 
 
 @pytest.mark.broker(config=LAB)
