@@ -67,7 +67,7 @@ def connect_second_uplink(host):
         namespace.ip(f"address add {ipv6}/64 dev eth1 nodad")
         namespace.ip(f"address add {link_local}/64 dev eth1 nodad")
         namespace.ip("link set eth1 addrgenmode none up")
-    host.settle("eth1", HOST2_IPV6)
+    host.settle("eth1", HOST2_IPV6, "fe80::2")
     outside.settle("eth1", OUTSIDE2_IPV6)
     add_default_routes(host)
 

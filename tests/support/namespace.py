@@ -102,15 +102,17 @@ class Namespace:
     def settle(self, device, *addresses):
         """Waits for what the kernel does some time after a device is up and has its addresses.
 
-        It makes those of IPv6 routes of their own, and tells all routes of the carrier.
+        It makes those of IPv6 routes of their own, and tells the device's routes of its carrier.
         """
 
         def has_settled():
             if "state UP" not in self.ip(f"link show dev {device}"):
                 return False
             routes = self.ip("route show table all") + self.ip("-6 route show table all")
-            local = all(f"local {address} dev {device} " in routes for address in addresses)
-            return local and "linkdown" not in routes
+            known = [line for line in routes.splitlines() if f" dev {device} " in line]
+            return not any("linkdown" in line for line in known) and all(
+                any(line.startswith(f"local {address} ") for line in known) for address in addresses
+            )
 
         wait_for(has_settled, what=f"{device} of {self.name}")
 
