@@ -109,6 +109,16 @@ static const struct network_config *configured(const struct config *config, cons
 	return found && strcmp(found->name, name) == 0 ? found : NULL;
 }
 
+static int set_not_found(const struct broker *broker, const char *name, struct error *error)
+{
+	if (broker->config->fault)
+		return error_set(error, ERROR_INVALID_CONFIGURATION, "%s", broker->config->fault);
+	return error_set(
+		error, ERROR_NETWORK_NOT_FOUND,
+		"no network \"%s\" is configured; \"vmnetctl networks\" lists those that are",
+		name);
+}
+
 /*
  * What the configuration calls by this name; or a network that it has lost
  * since, for as long as that one lives.
@@ -127,13 +137,8 @@ static int resolve(const struct client *client, const char *name, struct target 
 			target->network = network;
 		}
 	}
-	if (!target->config && broker->config->fault)
-		return error_set(error, ERROR_INVALID_CONFIGURATION, "%s", broker->config->fault);
 	if (!target->config)
-		return error_set(error, ERROR_NETWORK_NOT_FOUND,
-				 "no network \"%s\" is configured; \"vmnetctl networks\" lists "
-				 "those that are",
-				 name);
+		return set_not_found(broker, name, error);
 	if (target->network)
 		target->config = target->network->config;
 	if (!is_allowed(client, target->config))

@@ -172,7 +172,7 @@ static void switch_off(int family)
 		if (result == 0 && interface->accept_ra)
 			result = set(interface, "accept_ra", 1);
 	}
-	/* They stay remembered, and guarded, until the next network has gone. */
+	/* They stay remembered, and guarded, for the next time. */
 	if (result < 0) {
 		log_warning(NULL, "forwarding cannot be switched off again: %s", strerror(-result));
 		return;
@@ -397,6 +397,10 @@ void forwarding_refresh(const char *runtime_dir)
 {
 	struct error error;
 
-	if (state.bridges && put_right(runtime_dir, false, &error) < 0)
+	if (load(runtime_dir) < 0)
+		return;
+	if (!state.bridges && state.interfaces)
+		restore(runtime_dir);
+	else if (state.bridges && put_right(runtime_dir, false, &error) < 0)
 		log_warning(NULL, "%s", error.reason);
 }

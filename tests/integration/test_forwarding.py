@@ -98,8 +98,9 @@ def test_the_last_shared_network_switches_it_off(third, broker, host, server):
     broker.wait_until_clean()
 
 
-def test_what_cannot_be_switched_off_stays_guarded(third, broker, host, server):
-    """It is remembered, too, until it can be."""
+@pytest.mark.parametrize("next_time", ["network", "link", "broker"])
+def test_what_cannot_be_switched_off_stays_guarded(third, broker, host, server, next_time):
+    """It is remembered, too, until there is a next time."""
     client = broker.client()
     client.acquire("lab")
     host.run("mount", "--bind", "/proc/sys", "/proc/sys")
@@ -109,8 +110,14 @@ def test_what_cannot_be_switched_off_stays_guarded(third, broker, host, server):
     assert has_guard(host)
     assert routes_for_others(server) == [False, False]
     host.run("umount", "/proc/sys")
-    client.acquire("lab")
-    client.close()
+    if next_time == "network":
+        client.acquire("lab")
+        client.release("lab")
+    else:
+        if next_time == "broker":
+            broker.restart()
+        host.ip("link add other type bridge")
+        host.ip("link delete other")
     broker.wait_until_clean()
 
 
