@@ -43,11 +43,12 @@
 #define RECEIVE_BUFFER (1024 * 1024)
 
 /*
- * To attach an interface brings ten notifications. They are read at once, and
- * then not for a while: to be woken up for each would keep the worker waiting.
+ * To attach an interface brings ten notifications, and to be woken up for each
+ * would keep the worker waiting: when all were read, nothing is for a while. Many
+ * are read a few at a time, for clients to have their turns in between.
  */
-#define READ_USEC ((uint64_t)1000)
-#define READ_MAX 64
+#define REST_USEC ((uint64_t)1000)
+#define READ_MAX 4
 
 /* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
 #define REFRESH_USEC ((uint64_t)50 * 1000)
@@ -58,6 +59,7 @@
 static struct {
 	struct nl_sock *socket;
 	sd_event_source *source;
+	sd_event_source *rest; /* until the source is on again */
 	struct job refresh;
 	bool refreshing; /* the job is under way */
 	bool refresh_wanted; /* the pause before it has begun, or it waits for the job's end */
@@ -276,6 +278,21 @@ static void look_at_all(void)
 	monitor_look_around();
 }
 
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	return sd_event_source_set_enabled(monitor.source, SD_EVENT_ON);
+}
+
+static void rest(void)
+{
+	if (sd_event_source_set_time_relative(monitor.rest, REST_USEC) >= 0 &&
+	    sd_event_source_set_enabled(monitor.rest, SD_EVENT_ONESHOT) >= 0)
+		(void)sd_event_source_set_enabled(monitor.source, SD_EVENT_OFF);
+}
+
 /*
  * Reads what is there. Once notifications were lost the kernel adds none before
  * the last one is read: only then is it worth to look. (libnl has no code of
@@ -296,7 +313,9 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 		lost = true;
 		result = nl_recvmsgs_default(monitor.socket);
 	}
-	if (result < 0 && result != -NLE_AGAIN)
+	if (result == -NLE_AGAIN)
+		rest();
+	else if (result < 0)
 		log_warning(NULL, "a notification of the kernel cannot be read: %s",
 			    nl_geterror(result));
 	if (lost) {
@@ -347,7 +366,10 @@ int monitor_start(void)
 	result = sd_event_add_io(linux_platform.event, &monitor.source,
 				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
 	if (result >= 0)
-		result = sd_event_source_set_ratelimit(monitor.source, READ_USEC, 1);
+		result = sd_event_add_time(linux_platform.event, &monitor.rest, CLOCK_MONOTONIC, 0,
+					   1, on_rested, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.rest, SD_EVENT_OFF);
 	if (result >= 0)
 		result = sd_event_add_time(linux_platform.event, &monitor.pause, CLOCK_MONOTONIC, 0,
 					   0, on_refresh, NULL);
@@ -371,6 +393,7 @@ int monitor_start(void)
 void monitor_stop(void)
 {
 	monitor.source = sd_event_source_disable_unref(monitor.source);
+	monitor.rest = sd_event_source_disable_unref(monitor.rest);
 	monitor.pause = sd_event_source_disable_unref(monitor.pause);
 	monitor.ports = sd_event_source_disable_unref(monitor.ports);
 	monitor.uplinks = sd_event_source_disable_unref(monitor.uplinks);
