@@ -20,17 +20,15 @@ static void close_socket(struct nl_sock **socket)
 	*socket = NULL;
 }
 
-static struct nl_sock *get_socket(struct nl_sock **socket)
+/* When it fails, *socket stays NULL. */
+static void open_socket(struct nl_sock **socket)
 {
-	if (*socket)
-		return *socket;
 	*socket = nl_socket_alloc();
 	if (!*socket)
-		return NULL;
+		return;
 	nl_socket_disable_auto_ack(*socket);
 	if (nl_connect(*socket, NETLINK_NETFILTER) < 0)
 		close_socket(socket);
-	return *socket;
 }
 
 static struct nl_msg *request(const struct nft_query *query)
@@ -48,10 +46,14 @@ static struct nl_msg *request(const struct nft_query *query)
 
 void nft_query(const struct nft_query *query)
 {
-	struct nl_sock *socket = get_socket(query->socket);
-	struct nl_msg *message = socket ? request(query) : NULL;
+	struct nl_sock *socket;
+	struct nl_msg *message;
 	int result;
 
+	if (!*query->socket)
+		open_socket(query->socket);
+	socket = *query->socket;
+	message = socket ? request(query) : NULL;
 	if (!message)
 		return;
 	nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, (void *)query);

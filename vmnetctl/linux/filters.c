@@ -206,8 +206,9 @@ static void check_tables(void)
 
 	if (!listing)
 		doctor_unknown(SHOW_RULES, "cannot read packet filters");
-	json_array_foreach(chains, i, item)
+	json_array_foreach(chains, i, item) {
 		check_chain(config, chains, item);
+	}
 	json_decref(listing);
 	config_errors_clear(&errors);
 	config_free(config);
