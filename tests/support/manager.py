@@ -113,9 +113,9 @@ class ManagedBroker(Broker):
         self.manager.states.clear()
         super().start(pass_fds=list(passed.values()), **options)
 
-    def _is_ready(self):
+    def _serves(self):
         # The socket is the manager's: to be connected says nothing.
-        return super()._is_ready() and "READY" in self.manager.states
+        return "READY" in self.manager.states
 
     def stop_and_start(self):
         """As "systemctl restart" does."""
