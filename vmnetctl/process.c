@@ -91,7 +91,8 @@ static int next_note(const struct watch *watch, struct note *note)
 		ready = poll(fds, 2, watch ? watch->interval : -1);
 		if (ready < 0 && errno != EINTR)
 			return -1;
-		if ((ready == 0 || (ready > 0 && fds[1].revents)) && broker_has_gone(watch->broker))
+		if (watch && (ready == 0 || (ready > 0 && fds[1].revents)) &&
+		    broker_has_gone(watch->broker))
 			return 0;
 	}
 }

@@ -45,7 +45,7 @@ bool sysctl_bridges_filter(int family)
 {
 	const char *path = family == AF_INET ? "/proc/sys/net/bridge/bridge-nf-call-iptables"
 					     : "/proc/sys/net/bridge/bridge-nf-call-ip6tables";
-	int value;
+	int value = 0;
 
 	return read_number(path, &value) == 0 && value;
 }
