@@ -168,7 +168,7 @@ class Ping:
     def __init__(self, source, name, address):
         self.what = f"ping from {name} to {address}"
         self.process = source.popen(
-            "ping", "-n", "-i", "0.2", address, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            "ping", "-n", "-q", "-i", "0.2", address, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self.sent = self.received = 0
 
