@@ -50,17 +50,29 @@ static bool try_again(unsigned int *tries)
 	return true;
 }
 
-/* Returns 0 or the errno of connect(). */
-static int try_connect(const struct sockaddr_un *address)
+/* Returns a socket that is connected, or a negative errno. */
+static int connect_to(const struct sockaddr_un *address, socklen_t length)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error;
 
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)address, length) == 0)
+		return fd;
+	error = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	return -error;
+}
+
+/* Returns 0 or the errno of connect(). */
+static int try_connect(const struct sockaddr_un *address)
+{
+	int fd = connect_to(address, sizeof(*address));
+
 	if (fd < 0)
-		return errno;
-	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+		return -fd;
 	(void)close(fd);
-	return error;
+	return 0;
 }
 
 /* A socket file whose broker has died is in the way of the next one. */
@@ -179,13 +191,12 @@ static bool is_claimed_by_broker(const struct sockaddr_un *address, socklen_t le
 {
 	struct ucred owner;
 	socklen_t size = sizeof(owner);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = connect_to(address, length);
 	bool claimed;
 
 	if (fd < 0)
 		return false;
-	claimed = connect(fd, (const struct sockaddr *)address, length) == 0 &&
-		  getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0 &&
+	claimed = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0 &&
 		  (owner.uid == 0 || owner.uid == geteuid());
 	(void)close(fd);
 	return claimed;
