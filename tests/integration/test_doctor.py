@@ -533,13 +533,12 @@ def owned_table(doctor):
 def filtered_bridge(doctor):
     """Docker has frames on the administrator's bridge filtered."""
     need("iptables-nft")
-    if not os.path.exists("/proc/sys/net/bridge/bridge-nf-call-iptables"):
+    if not doctor.host.filter_bridges("ip", 1):
         pytest.skip("no br_netfilter")
     doctor.configure('{ "lan": { "mode": "bridged", "external_interface": "br0" } }')
     doctor.host.ip("link add br0 type bridge")
     for rule in "-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER":
         doctor.host.run("iptables-nft", *rule.split())
-    doctor.host.run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1")
 
 
 def old_filter(*rules):

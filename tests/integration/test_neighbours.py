@@ -38,7 +38,6 @@ CONFIG = {
 GATEWAYS = ("192.168.105.1", "fd12:3456:789a:5::1")
 DIRECTORY = os.path.join(os.path.dirname(__file__), "neighbours")
 SOURCE = os.path.join(os.path.dirname(__file__), "../..")
-CALL_IPTABLES = "/proc/sys/net/bridge/bridge-nf-call-ip{}tables"
 CONTAINER_IPV4 = "172.17.0.2"
 
 pytestmark = pytest.mark.broker(config=CONFIG)
@@ -65,11 +64,9 @@ class Docker:
     def __init__(self, host):
         need("iptables-nft-restore")
         self.host = host
-        for family in "", "6":
+        for family in "ip", "ip6":
             # What Docker loads br_netfilter for.
-            if os.path.exists(CALL_IPTABLES.format(family)):
-                host.run("sh", "-c", f"echo 1 >{CALL_IPTABLES.format(family)}")
-            else:
+            if not host.filter_bridges(family, 1):
                 print("br_netfilter is not there: machines reach each other past all chains")
         make_docker0(host)
         self._restore("iptables", self.rules)

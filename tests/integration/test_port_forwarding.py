@@ -47,7 +47,6 @@ SECOND = {
         for protocol in ("tcp", "udp")
     ],
 }
-BRIDGES_FILTER = "/proc/sys/net/bridge/bridge-nf-call-ip6tables"
 
 pytestmark = pytest.mark.broker(config=CONFIG)
 
@@ -77,16 +76,10 @@ def test_from_the_host(server, host):
         assert who(host, address, PORT, server.protocol), address
 
 
-def bridges_filter(host, value):
-    """What br_netfilter brings; without it, they don't."""
-    if os.path.exists(BRIDGES_FILTER):
-        host.run("sh", "-c", f"echo {value} >{BRIDGES_FILTER}")
-
-
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.broker(config=CONFIG | {"second": SECOND})
 def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
-    bridges_filter(host, 0)
+    host.filter_bridges("ip6", 0)
     machines = {PORT: join("lab", mac_address=MAC), PORT + 1: join("second", mac_address=MAC)}
     for port, machine in machines.items():
         address = machine.ipv6_address()
@@ -102,9 +95,8 @@ def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
 
 
 def test_ipv6_loopback_is_refused_where_bridges_filter(broker, host, server):
-    if not os.path.exists(BRIDGES_FILTER):
+    if not host.filter_bridges("ip6", 1):
         pytest.skip("br_netfilter is not there")
-    bridges_filter(host, 1)
     started = time.monotonic()
     assert who(host, "::1", PORT, server.protocol, timeout=5) is None
     assert time.monotonic() < started + 5

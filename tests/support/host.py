@@ -90,6 +90,14 @@ class Host(Namespace):
         """A program of the build, at a path that every user here can reach."""
         return os.path.join(self.build, path)
 
+    def filter_bridges(self, family, value):
+        """Whether bridges ask the rules of "ip" or "ip6"; False without br_netfilter."""
+        setting = f"net/bridge/bridge-nf-call-{family}tables"
+        if not os.path.exists(f"/proc/sys/{setting}"):
+            return False
+        self.run("sysctl", "-qw", f"{setting}={value}")
+        return True
+
     def links(self):
         """The names of the devices."""
         with self.entered():
