@@ -2,8 +2,8 @@
 """A user who keeps the broker busy, and what another one's acquire takes meanwhile.
 
 The two are measured in turns, with the busy one stopped and going on, so that both see the same
-machine. The broker has a processor to itself, and of the other one the busy user gets
-what the measured one leaves: what users take from each other is not the broker's to divide.
+machine. What users take from each other is not the broker's to divide: the broker can be given a
+processor to itself, and of the other one the busy user gets what the measured one leaves.
 """
 
 import contextlib
@@ -156,11 +156,6 @@ def divided(broker):
 
 def compare(broker, work, rounds):
     """Medians of an acquire, in microseconds, beside an idle and a busy user; what that one did."""
-    with divided(broker):
-        return _compare(broker, work, rounds)
-
-
-def _compare(broker, work, rounds):
     acquire = Acquire(broker.socket_path)
     rival = Rival(work, broker.socket_path)
     times = {signal.SIGSTOP: [], signal.SIGCONT: []}

@@ -185,13 +185,15 @@ static int send_fds(int fd, size_t n)
 		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
 	};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fds[253];
 	ssize_t sent;
 
+	for (size_t i = 0; i < n; i++)
+		fds[i] = null;
 	CMSG_FIRSTHDR(&header)->cmsg_level = SOL_SOCKET;
 	CMSG_FIRSTHDR(&header)->cmsg_type = SCM_RIGHTS;
 	CMSG_FIRSTHDR(&header)->cmsg_len = CMSG_LEN(n * sizeof(int));
-	for (size_t i = 0; i < n; i++)
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)) + i * sizeof(int), &null, sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), fds, n * sizeof(int));
 	sent = sendmsg(fd, &header, MSG_NOSIGNAL);
 	close(null);
 	return sent < 0 ? -errno : 0;
