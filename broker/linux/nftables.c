@@ -308,10 +308,9 @@ int nftables_remove(char *text, struct error *error)
 json_t *nftables_list(const char *command)
 {
 	char *text = ask_twice(command) == OUTCOME_DONE ? read_text() : NULL;
-	json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+	/* It may have been long: it does not stay in the file. */
+	json_t *list = text && write_text("") == 0 ? json_loads(text, 0, NULL) : NULL;
 
-	/* It may have been long. */
 	free(text);
-	(void)ftruncate(nftables.text, 0);
 	return list;
 }

@@ -21,10 +21,11 @@ SANITIZED = "build-check"
 PLAIN = "build-plain"
 FUZZED = "build-fuzz"
 DOUBLE = "build-double"
+DISTRIBUTIONS = "-Dc_args=-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"  # as their packages are built
 SANITIZERS = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 BUILDS = {
     SANITIZED: ("gcc", ["-Dwerror=true", *SANITIZERS]),
-    PLAIN: ("gcc", ["-Dwerror=true"]),
+    PLAIN: ("gcc", ["-Dwerror=true", DISTRIBUTIONS]),
     FUZZED: ("clang", ["-Dwerror=true", "-Dfuzz=true", "-Db_lto=false", *SANITIZERS]),
     DOUBLE: ("clang", ["-Dwerror=true", "-Ddouble=true", *SANITIZERS]),
 }
