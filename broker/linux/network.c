@@ -30,7 +30,6 @@
  */
 #include "network.h"
 
-#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +37,7 @@
 
 #include "../log.h"
 #include "addresses.h"
+#include "bridge.h"
 #include "dnsmasq.h"
 #include "firewall.h"
 #include "forwarding.h"
@@ -63,8 +63,7 @@ struct linux_network {
 	size_t n_neighbours;
 	struct dnsmasq *dnsmasq; /* NULL: none runs */
 	enum repair repair; /* of the job under way; REPAIR_NOTHING: it creates or removes */
-	bool bridge_is_new; /* made by the job under way */
-	int bridge; /* index, 0: none */
+	struct bridge bridge;
 	struct error error; /* of the last step that failed */
 	bool failed; /* to create it */
 	struct error faults[N_FAULTS]; /* of the job that is done; code 0: none */
@@ -75,7 +74,7 @@ struct linux_network {
 	enum repair repair_wanted;
 	bool removal_wanted;
 	enum repair remedy; /* of its faults, when it is tried again */
-	int bridge_seen; /* bridge, as of the last job that was done */
+	int bridge_seen; /* its index, as of the last job that was done */
 	sd_event_source *retry; /* on while there is a remedy */
 };
 
@@ -114,18 +113,6 @@ static bool is_served(const struct linux_network *self)
 				     self->config->router_advertisement);
 }
 
-__attribute__((format(printf, 3, 4))) static int failure(struct linux_network *self, int result,
-							 const char *format, ...)
-{
-	char what[256];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	return error_set(&self->error, ERROR_CREATE_FAILED, "%s: %s", what, strerror(-result));
-}
-
 /* Step 1: addresses */
 
 static int make_addresses(struct linux_network *self)
@@ -153,8 +140,9 @@ static int make_record(struct linux_network *self)
 		record_save(linux_platform.options->runtime_dir, self->config, &self->addresses);
 
 	if (result < 0)
-		return failure(self, result, "cannot write its record in %s",
-			       linux_platform.options->runtime_dir);
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "cannot write its record in %s: %s",
+				 linux_platform.options->runtime_dir, strerror(-result));
 	return 0;
 }
 
@@ -169,227 +157,25 @@ static void unmake_record(struct linux_network *self)
 
 /* Step 3: bridge */
 
-/* A bridge of the host's own: it is joined, and never changed. */
-static int join_bridge(struct linux_network *self)
-{
-	const char *name = self->addresses.bridge;
-	struct link link;
-	int result = link_get(name, &link);
-
-	if (result == -ENODEV)
-		return error_set(&self->error, ERROR_CREATE_FAILED,
-				 "there is no bridge %s to join; make it, or name another in "
-				 "\"external_interface\"",
-				 name);
-	if (result < 0)
-		return failure(self, result, "cannot look up bridge %s", name);
-	if (strcmp(link.kind, "bridge") != 0)
-		return error_set(&self->error, ERROR_CREATE_FAILED,
-				 "%s is no bridge; make it a port of one, and name that one in "
-				 "\"external_interface\"",
-				 name);
-	self->bridge = link.index;
-	self->addresses.mtu = link.mtu;
-	return 0;
-}
-
-/* A crash may have come between the making of a bridge and its alias: then its MAC tells. */
-static bool is_own_bridge(const struct linux_network *self, const struct link *link)
-{
-	struct alias alias;
-
-	if (strcmp(link->kind, "bridge") != 0)
-		return false;
-	if (alias_parse(link->alias, &alias) == 0)
-		return !alias.is_interface && strcmp(alias.network, self->name) == 0;
-	return mac_address_is_unicast(&self->addresses.bridge_mac) &&
-	       mac_address_equal(&link->mac, &self->addresses.bridge_mac);
-}
-
-static int add_addresses(struct linux_network *self)
-{
-	const struct network_addresses *addresses = &self->addresses;
-	struct in6_addr address = addresses->ipv6_prefix.address;
-	struct in6_addr link_local;
-	int result;
-
-	result =
-		link_add_ipv4(self->bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
-	if (result < 0 || !addresses->ipv6_prefix.length)
-		return result;
-	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
-	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
-	result = link_add_ipv6(self->bridge, &link_local, addresses->ipv6_prefix.length);
-	if (result == 0)
-		result = link_add_ipv6(self->bridge, &address, addresses->ipv6_prefix.length);
-	return result;
-}
-
-/*
- * Finds the bridge of a network that is there already. One that somebody has
- * given another name gets its own back: rules and dnsmasq know it by that.
- */
-static int find_bridge(struct linux_network *self)
-{
-	const char *name = self->addresses.bridge;
-	struct link link;
-	int result = link_get(name, &link);
-
-	if (result == -ENODEV && self->bridge) {
-		result = link_rename(self->bridge, name);
-		if (result == 0) {
-			log_warning(self->name, "its bridge was renamed, and is %s again", name);
-			result = link_get(name, &link);
-		}
-	}
-	if (result == 0 && is_own_bridge(self, &link))
-		self->bridge = link.index;
-	else
-		self->bridge = 0;
-	return result == -ENODEV ? 0 : result;
-}
-
-static void unmake_bridge(struct linux_network *self)
+static int make_bridge(struct linux_network *self)
 {
 	int result;
 
 	if (is_bridged(self))
-		return;
-	result = find_bridge(self);
-	if (result == 0 && self->bridge)
-		result = link_delete(self->bridge);
-	if (result < 0 && result != -ENODEV)
-		log_warning(self->name, "its bridge %s cannot be removed: %s",
-			    self->addresses.bridge, strerror(-result));
-}
-
-static int request_bridge(struct linux_network *self)
-{
-	char alias[ALIAS_SIZE];
-
-	alias_format(self->name, NULL, alias);
-	return link_create_bridge(
-		&(struct bridge_setup){
-			.name = self->addresses.bridge,
-			.mac = self->addresses.bridge_mac,
-			.mtu = self->addresses.mtu,
-			.alias = alias,
-		},
-		&self->bridge);
-}
-
-static int create_bridge(struct linux_network *self)
-{
-	const char *name = self->addresses.bridge;
-	int result = request_bridge(self);
-
-	/* One of ours, that memory was too short to remove. */
-	if (result == -EEXIST) {
-		unmake_bridge(self);
-		result = request_bridge(self);
-	}
-	if (result == -EEXIST)
-		return error_set(&self->error, ERROR_CREATE_FAILED,
-				 "a device %s exists already, and is not the broker's; remove it "
-				 "(\"ip link delete %s\") or choose another name for the network",
-				 name, name);
-	if (result < 0) {
-		/* The kernel may have made it, and the answer was lost. */
-		unmake_bridge(self);
-		return failure(self, result, "cannot make bridge %s", name);
-	}
-	self->bridge_is_new = true;
-	return 0;
-}
-
-static int make_own_bridge(struct linux_network *self)
-{
-	int result = 0;
-
-	self->bridge_is_new = false;
-	if (self->repair)
-		result = find_bridge(self);
-	if (result < 0)
-		return failure(self, result, "cannot look up bridge %s", self->addresses.bridge);
-	if (!self->bridge && create_bridge(self) < 0)
-		return -1;
-	result = add_addresses(self);
-	if (result == 0)
-		result = link_set_up(self->bridge);
-	if (result == 0 && self->config->n_port_forwardings)
-		result = link_route_loopback(self->bridge, self->addresses.bridge,
-					     self->addresses.ipv6_prefix.length != 0);
-	if (result < 0) {
-		failure(self, result, "cannot give bridge %s its addresses",
-			self->addresses.bridge);
-		if (self->bridge_is_new) {
-			(void)link_delete(self->bridge);
-			self->bridge = 0;
-		}
-		return -1;
-	}
-	if (self->repair && self->bridge_is_new)
-		log_warning(self->name, "its bridge %s was gone, and was made again",
-			    self->addresses.bridge);
-	return 0;
-}
-
-/* How the link of an interface is joined to a network. */
-static struct port_setup port_setup(const struct network_config *config, int bridge,
-				    unsigned int mtu, const struct link *link)
-{
-	return (struct port_setup){
-		.index = link->index,
-		.bridge = bridge,
-		.mac = link->mac,
-		.mtu = mtu,
-		.alias = link->alias,
-		.group = config->mode == NETWORK_BRIDGED
-				 ? 0
-				 : firewall_port_group((unsigned int)bridge),
-		.isolated = config->isolated,
-	};
-}
-
-/* Interfaces that have lost their bridge, or are not joined as they have to be, get it back. */
-static int join_ports(struct linux_network *self)
-{
-	struct alias alias;
-	struct link *links;
-	size_t n_links;
-	int result = link_list(&links, &n_links);
-
-	if (result < 0)
-		return failure(self, result, "cannot list the host's links");
-	for (size_t i = 0; i < n_links && result == 0; i++) {
-		const struct link *link = &links[i];
-		const struct port_setup setup =
-			port_setup(self->config, self->bridge, self->addresses.mtu, link);
-
-		if (link_is_joined(link, &setup) || alias_parse(link->alias, &alias) < 0 ||
-		    !alias.is_interface || strcmp(alias.network, self->name) != 0)
-			continue;
-		result = link_join_bridge(&setup);
-		if (result == 0 && !self->bridge_is_new)
-			log_warning(self->name, "interface %s was cut off, and is joined again",
-				    link->name);
-		if (result == -ENODEV)
-			result = 0; /* its machine has ended just now */
-		if (result < 0)
-			failure(self, result, "cannot join %s to bridge %s", link->name,
-				self->addresses.bridge);
-	}
-	free(links);
-	return result;
-}
-
-static int make_bridge(struct linux_network *self)
-{
-	int result = is_bridged(self) ? join_bridge(self) : make_own_bridge(self);
-
+		result = bridge_find_host(&self->addresses, &self->bridge, &self->error);
+	else
+		result = bridge_make(self->config, &self->addresses, self->repair, &self->bridge,
+				     &self->error);
 	if (result == 0 && self->repair)
-		result = join_ports(self);
+		result = bridge_join_ports(self->config, &self->addresses, &self->bridge,
+					   &self->error);
 	return result;
+}
+
+static void unmake_bridge(struct linux_network *self)
+{
+	if (!is_bridged(self))
+		bridge_remove(self->name, &self->addresses, self->bridge.index);
 }
 
 /* Step 4: firewall */
@@ -398,7 +184,7 @@ static int make_firewall(struct linux_network *self)
 {
 	struct error ignored;
 
-	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
 	if (!self->repair && ports_check(self->config, &self->error) < 0)
 		return -1;
@@ -422,7 +208,7 @@ static void unmake_firewall(struct linux_network *self)
 
 static int make_neighbours(struct linux_network *self)
 {
-	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
 	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
 		return 0;
@@ -457,7 +243,7 @@ static void unmake_uplink(struct linux_network *self)
 
 static int make_forwarding(struct linux_network *self)
 {
-	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge_is_new))
+	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
 	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
 				  &self->error);
@@ -474,7 +260,7 @@ static void unmake_forwarding(struct linux_network *self)
 /* One that was bound to another bridge of this name hears nothing any more. */
 static bool is_dnsmasq_useless(const struct linux_network *self)
 {
-	if (!self->repair || self->bridge_is_new)
+	if (!self->repair || self->bridge.is_new)
 		return self->repair;
 	if (!self->dnsmasq ||
 	    !dnsmasq_has_lost_leases(self->dnsmasq, linux_platform.options->state_dir))
@@ -670,14 +456,15 @@ static void watch_dnsmasq(struct linux_network *self)
 /* Takes over what a job has found out. */
 static void job_ended(struct linux_network *self)
 {
+	const int bridge = self->bridge.index;
 	char name[IF_NAMESIZE];
 
 	self->busy = false;
 	/* Of a bridge that the job has made, notifications went by. */
-	if (self->bridge && self->bridge != self->bridge_seen && !self->repair_wanted &&
-	    !if_indextoname((unsigned int)self->bridge, name))
+	if (bridge && bridge != self->bridge_seen && !self->repair_wanted &&
+	    !if_indextoname((unsigned int)bridge, name))
 		self->repair_wanted = REPAIR_BRIDGE;
-	self->bridge_seen = self->bridge;
+	self->bridge_seen = bridge;
 	self->network->addresses = self->addresses;
 }
 
@@ -859,7 +646,7 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
 	}
 	self->network = network;
 	self->addresses = *addresses;
-	self->bridge = self->bridge_seen = bridge;
+	self->bridge.index = self->bridge_seen = bridge;
 	network_repair(network, REPAIR_EVERYTHING);
 	return network;
 }
@@ -876,7 +663,7 @@ void network_remove_leftover(const char *name, struct network_config *config,
 	self->addresses = *addresses;
 	if (!self->addresses.bridge[0])
 		bridge_name(name, self->addresses.bridge);
-	self->bridge = bridge;
+	self->bridge.index = bridge;
 	log_info(name, "removing what an earlier broker left");
 	start_removal(self);
 }
@@ -899,10 +686,7 @@ int network_bridge(const struct network *network)
 
 bool network_has_port(const struct network *network, const struct link *link)
 {
-	const struct port_setup setup =
-		port_setup(network->config, network_bridge(network), network->addresses.mtu, link);
-
-	return link_is_joined(link, &setup);
+	return bridge_has_port(network->config, &network->addresses, network_bridge(network), link);
 }
 
 void networks_forget(struct broker *broker)

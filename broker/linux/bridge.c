@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's bridge.
+ *
+ * One of the broker's own is known by its name and its alias. It may have been
+ * renamed, changed or removed by anybody, and one that an earlier broker made
+ * may lack what came after the crash: looking for it and making it use the same
+ * functions, each of which finds out by itself what is missing.
+ */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../log.h"
+#include "firewall.h"
+#include "linux.h"
+#include "names.h"
+
+int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
+		     struct error *error)
+{
+	const char *name = addresses->bridge;
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "there is no bridge %s to join; make it, or name another in "
+				 "\"external_interface\"",
+				 name);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s", name,
+				 strerror(-result));
+	if (strcmp(link.kind, "bridge") != 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "%s is no bridge; make it a port of one, and name that one in "
+				 "\"external_interface\"",
+				 name);
+	bridge->index = link.index;
+	addresses->mtu = link.mtu;
+	return 0;
+}
+
+/* A crash may have come between the making of a bridge and its alias: then its MAC tells. */
+static bool is_own(const char *network, const struct network_addresses *addresses,
+		   const struct link *link)
+{
+	struct alias alias;
+
+	if (strcmp(link->kind, "bridge") != 0)
+		return false;
+	if (alias_parse(link->alias, &alias) == 0)
+		return !alias.is_interface && strcmp(alias.network, network) == 0;
+	return mac_address_is_unicast(&addresses->bridge_mac) &&
+	       mac_address_equal(&link->mac, &addresses->bridge_mac);
+}
+
+/*
+ * Finds the bridge of a network that is there already. One that somebody has
+ * given another name gets its own back: rules and dnsmasq know it by that.
+ * index: the one that it was last seen with, or 0; gets its index, or 0.
+ */
+static int find(const char *network, const struct network_addresses *addresses, int *index)
+{
+	const char *name = addresses->bridge;
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV && *index) {
+		result = link_rename(*index, name);
+		if (result == 0) {
+			log_warning(network, "its bridge was renamed, and is %s again", name);
+			result = link_get(name, &link);
+		}
+	}
+	*index = result == 0 && is_own(network, addresses, &link) ? link.index : 0;
+	return result == -ENODEV ? 0 : result;
+}
+
+void bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+{
+	int result = find(network, addresses, &bridge);
+
+	if (result == 0 && bridge)
+		result = link_delete(bridge);
+	if (result < 0 && result != -ENODEV)
+		log_warning(network, "its bridge %s cannot be removed: %s", addresses->bridge,
+			    strerror(-result));
+}
+
+static int request(const char *network, const struct network_addresses *addresses, int *index)
+{
+	char alias[ALIAS_SIZE];
+
+	alias_format(network, NULL, alias);
+	return link_create_bridge(
+		&(struct bridge_setup){
+			.name = addresses->bridge,
+			.mac = addresses->bridge_mac,
+			.mtu = addresses->mtu,
+			.alias = alias,
+		},
+		index);
+}
+
+static int create(const char *network, const struct network_addresses *addresses, int *index,
+		  struct error *error)
+{
+	const char *name = addresses->bridge;
+	int result = request(network, addresses, index);
+
+	/* One of ours, that memory was too short to remove. */
+	if (result == -EEXIST) {
+		bridge_remove(network, addresses, 0);
+		result = request(network, addresses, index);
+	}
+	if (result == -EEXIST)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "a device %s exists already, and is not the broker's; remove it "
+				 "(\"ip link delete %s\") or choose another name for the network",
+				 name, name);
+	if (result < 0) {
+		/* The kernel may have made it, and the answer was lost. */
+		bridge_remove(network, addresses, 0);
+		return error_set(error, ERROR_CREATE_FAILED, "cannot make bridge %s: %s", name,
+				 strerror(-result));
+	}
+	return 0;
+}
+
+static int add_addresses(const struct network_addresses *addresses, int bridge)
+{
+	struct in6_addr address = addresses->ipv6_prefix.address;
+	struct in6_addr link_local;
+	int result;
+
+	result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
+	if (result < 0 || !addresses->ipv6_prefix.length)
+		return result;
+	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
+	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
+	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length);
+	if (result == 0)
+		result = link_add_ipv6(bridge, &address, addresses->ipv6_prefix.length);
+	return result;
+}
+
+int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
+		bool repair, struct bridge *bridge, struct error *error)
+{
+	const char *name = addresses->bridge;
+	int result = 0;
+
+	bridge->is_new = false;
+	if (repair)
+		result = find(config->name, addresses, &bridge->index);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s", name,
+				 strerror(-result));
+	if (!bridge->index) {
+		if (create(config->name, addresses, &bridge->index, error) < 0)
+			return -1;
+		bridge->is_new = true;
+	}
+	result = add_addresses(addresses, bridge->index);
+	if (result == 0)
+		result = link_set_up(bridge->index);
+	if (result == 0 && config->n_port_forwardings)
+		result = link_route_loopback(bridge->index, name,
+					     addresses->ipv6_prefix.length != 0);
+	if (result < 0) {
+		error_set(error, ERROR_CREATE_FAILED, "cannot give bridge %s its addresses: %s",
+			  name, strerror(-result));
+		if (bridge->is_new) {
+			(void)link_delete(bridge->index);
+			bridge->index = 0;
+		}
+		return -1;
+	}
+	if (repair && bridge->is_new)
+		log_warning(config->name, "its bridge %s was gone, and was made again", name);
+	return 0;
+}
+
+/* How the link of an interface is joined to a network. */
+static struct port_setup port_setup(const struct network_config *config,
+				    const struct network_addresses *addresses, int bridge,
+				    const struct link *link)
+{
+	return (struct port_setup){
+		.index = link->index,
+		.bridge = bridge,
+		.mac = link->mac,
+		.mtu = addresses->mtu,
+		.alias = link->alias,
+		.group = config->mode == NETWORK_BRIDGED
+				 ? 0
+				 : firewall_port_group((unsigned int)bridge),
+		.isolated = config->isolated,
+	};
+}
+
+bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,
+		     int bridge, const struct link *link)
+{
+	const struct port_setup setup = port_setup(config, addresses, bridge, link);
+
+	return link_is_joined(link, &setup);
+}
+
+int bridge_join_ports(const struct network_config *config,
+		      const struct network_addresses *addresses, const struct bridge *bridge,
+		      struct error *error)
+{
+	struct alias alias;
+	struct link *links;
+	size_t n_links;
+	int result = link_list(&links, &n_links);
+
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot list the host's links: %s",
+				 strerror(-result));
+	for (size_t i = 0; i < n_links && result == 0; i++) {
+		const struct link *link = &links[i];
+		const struct port_setup setup = port_setup(config, addresses, bridge->index, link);
+
+		if (link_is_joined(link, &setup) || alias_parse(link->alias, &alias) < 0 ||
+		    !alias.is_interface || strcmp(alias.network, config->name) != 0)
+			continue;
+		result = link_join_bridge(&setup);
+		if (result == 0 && !bridge->is_new)
+			log_warning(config->name, "interface %s was cut off, and is joined again",
+				    link->name);
+		if (result == -ENODEV)
+			result = 0; /* its machine has ended just now */
+		if (result < 0)
+			result = error_set(error, ERROR_CREATE_FAILED,
+					   "cannot join %s to bridge %s: %s", link->name,
+					   addresses->bridge, strerror(-result));
+	}
+	free(links);
+	return result;
+}
