@@ -6,15 +6,7 @@
 #ifndef VMNET_BROKER_NETWORK_H
 #define VMNET_BROKER_NETWORK_H
 
-#include "link.h"
-
-/* How much of a network is looked at. */
-enum repair {
-	REPAIR_NOTHING,
-	REPAIR_UPLINK, /* where its packets leave */
-	REPAIR_BRIDGE, /* that, the bridge, its addresses and ports */
-	REPAIR_EVERYTHING,
-};
+#include "network_parts.h"
 
 /*
  * Takes over a network with an interface that an earlier broker left, and puts

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a network has in the operating system.
+ *
+ * It is made in steps, and each step has its opposite:
+ *
+ *	1. addresses	chosen
+ *	2. record	for the next broker: from here on nothing is lost by a crash
+ *	3. bridge	with its addresses; from here on they are taken
+ *	4. firewall	before anything can pass
+ *	5. neighbours	other packet filters, which let its packets pass from here on
+ *	6. uplink	where packets leave, if the configuration has a say in it
+ *	7. forwarding	of shared networks
+ *	8. dnsmasq	it needs all of the above to answer
+ *	9. keeping	of the addresses, for the next life
+ *
+ * A network can do without 6 and 9: failing is its fault, and does not end it.
+ *
+ * Creation takes the steps in this order. One that fails has undone its own
+ * part; those before it are undone backwards. Removal undoes all of them
+ * backwards; what is not there is no error then, so that it does for what a
+ * crashed broker left, too. Repair takes the steps again with the addresses
+ * that are there: each finds out by itself whether something is missing. A
+ * record that cannot be written does not keep the others from it.
+ */
+#include "network_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../log.h"
+#include "addresses.h"
+#include "dnsmasq.h"
+#include "firewall.h"
+#include "forwarding.h"
+#include "linux.h"
+#include "names.h"
+#include "neighbours.h"
+#include "ports.h"
+#include "record.h"
+#include "tap.h"
+#include "uplink.h"
+
+struct step {
+	int (*make)(struct network_parts *self);
+	void (*unmake)(struct network_parts *self); /* NULL: nothing to undo */
+	enum fault_kind fault; /* what failing is */
+	bool can_wait; /* a network can be created without it */
+	enum repair repair; /* the least that takes it again */
+};
+
+static bool is_bridged(const struct network_parts *self)
+{
+	return self->config && self->config->mode == NETWORK_BRIDGED;
+}
+
+static bool is_routed(const struct network_parts *self)
+{
+	return !self->config || self->config->mode == NETWORK_SHARED;
+}
+
+/* What is left of one of which nothing is known may be of any kind. */
+static bool is_led(const struct network_parts *self)
+{
+	return !self->config || uplink_of(self->config);
+}
+
+static bool is_served(const struct network_parts *self)
+{
+	return !is_bridged(self) && (self->config->dhcp || self->config->dns_proxy ||
+				     self->config->router_advertisement);
+}
+
+/* Step 1: addresses */
+
+static int make_addresses(struct network_parts *self)
+{
+	struct network_addresses *addresses = &self->addresses;
+
+	if (self->repair)
+		return 0;
+	addresses->mtu = self->config->mtu < TAP_MTU_MAX ? self->config->mtu : TAP_MTU_MAX;
+	if (is_bridged(self)) {
+		(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s",
+			       self->config->external_interface);
+		return 0;
+	}
+	bridge_name(self->name, addresses->bridge);
+	return addresses_choose(self->config, self->neighbours, self->n_neighbours,
+				linux_platform.options->state_dir, addresses, &self->error);
+}
+
+/* Step 2: record */
+
+static int make_record(struct network_parts *self)
+{
+	int result =
+		record_save(linux_platform.options->runtime_dir, self->config, &self->addresses);
+
+	if (result < 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "cannot write its record in %s: %s",
+				 linux_platform.options->runtime_dir, strerror(-result));
+	return 0;
+}
+
+static void unmake_record(struct network_parts *self)
+{
+	int result = record_remove(linux_platform.options->runtime_dir, self->name);
+
+	if (result < 0)
+		log_warning(self->name, "its record in %s cannot be removed: %s",
+			    linux_platform.options->runtime_dir, strerror(-result));
+}
+
+/* Step 3: bridge */
+
+static int make_bridge(struct network_parts *self)
+{
+	int result;
+
+	if (is_bridged(self))
+		result = bridge_find_host(&self->addresses, &self->bridge, &self->error);
+	else
+		result = bridge_make(self->config, &self->addresses, self->repair, &self->bridge,
+				     &self->error);
+	if (result == 0 && self->repair)
+		result = bridge_join_ports(self->config, &self->addresses, &self->bridge,
+					   &self->error);
+	return result;
+}
+
+static void unmake_bridge(struct network_parts *self)
+{
+	if (!is_bridged(self))
+		bridge_remove(self->name, &self->addresses, self->bridge.index);
+}
+
+/* Step 4: firewall */
+
+static int make_firewall(struct network_parts *self)
+{
+	struct error ignored;
+
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	if (!self->repair && ports_check(self->config, &self->error) < 0)
+		return -1;
+	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	/* nftables may have taken it, and ended before it could say so. */
+	if (!self->repair)
+		(void)firewall_remove(self->name, &ignored);
+	return -1;
+}
+
+static void unmake_firewall(struct network_parts *self)
+{
+	struct error error;
+
+	if (!is_bridged(self) && firewall_remove(self->name, &error) < 0)
+		log_warning(self->name, "its firewall cannot be removed: %s", error.reason);
+}
+
+/* Step 5: neighbours */
+
+static int make_neighbours(struct network_parts *self)
+{
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	if (!self->repair)
+		neighbours_close(self->name);
+	return -1;
+}
+
+static void unmake_neighbours(struct network_parts *self)
+{
+	if (!is_bridged(self))
+		neighbours_close(self->name);
+}
+
+/* Step 6: uplink */
+
+static int make_uplink(struct network_parts *self)
+{
+	return is_led(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
+}
+
+static void unmake_uplink(struct network_parts *self)
+{
+	int result = is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0;
+
+	if (result < 0)
+		log_warning(self->name, "its routing table cannot be removed: %s",
+			    strerror(-result));
+}
+
+/* Step 7: forwarding */
+
+static int make_forwarding(struct network_parts *self)
+{
+	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
+				  &self->error);
+}
+
+static void unmake_forwarding(struct network_parts *self)
+{
+	if (is_routed(self))
+		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
+}
+
+/* Step 8: dnsmasq */
+
+/* One that was bound to another bridge of this name hears nothing any more. */
+static bool is_dnsmasq_useless(const struct network_parts *self)
+{
+	if (!self->repair || self->bridge.is_new)
+		return self->repair;
+	if (!self->dnsmasq ||
+	    !dnsmasq_has_lost_leases(self->dnsmasq, linux_platform.options->state_dir))
+		return false;
+	log_warning(self->name, "its leases were removed; its dnsmasq is started again");
+	return true;
+}
+
+static int make_dnsmasq(struct network_parts *self)
+{
+	const struct options *options = linux_platform.options;
+
+	if (!is_served(self))
+		return 0;
+	if (is_dnsmasq_useless(self)) {
+		dnsmasq_stop(self->dnsmasq);
+		if (!self->dnsmasq)
+			dnsmasq_stop_leftover(self->name, options->runtime_dir);
+		self->dnsmasq = NULL;
+	}
+	if (!self->dnsmasq)
+		self->dnsmasq = dnsmasq_start(self->config, &self->addresses, options->state_dir,
+					      options->runtime_dir, &self->error);
+	return self->dnsmasq ? 0 : -1;
+}
+
+static void unmake_dnsmasq(struct network_parts *self)
+{
+	if (self->dnsmasq)
+		dnsmasq_stop(self->dnsmasq);
+	else
+		dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
+	self->dnsmasq = NULL;
+}
+
+/* Step 9: keeping */
+
+static int make_kept(struct network_parts *self)
+{
+	const char *state_dir = linux_platform.options->state_dir;
+	int result = 0;
+
+	if (!is_bridged(self))
+		result = addresses_keep(state_dir, self->name, &self->addresses);
+	if (result < 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "its addresses cannot be kept in %s: %s", state_dir,
+				 strerror(-result));
+	return 0;
+}
+
+static const struct step steps[] = {
+	{ make_addresses, NULL, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_record, unmake_record, FAULT_RECORDS, false, REPAIR_BRIDGE },
+	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, REPAIR_UPLINK },
+	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, REPAIR_BRIDGE },
+	{ make_kept, NULL, FAULT_RECORDS, true, REPAIR_BRIDGE }, /* it is for the next life */
+};
+
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
+
+/* Undoes the first n_steps, the last of them first. */
+static void unmake(struct network_parts *self, size_t n_steps)
+{
+	while (n_steps-- > 0)
+		if (steps[n_steps].unmake)
+			steps[n_steps].unmake(self);
+}
+
+int network_parts_make(struct network_parts *self)
+{
+	for (size_t i = 0; i < N_STEPS; i++) {
+		if (steps[i].make(self) == 0)
+			continue;
+		if (steps[i].can_wait) {
+			self->faults[steps[i].fault] = self->error;
+			continue;
+		}
+		unmake(self, i);
+		return -1;
+	}
+	return 0;
+}
+
+/* What is there stays when a step fails: machines use it. */
+void network_parts_repair(struct network_parts *self)
+{
+	bool failed = false;
+
+	for (size_t i = 0; i < N_FAULTS; i++)
+		self->faults[i].code = ERROR_NONE;
+	for (size_t i = 0; i < N_STEPS; i++) {
+		const struct step *step = &steps[i];
+
+		/* Each step needs those before it, but nothing needs a record or an uplink. */
+		if (self->repair < step->repair || (failed && step->fault != FAULT_RECORDS) ||
+		    step->make(self) == 0)
+			continue;
+		failed |= step->fault != FAULT_RECORDS && step->fault != FAULT_UPLINK;
+		self->faults[step->fault] = self->error;
+	}
+}
+
+void network_parts_remove(struct network_parts *self)
+{
+	unmake(self, N_STEPS);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a network has in the operating system: made, repaired and removed, in
+ * steps. The functions here are for the worker's thread.
+ */
+#ifndef VMNET_BROKER_NETWORK_PARTS_H
+#define VMNET_BROKER_NETWORK_PARTS_H
+
+#include "bridge.h"
+
+/* How much of a network is looked at. */
+enum repair {
+	REPAIR_NOTHING,
+	REPAIR_UPLINK, /* where its packets leave */
+	REPAIR_BRIDGE, /* that, the bridge, its addresses and ports */
+	REPAIR_EVERYTHING,
+};
+
+struct network_parts {
+	char name[NETWORK_NAME_MAX + 1];
+	struct network_config *config; /* NULL: a leftover of which nothing is known */
+	struct network_addresses addresses;
+	struct neighbour *neighbours; /* for the choice of addresses */
+	size_t n_neighbours;
+	struct dnsmasq *dnsmasq; /* NULL: none runs */
+	enum repair repair; /* under way; REPAIR_NOTHING: they are made or removed */
+	struct bridge bridge;
+	struct error error; /* of the last step that failed */
+	struct error faults[N_FAULTS]; /* what the network is without; code 0: nothing */
+};
+
+/* Returns 0, or -1 with error set, and nothing is left behind. */
+int network_parts_make(struct network_parts *parts);
+
+/* As far as repair says. Sets faults. */
+void network_parts_repair(struct network_parts *parts);
+
+/* What cannot be removed is logged. */
+void network_parts_remove(struct network_parts *parts);
+
+#endif
