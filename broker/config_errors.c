@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "config_reader.h"
 
 /* How much of a text from the file a message shows, in bytes. */
@@ -44,26 +45,19 @@ void config_errors_memory_short(struct config_errors *errors)
 void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t column,
 		       const char *format, va_list arguments)
 {
-	size_t n = errors->n_items;
+	struct config_error *items;
 	char *message;
 
 	if (errors->items == &memory_error)
 		return;
-	if ((n & (n - 1)) == 0) {
-		struct config_error *items =
-			realloc(errors->items, (n ? 2 * n : 1) * sizeof(*items));
-
-		if (!items) {
-			config_errors_memory_short(errors);
-			return;
-		}
+	items = array_grow(errors->items, errors->n_items, sizeof(*items));
+	if (items)
 		errors->items = items;
-	}
-	if (vasprintf(&message, format, arguments) < 0) {
+	if (!items || vasprintf(&message, format, arguments) < 0) {
 		config_errors_memory_short(errors);
 		return;
 	}
-	errors->items[errors->n_items++] = (struct config_error){ line, column, message };
+	items[errors->n_items++] = (struct config_error){ line, column, message };
 }
 
 struct config *config_unusable(const struct config_errors *errors, const char *path)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "json_text.h"
 
 #define NO_PLACE UINT32_MAX
@@ -204,21 +205,15 @@ static int scan_key(struct scanner *scanner, struct place *place)
 	return 0;
 }
 
-/* Appends a place, with room made for it in steps that double. */
 static int append(struct scanner *scanner, const struct place *place)
 {
 	struct places *places = scanner->places;
-	size_t n = places->n_items;
+	struct place *items = array_grow(places->items, places->n_items, sizeof(*items));
 
-	if ((n & (n - 1)) == 0) {
-		struct place *items = realloc(places->items, (n ? 2 * n : 1) * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		places->items = items;
-	}
-	places->items[n] = *place;
-	places->n_items++;
+	if (!items)
+		return -ENOMEM;
+	places->items = items;
+	items[places->n_items++] = *place;
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "../array.h"
 #include "netlink_socket.h"
 #include "sysctl.h"
 
@@ -152,7 +153,6 @@ int link_index(const char *name)
 struct link_array {
 	struct link *items;
 	size_t n_items;
-	size_t capacity;
 };
 
 static void array_empty(void *userdata)
@@ -165,17 +165,12 @@ static void array_empty(void *userdata)
 static int array_add(const struct nlmsghdr *message, void *userdata)
 {
 	struct link_array *array = userdata;
+	struct link *items = array_grow(array->items, array->n_items, sizeof(*items));
 
-	if (array->n_items == array->capacity) {
-		size_t capacity = array->capacity ? 2 * array->capacity : 16;
-		struct link *items = reallocarray(array->items, capacity, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		array->items = items;
-		array->capacity = capacity;
-	}
-	if (link_parse(message, &array->items[array->n_items]) == 0)
+	if (!items)
+		return -ENOMEM;
+	array->items = items;
+	if (link_parse(message, &items[array->n_items]) == 0)
 		array->n_items++;
 	return 0;
 }

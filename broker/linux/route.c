@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../array.h"
+
 _Static_assert(sizeof(struct route) == 4 * sizeof(uint32_t) + 3 * sizeof(struct in6_addr) + 8,
 	       "struct route has holes");
 
@@ -185,16 +187,12 @@ struct nl_msg *route_message(int type, int flags, const struct route *route)
 
 int routes_add(struct routes *routes, const struct route *route)
 {
-	if (routes->n_items == routes->capacity) {
-		size_t capacity = routes->capacity ? 2 * routes->capacity : 16;
-		struct route *items = reallocarray(routes->items, capacity, sizeof(*items));
+	struct route *items = array_grow(routes->items, routes->n_items, sizeof(*items));
 
-		if (!items)
-			return -ENOMEM;
-		routes->items = items;
-		routes->capacity = capacity;
-	}
-	routes->items[routes->n_items++] = *route;
+	if (!items)
+		return -ENOMEM;
+	routes->items = items;
+	items[routes->n_items++] = *route;
 	return 0;
 }
 

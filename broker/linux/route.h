@@ -47,7 +47,6 @@ struct nl_msg *route_message(int type, int flags, const struct route *route);
 struct routes {
 	struct route *items;
 	size_t n_items;
-	size_t capacity;
 };
 
 /* Copies route. Returns 0 or -ENOMEM. */

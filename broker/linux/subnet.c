@@ -5,21 +5,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../array.h"
+
 #define FIRST_SUBNET 64U
 #define LAST_SUBNET 255U
 
 int ranges_add(struct ranges *ranges, const struct range *range)
 {
-	if (ranges->n_items == ranges->capacity) {
-		size_t capacity = ranges->capacity ? 2 * ranges->capacity : 32;
-		struct range *items = reallocarray(ranges->items, capacity, sizeof(*items));
+	struct range *items = array_grow(ranges->items, ranges->n_items, sizeof(*items));
 
-		if (!items)
-			return -ENOMEM;
-		ranges->items = items;
-		ranges->capacity = capacity;
-	}
-	ranges->items[ranges->n_items++] = *range;
+	if (!items)
+		return -ENOMEM;
+	ranges->items = items;
+	items[ranges->n_items++] = *range;
 	return 0;
 }
 

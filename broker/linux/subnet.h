@@ -20,7 +20,6 @@ struct range {
 struct ranges {
 	struct range *items;
 	size_t n_items;
-	size_t capacity;
 };
 
 /* Copies range. Returns 0 or -ENOMEM. */

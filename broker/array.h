@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arrays that grow. Room doubles whenever the number of items is a power of
+ * two, so that none needs to note how much it has.
+ */
+#ifndef VMNET_BROKER_ARRAY_H
+#define VMNET_BROKER_ARRAY_H
+
+#include <stdlib.h>
+
+/*
+ * Makes room for one more item, of size bytes. The array only ever grew by
+ * this; it may have lost items since.
+ *
+ * Returns the array, perhaps elsewhere, or NULL when memory is short: then it is
+ * as it was.
+ */
+static inline void *array_grow(void *items, size_t n_items, size_t size)
+{
+	if ((n_items & (n_items - 1)) != 0)
+		return items;
+	return realloc(items, (n_items ? 2 * n_items : 1) * size);
+}
+
+#endif
