@@ -13,48 +13,48 @@
 #define LISTENING 0x0a
 #define UNCONNECTED 0x07
 
-bool ports_line_matches(const char *line, int list_family, const struct port_forwarding *port,
-			struct listed_socket *socket)
+bool ports_parse(const char *line, int protocol, struct listed_socket *socket)
 {
-	static const char any[] = "00000000000000000000000000000000";
-	static const char mapped[] = "0000000000000000FFFF0000";
-	char address[33];
-	unsigned int local_port;
 	unsigned int state;
 
 	/* "sl: ADDRESS:PORT PEER:PORT STATE QUEUES TIMER RETRANSMIT UID TIMEOUT INODE" */
-	if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", address,
-		   &local_port, &state, &socket->uid, &socket->inode) != 5)
-		return false;
-	if (local_port != port->external_port ||
-	    state != (port->protocol == IPPROTO_TCP ? LISTENING : UNCONNECTED))
-		return false;
-	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
-	return list_family == port->family || strcmp(address, any) == 0 ||
-	       strncmp(address, mapped, strlen(mapped)) == 0;
+	return sscanf(line, " %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u %*u %lu", socket->address,
+		      &socket->port, &state, &socket->uid, &socket->inode) == 5 &&
+	       state == (protocol == IPPROTO_TCP ? LISTENING : UNCONNECTED);
 }
 
-static bool find_socket(const struct port_forwarding *port, int list_family,
-			struct listed_socket *socket)
+bool ports_find(int protocol, int family,
+		bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
+		const void *wanted, struct listed_socket *socket)
 {
 	char path[sizeof("/proc/net/tcp6")];
 	char line[512];
 	bool found = false;
 	FILE *file;
 
-	/* What is sent by IPv6 is for sockets of IPv6 alone. */
-	if (port->family == AF_INET6 && list_family == AF_INET)
-		return false;
 	(void)snprintf(path, sizeof(path), "/proc/net/%s%s",
-		       port->protocol == IPPROTO_TCP ? "tcp" : "udp",
-		       list_family == AF_INET6 ? "6" : "");
+		       protocol == IPPROTO_TCP ? "tcp" : "udp", family == AF_INET6 ? "6" : "");
 	file = fopen(path, "re");
 	if (!file)
 		return false; /* no IPv6 on this host */
 	while (!found && fgets(line, sizeof(line), file))
-		found = ports_line_matches(line, list_family, port, socket);
+		found = ports_parse(line, protocol, socket) && is_wanted(socket, wanted);
 	(void)fclose(file);
 	return found;
+}
+
+bool ports_gets(const struct listed_socket *socket, const void *forwarded)
+{
+	static const char mapped[] = "0000000000000000FFFF0000";
+	const struct port_forwarding *port = forwarded;
+	bool is_ipv6 = strlen(socket->address) == strlen(LISTED_ANY_IPV6);
+
+	if (socket->port != port->external_port)
+		return false;
+	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
+	return is_ipv6 == (port->family == AF_INET6) ||
+	       strcmp(socket->address, LISTED_ANY_IPV6) == 0 ||
+	       strncmp(socket->address, mapped, strlen(mapped)) == 0;
 }
 
 static bool has_socket(int pid, const struct listed_socket *socket)
@@ -135,7 +135,8 @@ int ports_check(const struct network_config *config, struct error *error)
 	for (size_t i = 0; i < config->n_port_forwardings; i++) {
 		const struct port_forwarding *port = &config->port_forwardings[i];
 
-		if (!find_socket(port, AF_INET, &socket) && !find_socket(port, AF_INET6, &socket))
+		if (!ports_find(port->protocol, AF_INET, ports_gets, port, &socket) &&
+		    !ports_find(port->protocol, AF_INET6, ports_gets, port, &socket))
 			continue;
 		(void)ports_describe_owner(&socket, owner, sizeof(owner));
 		return error_set(error, ERROR_CREATE_FAILED,

@@ -13,25 +13,36 @@
  */
 int ports_check(const struct network_config *config, struct error *error);
 
-/* A socket in the kernel's lists. */
+#define LISTED_ANY_IPV6 "00000000000000000000000000000000"
+
+/* A socket in the kernel's lists (/proc/net/tcp, tcp6, udp, udp6). */
 struct listed_socket {
+	char address[sizeof(LISTED_ANY_IPV6)]; /* as it is listed */
+	unsigned int port;
 	unsigned long inode;
 	uid_t uid;
 };
+
+/*
+ * Finds the first socket of a list that is_wanted(), among those that wait for
+ * whoever comes.
+ *
+ * wanted: is_wanted() gets it.
+ */
+bool ports_find(int protocol, int family,
+		bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
+		const void *wanted, struct listed_socket *socket);
+
+/* For ports_find(): whether a socket gets what is sent to a struct port_forwarding. */
+bool ports_gets(const struct listed_socket *socket, const void *forwarded);
+
+/* Reads a line of a list. Returns whether it is of a socket that waits for whoever comes. */
+bool ports_parse(const char *line, int protocol, struct listed_socket *socket);
 
 /*
  * Writes who has a socket, for people: the program, or where it cannot be known,
  * the user. Returns the id of its process, or 0.
  */
 int ports_describe_owner(const struct listed_socket *socket, char *text, size_t size);
-
-/*
- * Whether a line of the kernel's lists of sockets (/proc/net/tcp, tcp6, udp,
- * udp6) is about a socket that gets what is sent to a forwarded port.
- *
- * list_family: AF_INET6 for the lists of IPv6.
- */
-bool ports_line_matches(const char *line, int list_family, const struct port_forwarding *port,
-			struct listed_socket *socket);
 
 #endif

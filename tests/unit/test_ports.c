@@ -16,10 +16,10 @@ static const struct port_forwarding udp = { .protocol = IPPROTO_UDP,
 					    .external_port = 2222,
 					    .family = AF_INET };
 
-static bool matches(const char *line, int family, const struct port_forwarding *port)
+static bool matches(const char *line, const struct port_forwarding *port)
 {
 	struct listed_socket socket = { 0 };
-	bool result = ports_line_matches(line, family, port, &socket);
+	bool result = ports_parse(line, port->protocol, &socket) && ports_gets(&socket, port);
 
 	if (result) {
 		assert_int_equal(socket.inode, 4711);
@@ -31,13 +31,13 @@ static bool matches(const char *line, int family, const struct port_forwarding *
 static void test_ipv4(void **state)
 {
 	(void)state;
-	assert_true(matches("   0: 00000000:08AE 00000000:0000 0A" REST, AF_INET, &tcp));
-	assert_true(matches("  10: 0100007F:08AE 00000000:0000 0A" REST, AF_INET, &tcp));
-	assert_false(matches("   0: 00000000:08AF 00000000:0000 0A" REST, AF_INET, &tcp));
+	assert_true(matches("   0: 00000000:08AE 00000000:0000 0A" REST, &tcp));
+	assert_true(matches("  10: 0100007F:08AE 00000000:0000 0A" REST, &tcp));
+	assert_false(matches("   0: 00000000:08AF 00000000:0000 0A" REST, &tcp));
 	/* A connection from that port, and UDP's state. */
-	assert_false(matches("   0: 0100007F:08AE 0100007F:1234 01" REST, AF_INET, &tcp));
-	assert_false(matches("   0: 00000000:08AE 00000000:0000 07" REST, AF_INET, &tcp));
-	assert_true(matches("1234: 00000000:08AE 00000000:0000 07" REST, AF_INET, &udp));
+	assert_false(matches("   0: 0100007F:08AE 0100007F:1234 01" REST, &tcp));
+	assert_false(matches("   0: 00000000:08AE 00000000:0000 07" REST, &tcp));
+	assert_true(matches("1234: 00000000:08AE 00000000:0000 07" REST, &udp));
 }
 
 static void test_ipv6(void **state)
@@ -50,20 +50,19 @@ static void test_ipv6(void **state)
 				     "00000000000000000000000000000000:0000 0A" REST;
 
 	(void)state;
-	assert_true(matches(any, AF_INET6, &tcp));
-	assert_true(matches(any, AF_INET6, &tcp6));
-	assert_false(matches(one, AF_INET6, &tcp));
-	assert_true(matches(one, AF_INET6, &tcp6));
-	assert_true(matches(mapped, AF_INET6, &tcp));
+	assert_true(matches(any, &tcp));
+	assert_true(matches(any, &tcp6));
+	assert_false(matches(one, &tcp));
+	assert_true(matches(one, &tcp6));
+	assert_true(matches(mapped, &tcp));
 }
 
 static void test_other_lines(void **state)
 {
 	(void)state;
-	assert_false(matches("", AF_INET, &tcp));
-	assert_false(
-		matches("  sl  local_address rem_address   st tx_queue rx_queue\n", AF_INET, &tcp));
-	assert_false(matches("   0: 00000000:08AE 00000000:0000 0A\n", AF_INET, &tcp));
+	assert_false(matches("", &tcp));
+	assert_false(matches("  sl  local_address rem_address   st tx_queue rx_queue\n", &tcp));
+	assert_false(matches("   0: 00000000:08AE 00000000:0000 0A\n", &tcp));
 }
 
 int main(void)

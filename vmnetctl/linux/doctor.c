@@ -27,10 +27,6 @@
 
 #define REMEDY_SIZE 256
 
-/* States of sockets in the kernel's lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
-#define LISTENING 0x0a
-#define UNCONNECTED 0x07
-
 static void report_no_broker(vmnet_broker_return_t status, int error)
 {
 	const char *path = vmnet_broker_address();
@@ -49,39 +45,28 @@ static void report_no_broker(vmnet_broker_return_t status, int error)
 	doctor_problem(remedy, "no broker at %s: %s", path, strerror(error));
 }
 
-/* Whether a line of the kernel's lists of sockets is of a name server, at an address as in them. */
-static bool is_dns_server(const char *line, const char *address, struct listed_socket *socket)
+static bool is_dns_server(const struct listed_socket *socket, const void *address)
 {
-	char found[33];
-	unsigned int port, state;
-
-	return sscanf(line, " %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u %*u %lu", found, &port,
-		      &state, &socket->uid, &socket->inode) == 5 &&
-	       port == 53 && (state == LISTENING || state == UNCONNECTED) &&
-	       strcmp(found, address) == 0;
+	return socket->port == 53 && strcmp(socket->address, address) == 0;
 }
 
-static bool find_listed(const char *path, const char *address, struct listed_socket *socket)
+/* address: as it is listed. */
+static bool find_dns_server(int family, const char *address, struct listed_socket *socket)
 {
-	FILE *file = fopen(path, "re");
-	char line[512];
-	bool found = false;
+	return ports_find(IPPROTO_TCP, family, is_dns_server, address, socket) ||
+	       ports_find(IPPROTO_UDP, family, is_dns_server, address, socket);
+}
 
-	if (!file)
+/* gateway: NULL for none. */
+static bool find_rival(const char *gateway, struct listed_socket *socket)
+{
+	struct in_addr address;
+	char listed[9];
+
+	if (!gateway || inet_pton(AF_INET, gateway, &address) != 1)
 		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = is_dns_server(line, address, socket);
-	(void)fclose(file);
-	return found;
-}
-
-static bool find_dns_server(struct in_addr address, struct listed_socket *socket)
-{
-	char text[9];
-
-	(void)snprintf(text, sizeof(text), "%08X", address.s_addr);
-	return find_listed("/proc/net/tcp", text, socket) ||
-	       find_listed("/proc/net/udp", text, socket);
+	(void)snprintf(listed, sizeof(listed), "%08X", address.s_addr);
+	return find_dns_server(AF_INET, listed, socket);
 }
 
 /* The command that a fault's sentence has in brackets, quoted; or what helps in general. */
@@ -106,12 +91,9 @@ static void report_fault(const struct vmnet_broker_network *network, const char 
 	const char *remedy = remedy_of(fault, command);
 	struct listed_socket socket;
 	char owner[128], end[32];
-	struct in_addr gateway;
 	int pid;
 
-	if (!strstr(fault, strerror(EADDRINUSE)) || !network->ipv4_gateway ||
-	    inet_pton(AF_INET, network->ipv4_gateway, &gateway) != 1 ||
-	    !find_dns_server(gateway, &socket)) {
+	if (!strstr(fault, strerror(EADDRINUSE)) || !find_rival(network->ipv4_gateway, &socket)) {
 		doctor_problem(remedy, "network \"%s\": %s", network->name, fault);
 		return;
 	}
@@ -265,15 +247,13 @@ static void check_dnsmasq(void)
 
 static void check_dns_port(void)
 {
-	static const char any[] = "00000000000000000000000000000000";
 	char remedy[128] = FULL_LOOK;
 	struct listed_socket socket;
 	char owner[128];
 	int pid;
 
-	if (!find_dns_server((struct in_addr){ INADDR_ANY }, &socket) &&
-	    !find_listed("/proc/net/tcp6", any, &socket) &&
-	    !find_listed("/proc/net/udp6", any, &socket))
+	if (!find_dns_server(AF_INET, "00000000", &socket) &&
+	    !find_dns_server(AF_INET6, LISTED_ANY_IPV6, &socket))
 		return;
 	pid = ports_describe_owner(&socket, owner, sizeof(owner));
 	if (strncmp(owner, "dnsmasq (", strlen("dnsmasq (")) == 0 &&
