@@ -14,7 +14,7 @@
 static void report_unknown(struct config_reader *reader, const struct place *place,
 			   const struct config_key *keys, size_t n)
 {
-	const char *names[KEYS_MAX];
+	const char *names[KEYS_MAX] = { NULL };
 	const char *nearest;
 
 	for (size_t i = 0; i < n; i++)

@@ -47,7 +47,7 @@ struct config_reader {
 	/* The network that is being read: network_config.c's. */
 	struct network_config *network;
 	const struct place *scope;
-	const struct place **given; /* by enum network_key; NULL: not there */
+	const struct place *given[N_NETWORK_KEYS]; /* by enum network_key; NULL: not there */
 };
 
 /* Reads a value into a field, of the type that the function knows. Reports what is wrong. */

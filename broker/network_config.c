@@ -347,7 +347,7 @@ static struct network_config *network_config_new(const char *name)
 struct network_config *config_read_network(struct config_reader *reader, const struct place *place,
 					   const json_t *value)
 {
-	const struct place *given[N_NETWORK_KEYS];
+	const struct place **given = reader->given;
 	struct network_config *network = network_config_new(place->key);
 
 	if (!network)
@@ -359,7 +359,6 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 	}
 	reader->network = network;
 	reader->scope = place;
-	reader->given = given;
 	if (!config_read_keys(reader, place, value, network_keys, N_NETWORK_KEYS, given))
 		return network;
 	for (enum network_key key = 0; key < N_NETWORK_KEYS; key++) {

@@ -17,7 +17,8 @@
 static int complain_of_option(const char *argument, const struct option *options, size_t n)
 {
 	int length = (int)strcspn(argument, "=");
-	const char *names[OPTIONS_MAX + 1], *nearest;
+	const char *names[OPTIONS_MAX + 1] = { NULL };
+	const char *nearest;
 	char name[64];
 
 	if (optopt > 0 && optopt < FIRST_VALUE) {

@@ -83,7 +83,7 @@ void table_clear(struct table *table)
 int table_print(struct table *table)
 {
 	bool out_of_memory = table->out_of_memory;
-	size_t widths[TABLE_COLUMNS_MAX];
+	size_t widths[TABLE_COLUMNS_MAX] = { 0 };
 
 	for (size_t column = 0; column < table->n_columns; column++)
 		widths[column] = column_width(table, column);

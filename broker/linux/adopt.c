@@ -77,6 +77,7 @@ static void remove_abandoned(const struct link *link, const char *network)
 	*job = (struct delete_job){ .job = { .run = run_delete, .done = delete_done },
 				    .index = link->index };
 	worker_submit(&job->job);
+	/* cppcheck-suppress memleak; the job is the worker's now */
 }
 
 /* Finds the network among the leftovers, or adds it. NULL when memory is short. */

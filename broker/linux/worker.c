@@ -190,4 +190,5 @@ void worker_close(int fd)
 	}
 	*job = (struct close_job){ .job = { .run = run_close, .done = close_done }, .fd = fd };
 	worker_submit(&job->job);
+	/* cppcheck-suppress memleak; the job is the worker's now */
 }
