@@ -79,12 +79,24 @@ static int bridge_is_gone(struct attach_job *self)
 			 "bridge %s has been removed just now; try again", self->bridge);
 }
 
+/* A queue that was opened before the device had its owner may be anybody's. */
+static bool is_ours_alone(const struct attach_job *self)
+{
+	struct link link;
+
+	return self->queues == 1 ||
+	       (link_get(self->name, &link) == 0 && link.queues == self->queues);
+}
+
 static int make_device(struct attach_job *self)
 {
 	int result;
 
-	if (tap_open(self->queues, self->name, self->fds, &self->error) < 0)
+	if (tap_open(self->queues, self->owner, self->name, self->fds, &self->error) < 0)
 		return -1;
+	if (!is_ours_alone(self))
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "somebody else has opened %s at once; try again", self->name);
 	self->port.index = link_index(self->name);
 	self->port.bridge = link_index(self->bridge);
 	if (!self->port.bridge)
@@ -102,7 +114,7 @@ static int make_device(struct attach_job *self)
 				 "cannot join %s to bridge %s: %s", self->name, self->bridge,
 				 strerror(-result));
 	if (self->named) {
-		if (tap_keep_for(self->fds->tap[0], self->owner, &self->error) < 0)
+		if (tap_keep(self->fds->tap[0], &self->error) < 0)
 			return -1;
 		/* Who opens it by name finds it busy while one of these is open. */
 		tap_close(self->fds);
@@ -285,8 +297,9 @@ void interface_link_gone(int index)
 }
 
 /*
- * A named device outlives its last descriptor. After a restart nobody holds it
- * any more, so it goes when the program that has it open lets go of it.
+ * A named device outlives its last descriptor, for as long as its client holds
+ * it: not after a restart. So does one that a program has made persistent, which
+ * nobody has to hold. They go when nobody has them open.
  */
 void interface_link_changed(const struct link *link)
 {
@@ -298,7 +311,7 @@ void interface_link_changed(const struct link *link)
 	device->cut_off = !network_has_port(interface->network, link);
 	if (device->cut_off)
 		monitor_look_at_ports();
-	if (interface->client || !link->persistent || link->carrier)
+	if (!link->persistent || link->carrier || (interface->client && interface->named))
 		return;
 	interface->state = INTERFACE_DETACHING;
 	platform_interface_detach(interface);

@@ -27,12 +27,20 @@
 
 #define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
 
+static unsigned int number_in(struct nlattr *attribute)
+{
+	return attribute && nla_len(attribute) >= (int)sizeof(uint32_t) ? nla_get_u32(attribute)
+									: 0;
+}
+
 static void parse_tun(struct nlattr *data, struct link *link)
 {
 	struct nlattr *attributes[IFLA_TUN_MAX + 1];
 
 	if (!data || nla_parse_nested(attributes, IFLA_TUN_MAX, data, NULL) < 0)
 		return;
+	link->queues = number_in(attributes[IFLA_TUN_NUM_QUEUES]) +
+		       number_in(attributes[IFLA_TUN_NUM_DISABLED_QUEUES]);
 	if (attributes[IFLA_TUN_PERSIST] && nla_len(attributes[IFLA_TUN_PERSIST]) >= 1)
 		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
 }

@@ -21,6 +21,7 @@ struct link {
 	bool up;
 	bool carrier; /* of a TAP: somebody has it open */
 	bool persistent; /* a TAP that outlives its last descriptor */
+	unsigned int queues; /* of a TAP that may have several: how many somebody has open */
 	bool isolated; /* as a port of a bridge, from its other isolated ports */
 	uint32_t group;
 	unsigned int mtu;

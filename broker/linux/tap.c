@@ -21,8 +21,11 @@
 #define TAP_NAME "vmt%d"
 #define VHOST_PATH "/dev/vhost-net"
 
-/* Returns the descriptor of one more queue of the device in request, or -1 with error. */
-static int open_queue(struct ifreq *request, struct error *error)
+/*
+ * Returns the descriptor of one more queue of the device in request, or -1 with error. The device
+ * has its owner from the first one on.
+ */
+static int open_queue(struct ifreq *request, uid_t owner, struct error *error)
 {
 	const char *path = privilege_tun_path();
 	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -31,7 +34,7 @@ static int open_queue(struct ifreq *request, struct error *error)
 		return error_set(
 			error, ERROR_CREATE_FAILED, "cannot open %s: %s%s", path, strerror(errno),
 			errno == ENOENT || errno == ENODEV ? " (\"modprobe tun\" brings it)" : "");
-	if (ioctl(fd, TUNSETIFF, request) < 0) {
+	if (ioctl(fd, TUNSETIFF, request) < 0 || ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0) {
 		error_set(error, ERROR_CREATE_FAILED, "cannot make a TAP device: %s",
 			  strerror(errno));
 		(void)close(fd);
@@ -40,8 +43,8 @@ static int open_queue(struct ifreq *request, struct error *error)
 	return fd;
 }
 
-int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interface_fds *fds,
-	     struct error *error)
+int tap_open(unsigned int queues, uid_t owner, char name[INTERFACE_NAME_SIZE],
+	     struct interface_fds *fds, struct error *error)
 {
 	struct ifreq request = { .ifr_name = TAP_NAME };
 
@@ -50,7 +53,7 @@ int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interfa
 		request.ifr_flags |= IFF_MULTI_QUEUE;
 	*fds = (struct interface_fds){ 0 };
 	while (fds->n_tap < queues) {
-		int fd = open_queue(&request, error);
+		int fd = open_queue(&request, owner, error);
 
 		if (fd < 0) {
 			tap_close(fds);
@@ -62,9 +65,9 @@ int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interfa
 	return 0;
 }
 
-int tap_keep_for(int fd, uid_t owner, struct error *error)
+int tap_keep(int fd, struct error *error)
 {
-	if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 || ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+	if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot keep a TAP device for its user: %s", strerror(errno));
 	return 0;

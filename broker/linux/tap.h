@@ -12,18 +12,19 @@
 /*
  * Makes a TAP device with virtio-net header and opens each of its queues.
  * queues: 1 to INTERFACE_QUEUES_MAX.
+ * owner: who else may open it by name; of one without an owner everybody may.
  * name: gets the device's name.
  * fds: gets the descriptors.
  * Returns 0, or -1 with error (ERROR_INTERNAL, and nothing is left open).
  */
-int tap_open(unsigned int queues, char name[INTERFACE_NAME_SIZE], struct interface_fds *fds,
-	     struct error *error);
+int tap_open(unsigned int queues, uid_t owner, char name[INTERFACE_NAME_SIZE],
+	     struct interface_fds *fds, struct error *error);
 
 /*
- * The device stays when its last descriptor is closed, and this user may open
- * it by name. Returns 0, or -1 with error (ERROR_INTERNAL).
+ * The device stays when its last descriptor is closed. Returns 0, or -1 with
+ * error (ERROR_INTERNAL).
  */
-int tap_keep_for(int fd, uid_t owner, struct error *error);
+int tap_keep(int fd, struct error *error);
 
 /* Opens vhost-net for each queue; where the host has none to offer, for none. */
 void tap_open_vhost(struct interface_fds *fds);

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces: TAP devices on the bridge, which live as long as somebody has them open."""
 
+import fcntl
 import json
 import os
 
 import pytest
 
-from support.tap import IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, open_tap, tap_flags
+from support.tap import (
+    IFF_MULTI_QUEUE,
+    IFF_NO_PI,
+    IFF_TAP,
+    IFF_VNET_HDR,
+    TUNSETPERSIST,
+    open_tap,
+    tap_flags,
+)
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -93,6 +102,27 @@ def test_a_named_interface_goes_with_its_process(broker):
     assert process.result["value"] in broker.host.links()
     process.kill()
     broker.wait_until_clean()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_queue_is_for_its_user_alone(broker, named):
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    with client.attach("default", queues=2, named=named) as attachment:
+        with pytest.raises(PermissionError):
+            open_tap(broker.host, attachment.name, 1002, flags)
+        os.close(open_tap(broker.host, attachment.name, 1001, flags))
+
+
+def test_a_device_that_a_program_makes_persistent(broker):
+    """It takes no privilege: a program could leave devices behind for ever."""
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    attachment = client.attach("default")
+    fcntl.ioctl(attachment.tap_fds[0], TUNSETPERSIST, 1)
+    attachment.close()
+    wait_for(lambda: not client.inspect("default")["interfaces"])
 
 
 def test_a_device_that_the_administrator_deletes(broker):
