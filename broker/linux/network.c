@@ -9,7 +9,6 @@
  */
 #include "network.h"
 
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,12 +137,10 @@ static void watch_dnsmasq(struct linux_network *self)
 static void job_ended(struct linux_network *self)
 {
 	const int bridge = self->parts.bridge.index;
-	char name[IF_NAMESIZE];
 
 	self->busy = false;
-	/* Of a bridge that the job has made, notifications went by. */
-	if (bridge && bridge != self->bridge_seen && !self->repair_wanted &&
-	    !if_indextoname((unsigned int)bridge, name))
+	/* Of a bridge that the job has made, notifications went by: it is looked at again. */
+	if (bridge && bridge != self->bridge_seen && !self->repair_wanted)
 		self->repair_wanted = REPAIR_BRIDGE;
 	self->bridge_seen = bridge;
 	self->network->addresses = self->parts.addresses;
@@ -204,7 +201,8 @@ void network_repair(struct network *network, enum repair repair)
 {
 	struct linux_network *self = network->platform;
 
-	if (network->state != NETWORK_ACTIVE)
+	/* One that is refused has no platform: see networks_refuse(). */
+	if (!self || network->state == NETWORK_REMOVING)
 		return;
 	if (repair > self->repair_wanted)
 		self->repair_wanted = repair;

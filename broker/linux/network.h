@@ -28,8 +28,9 @@ void network_remove_leftover(const char *name, struct network_config *config,
 			     const struct network_addresses *addresses, int bridge);
 
 /*
- * Something has happened to an active network: looks, puts right what is not
- * as it should be, and reports as the network's fault what it cannot.
+ * Something has happened to a network: looks, at once or as soon as it is
+ * active, puts right what is not as it should be, and reports as the network's
+ * fault what it cannot.
  */
 void network_repair(struct network *network, enum repair repair);
 

@@ -129,6 +129,30 @@ def test_a_bridge_that_goes_while_its_network_is_made(broker):
         wait_for(lambda: is_whole(broker, {**network, "device": attachment.name}))
 
 
+@pytest.mark.parametrize(
+    "breakage",
+    ["ip link set vmb-default down", "ip address flush dev vmb-default", "nft flush ruleset"],
+)
+def test_what_breaks_while_a_network_is_made(broker, breakage):
+    def tables():
+        return set(broker.host.run("nft", "list", "tables").stdout.splitlines())
+
+    gate = make_gate(broker)
+    os.mkfifo(gate)
+    client = broker.client()
+    client.send("Acquire", {"network": "default"})
+    fd = wait_at(gate)
+    before = tables()
+    broker.host.run(*breakage.split())
+    os.write(fd, b"go")
+    os.close(fd)
+    network = client.receive()["network"]
+    with client.attach("default") as attachment:
+        wait_for(lambda: is_whole(broker, {**network, "device": attachment.name}))
+        wait_for(lambda: tables() == before, what="its rules")
+        assert len(before) == 3
+
+
 def test_machines_that_end_are_no_fault(broker, plug_in):
     machines = [plug_in("default") for _ in range(5)]
     for machine in machines:
