@@ -108,7 +108,7 @@ class Ufw:
 
 
 class Firewalld:
-    """firewalld itself, with its defaults, and without the broker's zone."""
+    """firewalld itself, without the broker's zone, and with a table that others can change."""
 
     zones = ()
 
@@ -119,6 +119,9 @@ class Firewalld:
         overlay_etc(host)
         for zone in self.zones:
             host.run("cp", zone, "/etc/firewalld/zones")
+        if not self.zones:
+            owner = "s/^NftablesTableOwner=.*/NftablesTableOwner=no/"
+            host.run("sed", "-i", owner, "/etc/firewalld/firewalld.conf")
         host.run("sh", "-c", "mkdir -p /run/dbus && dbus-daemon --system --fork --nopidfile")
         host.popen("firewalld", "--nofork", "--nopid", stderr=subprocess.DEVNULL)
         wait_for(
