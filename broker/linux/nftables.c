@@ -34,6 +34,8 @@
 
 /* A transaction takes milliseconds, or on a busy host with many rules some seconds. */
 #define RUN_SECONDS 10
+/* By then a runner has answered, or its forker for it; whoever has not is stopped. */
+#define ANSWER_SECONDS 15
 /* To make a runner takes 2 ms, and to make a network takes it several times. */
 #define REST_MSEC 1000
 
@@ -208,8 +210,21 @@ __attribute__((noreturn)) static void serve(int socket)
 
 /* The broker */
 
+/* Returns 0, or -1 when the forker has ended, or nobody answers. */
+static int receive_answer(struct answer *reply)
+{
+	ssize_t n;
+
+	/* It is interrupted when the broker itself is stopped and goes on. */
+	do
+		n = recv(nftables.socket, reply, sizeof(*reply), 0);
+	while (n < 0 && errno == EINTR);
+	return n > 0 ? 0 : -1;
+}
+
 int nftables_start(void)
 {
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	struct answer ready;
 	int ends[2] = { -1, -1 };
 	int result;
@@ -217,7 +232,8 @@ int nftables_start(void)
 	nftables.text = memfd_create("nftables", MFD_CLOEXEC);
 	if (nftables.text < 0)
 		return -errno;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+	    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
 		nftables.forker = fork();
 	result = nftables.forker < 0 ? -errno : 0;
 	if (nftables.forker == 0)
@@ -225,7 +241,7 @@ int nftables_start(void)
 	nftables.socket = ends[0];
 	if (ends[1] >= 0)
 		(void)close(ends[1]);
-	if (result == 0 && recv(nftables.socket, &ready, sizeof(ready), 0) <= 0)
+	if (result == 0 && receive_answer(&ready) < 0)
 		result = -ECHILD;
 	if (result < 0)
 		nftables_stop();
@@ -237,15 +253,18 @@ void nftables_stop(void)
 	(void)close(nftables.text);
 	if (nftables.socket >= 0)
 		(void)close(nftables.socket);
-	if (nftables.forker > 0)
-		(void)waitpid(nftables.forker, NULL, 0);
+	if (nftables.forker <= 0)
+		return;
+	/* It goes by itself, unless it is stopped. */
+	(void)kill(nftables.forker, SIGKILL);
+	(void)waitpid(nftables.forker, NULL, 0);
 }
 
 /* To fork is safe no more, with two threads: the next broker does, and takes over. */
 __attribute__((noreturn)) static void end_without_forker(void)
 {
-	log_error(NULL, "the process that runs nftables has ended, and so does the broker; the "
-			"next one takes over");
+	log_error(NULL, "the process that runs nftables has ended or hangs, and the broker ends; "
+			"the next one takes over");
 	_exit(EXIT_FAILURE);
 }
 
@@ -260,7 +279,7 @@ static enum outcome ask(const char *commands)
 	if (send(nftables.socket, &number, sizeof(number), MSG_NOSIGNAL) < 0)
 		end_without_forker();
 	do {
-		if (recv(nftables.socket, &reply, sizeof(reply), 0) <= 0)
+		if (receive_answer(&reply) < 0)
 			end_without_forker();
 	} while (reply.number != number);
 	return reply.outcome;

@@ -419,19 +419,28 @@ def test_nftables_hangs(broker, host, directory):
     client.acquire("host")
 
 
-def test_the_process_that_starts_nftables_is_killed(broker, join):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_process_that_starts_nftables_fails(broker, join, number):
     """Nothing can be done without it, but to begin anew; machines do not notice."""
     machine = join("default")
     (forker,) = children(broker.pid)
-    os.kill(forker, signal.SIGKILL)
-    with contextlib.suppress(EOFError, ConnectionError), broker.client() as client:
+    wait_for(lambda: not children(forker), what="the end of libnftables' process")
+    os.kill(forker, number)
+    with contextlib.suppress(EOFError, ConnectionError), broker.client(timeout=30) as client:
         client.acquire("host")
     wait_for(lambda: not broker.is_running(), what="the broker's end")
-    assert "the process that runs nftables has ended" in broker.log()
+    assert "the process that runs nftables has ended or hangs" in broker.log()
     broker.start()
     broker.wait_for_log('"default": adopted')
     assert machine.ping(SERVER_IPV4)
     broker.client().acquire("host")
+
+
+def test_the_broker_ends_beside_a_process_that_is_stopped(broker):
+    broker.wait_for_log("serving")
+    (forker,) = children(broker.pid)
+    os.kill(forker, signal.SIGSTOP)
+    broker.stop()
 
 
 # Time
