@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon: options, configuration, and then the platform serves until it is told to stop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker.h"
 #include "config.h"
@@ -131,6 +133,17 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+/* Whoever starts it may have closed them: a socket in their place would get the log. */
+static int open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
+}
+
 /*
  * A file with errors is no reason to end: what an earlier broker left still
  * needs one, and clients would only have the next one started, over and over.
@@ -161,6 +174,8 @@ int main(int argc, char **argv)
 	struct broker *broker;
 	int status;
 
+	if (open_standard_files() < 0)
+		return EXIT_FAILURE;
 	options.idle_exit = -1;
 	status = parse_options(argc, argv, &options);
 	if (status >= 0)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
@@ -338,6 +339,8 @@ int platform_run(struct broker *broker, const struct options *options)
 
 	linux_platform.broker = broker;
 	linux_platform.options = options;
+	/* Directories and the socket are for everybody; files are not, see privilege.c. */
+	(void)umask(S_IWGRP | S_IWOTH);
 	if (prepare_loop() >= 0 && listener_open(options, &run.listener) == 0) {
 		run.idle_exit = options->idle_exit;
 		if (run.idle_exit < 0 && run.listener.on_demand)

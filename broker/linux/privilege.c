@@ -209,6 +209,8 @@ int privilege_become_service(const struct options *options)
 	if (make_directory(options->state_dir, user) < 0 ||
 	    make_directory(options->runtime_dir, user) < 0)
 		return -1;
+	/* Who holds what, and whose lease is which, is for those whom a network is for. */
+	(void)umask(S_IRWXG | S_IRWXO);
 	if (geteuid() != 0)
 		return check_capabilities();
 	if (user && make_tun_node(options->runtime_dir, user) < 0)

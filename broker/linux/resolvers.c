@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../log.h"
@@ -93,7 +94,8 @@ static int write_file(const char *path, const char *text)
 
 	if (!file)
 		return -errno;
-	failed = fputs(text, file) < 0;
+	/* By the time that it is read, dnsmasq may be another user. */
+	failed = fputs(text, file) < 0 || fchmod(fileno(file), 0644) < 0;
 	return fclose(file) != 0 || failed ? -errno : 0;
 }
 

@@ -2,6 +2,7 @@
 """The broker as a service: its socket, its start on demand, its signals, its end."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -69,6 +70,26 @@ def test_a_failed_start_leaves_the_socket_of_another(broker):
     done = broker.host.run(*command(broker), check=False)
     assert done.returncode == 1
     assert broker.client().networks()
+
+
+def test_a_shell_that_gives_it_nothing(idle_broker):
+    for path in idle_broker.runtime_dir, idle_broker.state_dir:
+        shutil.rmtree(path)
+    idle_broker.prefix = ["sh", "-c", 'umask 077; exec "$0" "$@" <&- >&- 2>&-']
+    idle_broker.start()
+    idle_broker.client().acquire("default")
+    modes = {
+        idle_broker.runtime_dir: 0o755,
+        idle_broker.state_dir: 0o755,
+        # Another user than the broker reads it, and nobody else the others.
+        f"{idle_broker.runtime_dir}/default.resolv.conf": 0o644,
+        f"{idle_broker.runtime_dir}/default.json": 0o600,
+        f"{idle_broker.state_dir}/default.json": 0o600,
+        f"{idle_broker.state_dir}/default.leases": 0o600,
+    }
+    assert {path: stat.S_IMODE(os.stat(path).st_mode) for path in modes} == modes
+    for number in range(3):
+        assert os.readlink(f"/proc/{idle_broker.pid}/fd/{number}") == os.devnull
 
 
 def test_idle_exit(idle_broker):
