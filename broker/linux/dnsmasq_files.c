@@ -52,20 +52,25 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 
 char *dnsmasq_file_read(const char *path, size_t *length)
 {
-	FILE *file = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 	char *text = NULL;
+	ssize_t n = -1;
 
-	if (!file)
+	if (fd < 0)
 		return NULL;
 	errno = EFBIG;
-	if (fstat(fileno(file), &status) == 0 && status.st_size <= FILE_SIZE_MAX)
+	if (fstat(fd, &status) == 0 && status.st_size <= FILE_SIZE_MAX)
 		text = malloc((size_t)status.st_size + 1);
-	if (text) {
-		*length = fread(text, 1, (size_t)status.st_size, file);
-		text[*length] = '\0';
+	if (text)
+		n = read(fd, text, (size_t)status.st_size);
+	(void)close(fd);
+	if (n < 0) {
+		free(text);
+		return NULL;
 	}
-	(void)fclose(file);
+	text[n] = '\0';
+	*length = (size_t)n;
 	return text;
 }
 
@@ -80,10 +85,10 @@ static int write_text(const char *path, const char *text)
 	return fclose(file) < 0 || failed ? -1 : 0;
 }
 
-/* dnsmasq may be another user by the time it reads it: what is in it is no secret. */
+/* dnsmasq opens it before it becomes a lesser user. A FIFO in its place stops nobody. */
 static int make_lease_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 
 	return fd < 0 ? -1 : close(fd);
 }

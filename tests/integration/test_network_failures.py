@@ -44,6 +44,15 @@ def test_a_name_that_is_taken(broker):
     works(broker, "default")
 
 
+def test_leases_that_cannot_be_read_to_an_end(broker):
+    path = os.path.join(broker.state_dir, "default.leases")
+    os.mkfifo(path)
+    assert refused(broker, "default") == "dnsmasq's files: No such device or address"
+    works(broker, "host")
+    os.unlink(path)
+    works(broker, "default")
+
+
 @pytest.mark.parametrize(
     "use, user",
     [
