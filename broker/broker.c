@@ -101,14 +101,6 @@ static struct network *network_find(const struct broker *broker, const char *nam
 	return NULL;
 }
 
-/* The network that the configuration has under just this name, not an alias. */
-static const struct network_config *configured(const struct config *config, const char *name)
-{
-	const struct network_config *found = config_find(config, name);
-
-	return found && strcmp(found->name, name) == 0 ? found : NULL;
-}
-
 static int set_not_found(const struct broker *broker, const char *name, struct error *error)
 {
 	if (broker->config->fault)
@@ -283,15 +275,21 @@ static void hold_free(struct hold *hold)
 	free(hold);
 }
 
+static void log_hold(const struct hold *hold, const char *what)
+{
+	const struct credentials *credentials = &hold->client->credentials;
+
+	log_info(hold->network->config->name, "%s by %s (pid %jd, uid %ju)", what,
+		 credentials->command, (intmax_t)credentials->pid, (uintmax_t)credentials->uid);
+}
+
 static void hold_end(struct hold *hold)
 {
 	struct client *client = hold->client;
 	struct network *network = hold->network;
 
 	if (!hold->waiting) {
-		log_info(network->config->name, "released by %s (pid %jd, uid %ju)",
-			 client->credentials.command, (intmax_t)client->credentials.pid,
-			 (uintmax_t)client->credentials.uid);
+		log_hold(hold, "released");
 		client_event(hold, EVENT_CLIENT_RELEASED);
 	}
 	hold_free(hold);
@@ -301,15 +299,10 @@ static void hold_end(struct hold *hold)
 
 static void hold_granted(struct hold *hold)
 {
-	const struct client *client = hold->client;
-	const struct network *network = hold->network;
-
 	hold->waiting = false;
-	log_info(network->config->name, "acquired by %s (pid %jd, uid %ju)",
-		 client->credentials.command, (intmax_t)client->credentials.pid,
-		 (uintmax_t)client->credentials.uid);
+	log_hold(hold, "acquired");
 	client_event(hold, EVENT_CLIENT_ACQUIRED);
-	platform_acquired(hold->client, network, NULL);
+	platform_acquired(hold->client, hold->network, NULL);
 }
 
 static struct hold *waiting_hold(const struct network *network)
@@ -456,9 +449,7 @@ int broker_hold_adopt(struct client *client, struct network *network)
 	if (!hold)
 		return -1;
 	hold->waiting = false;
-	log_info(network->config->name, "still held by %s (pid %jd, uid %ju)",
-		 client->credentials.command, (intmax_t)client->credentials.pid,
-		 (uintmax_t)client->credentials.uid);
+	log_hold(hold, "still held");
 	return 0;
 }
 
@@ -556,7 +547,7 @@ int broker_release(struct client *client, const char *name, struct error *error)
 void broker_describe(const struct network *network, struct network_info *info)
 {
 	const struct network_config *now =
-		configured(network->broker->config, network->config->name);
+		config_find_named(network->broker->config, network->config->name);
 
 	*info = (struct network_info){
 		.config = network->config,
@@ -614,7 +605,7 @@ int broker_list(struct client *client, struct network_info **infos, size_t *n_in
 	for (struct network *network = broker->networks; network; network = network->next) {
 		struct target target = { .network = network, .config = network->config };
 
-		if (!configured(config, network->config->name) &&
+		if (!config_find_named(config, network->config->name) &&
 		    is_allowed(client, network->config))
 			describe(&target, &(*infos)[n++]);
 	}
@@ -637,89 +628,6 @@ int broker_inspect(struct client *client, const char *name, struct network_info 
 void broker_monitor(struct client *client)
 {
 	client->monitoring = true;
-}
-
-/* Reload */
-
-static void log_difference(const struct config *before, const struct config *after)
-{
-	if (before->fault) {
-		log_info(NULL, "the configuration can be used now");
-		return;
-	}
-	for (size_t i = 0; i < after->n_networks; i++) {
-		const struct network_config *new = after->networks[i];
-		const struct network_config *old = configured(before, new->name);
-
-		if (!old)
-			log_info(new->name, "added to the configuration");
-		else if (strcmp(old->json, new->json) != 0)
-			log_info(new->name, "changed in the configuration");
-	}
-	for (size_t i = 0; i < before->n_networks; i++)
-		if (!configured(after, before->networks[i]->name))
-			log_info(before->networks[i]->name, "removed from the configuration");
-}
-
-static void log_kept(const struct broker *broker)
-{
-	for (const struct network *network = broker->networks; network; network = network->next) {
-		const struct network_config *new =
-			configured(broker->config, network->config->name);
-
-		if (!new || strcmp(new->json, network->config->json) != 0)
-			log_info(network->config->name,
-				 "active: keeps the configuration it was created with");
-	}
-}
-
-static void replace_config(struct broker *broker, struct config *config)
-{
-	config_free(broker->config);
-	broker->config = config;
-}
-
-static int refuse_reload(struct broker *broker, const struct config_errors *errors,
-			 struct error *error)
-{
-	char *text = config_errors_format(errors, broker->config_path, false);
-	struct config *unusable = NULL;
-
-	log_error(NULL, "the configuration is not changed, it has errors:\n%s",
-		  text ? text : "out of memory");
-	(void)error_set(error, ERROR_INVALID_CONFIGURATION, "%s", text ? text : "out of memory");
-	free(text);
-	/* What is wrong may be something else by now. */
-	if (broker->config->fault)
-		unusable = config_unusable(errors, broker->config_path);
-	if (unusable)
-		replace_config(broker, unusable);
-	return -1;
-}
-
-int broker_reload(struct broker *broker, struct error *error)
-{
-	struct config_errors errors = { 0 };
-	struct config *config = config_load(broker->config_path, true, &errors);
-	int result = 0;
-
-	if (config) {
-		log_difference(broker->config, config);
-		replace_config(broker, config);
-		log_kept(broker);
-	} else {
-		result = refuse_reload(broker, &errors, error);
-	}
-	config_errors_clear(&errors);
-	return result;
-}
-
-int broker_reload_for(struct client *client, struct error *error)
-{
-	if (client->credentials.uid != 0)
-		return error_set(error, ERROR_NOT_ALLOWED,
-				 "only root may have the configuration read again");
-	return broker_reload(client->broker, error);
 }
 
 /* Clients */

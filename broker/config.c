@@ -381,3 +381,11 @@ struct network_config *config_find(const struct config *config, const char *name
 	}
 	return NULL;
 }
+
+struct network_config *config_find_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_networks; i++)
+		if (strcmp(config->networks[i]->name, name) == 0)
+			return config->networks[i];
+	return NULL;
+}

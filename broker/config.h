@@ -139,6 +139,9 @@ void config_free(struct config *config);
 /* The network of this name, or with this alias, or NULL. */
 struct network_config *config_find(const struct config *config, const char *name);
 
+/* The same without aliases. */
+struct network_config *config_find_named(const struct config *config, const char *name);
+
 /*
  * One network from the text that network_config.json holds, as kept by a
  * platform across a restart. Users and groups that have gone since are nobody

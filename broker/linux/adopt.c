@@ -148,10 +148,10 @@ static bool is_used(const struct leftovers *leftovers, const struct left *left)
 static int guess(const struct broker *broker, const char *name, struct network_config **config,
 		 struct network_addresses *addresses)
 {
-	struct network_config *found = config_find(broker->config, name);
+	struct network_config *found = config_find_named(broker->config, name);
 	struct network_state_kept kept;
 
-	if (!found || strcmp(found->name, name) != 0)
+	if (!found)
 		return -1;
 	(void)state_load(linux_platform.options->state_dir, name, &kept);
 	if (found->mode != NETWORK_BRIDGED && !kept.ipv4_subnet.length)
