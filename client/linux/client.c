@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../common.h"
 #include "../holds.h"
@@ -22,8 +21,6 @@
 
 #define ADDRESS_VARIABLE "VMNET_BROKER_SOCKET"
 #define ADDRESS_DEFAULT "/run/vmnet-broker/socket"
-
-#define QUEUES_MAX 16U
 
 /* Milliseconds that a call waits for another broker, and between two looks for one. */
 #define RECONNECT_TIMEOUT 10000
@@ -681,23 +678,4 @@ vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const cha
 	}
 	vmnet_broker_transport_close_fds(&broker->transport);
 	return status;
-}
-
-static void close_all(const int *fds, size_t n_fds)
-{
-	for (size_t i = 0; i < n_fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
-void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment)
-{
-	if (!attachment)
-		return;
-	vmnet_broker_interface_free(attachment->interface);
-	close_all(attachment->tap_fds, attachment->n_tap_fds);
-	close_all(attachment->vhost_fds, attachment->n_vhost_fds);
-	free(attachment->tap_fds);
-	free(attachment->vhost_fds);
-	free(attachment);
 }

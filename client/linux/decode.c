@@ -8,8 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#define QUEUES_MAX 16U
+#include <unistd.h>
 
 struct decoder {
 	const json_t *object;
@@ -316,6 +315,25 @@ static int *take_fds(struct decoder *decoder, const char *key, int *fds, size_t 
 		fds[value] = -1;
 	}
 	return taken;
+}
+
+static void close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment)
+{
+	if (!attachment)
+		return;
+	vmnet_broker_interface_free(attachment->interface);
+	close_all(attachment->tap_fds, attachment->n_tap_fds);
+	close_all(attachment->vhost_fds, attachment->n_vhost_fds);
+	free(attachment->tap_fds);
+	free(attachment->vhost_fds);
+	free(attachment);
 }
 
 vmnet_broker_return_t vmnet_broker_decode_attachment(const json_t *parameters, int *fds,

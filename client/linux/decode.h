@@ -12,6 +12,8 @@
 
 #include "../common.h"
 
+#define QUEUES_MAX 16U /* of an interface */
+
 vmnet_broker_return_t vmnet_broker_decode_network(const json_t *object,
 						  struct vmnet_broker_network **network);
 
