@@ -9,6 +9,7 @@
 
 #include "array.h"
 #include "config_reader.h"
+#include "memstream.h"
 
 /* How much of a text from the file a message shows, in bytes. */
 #define SHOWN_MAX 64
@@ -342,10 +343,9 @@ char *config_errors_format(const struct config_errors *errors, const char *path,
 {
 	const char *text_end = errors->text ? errors->text + errors->text_length : NULL;
 	struct cursor cursor = { errors->text, text_end, 1, 1 };
-	char *text = NULL;
+	char *text;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	bool failed;
 
 	if (!out)
 		return NULL;
@@ -361,10 +361,5 @@ char *config_errors_format(const struct config_errors *errors, const char *path,
 		if (with_source && errors->text)
 			write_source(out, &cursor, error);
 	}
-	failed = ferror(out);
-	if (fclose(out) != 0 || failed) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return memstream_close(out, &text);
 }

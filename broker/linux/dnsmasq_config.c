@@ -16,9 +16,9 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "../memstream.h"
 #include "linux.h"
 
 #define LEASE_TIME "1h"
@@ -196,10 +196,9 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
 		     const struct dnsmasq_files *files, const struct dnsmasq_user *user)
 {
-	char *text = NULL;
+	char *text;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
-	bool failed;
 
 	if (!file)
 		return NULL;
@@ -216,9 +215,5 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 	write_dns(file, config, addresses, files);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);
-	failed = ferror(file);
-	if (fclose(file) == 0 && !failed)
-		return text;
-	free(text);
-	return NULL;
+	return memstream_close(file, &text);
 }

@@ -24,9 +24,9 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "../memstream.h"
 #include "linux.h"
 #include "uplink.h"
 
@@ -358,17 +358,6 @@ static void write_bridge_table(const struct rules *rules)
 				   "}\n");
 }
 
-/* Closes a stream of open_memstream(). Returns its text, or NULL when memory was short. */
-static char *finish(FILE *file, char **text)
-{
-	bool failed = ferror(file);
-
-	if (fclose(file) == 0 && !failed)
-		return *text;
-	free(*text);
-	return NULL;
-}
-
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
 		     uint32_t port_group, bool ipv6_loopback)
 {
@@ -396,7 +385,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		return NULL;
 	write_inet_table(&rules);
 	write_bridge_table(&rules);
-	return finish(rules.file, &text);
+	return memstream_close(rules.file, &text);
 }
 
 char *firewall_rules_removal(const char *network)

@@ -42,6 +42,7 @@
 #include <sys/socket.h>
 
 #include "../log.h"
+#include "../memstream.h"
 #include "firewall_rules.h"
 #include "forwarding_state.h"
 #include "link.h"
@@ -244,7 +245,6 @@ static int update_guard(bool again, struct error *error)
 	char *text;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
-	bool failed;
 
 	if (!file)
 		return nftables_run(NULL, error);
@@ -252,11 +252,7 @@ static int update_guard(bool again, struct error *error)
 			    "delete table inet " FIREWALL_GUARD_TABLE "\n");
 	if (state.interfaces)
 		write_guard(file);
-	failed = ferror(file);
-	if (fclose(file) != 0 || failed) {
-		free(text);
-		text = NULL;
-	}
+	text = memstream_close(file, &text);
 	if (!again && text && guard_rules && strcmp(text, guard_rules) == 0) {
 		free(text);
 		return 0;

@@ -42,6 +42,7 @@
 
 #include "../broker.h"
 #include "../log.h"
+#include "../memstream.h"
 #include "firewall_rules.h"
 #include "foreign_table.h"
 #include "linux.h"
@@ -328,17 +329,6 @@ static int write_others(FILE *file, const struct opened *network)
 	return result;
 }
 
-/* Closes a stream of open_memstream(). Returns its text, or NULL when memory was short. */
-static char *finish(FILE *file, char **text)
-{
-	bool failed = ferror(file);
-
-	if (fclose(file) == 0 && !failed)
-		return *text;
-	free(*text);
-	return NULL;
-}
-
 /* What makes the chain "others" as it has to be now; NULL after logging why not. */
 static char *describe_others(const struct opened *network)
 {
@@ -350,7 +340,7 @@ static char *describe_others(const struct opened *network)
 	if (!file)
 		return NULL;
 	result = write_others(file, network);
-	text = finish(file, &text);
+	text = memstream_close(file, &text);
 	if (result == 0)
 		return text;
 	free(text);
@@ -443,7 +433,7 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 	if (!visit->file)
 		return forwards_so_far(network);
 	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
-	text = finish(visit->file, &text);
+	text = memstream_close(visit->file, &text);
 	if (forwards && guard(network) < 0)
 		free(text);
 	else

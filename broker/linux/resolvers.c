@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../log.h"
+#include "../memstream.h"
 
 /* A resolv.conf is a few lines; what follows this much is not read. */
 #define SOURCE_SIZE_MAX 65536
@@ -42,11 +43,10 @@ char *resolvers_parse(const char *text)
 {
 	static const char blanks[] = " \t\r";
 	char *copy = strdup(text);
-	char *servers = NULL;
+	char *servers;
 	char *rest = NULL;
 	size_t size;
 	FILE *file = copy ? open_memstream(&servers, &size) : NULL;
-	bool failed;
 
 	if (!file) {
 		free(copy);
@@ -60,12 +60,8 @@ char *resolvers_parse(const char *text)
 		if (server && strcmp(key, "nameserver") == 0 && is_server(server))
 			(void)fprintf(file, "nameserver %s\n", server);
 	}
-	failed = ferror(file);
 	free(copy);
-	if (fclose(file) == 0 && !failed)
-		return servers;
-	free(servers);
-	return NULL;
+	return memstream_close(file, &servers);
 }
 
 /* Returns the source's text, "" when there is none, or NULL with errno. */
