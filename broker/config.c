@@ -26,17 +26,6 @@ static const char default_networks[] =
 	"  \"host\": { \"description\": \"Machines and the host, and nobody else\","
 	"              \"mode\": \"host\" } }";
 
-/* Adds an error. line 0: about the file as a whole. */
-__attribute__((format(printf, 4, 5))) static void fail(struct config_errors *errors, uint32_t line,
-						       uint32_t column, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	config_errors_add(errors, line, column, format, arguments);
-	va_end(arguments);
-}
-
 /*
  * What jansson refuses in a text whose structure is right, in words for people.
  *
@@ -73,7 +62,7 @@ static json_t *parse_json(const char *text, size_t length, struct places *places
 	if (r == -ENOMEM)
 		config_errors_memory_short(errors);
 	else if (r < 0)
-		fail(errors, wrong.line, wrong.column, "%s", wrong.message);
+		config_errors_add(errors, wrong.line, wrong.column, "%s", wrong.message);
 	if (r < 0)
 		return NULL;
 
@@ -88,7 +77,7 @@ static json_t *parse_json(const char *text, size_t length, struct places *places
 	wrong.line = (uint32_t)error.line;
 	wrong.column = (uint32_t)error.column;
 	first = places_snap(places, &wrong.line, &wrong.column);
-	fail(errors, wrong.line, wrong.column, "%s", explain(&error, first));
+	config_errors_add(errors, wrong.line, wrong.column, "%s", explain(&error, first));
 	return NULL;
 }
 
@@ -242,9 +231,9 @@ static struct config *parse(const char *text, size_t length, bool lenient,
 
 	root = parse_json(text, length, &reader.places, errors);
 	if (root && !json_is_object(root))
-		fail(errors, reader.places.items->line, reader.places.items->column,
-		     "the file must be an object of networks, such as "
-		     "{ \"default\": { \"mode\": \"shared\" } }");
+		config_errors_add(errors, reader.places.items->line, reader.places.items->column,
+				  "the file must be an object of networks, such as "
+				  "{ \"default\": { \"mode\": \"shared\" } }");
 	else if (root)
 		config = read_config(&reader, root);
 	json_decref(root);
@@ -265,7 +254,7 @@ struct config *config_parse(const char *text, size_t length, struct config_error
 {
 	*errors = (struct config_errors){ 0 };
 	if (length > FILE_MAX) {
-		fail(errors, 0, 0, "the file is larger than 1 MiB");
+		config_errors_add(errors, 0, 0, "the file is larger than 1 MiB");
 		return NULL;
 	}
 	return parse(text, length, false, errors);
@@ -295,17 +284,18 @@ static int check_file(int fd, bool trusted, struct config_errors *errors)
 	struct stat status;
 
 	if (fstat(fd, &status) < 0) {
-		fail(errors, 0, 0, "cannot be read: %s", strerror(errno));
+		config_errors_add(errors, 0, 0, "cannot be read: %s", strerror(errno));
 		return -1;
 	}
 	if (!S_ISREG(status.st_mode))
-		fail(errors, 0, 0, "is not a regular file");
+		config_errors_add(errors, 0, 0, "is not a regular file");
 	else if (trusted && status.st_uid != 0)
-		fail(errors, 0, 0, "is not owned by root; chown it to root");
+		config_errors_add(errors, 0, 0, "is not owned by root; chown it to root");
 	else if (trusted && (status.st_mode & (S_IWGRP | S_IWOTH)))
-		fail(errors, 0, 0, "can be written by others than root; chmod it to 0644");
+		config_errors_add(errors, 0, 0,
+				  "can be written by others than root; chmod it to 0644");
 	else if ((uintmax_t)status.st_size > FILE_MAX)
-		fail(errors, 0, 0, "the file is larger than 1 MiB");
+		config_errors_add(errors, 0, 0, "the file is larger than 1 MiB");
 	return errors->n_items ? -1 : 0;
 }
 
@@ -322,7 +312,7 @@ static ssize_t read_file(int fd, char *text, struct config_errors *errors)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			fail(errors, 0, 0, "cannot be read: %s", strerror(errno));
+			config_errors_add(errors, 0, 0, "cannot be read: %s", strerror(errno));
 			return -1;
 		}
 		length += (size_t)n;
@@ -343,7 +333,7 @@ struct config *config_load(const char *path, bool trusted, struct config_errors 
 	if (fd < 0 && errno == ENOENT)
 		return config_parse(default_networks, sizeof(default_networks) - 1, errors);
 	if (fd < 0) {
-		fail(errors, 0, 0, "cannot be opened: %s", strerror(errno));
+		config_errors_add(errors, 0, 0, "cannot be opened: %s", strerror(errno));
 		return NULL;
 	}
 	if (check_file(fd, trusted, errors) < 0)

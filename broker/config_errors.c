@@ -3,6 +3,7 @@
  * The mistakes of a configuration file: collecting them, naming what they are
  * about, and showing them in the form of a compiler.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,17 +45,22 @@ void config_errors_memory_short(struct config_errors *errors)
 }
 
 void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t column,
-		       const char *format, va_list arguments)
+		       const char *format, ...)
 {
 	struct config_error *items;
+	va_list arguments;
 	char *message;
+	int length;
 
 	if (errors->items == &memory_error)
 		return;
 	items = array_grow(errors->items, errors->n_items, sizeof(*items));
 	if (items)
 		errors->items = items;
-	if (!items || vasprintf(&message, format, arguments) < 0) {
+	va_start(arguments, format);
+	length = items ? vasprintf(&message, format, arguments) : -1;
+	va_end(arguments);
+	if (length < 0) {
 		config_errors_memory_short(errors);
 		return;
 	}
@@ -102,6 +108,37 @@ void config_errors_sort(struct config_errors *errors)
 {
 	if (errors->n_items > 1)
 		qsort(errors->items, errors->n_items, sizeof(*errors->items), compare_errors);
+}
+
+uint32_t config_next_character(const char **text)
+{
+	const unsigned char *bytes = (const unsigned char *)*text;
+	size_t length = 1;
+	uint32_t character = bytes[0];
+
+	if (bytes[0] >= 0xf0)
+		length = 4;
+	else if (bytes[0] >= 0xe0)
+		length = 3;
+	else if (bytes[0] >= 0xc0)
+		length = 2;
+	if (length > 1)
+		character &= 0xffU >> (length + 1);
+	for (size_t i = 1; i < length; i++)
+		character = character << 6 | (bytes[i] & 0x3f);
+	*text += length;
+	return character;
+}
+
+bool config_is_printable(uint32_t character)
+{
+	if (character < 0x20 || (character >= 0x7f && character < 0xa0)) /* controls */
+		return false;
+	if (character == 0x2028 || character == 0x2029) /* ends of lines */
+		return false;
+	/* What turns the direction of writing. */
+	return !(character >= 0x202a && character <= 0x202e) &&
+	       !(character >= 0x2066 && character <= 0x2069);
 }
 
 /* A text from the file as messages show it: on one line, and not too long. */
@@ -159,16 +196,6 @@ static void describe(const struct places *places, const struct place *place, con
 		(void)snprintf(text, ABOUT_SIZE, "network \"%s\": ", part);
 }
 
-__attribute__((format(printf, 4, 5))) static void add(struct config_errors *errors, uint32_t line,
-						      uint32_t column, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	config_errors_add(errors, line, column, format, arguments);
-	va_end(arguments);
-}
-
 /* Reports what is said about a place, where its value stands or where its key does. */
 __attribute__((format(printf, 4, 0))) static void report(struct config_reader *reader,
 							 const struct place *place, bool at_key,
@@ -182,8 +209,8 @@ __attribute__((format(printf, 4, 0))) static void report(struct config_reader *r
 		return;
 	}
 	describe(&reader->places, place, NULL, about);
-	add(reader->errors, at_key ? place->key_line : place->line,
-	    at_key ? place->key_column : place->column, "%s%s", about, message);
+	config_errors_add(reader->errors, at_key ? place->key_line : place->line,
+			  at_key ? place->key_column : place->column, "%s%s", about, message);
 	free(message);
 }
 
@@ -212,8 +239,8 @@ void config_report_missing(struct config_reader *reader, const struct place *pla
 	char about[ABOUT_SIZE];
 
 	describe(&reader->places, place, key, about);
-	add(reader->errors, place->key_line, place->key_column, "%sis missing; give %s", about,
-	    give);
+	config_errors_add(reader->errors, place->key_line, place->key_column,
+			  "%sis missing; give %s", about, give);
 }
 
 void config_report_value(struct config_reader *reader, const struct place *place,

@@ -151,34 +151,3 @@ char *config_copy(struct config_reader *reader, const char *text)
 		config_errors_memory_short(reader->errors);
 	return copy;
 }
-
-uint32_t config_next_character(const char **text)
-{
-	const unsigned char *bytes = (const unsigned char *)*text;
-	size_t length = 1;
-	uint32_t character = bytes[0];
-
-	if (bytes[0] >= 0xf0)
-		length = 4;
-	else if (bytes[0] >= 0xe0)
-		length = 3;
-	else if (bytes[0] >= 0xc0)
-		length = 2;
-	if (length > 1)
-		character &= 0xffU >> (length + 1);
-	for (size_t i = 1; i < length; i++)
-		character = character << 6 | (bytes[i] & 0x3f);
-	*text += length;
-	return character;
-}
-
-bool config_is_printable(uint32_t character)
-{
-	if (character < 0x20 || (character >= 0x7f && character < 0xa0)) /* controls */
-		return false;
-	if (character == 0x2028 || character == 0x2029) /* ends of lines */
-		return false;
-	/* What turns the direction of writing. */
-	return !(character >= 0x202a && character <= 0x202e) &&
-	       !(character >= 0x2066 && character <= 0x2069);
-}

@@ -8,7 +8,6 @@
 #define VMNET_BROKER_CONFIG_READER_H
 
 #include <jansson.h>
-#include <stdarg.h>
 
 #include "config.h"
 #include "places.h"
@@ -64,10 +63,13 @@ struct config_key {
 
 /* Errors, in config_errors.c. */
 
-/* message is a sentence. Never fails: without memory, that becomes the only error. */
-__attribute__((format(printf, 4, 0))) void config_errors_add(struct config_errors *errors,
+/*
+ * The message is a sentence; line 0: about the file as a whole. Never fails:
+ * without memory, that becomes the only error.
+ */
+__attribute__((format(printf, 4, 5))) void config_errors_add(struct config_errors *errors,
 							     uint32_t line, uint32_t column,
-							     const char *format, va_list arguments);
+							     const char *format, ...);
 void config_errors_memory_short(struct config_errors *errors);
 /* Brings them into the order of the file. */
 void config_errors_sort(struct config_errors *errors);
@@ -98,6 +100,12 @@ void config_report_value(struct config_reader *reader, const struct place *place
  */
 void config_claim(struct config_reader *reader, const struct place *place,
 		  const struct place *scope, const char *what);
+
+/* The next character of a valid UTF-8 text that is not at its end. */
+uint32_t config_next_character(const char **text);
+
+/* Can be shown in one line, and changes nothing around it. */
+bool config_is_printable(uint32_t character);
 
 /* One network, in network_config.c. Returns it, errors or none; NULL when memory is short. */
 struct network_config *config_read_network(struct config_reader *reader, const struct place *place,
@@ -150,11 +158,5 @@ int config_read_choice(struct config_reader *reader, const struct place *place, 
 
 /* A copy, for the caller to free; NULL when memory is short, which is noted. */
 char *config_copy(struct config_reader *reader, const char *text);
-
-/* The next character of a valid UTF-8 text that is not at its end. */
-uint32_t config_next_character(const char **text);
-
-/* Can be shown in one line, and changes nothing around it. */
-bool config_is_printable(uint32_t character);
 
 #endif
