@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vmnetctl inspect: who holds a network, its interfaces, its leases. */
 #include <pwd.h>
-#include <time.h>
 
 #include "json.h"
 #include "table.h"
 #include "text.h"
 #include "vmnetctl.h"
-
-char *time_format(int64_t seconds, char text[TIME_TEXT_SIZE])
-{
-	time_t at = (time_t)seconds;
-	struct tm local;
-
-	/* Years of more than four digits do not fit, and are not to be read as others. */
-	if (!localtime_r(&at, &local) ||
-	    strftime(text, TIME_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &local) == 0)
-		(void)snprintf(text, TIME_TEXT_SIZE, "far away");
-	return text;
-}
 
 static void add_row(struct table *table, const char *title, const char *text)
 {

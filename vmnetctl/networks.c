@@ -5,13 +5,6 @@
 #include "text.h"
 #include "vmnetctl.h"
 
-const char *mode_name(enum vmnet_broker_mode mode)
-{
-	static const char *const names[] = { "shared", "host", "bridged" };
-
-	return mode <= VMNET_BROKER_BRIDGED ? names[mode] : "unknown";
-}
-
 static const char *state(const struct vmnet_broker_network *network)
 {
 	if (!network->active)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text for a terminal: escaped, measured, and compared with what was meant. */
+/* Text for a terminal: escaped and measured; modes and times in words. */
 #include "text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 /* The columns of the character at text, or 0 if it is not to be printed; length gets its bytes. */
@@ -62,4 +63,23 @@ void complain(const char *format, ...)
 	(void)fputs("vmnetctl: ", stderr);
 	(void)text_write(stderr, sentence, "\n\t");
 	(void)fputc('\n', stderr);
+}
+
+const char *mode_name(enum vmnet_broker_mode mode)
+{
+	static const char *const names[] = { "shared", "host", "bridged" };
+
+	return mode <= VMNET_BROKER_BRIDGED ? names[mode] : "unknown";
+}
+
+char *time_format(int64_t seconds, char text[TIME_TEXT_SIZE])
+{
+	time_t at = (time_t)seconds;
+	struct tm local;
+
+	/* Years of more than four digits do not fit, and are not to be read as others. */
+	if (!localtime_r(&at, &local) ||
+	    strftime(text, TIME_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &local) == 0)
+		(void)snprintf(text, TIME_TEXT_SIZE, "far away");
+	return text;
 }

@@ -7,7 +7,10 @@
 #define VMNETCTL_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+
+#include <vmnet-broker.h>
 
 /*
  * Writes text with each character that is not printable as \xNN, byte by byte.
@@ -21,5 +24,12 @@ size_t text_write(FILE *stream, const char *text, const char *keep);
 
 /* Prints one sentence on standard error, after the tool's name. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "shared", "host", "bridged"; static. */
+const char *mode_name(enum vmnet_broker_mode mode);
+
+/* A point in time, in seconds since 1970, as local time. */
+#define TIME_TEXT_SIZE sizeof("2026-01-01 00:00:00")
+char *time_format(int64_t seconds, char text[TIME_TEXT_SIZE]);
 
 #endif

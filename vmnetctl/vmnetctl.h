@@ -5,7 +5,6 @@
 
 #include <getopt.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include <vmnet-broker.h>
 
@@ -63,13 +62,6 @@ int check_arguments(int argc, int minimum, int maximum, const char *what);
  */
 int read_arguments(int argc, char **argv, bool *as_json, int minimum, int maximum,
 		   const char *what);
-
-/* "shared", "host", "bridged"; static. */
-const char *mode_name(enum vmnet_broker_mode mode);
-
-/* A point in time, in seconds since 1970, as local time. */
-#define TIME_TEXT_SIZE sizeof("2026-01-01 00:00:00")
-char *time_format(int64_t seconds, char text[TIME_TEXT_SIZE]);
 
 /* Connects to the broker. Returns NULL after saying what was looked for and how to start one. */
 struct vmnet_broker *connect_to_broker(void);
