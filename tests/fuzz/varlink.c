@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../client/linux/input.h"
 #include "door_double.h"
 #include "linux/linux.h"
 #include "log_double.h"
@@ -23,6 +24,7 @@
 #define CONFIG                                                                     \
 	"{\"lab\":{\"mode\":\"shared\",\"aliases\":[\"a\"],\"max_interfaces\":2}," \
 	"\"b\":{\"mode\":\"host\",\"allow\":{\"users\":[4000000000]}}}"
+#define MESSAGE_MAX ((size_t)16 * 1024 * 1024)
 #define GET_INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -32,8 +34,7 @@ static const char *path;
 
 struct peer {
 	int fd;
-	char *text;
-	size_t length;
+	struct input input;
 	size_t n_calls; /* NUL bytes sent */
 	size_t n_replies; /* those that are the last for their call */
 	size_t n_fds;
@@ -50,18 +51,12 @@ static void peer_connect(struct peer *peer)
 	must(connect(peer->fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 }
 
-static void close_fds(struct peer *peer, struct msghdr *header)
+static void take_fd(void *context, int fd)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fd;
+	struct peer *peer = context;
 
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			must(close(fd) == 0);
-		}
-		peer->n_fds += n;
-	}
+	must(close(fd) == 0);
+	peer->n_fds++;
 }
 
 /* As many descriptors as the reply says came with it. */
@@ -91,35 +86,15 @@ static void check_message(struct peer *peer, const char *text)
 /* Reads what there is. Returns false at the end of the connection. */
 static bool hear(struct peer *peer)
 {
-	for (;;) {
-		union {
-			struct cmsghdr align;
-			char space[CMSG_SPACE(253 * sizeof(int))];
-		} control;
-		struct iovec iov = { .iov_len = 65536 };
-		struct msghdr header = {
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = &control,
-			.msg_controllen = sizeof(control),
-		};
-		ssize_t n;
-		char *end;
+	const char *message;
+	size_t length;
+	int result;
 
-		peer->text = realloc(peer->text, peer->length + iov.iov_len);
-		must(peer->text);
-		iov.iov_base = peer->text + peer->length;
-		n = recvmsg(peer->fd, &header, 0);
-		if (n <= 0)
-			return n < 0 && errno == EAGAIN;
-		close_fds(peer, &header);
-		peer->length += (size_t)n;
-		while ((end = memchr(peer->text, '\0', peer->length))) {
-			check_message(peer, peer->text);
-			peer->length -= (size_t)(end + 1 - peer->text);
-			memmove(peer->text, end + 1, peer->length);
-		}
-	}
+	while ((result = vmnet_broker_input_receive(&peer->input, peer->fd, MESSAGE_MAX, take_fd,
+						    peer)) > 0)
+		while ((message = vmnet_broker_input_take(&peer->input, &length)))
+			check_message(peer, message);
+	return result == -EAGAIN;
 }
 
 static bool say(struct peer *peer, const void *data, size_t size)
@@ -145,7 +120,7 @@ static bool say(struct peer *peer, const void *data, size_t size)
 static void peer_close(struct peer *peer)
 {
 	close(peer->fd);
-	free(peer->text);
+	vmnet_broker_input_clear(&peer->input);
 	door_run();
 }
 

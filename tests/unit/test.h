@@ -15,6 +15,9 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
+/* One that the file's setup() and teardown() go around. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 /*
  * For a test of the limit on descriptors, to leave out: valgrind has some of
  * its own. (cmocka's TAP counts a test that skips itself as failed.)

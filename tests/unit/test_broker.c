@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The policy against a platform that does what the test says, when it says so. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "test.h"
 
-#include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "fake_platform.h"
 #include "log_double.h"
@@ -763,7 +757,6 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_first_hold_creates_and_all_wait),
 		TEST(test_last_release_removes),
 		TEST(test_second_acquire_takes_no_second_hold),

@@ -171,7 +171,6 @@ static void test_without_a_manager(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_names_of_descriptors), TEST(test_what_is_saved_is_loaded),
 		TEST(test_damaged_files),	 TEST(test_files_of_connections_that_have_ended),
 		TEST(test_notes_on_a_socket),	 TEST(test_without_a_manager),

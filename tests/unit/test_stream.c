@@ -360,16 +360,16 @@ static void test_the_peer_goes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_all_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_longest_message, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_message_too_long, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_message_without_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_descriptors_go_to_the_worker, setup, teardown),
+		TEST(test_byte_by_byte),
+		TEST(test_all_at_once),
+		TEST(test_the_longest_message),
+		TEST(test_a_message_too_long),
+		TEST(test_a_message_without_end),
+		TEST(test_descriptors_go_to_the_worker),
 		cmocka_unit_test(test_descriptors_are_kept_out),
-		cmocka_unit_test_setup_teardown(test_replies_in_parts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_drop_unsent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_peer_goes, setup, teardown),
+		TEST(test_replies_in_parts),
+		TEST(test_drop_unsent),
+		TEST(test_the_peer_goes),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../client/linux/input.h"
 #include "door_double.h"
 #include "linux/linux.h"
 #include "log_double.h"
@@ -30,14 +31,14 @@
 #define GET_INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
 #define MONITOR METHOD("Monitor") ",\"more\":true}"
 #define OUTSIDER 65534
+#define MESSAGE_MAX ((size_t)16 * 1024 * 1024)
 
 static const char *path;
 
 /* The other end of a connection. */
 struct peer {
 	int fd;
-	char *text; /* received and not taken */
-	size_t length;
+	struct input input;
 	size_t n_fds; /* that came, and were closed */
 };
 
@@ -75,7 +76,7 @@ static struct peer peer_connect(void)
 static void peer_close(struct peer *peer)
 {
 	close(peer->fd);
-	free(peer->text);
+	vmnet_broker_input_clear(&peer->input);
 	*peer = (struct peer){ .fd = -1 };
 }
 
@@ -86,55 +87,34 @@ static void say(struct peer *peer, const char *text)
 	assert_int_equal(send(peer->fd, text, size, MSG_NOSIGNAL), size);
 }
 
+static void take_fd(void *context, int fd)
+{
+	struct peer *peer = context;
+
+	if (fd < 0)
+		return;
+	close(fd);
+	peer->n_fds++;
+}
+
 /* Reads once. Returns false at the end of the connection, or when there is nothing. */
 static bool hear(struct peer *peer)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(32 * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_len = 65536 };
-	struct msghdr header = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
-	int fd;
-
-	peer->text = realloc(peer->text, peer->length + iov.iov_len);
-	assert_non_null(peer->text);
-	iov.iov_base = peer->text + peer->length;
-	n = recvmsg(peer->fd, &header, MSG_CMSG_CLOEXEC);
-	if (n <= 0)
-		return false;
-	peer->length += (size_t)n;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		for (size_t i = 0; i < count; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			close(fd);
-		}
-		peer->n_fds += count;
-	}
-	return true;
+	return vmnet_broker_input_receive(&peer->input, peer->fd, MESSAGE_MAX, take_fd, peer) > 0;
 }
 
 /* The next message, to be freed; NULL when there is none. */
 static char *take(struct peer *peer)
 {
-	char *message = NULL;
-	const char *end;
+	const char *text;
+	char *message;
+	size_t length;
 
-	while (!(end = peer->length > 0 ? memchr(peer->text, '\0', peer->length) : NULL))
+	while (!(text = vmnet_broker_input_take(&peer->input, &length)))
 		if (!hear(peer))
 			return NULL;
-	message = strdup(peer->text);
+	message = strdup(text);
 	assert_non_null(message);
-	peer->length -= strlen(message) + 1;
-	memmove(peer->text, end + 1, peer->length);
 	return message;
 }
 
@@ -162,7 +142,7 @@ static void assert_silent(struct peer *peer)
 	char byte;
 
 	door_run();
-	assert_int_equal(peer->length, 0);
+	assert_int_equal(peer->input.start, peer->input.end);
 	assert_int_equal(recv(peer->fd, &byte, 1, 0), -1);
 	assert_int_equal(errno, EAGAIN);
 }
@@ -861,31 +841,31 @@ static void test_stop_ends_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_get_info, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_descriptions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_there_is_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_parameters_are_strict, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_varlink, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_message_too_long, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_inspect, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_calls_are_answered_in_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_oneway, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hang_up_while_waiting, setup, teardown),
+		TEST(test_get_info),
+		TEST(test_descriptions),
+		TEST(test_what_there_is_not),
+		TEST(test_parameters_are_strict),
+		TEST(test_no_varlink),
+		TEST(test_a_message_too_long),
+		TEST(test_networks),
+		TEST(test_errors),
+		TEST(test_inspect),
+		TEST(test_calls_are_answered_in_order),
+		TEST(test_oneway),
+		TEST(test_hang_up_while_waiting),
 		cmocka_unit_test_setup_teardown(
 			test_a_client_that_sends_nothing_more_gets_its_replies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_attach, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_attach_among_other_calls, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_monitors_are_limited, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_connections_are_limited, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_descriptor_for_a_client, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_replies_that_are_not_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fairness, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_monitor, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_monitor_that_does_not_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop_ends_everything, setup, teardown),
+		TEST(test_attach),
+		TEST(test_attach_among_other_calls),
+		TEST(test_limits),
+		TEST(test_monitors_are_limited),
+		TEST(test_connections_are_limited),
+		TEST(test_no_descriptor_for_a_client),
+		TEST(test_replies_that_are_not_read),
+		TEST(test_fairness),
+		TEST(test_monitor),
+		TEST(test_a_monitor_that_does_not_read),
+		TEST(test_stop_ends_everything),
 	};
 
 	/* What the kernel tells of a client; under valgrind it would be another name. */
