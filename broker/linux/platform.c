@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -38,6 +39,8 @@
 #include "worker.h"
 
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
+/* As many descriptors may be on their way, too: one user's, not taken, are half of them. */
+#define DESCRIPTORS 65536
 
 const struct options platform_defaults = {
 	.config = "/etc/vmnet-broker/networks.json",
@@ -333,6 +336,18 @@ static int run_privileged(const struct options *options)
 	return result;
 }
 
+/* Most shells and service managers give 1024, as many as one user may have connections. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	/* With less, who comes too many has to wait. */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int platform_run(struct broker *broker, const struct options *options)
 {
 	int status = EXIT_FAILURE;
@@ -341,6 +356,7 @@ int platform_run(struct broker *broker, const struct options *options)
 	linux_platform.options = options;
 	/* Directories and the socket are for everybody; files are not, see privilege.c. */
 	(void)umask(S_IWGRP | S_IWOTH);
+	raise_descriptor_limit();
 	if (prepare_loop() >= 0 && listener_open(options, &run.listener) == 0) {
 		run.idle_exit = options->idle_exit;
 		if (run.idle_exit < 0 && run.listener.on_demand)

@@ -232,6 +232,7 @@ def test_a_monitor_that_does_not_read(broker, witness):
         slow.receive()
 
 
+@pytest.mark.broker(config=CONFIG, env=ENVIRONMENT, prefix=["prlimit", "--nofile=1024:"])
 def test_too_many_connections_of_one_user(broker, witness):
     enemies = []
     error = None
