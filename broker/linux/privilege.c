@@ -12,8 +12,8 @@
  *	   and where /dev/net/tun is root's alone, a node of it
  *	2. the bounding set shrinks to the three capabilities
  *	3. groups, group and user change, the capabilities are kept
- *	4. they become ambient, so that dnsmasq can have them (it gives away what
- *	   it does not need), and no_new_privs shuts the way back
+ *	4. they become ambient, for dnsmasq, which does not start without all
+ *	   three, and no_new_privs shuts the way back
  *
  * Without the service user (nothing was installed) the broker stays root, with
  * these and what it takes to make dnsmasq a lesser user, which then has less.
