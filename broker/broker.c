@@ -492,13 +492,23 @@ void broker_network_fault(struct network *network, enum fault_kind kind, const c
 
 /* Leases */
 
-static const struct lease *lease_find(const struct lease *leases, const struct lease *wanted)
+int lease_compare(const struct lease *a, const struct lease *b)
 {
-	for (; leases; leases = leases->next)
-		if (mac_address_equal(&leases->mac, &wanted->mac) &&
-		    strcmp(leases->address, wanted->address) == 0)
-			return leases;
-	return NULL;
+	int order = strcmp(a->address, b->address);
+
+	return order ? order : memcmp(&a->mac, &b->mac, sizeof(a->mac));
+}
+
+/* An event for each lease that is not among others. */
+static void tell_missing(struct network *network, const struct lease *leases,
+			 const struct lease *others, enum event_type type)
+{
+	for (; leases; leases = leases->next) {
+		while (others && lease_compare(others, leases) < 0)
+			others = others->next;
+		if (!others || lease_compare(others, leases) != 0)
+			lease_event(network, type, leases);
+	}
 }
 
 void broker_leases_changed(struct network *network, struct lease *leases)
@@ -506,12 +516,8 @@ void broker_leases_changed(struct network *network, struct lease *leases)
 	struct lease *old = network->leases;
 
 	network->leases = leases;
-	for (const struct lease *lease = old; lease; lease = lease->next)
-		if (!lease_find(leases, lease))
-			lease_event(network, EVENT_LEASE_REMOVED, lease);
-	for (const struct lease *lease = leases; lease; lease = lease->next)
-		if (!lease_find(old, lease))
-			lease_event(network, EVENT_LEASE_ADDED, lease);
+	tell_missing(network, old, leases, EVENT_LEASE_REMOVED);
+	tell_missing(network, leases, old, EVENT_LEASE_ADDED);
 	leases_free(old);
 }
 

@@ -210,8 +210,12 @@ int broker_reload(struct broker *broker, struct error *error);
 void broker_network_created(struct network *network, const struct error *error);
 void broker_network_removed(struct network *network);
 
-/* All leases of a network, as they are now; the broker finds what changed. Takes the list. */
+/*
+ * All leases of a network, as they are now, in the order of lease_compare(): machines can have
+ * tens of thousands. The broker finds what changed. Takes the list.
+ */
 void broker_leases_changed(struct network *network, struct lease *leases);
+int lease_compare(const struct lease *a, const struct lease *b);
 void leases_free(struct lease *leases);
 
 /* What of this kind is wrong with an active network, or NULL when nothing is. Logged once. */

@@ -120,25 +120,44 @@ int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, si
 	return 0;
 }
 
+static struct lease *lease_new(const struct dhcp_lease *from)
+{
+	struct lease *lease = calloc(1, sizeof(*lease));
+
+	if (!lease)
+		return NULL;
+	lease->mac = from->mac;
+	lease->expires = from->expires;
+	strcpy(lease->hostname, from->hostname);
+	inet_ntop(AF_INET, &from->address, lease->address, sizeof(lease->address));
+	return lease;
+}
+
+static int compare(const void *left, const void *right)
+{
+	return lease_compare(*(struct lease *const *)left, *(struct lease *const *)right);
+}
+
 int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list)
 {
-	struct lease **last = list;
+	struct lease **items = calloc(n_leases + 1, sizeof(*items));
+	size_t n = 0;
 
 	*list = NULL;
-	for (size_t i = 0; i < n_leases; i++) {
-		struct lease *lease = calloc(1, sizeof(*lease));
-
-		if (!lease) {
-			leases_free(*list);
-			*list = NULL;
-			return -1;
-		}
-		lease->mac = leases[i].mac;
-		lease->expires = leases[i].expires;
-		strcpy(lease->hostname, leases[i].hostname);
-		inet_ntop(AF_INET, &leases[i].address, lease->address, sizeof(lease->address));
-		*last = lease;
-		last = &lease->next;
+	while (items && n < n_leases && (items[n] = lease_new(&leases[n])))
+		n++;
+	if (n > 0)
+		qsort(items, n, sizeof(*items), compare);
+	for (size_t i = n; i > 0; i--) {
+		items[i - 1]->next = *list;
+		*list = items[i - 1];
 	}
-	return 0;
+	if (items && n == n_leases) {
+		free(items);
+		return 0;
+	}
+	free(items);
+	leases_free(*list);
+	*list = NULL;
+	return -1;
 }

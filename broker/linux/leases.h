@@ -25,7 +25,7 @@ struct dhcp_lease {
  */
 int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
 
-/* The same for the policy: a list for leases_free(). Returns 0, or -1 when memory is short. */
+/* The same for broker_leases_changed(). Returns 0, or -1 when memory is short. */
 int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list);
 
 #endif

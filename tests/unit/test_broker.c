@@ -569,6 +569,32 @@ static struct lease *lease(const char *address, struct lease *next)
 	return lease;
 }
 
+/* As many as machines can have; would each be looked for among all, it took minutes. */
+static void test_very_many_leases(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct network *network = network_in("default", NETWORK_ACTIVE);
+
+	(void)state;
+	(void)alarm(20);
+	for (int round = 0; round < 2; round++) {
+		struct lease *leases = NULL;
+
+		for (unsigned int i = 65536; i > 0; i--) {
+			char address[16];
+
+			(void)snprintf(address, sizeof(address), "%06u",
+				       2 * i + (unsigned int)round);
+			leases = lease(address, leases);
+		}
+		broker_leases_changed(network, leases);
+	}
+	(void)alarm(0);
+	broker_leases_changed(network, NULL);
+	fake_disconnect(client);
+	fake_removed(network_in("default", NETWORK_REMOVING));
+}
+
 static void test_events(void **state)
 {
 	struct fake_client *watcher = connect_user(1001);
@@ -777,6 +803,7 @@ int main(void)
 		TEST(test_attach_needs_a_hold),
 		TEST(test_attach_limit),
 		TEST(test_mac_addresses),
+		TEST(test_very_many_leases),
 		TEST(test_events),
 		TEST(test_adoption),
 		TEST(test_adopted_holds_go_on),

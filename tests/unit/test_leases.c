@@ -134,8 +134,8 @@ static void test_client_ids(void **state)
 
 static void test_for_the_policy(void **state)
 {
-	struct dhcp_lease *leases = parse("7 52:54:00:00:00:0a 192.168.105.10 db *\n"
-					  "0 52:54:00:00:00:0b 192.168.105.11 * *\n",
+	struct dhcp_lease *leases = parse("0 52:54:00:00:00:0b 192.168.105.11 * *\n"
+					  "7 52:54:00:00:00:0a 192.168.105.10 db *\n",
 					  2);
 	struct lease *list;
 
@@ -145,7 +145,7 @@ static void test_for_the_policy(void **state)
 	assert_string_equal(list->hostname, "db");
 	assert_int_equal(list->expires, 7);
 	assert_string_equal(list->next->address, "192.168.105.11");
-	assert_true(mac_address_equal(&list->next->mac, &leases[1].mac));
+	assert_true(mac_address_equal(&list->next->mac, &leases[0].mac));
 	assert_null(list->next->next);
 	leases_free(list);
 	assert_int_equal(leases_list(NULL, 0, &list), 0);
