@@ -60,7 +60,7 @@ def office(host):
 
 
 def bridge(host):
-    """All of the bridge and of its own port, but what changes by itself or follows from its ports."""
+    """All of the bridge and its own port, but what changes by itself or follows from its ports."""
     found = {}
     for name in BRIDGE, "port0":
         device = json.loads(host.run("ip", "-d", "-j", "address", "show", "dev", name).stdout)[0]
