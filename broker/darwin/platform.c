@@ -59,6 +59,7 @@ static void stop(void)
 	if (stopping)
 		return;
 	stopping = true;
+	log_info(NULL, "stopping");
 	xpc_stop();
 }
 

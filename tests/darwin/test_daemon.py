@@ -68,6 +68,7 @@ def test_stop_while_a_network_is_made(mac):
     broker.terminate()
     mac.wait_for_log("asked to stop")
     broker.terminate()
+    mac.wait_for_log("stopping")
     mac.let_go("network_create")
     mac.launchd.wait_for_end(broker)
     assert client.reply() == "INTERRUPTED"

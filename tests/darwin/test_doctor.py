@@ -45,6 +45,7 @@ class Root:
         for name in "proc", "dev":
             subprocess.run(["mount", "--rbind", f"/{name}", f"{self.path}/{name}"], check=True)
         for name in mac.build, mac.directory:
+            os.makedirs(self.path + name, exist_ok=True)  # /tmp may be a file system of its own
             subprocess.run(["mount", "--bind", name, self.path + name], check=True)
 
     @staticmethod

@@ -114,6 +114,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(mkdtemp(directory));
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(listener >= 0);
 	must(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
 	must(listen(listener, 1) == 0);
 	atexit(clean_up);
