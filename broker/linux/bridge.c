@@ -130,21 +130,32 @@ static int create(const char *network, const struct network_addresses *addresses
 	return 0;
 }
 
-static int add_addresses(const struct network_addresses *addresses, int bridge)
+int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
+		    int bridge, struct error *error)
 {
 	struct in6_addr address = addresses->ipv6_prefix.address;
 	struct in6_addr link_local;
 	int result;
 
-	result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
-	if (result < 0 || !addresses->ipv6_prefix.length)
-		return result;
+	if (!addresses->ipv6_prefix.length)
+		return 0;
 	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
 	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
 	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length);
 	if (result == 0)
 		result = link_add_ipv6(bridge, &address, addresses->ipv6_prefix.length);
-	return result;
+	if (result == 0 && config->n_port_forwardings)
+		result = link_route_ipv6_loopback(bridge);
+	if (result == -EACCES)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "IPv6 is switched off for bridge %s; switch it on "
+				 "(net.ipv6.conf.%s.disable_ipv6)",
+				 addresses->bridge, addresses->bridge);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot give bridge %s its IPv6 addresses: %s", addresses->bridge,
+				 strerror(-result));
+	return 0;
 }
 
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
@@ -164,15 +175,15 @@ int bridge_make(const struct network_config *config, const struct network_addres
 			return -1;
 		bridge->is_new = true;
 	}
-	result = add_addresses(addresses, bridge->index);
+	result = link_add_ipv4(bridge->index, addresses->ipv4_gateway,
+			       addresses->ipv4_subnet.length);
 	if (result == 0)
 		result = link_set_up(bridge->index);
 	if (result == 0 && config->n_port_forwardings)
-		result = link_route_loopback(bridge->index, name,
-					     addresses->ipv6_prefix.length != 0);
+		result = link_route_loopback(name);
 	if (result < 0) {
-		error_set(error, ERROR_CREATE_FAILED, "cannot give bridge %s its addresses: %s",
-			  name, strerror(-result));
+		error_set(error, ERROR_CREATE_FAILED, "cannot give bridge %s its address: %s", name,
+			  strerror(-result));
 		if (bridge->is_new) {
 			(void)link_delete(bridge->index);
 			bridge->index = 0;

@@ -16,8 +16,8 @@ struct bridge {
 };
 
 /*
- * Makes a bridge of the broker's own, with what addresses says, or puts right
- * the one that is there.
+ * Makes a bridge of the broker's own, with what addresses says but for IPv6, or
+ * puts right the one that is there.
  *
  * repair: it was made before, and is looked for first.
  * bridge: gets the index; with repair, the one that it was last seen with helps
@@ -27,6 +27,10 @@ struct bridge {
  */
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
 		bool repair, struct bridge *bridge, struct error *error);
+
+/* Gives it its IPv6 addresses, if it has any. An administrator may switch them off, and on. */
+int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
+		    int bridge, struct error *error);
 
 /*
  * Finds a bridge of the host's own, which is joined and never changed.

@@ -384,7 +384,7 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
  * firewall makes of the answers to the host itself. One that is there already
  * is no error.
  */
-static int route_ipv6_loopback(int index)
+int link_route_ipv6_loopback(int index)
 {
 	const struct rtmsg header = {
 		.rtm_family = AF_INET6,
@@ -407,11 +407,9 @@ static int route_ipv6_loopback(int index)
 	return result == -EEXIST ? 0 : result;
 }
 
-int link_route_loopback(int index, const char *name, bool ipv6)
+int link_route_loopback(const char *name)
 {
-	int result = sysctl_write(AF_INET, name, "route_localnet", 1);
-
-	return result == 0 && ipv6 ? route_ipv6_loopback(index) : result;
+	return sysctl_write(AF_INET, name, "route_localnet", 1);
 }
 
 static int join(const struct port_setup *setup, bool ipv6)

@@ -69,7 +69,8 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
  * Lets machines on a bridge answer what came from the host's loopback, and was
  * given another address on its way. Both settings go with the link.
  */
-int link_route_loopback(int index, const char *name, bool ipv6);
+int link_route_loopback(const char *name);
+int link_route_ipv6_loopback(int index);
 
 struct port_setup {
 	int index; /* of the link */

@@ -6,22 +6,23 @@
  *
  *	1. addresses	chosen
  *	2. record	for the next broker: from here on nothing is lost by a crash
- *	3. bridge	with its addresses; from here on they are taken
- *	4. firewall	before anything can pass
- *	5. neighbours	other packet filters, which let its packets pass from here on
- *	6. uplink	where packets leave, if the configuration has a say in it
- *	7. forwarding	of shared networks
- *	8. dnsmasq	it needs all of the above to answer
- *	9. keeping	of the addresses, for the next life
+ *	3. bridge	with its address; from here on it is taken
+ *	4. IPv6		addresses of the bridge
+ *	5. firewall	before anything can pass
+ *	6. neighbours	other packet filters, which let its packets pass from here on
+ *	7. uplink	where packets leave, if the configuration has a say in it
+ *	8. forwarding	of shared networks
+ *	9. dnsmasq	it needs all of the above to answer
+ *	10. keeping	of the addresses, for the next life
  *
- * A network can do without 6 and 9: failing is its fault, and does not end it.
+ * A network can do without 7 and 10: failing is its fault, and does not end it.
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
  * backwards; what is not there is no error then, so that it does for what a
  * crashed broker left, too. Repair takes the steps again with the addresses
- * that are there: each finds out by itself whether something is missing. A
- * record that cannot be written does not keep the others from it.
+ * that are there: each finds out by itself whether something is missing. One
+ * that fails keeps those behind it from it, unless they do not need it.
  */
 #include "network_parts.h"
 
@@ -46,6 +47,7 @@ struct step {
 	void (*unmake)(struct network_parts *self); /* NULL: nothing to undo */
 	enum fault_kind fault; /* what failing is */
 	bool can_wait; /* a network can be created without it */
+	bool is_needed; /* by the steps behind it, when it is repaired */
 	enum repair repair; /* the least that takes it again */
 };
 
@@ -136,7 +138,14 @@ static void unmake_bridge(struct network_parts *self)
 		bridge_remove(self->name, &self->addresses, self->bridge.index);
 }
 
-/* Step 4: firewall */
+/* Step 4: IPv6 */
+
+static int make_ipv6(struct network_parts *self)
+{
+	return bridge_add_ipv6(self->config, &self->addresses, self->bridge.index, &self->error);
+}
+
+/* Step 5: firewall */
 
 static int make_firewall(struct network_parts *self)
 {
@@ -162,7 +171,7 @@ static void unmake_firewall(struct network_parts *self)
 		log_warning(self->name, "its firewall cannot be removed: %s", error.reason);
 }
 
-/* Step 5: neighbours */
+/* Step 6: neighbours */
 
 static int make_neighbours(struct network_parts *self)
 {
@@ -181,7 +190,7 @@ static void unmake_neighbours(struct network_parts *self)
 		neighbours_close(self->name);
 }
 
-/* Step 6: uplink */
+/* Step 7: uplink */
 
 static int make_uplink(struct network_parts *self)
 {
@@ -197,7 +206,7 @@ static void unmake_uplink(struct network_parts *self)
 			    strerror(-result));
 }
 
-/* Step 7: forwarding */
+/* Step 8: forwarding */
 
 static int make_forwarding(struct network_parts *self)
 {
@@ -213,7 +222,7 @@ static void unmake_forwarding(struct network_parts *self)
 		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
 }
 
-/* Step 8: dnsmasq */
+/* Step 9: dnsmasq */
 
 /* One that was bound to another bridge of this name hears nothing any more. */
 static bool is_dnsmasq_useless(const struct network_parts *self)
@@ -254,7 +263,7 @@ static void unmake_dnsmasq(struct network_parts *self)
 	self->dnsmasq = NULL;
 }
 
-/* Step 9: keeping */
+/* Step 10: keeping */
 
 static int make_kept(struct network_parts *self)
 {
@@ -271,15 +280,16 @@ static int make_kept(struct network_parts *self)
 }
 
 static const struct step steps[] = {
-	{ make_addresses, NULL, FAULT_NETWORK, false, REPAIR_BRIDGE },
-	{ make_record, unmake_record, FAULT_RECORDS, false, REPAIR_BRIDGE },
-	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, REPAIR_BRIDGE },
-	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, REPAIR_BRIDGE },
-	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, REPAIR_BRIDGE },
-	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, REPAIR_UPLINK },
-	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, REPAIR_BRIDGE },
-	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, REPAIR_BRIDGE },
-	{ make_kept, NULL, FAULT_RECORDS, true, REPAIR_BRIDGE }, /* it is for the next life */
+	{ make_addresses, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_record, unmake_record, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
+	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_ipv6, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, false, REPAIR_UPLINK },
+	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
+	{ make_kept, NULL, FAULT_RECORDS, true, false, REPAIR_BRIDGE }, /* for the next life */
 };
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
@@ -317,11 +327,11 @@ void network_parts_repair(struct network_parts *self)
 	for (size_t i = 0; i < N_STEPS; i++) {
 		const struct step *step = &steps[i];
 
-		/* Each step needs those before it, but nothing needs a record or an uplink. */
+		/* What is written down needs none of them. */
 		if (self->repair < step->repair || (failed && step->fault != FAULT_RECORDS) ||
 		    step->make(self) == 0)
 			continue;
-		failed |= step->fault != FAULT_RECORDS && step->fault != FAULT_UPLINK;
+		failed |= step->is_needed;
 		self->faults[step->fault] = self->error;
 	}
 }

@@ -231,6 +231,21 @@ def test_forwarding_cannot_be_switched_on(broker, host, join):
     assert is_logged_once(broker, f'error: network "default": {text}')
 
 
+def test_ipv6_switched_off(broker, host, join):
+    """All else is repaired meanwhile."""
+    setting = "/proc/sys/net/ipv6/conf/vmb-default/disable_ipv6"
+    machine = join("default")
+    before = host.ip("-6 address show dev vmb-default scope global")
+    host.run("sh", "-c", f"echo 1 >{setting}")
+    text = wait_for_fault(broker, "IPv6 is switched off for bridge vmb-default; switch it on .*")
+    host.run("nft", "flush", "ruleset")
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
+    host.run("sh", "-c", f"echo 0 >{setting}")
+    wait_until_whole(broker)
+    assert host.ip("-6 address show dev vmb-default scope global") == before
+    assert is_logged_once(broker, f'error: network "default": {text}')
+
+
 def test_the_uplink_changes(broker, host, outside, join):
     machine = join("default")
     assert machine.ping(SERVER_IPV4)
