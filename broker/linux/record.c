@@ -16,6 +16,7 @@
 
 #include "../json_text.h"
 #include "../log.h"
+#include "names.h"
 
 #define SUFFIX ".json"
 
@@ -78,7 +79,7 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 			&prefix) < 0)
 		return -1;
 	*addresses = (struct network_addresses){ .mtu = (unsigned int)mtu };
-	if (mtu <= 0 || bridge[0] == '\0' || strlen(bridge) >= sizeof(addresses->bridge) ||
+	if (mtu <= 0 || strlen(bridge) >= sizeof(addresses->bridge) ||
 	    mac_address_parse(bridge_mac, &addresses->bridge_mac) < 0)
 		return -1;
 	if (ipv4_subnet_parse(subnet, &addresses->ipv4_subnet) == 0)
@@ -86,6 +87,20 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 	(void)ipv6_prefix_parse(prefix, &addresses->ipv6_prefix);
 	(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s", bridge);
 	return 0;
+}
+
+/* What such a network is given, and nothing that names another's bridge. */
+static bool is_possible(const struct network_config *config,
+			const struct network_addresses *addresses)
+{
+	char bridge[INTERFACE_NAME_SIZE];
+
+	if (config->mode == NETWORK_BRIDGED)
+		return strcmp(addresses->bridge, config->external_interface) == 0;
+	bridge_name(config->name, bridge);
+	return strcmp(addresses->bridge, bridge) == 0 && addresses->ipv4_subnet.length >= 8 &&
+	       addresses->ipv4_subnet.length <= 29 &&
+	       (addresses->ipv6_prefix.length == 0 || addresses->ipv6_prefix.length == 64);
 }
 
 void record_load(const char *runtime_dir, const char *network, struct network_config **config,
@@ -102,7 +117,7 @@ void record_load(const char *runtime_dir, const char *network, struct network_co
 	root = json_load_file(path, 0, NULL);
 	if (json_unpack(root, "{s:s}", "config", &text) == 0)
 		*config = network_config_parse(network, text);
-	if (!*config || parse_addresses(root, addresses) < 0) {
+	if (!*config || parse_addresses(root, addresses) < 0 || !is_possible(*config, addresses)) {
 		log_warning(network, "the record of an earlier broker, %s, is damaged", path);
 		addresses->bridge[0] = '\0';
 	}

@@ -133,6 +133,12 @@ static void test_damage(void **state)
 		"{\"config\": \"{\\\"mode\\\":\\\"shared\\\"}\", \"bridge\": \"vmb-much-too-long\", "
 		"\"mtu\": 1500, \"bridge_mac\": \"02:00:00:00:00:01\", "
 		"\"ipv4_subnet\": \"10.1.2.0/24\", \"ipv6_prefix\": \"\"}",
+		"{\"config\": \"{\\\"mode\\\":\\\"shared\\\"}\", \"bridge\": \"eth0\", "
+		"\"mtu\": 1500, \"bridge_mac\": \"02:00:00:00:00:01\", "
+		"\"ipv4_subnet\": \"10.1.2.0/24\", \"ipv6_prefix\": \"::/0\"}",
+		"{\"config\": \"{\\\"mode\\\":\\\"shared\\\"}\", \"bridge\": \"vmb-lab\", "
+		"\"mtu\": 1500, \"bridge_mac\": \"02:00:00:00:00:01\", "
+		"\"ipv4_subnet\": \"0.0.0.0/0\", \"ipv6_prefix\": \"::/0\"}",
 	};
 	struct network_addresses addresses;
 	struct network_config *config;
