@@ -3,7 +3,6 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
@@ -38,21 +37,7 @@ def office(host):
     server.ip(f"address add {SERVER}/24 dev eth0")
     server.ip(f"address add {PREFIX}1/64 dev eth0 nodad")
     server.ip("link set eth0 up")
-    server.dhcp = server.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--pid-file=",
-        "--leasefile-ro",
-        "--no-ping",
-        "--dhcp-authoritative",
-        f"--dhcp-range={SUBNET}10,{SUBNET}99,1h",
-        f"--dhcp-range={PREFIX},ra-only",
-        "--enable-ra",
-        stderr=subprocess.DEVNULL,
-    )
+    server.dhcp = server.serve_addresses(f"{SUBNET}10,{SUBNET}99,1h", f"{PREFIX},ra-only")
     host.settle(BRIDGE)
     server.settle("eth0", f"{PREFIX}1")
     yield server
@@ -116,21 +101,7 @@ def test_machines_may_serve_there(office, plug_in):
     server, machine = plug_in("office"), plug_in("office")
     server.ip(f"address add {SUBNET}2/24 dev eth0")
     server.ip("address add fd00:88::1/64 dev eth0 nodad")
-    server.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--pid-file=",
-        "--leasefile-ro",
-        "--no-ping",
-        "--dhcp-authoritative",
-        f"--dhcp-range={SUBNET}200,{SUBNET}210,1h",
-        "--dhcp-range=fd00:88::,ra-only",
-        "--enable-ra",
-        stderr=subprocess.DEVNULL,
-    )
+    server.serve_addresses(f"{SUBNET}200,{SUBNET}210,1h", "fd00:88::,ra-only")
     with DhcpClient(machine) as client:
         assert client.get(bytes.fromhex(machine.mac_address.replace(":", ""))).startswith(SUBNET)
     assert machine.ipv6_address().startswith("fd00:88:")

@@ -2,7 +2,6 @@
 """Names: of machines, of the gateway, and of everything else by the host's resolvers."""
 
 import os
-import subprocess
 
 import pytest
 
@@ -141,19 +140,7 @@ def test_the_resolvers_change(host, outside, join):
     """The laptop is moved to another network."""
     outside.start_dns()
     outside.ip("address add 203.0.113.3/32 dev lo")
-    outside.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-        "--user=root",
-        "--pid-file=",
-        "--bind-interfaces",
-        "--listen-address=203.0.113.3",
-        "--host-record=inside.test,192.0.2.77",
-        stderr=subprocess.DEVNULL,
-    )
+    outside.serve_name("inside.test", "192.0.2.77", listen="203.0.113.3")
     machine = join("lab")
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
     write_resolv_conf(host, "# VPN\nsearch test\nnameserver 203.0.113.3\n")

@@ -393,11 +393,7 @@ def managed(marks, program, arguments):
 def dhcp_client(doctor):
     """eth0 has no address, a DHCP client is there, and outside is its server."""
     lose_routes(doctor, "ip address flush dev eth0")
-    doctor.outside.popen(
-        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0"),
-        *("--user=root", "--dhcp-leasefile=/run/leases", "--interface=eth0"),
-        f"--dhcp-range={HOST_IPV4},{HOST_IPV4},1h",
-    )
+    doctor.outside.serve_addresses(f"{HOST_IPV4},{HOST_IPV4},1h")
     script = "/usr/share/leased"
     doctor.host.run("tee", script, input=DHCP_SCRIPT)
     doctor.host.run("chmod", "+x", script)

@@ -250,17 +250,7 @@ def test_machines_serve_where_the_network_does_not(broker, make_machine):
     server = make_machine(client.attach("own"))
     machine = make_machine(client.attach("own"))
     server.ip("address add 192.168.112.2/24 dev eth0")
-    server.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--pid-file=",
-        f"--dhcp-leasefile={server.directory}/leases",
-        "--dhcp-range=192.168.112.10,192.168.112.20,1h",
-        "--no-ping",
-    )
+    server.serve_addresses("192.168.112.10,192.168.112.20,1h")
     assert machine.dhcp()["ip"].startswith("192.168.112.")
     assert rogue_packets(broker, "own") == 0
 

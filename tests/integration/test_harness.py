@@ -2,7 +2,6 @@
 """The harness itself, without a broker: what other tests rely on holds."""
 
 import os
-import subprocess
 
 import pytest
 
@@ -75,21 +74,7 @@ def test_commands_run_as_an_unprivileged_user(host):
 def test_a_machine_gets_an_address_and_moves_data(host, directory, build):
     host.run("sh", "-c", "ip link add br0 type bridge forward_delay 0 && ip link set br0 up")
     host.ip("address add 192.168.64.1/24 dev br0")
-    host.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--pid-file=",
-        f"--dhcp-leasefile={directory}/leases",
-        "--interface=br0",
-        "--bind-dynamic",
-        "--dhcp-range=192.168.64.2,192.168.64.254,1h",
-        "--dhcp-authoritative",
-        "--no-ping",
-        stderr=subprocess.DEVNULL,
-    )
+    host.serve_addresses("192.168.64.2,192.168.64.254,1h")
     machines = []
     try:
         for number in 1, 2:

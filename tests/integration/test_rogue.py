@@ -6,7 +6,6 @@ test_firewall.py has each kind of frame by itself.
 
 import json
 import re
-import subprocess
 
 import pytest
 
@@ -38,21 +37,7 @@ def rogue(join):
     """A machine that serves as a DHCP server and a router."""
     machine = join("lab")
     machine.ip("address add fd00:bad::1/64 dev eth0 nodad")
-    machine.popen(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--port=0",
-        "--user=root",
-        "--pid-file=",
-        "--leasefile-ro",
-        "--no-ping",
-        "--dhcp-authoritative",
-        "--dhcp-range=192.168.105.100,192.168.105.150,1h",
-        "--dhcp-range=fd00:bad::,ra-only",
-        "--enable-ra",
-        stderr=subprocess.DEVNULL,
-    )
+    machine.serve_addresses("192.168.105.100,192.168.105.150,1h", "fd00:bad::,ra-only")
     return machine
 
 

@@ -333,8 +333,9 @@ def test_the_command_outlives_vmnetctl(broker):
     os.kill(pid, signal.SIGTERM)
 
 
-def test_monitor(broker):
-    output = Running(broker, "monitor", "--json")
+def start_monitor(broker, *options):
+    """vmnetctl monitor, which has heard of something, and the client that made it happen."""
+    output = Running(broker, "monitor", *options)
     client = broker.client(uid=USER)
 
     def heard():
@@ -343,6 +344,11 @@ def test_monitor(broker):
         return output.output()
 
     wait_for(heard)
+    return output, client
+
+
+def test_monitor(broker):
+    output, client = start_monitor(broker, "--json")
     client.acquire("default")
     output.wait_for_output('"client_acquired","network":"default"')
     events = [json.loads(line) for line in output.output().splitlines()]
@@ -378,15 +384,7 @@ def test_monitor_survives_the_broker(broker):
 
 
 def test_monitor_for_people(broker):
-    output = Running(broker, "monitor")
-    client = broker.client(uid=USER)
-
-    def heard():
-        client.acquire("host")
-        client.release("host")
-        return output.output()
-
-    wait_for(heard)
+    output, client = start_monitor(broker)
     client.acquire("default")
     output.wait_for_output(
         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  client_acquired +default  "

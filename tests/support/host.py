@@ -34,19 +34,8 @@ class Outside(Namespace):
 
     def start_dns(self):
         """Serves SERVER_NAME, and nothing else, at the server's addresses."""
-        return self.popen(
-            "dnsmasq",
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-            "--no-hosts",
-            "--user=root",
-            "--pid-file=",
-            "--bind-interfaces",
-            f"--listen-address={SERVER_IPV4},{SERVER_IPV6}",
-            f"--host-record={SERVER_NAME},{SERVER_IPV4},{SERVER_IPV6}",
-            stderr=subprocess.DEVNULL,
-        )
+        addresses = f"{SERVER_IPV4},{SERVER_IPV6}"
+        return self.serve_name(SERVER_NAME, addresses, listen=addresses)
 
 
 class Host(Namespace):

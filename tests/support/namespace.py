@@ -95,6 +95,37 @@ class Namespace:
         self._children.append(process)
         return process
 
+    def dnsmasq(self, *options):
+        """Starts a dnsmasq here that knows of nothing but its options."""
+        return self.popen(
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--user=root",
+            "--pid-file=",
+            "--leasefile-ro",
+            *options,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def serve_addresses(self, *ranges):
+        """Starts a server of DHCP, and of what IPv6 has for it: ranges as dnsmasq has them."""
+        return self.dnsmasq(
+            "--port=0",
+            "--no-ping",
+            "--dhcp-authoritative",
+            "--enable-ra",
+            *(f"--dhcp-range={addresses}" for addresses in ranges),
+        )
+
+    def serve_name(self, name, addresses, listen):
+        """Starts a name server that knows one name; addresses and listen separate by commas."""
+        return self.dnsmasq(
+            "--bind-interfaces", f"--listen-address={listen}", f"--host-record={name},{addresses}"
+        )
+
     def ip(self, arguments):
         """ip(8), its arguments in one text."""
         return self.run("ip", *arguments.split()).stdout
