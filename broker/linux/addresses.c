@@ -28,21 +28,20 @@ static int out_of_memory(struct error *error)
 	return error_set(error, ERROR_CREATE_FAILED, "out of memory for its addresses");
 }
 
-static int add_neighbour(struct ranges *taken, const struct neighbour *neighbour,
-			 const char *state_dir)
+static int add_other(struct ranges *taken, const struct other_network *other, const char *state_dir)
 {
 	struct network_state_kept kept = { 0 };
-	struct range ipv4 = { .ipv4 = neighbour->subnet };
-	struct range ipv6 = { .ipv6 = neighbour->prefix };
+	struct range ipv4 = { .ipv4 = other->subnet };
+	struct range ipv6 = { .ipv6 = other->prefix };
 
 	if (!ipv4.ipv4.length || !ipv6.ipv6.length)
-		(void)state_load(state_dir, neighbour->name, &kept);
+		(void)state_load(state_dir, other->name, &kept);
 	if (!ipv4.ipv4.length)
 		ipv4.ipv4 = kept.ipv4_subnet;
 	if (!ipv6.ipv6.length)
 		ipv6.ipv6 = kept.ipv6_prefix;
-	(void)snprintf(ipv4.owner, sizeof(ipv4.owner), "network \"%s\"", neighbour->name);
-	(void)snprintf(ipv6.owner, sizeof(ipv6.owner), "network \"%s\"", neighbour->name);
+	(void)snprintf(ipv4.owner, sizeof(ipv4.owner), "network \"%s\"", other->name);
+	(void)snprintf(ipv6.owner, sizeof(ipv6.owner), "network \"%s\"", other->name);
 	if (ranges_add(taken, &ipv4) < 0)
 		return -1;
 	return ranges_add(taken, &ipv6);
@@ -128,9 +127,8 @@ static void choose_mac(struct mac_address *mac)
 	}
 }
 
-static int gather(const struct network_config *config, const struct neighbour *neighbours,
-		  size_t n_neighbours, const char *state_dir, struct ranges *taken,
-		  struct error *error)
+static int gather(const struct network_config *config, const struct other_network *others,
+		  size_t n_others, const char *state_dir, struct ranges *taken, struct error *error)
 {
 	int result = ranges_of_host(taken);
 
@@ -139,15 +137,15 @@ static int gather(const struct network_config *config, const struct neighbour *n
 				 "the host's addresses cannot be read: %s", strerror(-result));
 	if (check_configured(config, taken, error) < 0)
 		return -1;
-	for (size_t i = 0; i < n_neighbours; i++)
-		if (add_neighbour(taken, &neighbours[i], state_dir) < 0)
+	for (size_t i = 0; i < n_others; i++)
+		if (add_other(taken, &others[i], state_dir) < 0)
 			return out_of_memory(error);
 	return 0;
 }
 
-int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
-		     size_t n_neighbours, const char *state_dir,
-		     struct network_addresses *addresses, struct error *error)
+int addresses_choose(const struct network_config *config, const struct other_network *others,
+		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
+		     struct error *error)
 {
 	struct network_state_kept kept;
 	struct ranges taken = { 0 };
@@ -158,7 +156,7 @@ int addresses_choose(const struct network_config *config, const struct neighbour
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "its addresses, kept in %s, cannot be read: %s", state_dir,
 				 strerror(-result));
-	result = gather(config, neighbours, n_neighbours, state_dir, &taken, error);
+	result = gather(config, others, n_others, state_dir, &taken, error);
 	if (result == 0)
 		result = choose_subnet(config, &taken, &kept.ipv4_subnet, error);
 	if (result == 0) {

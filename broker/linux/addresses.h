@@ -6,7 +6,7 @@
 #include "../broker.h"
 
 /* Another network of the configuration, active or not: what it has is not free. */
-struct neighbour {
+struct other_network {
 	char name[NETWORK_NAME_MAX + 1];
 	struct ipv4_subnet subnet; /* length 0: what is kept of it counts */
 	struct ipv6_prefix prefix; /* the same */
@@ -19,9 +19,9 @@ struct neighbour {
  * addresses: gets subnet, prefix, gateway and the bridge's MAC address.
  * Returns 0, or -1 with error (ERROR_CREATE_FAILED).
  */
-int addresses_choose(const struct network_config *config, const struct neighbour *neighbours,
-		     size_t n_neighbours, const char *state_dir,
-		     struct network_addresses *addresses, struct error *error);
+int addresses_choose(const struct network_config *config, const struct other_network *others,
+		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
+		     struct error *error);
 
 /*
  * Keeps them for the network's next life, where that has not been done. Returns

@@ -70,7 +70,7 @@ static void free_network(struct linux_network *self)
 {
 	sd_event_source_disable_unref(self->retry);
 	network_config_unref(self->parts.config);
-	free(self->parts.neighbours);
+	free(self->parts.others);
 	free(self);
 }
 
@@ -228,21 +228,21 @@ static void create_done(struct job *job)
 }
 
 /* Copies of what the other networks of the configuration have. */
-static int copy_neighbours(struct linux_network *self, const struct config *config)
+static int copy_others(struct linux_network *self, const struct config *config)
 {
-	self->parts.neighbours = calloc(config->n_networks + 1, sizeof(*self->parts.neighbours));
-	if (!self->parts.neighbours)
+	self->parts.others = calloc(config->n_networks + 1, sizeof(*self->parts.others));
+	if (!self->parts.others)
 		return -1;
 	for (size_t i = 0; i < config->n_networks; i++) {
-		const struct network_config *other = config->networks[i];
-		struct neighbour *neighbour = &self->parts.neighbours[self->parts.n_neighbours];
+		const struct network_config *from = config->networks[i];
+		struct other_network *other = &self->parts.others[self->parts.n_others];
 
-		if (strcmp(other->name, self->parts.name) == 0 || other->mode == NETWORK_BRIDGED)
+		if (strcmp(from->name, self->parts.name) == 0 || from->mode == NETWORK_BRIDGED)
 			continue;
-		memcpy(neighbour->name, other->name, sizeof(neighbour->name));
-		neighbour->subnet = other->subnet;
-		neighbour->prefix = other->ipv6_prefix;
-		self->parts.n_neighbours++;
+		memcpy(other->name, from->name, sizeof(other->name));
+		other->subnet = from->subnet;
+		other->prefix = from->ipv6_prefix;
+		self->parts.n_others++;
 	}
 	return 0;
 }
@@ -274,7 +274,7 @@ void platform_network_create(struct network *network)
 	struct linux_network *self =
 		new_network(network->config->name, network_config_ref(network->config));
 
-	if (!self || copy_neighbours(self, network->broker->config) < 0) {
+	if (!self || copy_others(self, network->broker->config) < 0) {
 		if (self)
 			free_network(self);
 		linux_platform_refuse_later();

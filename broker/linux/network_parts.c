@@ -88,7 +88,7 @@ static int make_addresses(struct network_parts *self)
 		return 0;
 	}
 	bridge_name(self->name, addresses->bridge);
-	return addresses_choose(self->config, self->neighbours, self->n_neighbours,
+	return addresses_choose(self->config, self->others, self->n_others,
 				linux_platform.options->state_dir, addresses, &self->error);
 }
 

@@ -20,8 +20,8 @@ struct network_parts {
 	char name[NETWORK_NAME_MAX + 1];
 	struct network_config *config; /* NULL: a leftover of which nothing is known */
 	struct network_addresses addresses;
-	struct neighbour *neighbours; /* for the choice of addresses */
-	size_t n_neighbours;
+	struct other_network *others; /* for the choice of addresses */
+	size_t n_others;
 	struct dnsmasq *dnsmasq; /* NULL: none runs */
 	enum repair repair; /* under way; REPAIR_NOTHING: they are made or removed */
 	struct bridge bridge;
