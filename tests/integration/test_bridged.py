@@ -87,7 +87,7 @@ def test_nothing_of_ours_is_on_it(office, host, broker, join):
     for section in "nftables", "rules", "processes":
         assert during[section] == around[section], section
     assert [name for name in host.links() if name.startswith("vmb-")] == []
-    assert broker.client().inspect("office").get("rogue_packets") is None
+    assert broker.inspect("office").get("rogue_packets") is None
     machine.kill()
     machine.client.close()
     broker.wait_until_clean()
@@ -113,5 +113,5 @@ def test_machines_stay_on_it_when_the_broker_dies(office, broker, join):
     broker.kill()
     assert machine.ping(SERVER)
     broker.start()
-    assert len(broker.client().inspect("office")["interfaces"]) == 1
+    assert len(broker.inspect("office")["interfaces"]) == 1
     assert machine.ping(SERVER)

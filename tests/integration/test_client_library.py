@@ -73,7 +73,7 @@ def test_sentences(broker, library):
         '3 network "closed" may be acquired only by group "54321" and root\n'
     )
     assert library("acquire", "no name").startswith('4 "no name" is no network name: ')
-    wait_for(lambda: not broker.client().networks()["lab"]["active"], what="the network's end")
+    wait_for(lambda: not broker.networks()["lab"]["active"], what="the network's end")
 
 
 def test_without_a_broker(host, directory):

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 
 def leases(broker, network):
     """{address: lease}"""
-    return {lease["address"]: lease for lease in broker.client().inspect(network)["leases"]}
+    return {lease["address"]: lease for lease in broker.inspect(network)["leases"]}
 
 
 def test_what_a_machine_is_told(join):
@@ -81,7 +81,7 @@ def test_the_first_machine_has_its_address_within_a_second(broker, make_machine)
         assert time.monotonic() - start < 1
         machine.kill()
         client.close()
-        wait_for(lambda: not broker.client().networks()["lab"]["active"], what="its removal")
+        wait_for(lambda: not broker.networks()["lab"]["active"], what="its removal")
 
 
 def test_leases_are_seen(broker, join):
@@ -106,7 +106,7 @@ def test_a_machine_that_comes_back_has_its_old_address(broker, join):
     first = join("lab", mac_address="52:54:00:00:01:01")
     first.kill()
     first.client.close()
-    wait_for(lambda: not broker.client().networks()["lab"]["active"], what="its removal")
+    wait_for(lambda: not broker.networks()["lab"]["active"], what="its removal")
     join("lab")
     assert join("lab", mac_address="52:54:00:00:01:01").address == first.address
 

@@ -79,11 +79,7 @@ def test_names_that_are_none(broker, join, name):
     assert address
     lease = wait_for(
         lambda: next(
-            (
-                lease
-                for lease in broker.client().inspect("lab")["leases"]
-                if lease["address"] == address
-            ),
+            (lease for lease in broker.inspect("lab")["leases"] if lease["address"] == address),
             None,
         )
     )

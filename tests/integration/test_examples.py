@@ -34,7 +34,7 @@ def test_example(broker, example, directory):
     wait_for(lambda: "Press Ctrl-C" in path.read_text(encoding="utf-8"))
     text = path.read_text(encoding="utf-8")
     assert "network default, subnet 192.168.64.0/24" in text
-    inspection = broker.client().inspect("default")
+    inspection = broker.inspect("default")
     assert inspection["clients"][0]["pid"] == process.pid
     interface = inspection["interfaces"][0]
     assert f"interface {interface['name']}, MAC address {interface['mac_address']}" in text

@@ -55,8 +55,7 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 
 def rogue_packets(broker, network):
     """How many frames of the network's machines have been dropped."""
-    with broker.client() as client:
-        return client.inspect(network)["rogue_packets"]
+    return broker.inspect(network)["rogue_packets"]
 
 
 def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", source=None):

@@ -118,7 +118,7 @@ def test_a_random_prefix_is_the_networks_for_life(broker, plug_in):
     assert ipaddress.ip_network(other).supernet(new_prefix=48) != prefix.supernet(new_prefix=48)
     first.kill()
     first.client.close()
-    wait_for(lambda: not broker.client().networks()["random"]["active"], what="its removal")
+    wait_for(lambda: not broker.networks()["random"]["active"], what="its removal")
     broker.restart()
     assert plug_in("random", mac_address=MAC).ipv6_address() == str(address)
 

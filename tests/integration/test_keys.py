@@ -121,10 +121,10 @@ def test_aliases(broker, join):
     first, second = join("lab"), join("nat.1")
     assert second.client.acquire("shared")["name"] == "lab"
     assert first.ping(second.address)
-    assert [*broker.client().networks()] == ["lab"]
-    assert len(broker.client().inspect("shared")["interfaces"]) == 2
+    assert [*broker.networks()] == ["lab"]
+    assert len(broker.inspect("shared")["interfaces"]) == 2
     second.client.release("shared")
-    assert broker.client().networks()["lab"]["clients"] == 1
+    assert broker.networks()["lab"]["clients"] == 1
 
 
 ALLOW = {

@@ -23,7 +23,7 @@ def test_fifty_machines(broker, plug_in):
             assert resolver.resolve("node7.default.internal") == addresses["node7"]
 
     def leases():
-        found = broker.client().inspect("default")["leases"]
+        found = broker.inspect("default")["leases"]
         return {lease["hostname"]: [lease["address"]] for lease in found}
 
     wait_for(lambda: leases() == addresses, what="what the broker says of them")

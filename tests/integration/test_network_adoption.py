@@ -22,22 +22,14 @@ def attached(broker, network, **options):
     return attachment
 
 
-def interfaces(broker, network):
-    client = broker.client()
-    try:
-        return client.inspect(network)["interfaces"]
-    finally:
-        client.close()
-
-
 def test_after_a_crash_an_interface_keeps_its_network(broker):
     with attached(broker, "default") as attachment:
         client = broker.client()
         before = client.networks()["default"]
         broker.restart()
-        after = broker.client().networks()["default"]
+        after = broker.networks()["default"]
         assert {**after, "clients": 0} == {**before, "clients": 0}
-        found = interfaces(broker, "default")
+        found = broker.inspect("default")["interfaces"]
         assert [interface["name"] for interface in found] == [attachment.name]
         assert found[0]["mac_address"] == attachment.mac_address
         joined = broker.client().acquire("default")
@@ -52,7 +44,7 @@ def test_a_bridge_that_stays_is_not_touched(broker):
         return [state[key] for key in ("links and addresses", "routes", "IPv6 routes", "settings")]
 
     with attached(broker, "default"):
-        wait_for(lambda: interfaces(broker, "default"))
+        wait_for(lambda: broker.inspect("default")["interfaces"])
         broker.host.settle("vmb-default")
         before = snapshot()
         for _ in range(3):
@@ -70,7 +62,7 @@ def test_a_broker_that_stops_leaves_what_machines_use(broker):
         assert "vmb-default" in links and attachment.name in links
         assert "vmb-host" not in links
         broker.start()
-        assert len(interfaces(broker, "default")) == 1
+        assert len(broker.inspect("default")["interfaces"]) == 1
     broker.wait_until_clean()
 
 
@@ -104,7 +96,7 @@ def test_the_configuration_has_lost_the_network(broker):
         assert [i["name"] for i in described["interfaces"]] == [attachment.name]
         client.close()
     broker.wait_until_clean()
-    wait_for(lambda: "lab" not in broker.client().networks(), what="the end of the network")
+    wait_for(lambda: "lab" not in broker.networks(), what="the end of the network")
 
 
 @pytest.mark.broker(config=LAB)
@@ -113,7 +105,7 @@ def test_the_configuration_has_changed(broker):
         broker.kill()
         broker.configure({"lab": {"mode": "host", "subnet": "10.20.40.0/24", "mtu": 1400}})
         broker.start()
-        network = broker.client().networks()["lab"]
+        network = broker.networks()["lab"]
         assert network["ipv4_subnet"] == "10.20.30.0/24"
         assert network["mtu"] == 1500
     broker.close_clients()
@@ -126,8 +118,8 @@ def test_the_record_is_lost(broker):
         broker.kill()
         os.unlink(os.path.join(broker.runtime_dir, "default.json"))
         broker.start()
-        assert len(interfaces(broker, "default")) == 1
-        assert broker.client().networks()["default"]["ipv4_subnet"] == "192.168.64.0/24"
+        assert len(broker.inspect("default")["interfaces"]) == 1
+        assert broker.networks()["default"]["ipv4_subnet"] == "192.168.64.0/24"
         broker.close_clients()
     broker.wait_until_clean()
 
@@ -190,7 +182,7 @@ def test_a_named_interface_goes_when_its_program_ends(broker):
     fd = open_tap(broker.host, attachment.name, 1001)
     broker.restart()
     client.close()
-    assert len(interfaces(broker, "default")) == 1
+    assert len(broker.inspect("default")["interfaces"]) == 1
     assert attachment.name in broker.host.links()
     os.close(fd)
     broker.wait_until_clean()
@@ -222,7 +214,7 @@ def test_one_broker_in_a_network_namespace(broker):
     )
     assert done.returncode == 1
     assert "another broker works in this network namespace; stop it first" in done.stderr
-    assert broker.client().networks()
+    assert broker.networks()
 
 
 def test_a_program_that_has_the_last_brokers_sockets_is_waited_for(broker):
@@ -239,4 +231,4 @@ def test_a_program_that_has_the_last_brokers_sockets_is_waited_for(broker):
         with held:
             held.accept()[0].close()
     broker.wait_for_log("serving")
-    assert broker.client().networks()
+    assert broker.networks()

@@ -18,14 +18,6 @@ TWO_NETWORKS = {
 }
 
 
-def is_active(broker, network):
-    with_client = broker.client()
-    try:
-        return with_client.networks()[network]["active"]
-    finally:
-        with_client.close()
-
-
 def test_clients_share_a_network(broker):
     first = broker.client(uid=1001).acquire("default")
     second = broker.client(uid=1002).acquire("shared")
@@ -133,7 +125,7 @@ def test_leaving_removes_the_network(broker, leave):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_a_process_removes_the_network(broker, number):
     process = broker.client_process(lambda client: client.acquire("default"), uid=1001)
-    assert is_active(broker, "default")
+    assert broker.networks()["default"]["active"]
     process.kill(number)
     broker.wait_until_clean()
 

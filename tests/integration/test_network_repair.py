@@ -74,7 +74,7 @@ def test_repair(broker, network, breakage):
     wait_for(lambda: is_whole(broker, network))
     assert "other" not in broker.host.links()
     assert link(broker, network["bridge"])["address"] == mac
-    assert broker.client().networks()["default"]["interfaces"] == 1
+    assert broker.networks()["default"]["interfaces"] == 1
 
 
 @pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
@@ -179,7 +179,7 @@ def test_what_cannot_be_repaired_is_said(broker, network):
         broker.host.ip(f"link delete {bridge}")
         broker.host.ip(f"link add {bridge} type veth peer name peer0")
     broker.wait_for_log('network "default": a device vmb-default exists already')
-    assert broker.client().networks()["default"]["active"]
+    assert broker.networks()["default"]["active"]
     broker.host.ip(f"link delete {bridge}")
     broker.wait_for_log('network "default": whole again')
     wait_for(lambda: is_whole(broker, network))

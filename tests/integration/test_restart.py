@@ -51,8 +51,7 @@ def inspected(client, network):
 
 
 def is_active(broker, network):
-    with broker.client() as client:
-        return client.networks()[network]["active"]
+    return broker.networks()[network]["active"]
 
 
 def test_holds_go_on(broker, restart):

@@ -106,7 +106,7 @@ def test_the_counter_starts_anew_with_the_network(broker, rogue, plug_in, droppe
     for machine in rogue, victim:
         machine.kill()
         machine.client.close()
-    wait_for(lambda: not broker.client().networks()["lab"]["active"], what="its removal")
-    assert broker.client().inspect("lab").get("rogue_packets") is None
+    wait_for(lambda: not broker.networks()["lab"]["active"], what="its removal")
+    assert broker.inspect("lab").get("rogue_packets") is None
     plug_in("lab")
     assert dropped() == 0

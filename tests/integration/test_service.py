@@ -45,7 +45,7 @@ def test_a_stale_socket_is_replaced(broker):
     broker.kill()
     assert os.path.exists(broker.socket_path)
     broker.start()
-    assert broker.client().networks()
+    assert broker.networks()
 
 
 def test_what_is_no_socket_stays(idle_broker):
@@ -69,7 +69,7 @@ def test_a_socket_path_that_is_too_long(idle_broker):
 def test_a_failed_start_leaves_the_socket_of_another(broker):
     done = broker.host.run(*command(broker), check=False)
     assert done.returncode == 1
-    assert broker.client().networks()
+    assert broker.networks()
 
 
 def test_a_shell_that_gives_it_nothing(idle_broker):

@@ -63,7 +63,7 @@ def short_broker(host, shortage):
         prefix=["env", f"LD_PRELOAD={module}", f"SHORTAGE={shortage.path}"],
     )
     broker.start()
-    broker.client().networks()  # it serves
+    broker.networks()  # it serves
     yield broker
     broker.finish()
 

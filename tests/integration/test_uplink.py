@@ -113,11 +113,7 @@ def policy(host):
 
 
 def fault(broker, network):
-    client = broker.client()
-    try:
-        return client.inspect(network).get("fault")
-    finally:
-        client.close()
+    return broker.inspect(network).get("fault")
 
 
 def test_traffic_leaves_by_the_uplink(join):

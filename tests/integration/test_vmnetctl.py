@@ -149,7 +149,7 @@ def test_hold_until_interrupted(broker):
     held = Running(broker, "hold", "default", "host")
     held.wait_for_output("^Held until interrupted.$")
     assert re.search(r"^default +192\.168\.64\.0/24 +192\.168\.64\.1 ", held.output(), re.M)
-    networks = broker.client().networks()
+    networks = broker.networks()
     assert networks["default"]["clients"] == networks["host"]["clients"] == 1
     held.send(signal.SIGINT)
     assert held.wait() == 0
@@ -162,8 +162,8 @@ def test_hold_survives_the_broker(broker):
     held.wait_for_output("^Held until interrupted.$")
     for _ in range(2):
         broker.restart()
-        wait_for(lambda: broker.client().networks()["host"]["clients"] == 1)
-        assert broker.client().networks()["default"]["clients"] == 1
+        wait_for(lambda: broker.networks()["host"]["clients"] == 1)
+        assert broker.networks()["default"]["clients"] == 1
     held.wait_for_output("^The broker was started again; what was held is held again.$")
     held.send(signal.SIGINT)
     assert held.wait() == 0
@@ -317,7 +317,7 @@ def test_the_command_outlives_the_broker(broker):
     broker.kill()
     running.wait_for_output("^vmnetctl: the broker has gone; the machine keeps its network$")
     broker.start()
-    assert broker.client().networks()["default"]["interfaces"] == 1
+    assert broker.networks()["default"]["interfaces"] == 1
     running.send(signal.SIGTERM)
     assert running.wait() == 3
 

@@ -27,7 +27,7 @@ def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
         guest.ip, _ = guest.dhcp()
     assert alice.ip != bob.ip
 
-    network = broker.client().inspect("default")
+    network = broker.inspect("default")
     gateway = network["network"]["ipv4_gateway"]
     assert {client["uid"] for client in network["clients"]} == {ALICE, BOB}
     for guest, other in (alice, bob), (bob, alice):
@@ -77,11 +77,11 @@ def test_each_queue_of_a_machine_is_used(broker, make_guest):
     guest = make_guest(queues=2).boot()
     guest.dhcp()
     assert guest.output("ls -d /sys/class/net/eth0/queues/rx-* | wc -l") == "2"
-    (interface,) = broker.client().inspect("default")["interfaces"]
+    (interface,) = broker.inspect("default")["interfaces"]
     details = broker.host.ip(f"-d link show {interface['name']}")
     assert re.search(r"multi_queue", details)
 
-    gateway = broker.client().networks()["default"]["ipv4_gateway"]
+    gateway = broker.networks()["default"]["ipv4_gateway"]
     guest.run("head -c 1000000 /dev/urandom >/tmp/data")
 
     def used():

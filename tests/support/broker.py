@@ -162,6 +162,16 @@ class Broker:
         self._clients.append(client)
         return client
 
+    def networks(self):
+        """What a client that has nothing else to ask is told of all networks."""
+        with self.client() as client:
+            return client.networks()
+
+    def inspect(self, network):
+        """The same of one."""
+        with self.client() as client:
+            return client.inspect(network)
+
     def client_process(self, work, uid=0, gid=None, groups=()):
         """A client in a process of its own: work(client) is done when this returns.
 
