@@ -459,7 +459,7 @@ static void connection_restore(const struct kept *kept)
 		fault = "the broker was restarted in the midst of a message";
 	if (fault) {
 		log_fault(connection, fault);
-		connection_end(connection);
+		connection->state = CONNECTION_ENDING;
 	} else {
 		restore_state(connection);
 	}
@@ -467,11 +467,19 @@ static void connection_restore(const struct kept *kept)
 
 void connections_restore(void)
 {
+	struct connection *next;
 	struct kept *kept;
 
 	while ((kept = kept_next())) {
 		connection_restore(kept);
 		kept_free(kept);
+	}
+	/* Not before: what they held ends with them, unless others are known to hold it, too. */
+	for (struct connection *connection = TAILQ_FIRST(&connections); connection;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, all);
+		if (connection->state == CONNECTION_ENDING)
+			connection_end(connection);
 	}
 }
 

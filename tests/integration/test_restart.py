@@ -239,6 +239,22 @@ def test_half_a_message(broker, restart):
     assert other.networks()["other"]["clients"] == 1
 
 
+def test_one_that_cannot_go_on_ends_no_network_of_others(broker, restart):
+    """Whichever of them the next broker comes to first."""
+    clients = [broker.client() for _ in range(9)]
+    for client in clients:
+        client.acquire("lab")
+    index = bridge_index(broker, "vmb-lab")
+    for client in clients[::2]:
+        client.send_raw(b'{"method": ')
+        wait_for(lambda: has_read_all(client))
+    restart()
+    for client in clients[::2]:
+        wait_for(client.is_closed)
+    assert all(client.networks()["lab"]["clients"] == 4 for client in clients[1::2])
+    assert bridge_index(broker, "vmb-lab") == index
+
+
 def test_a_network_that_cannot_be_adopted(broker):
     client, other = broker.client(), broker.client()
     client.acquire("lab")
