@@ -93,13 +93,10 @@ static void note(struct connection *connection, enum kept_state state)
 	connection->noted = state;
 }
 
-/*
- * What another broker would have to go on with.
- * at_rest: no message is on its way.
- */
-static enum kept_state kept_state(const struct connection *connection, bool at_rest)
+/* What another broker would have to go on with. */
+static enum kept_state kept_state(const struct connection *connection)
 {
-	if (!at_rest)
+	if (!stream_is_at_rest(&connection->stream))
 		return KEPT_BUSY;
 	if (connection->state == CONNECTION_MONITORING)
 		return KEPT_MONITORING;
@@ -116,7 +113,7 @@ static void connection_update(struct connection *connection)
 	bool ready = serves && stream_has_message(stream);
 	uint32_t events = 0;
 
-	note(connection, kept_state(connection, stream_is_at_rest(stream)));
+	note(connection, kept_state(connection));
 	if (stream->output && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
 	if (serves && !ready && !connection->eof && !leaving)
@@ -226,7 +223,6 @@ static char *message_text(const json_t *message)
 void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds)
 {
 	char *text = message_text(message);
-	bool at_rest = stream_is_at_rest(&connection->stream);
 
 	json_decref(message);
 	if (connection->state == CONNECTION_WAITING)
@@ -242,8 +238,9 @@ void connection_send(struct connection *connection, json_t *message, struct inte
 		connection_shut_down(connection);
 		return;
 	}
-	/* Before it is sent: the client may be at its next call when this process goes on. */
-	note(connection, kept_state(connection, at_rest));
+	/* From the next broker it would get this reply again, or never. Events are lost, at worst. */
+	if (connection->state != CONNECTION_MONITORING)
+		note(connection, KEPT_BUSY);
 	connection_flush(connection);
 	if (connection->state == CONNECTION_MONITORING &&
 	    connection->stream.output_size > MONITOR_QUEUE_MAX)

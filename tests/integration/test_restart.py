@@ -119,6 +119,7 @@ def test_new_clients_wait_for_the_next_broker(broker):
 def test_calls_between_the_brokers(broker, restart):
     client = broker.client()
     client.acquire("lab")
+    broker.wait_for_rest()
     broker.process.send_signal(signal.SIGSTOP)
     client.send("ListNetworks")
     broker.process.send_signal(signal.SIGKILL)
@@ -234,6 +235,28 @@ def test_half_a_message(broker, restart):
     wait_for(lambda: has_read_all(client))
     restart()
     broker.wait_for_log("is disconnected: the broker was restarted in the midst of a message")
+    wait_for(client.is_closed)
+    wait_for(lambda: not is_active(broker, "lab"))
+    assert other.networks()["other"]["clients"] == 1
+
+
+@pytest.mark.parametrize("call", ["ListNetworks", "Acquire"])
+def test_a_reply_that_was_not_sent(broker, call):
+    """Nobody knows whether it was, so the connection ends: its client must not wait for ever."""
+    path = os.path.join(broker.directory, "killed")
+    broker.stop()
+    broker.env.update(
+        LD_PRELOAD=broker.host.program("tests/tools/killed.so"),
+        KILLED=path,
+        ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0",
+    )
+    broker.start()
+    client, other = broker.client(), broker.client()
+    other.acquire("other")
+    with open(path, "w", encoding="ascii"):
+        client.send(call, {"network": "lab"} if call == "Acquire" else {})
+    assert broker.process.wait(timeout=20) == -signal.SIGKILL
+    broker.start()
     wait_for(client.is_closed)
     wait_for(lambda: not is_active(broker, "lab"))
     assert other.networks()["other"]["clients"] == 1

@@ -8,6 +8,7 @@ import socket
 import threading
 
 from .broker import Broker
+from .wait import wait_for
 
 MAX_FDS = 16
 
@@ -116,6 +117,18 @@ class ManagedBroker(Broker):
     def _serves(self):
         # The socket is the manager's: to be connected says nothing.
         return "READY" in self.manager.states
+
+    def _sleeps(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(") ")[2].startswith("S")
+
+    def wait_for_rest(self):
+        """A client may have its reply before the broker has noted that it was sent."""
+        wait_for(self._sleeps, what="the broker's rest")
+
+    def kill(self):
+        self.wait_for_rest()
+        super().kill()
 
     def stop_and_start(self):
         """As "systemctl restart" does."""
