@@ -2,10 +2,10 @@
 /*
  * A network's bridge.
  *
- * One of the broker's own is known by its name and its alias. It may have been
- * renamed, changed or removed by anybody, and one that an earlier broker made
- * may lack what came after the crash: looking for it and making it use the same
- * functions, each of which finds out by itself what is missing.
+ * One of the broker's own is known by its name and its alias. Anybody may have
+ * renamed, changed or removed it, and one that an earlier broker made may lack
+ * what came after the crash. So putting one right is making it, but that it is
+ * looked for first: what is there already is no error.
  */
 #include "bridge.h"
 
