@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "../memstream.h"
-#include "linux.h"
 
 #define LEASE_TIME "1h"
 /* Seconds between unasked router advertisements, and how long a router is one. */

@@ -30,7 +30,6 @@
  */
 #include "neighbours.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>

@@ -2,7 +2,6 @@
 /* The host's addresses and routes, read from rtnetlink in all its tables. */
 #include "ranges.h"
 
-#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>

@@ -12,7 +12,6 @@
  */
 #include <dispatch/dispatch.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xpc/xpc.h>

@@ -2,7 +2,6 @@
 /* The rest of the broker for tests of its door: see door_double.h. */
 #include "door_double.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 /* The names and aliases of links. */
 #include "test.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "linux/names.h"

@@ -2,7 +2,6 @@
 /* A machine's address on Linux: the broker knows the leases. */
 #include "../../broker/address.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -8,7 +8,6 @@
 #include "../../broker/linux/netlink_socket.h"
 #include "../../broker/linux/ranges.h"
 #include "../doctor.h"
-#include "../system.h"
 #include "../vmnetctl.h"
 #include "doctor.h"
 
