@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bridged networks: machines on a network that was there before, and is none of the broker's."""
 
-import json
 import re
 
 import pytest
@@ -48,7 +47,7 @@ def bridge(host):
     """All of the bridge and its own port, but what changes by itself or follows from its ports."""
     found = {}
     for name in BRIDGE, "port0":
-        device = json.loads(host.run("ip", "-d", "-j", "address", "show", "dev", name).stdout)[0]
+        device = host.device(name)
         link = device.pop("linkinfo")
         for part in device, link.get("info_data", {}), link.get("info_slave_data", {}):
             found.update((f"{name} {key}", value) for key, value in part.items())

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network keeps its addresses for life, unless somebody else has taken them since."""
 
-import json
 import os
 import shutil
 
@@ -14,7 +13,7 @@ def addresses(broker, network):
     """What the network has in one more life."""
     client = broker.client()
     described = client.acquire(network)
-    link = json.loads(broker.host.ip(f"-j link show dev {described['bridge']}"))[0]
+    link = broker.host.device(described["bridge"])
     client.close()
     broker.wait_until_clean()
     return described["ipv4_subnet"], described["ipv6_prefix"], link["address"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker that ends leaves what machines use, and the next one takes it over."""
 
-import json
 import os
 import socket
 
@@ -146,8 +145,7 @@ def test_the_bridge_went_meanwhile(broker):
         broker.start()
 
         def is_joined():
-            device = json.loads(broker.host.ip(f"-j link show dev {attachment.name}"))[0]
-            return device.get("master") == "vmb-default"
+            return broker.host.device(attachment.name).get("master") == "vmb-default"
 
         wait_for(is_joined)
     broker.wait_until_clean()

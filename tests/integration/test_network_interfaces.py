@@ -2,7 +2,6 @@
 """Interfaces: TAP devices on the bridge, which live as long as somebody has them open."""
 
 import fcntl
-import json
 import os
 
 import pytest
@@ -18,10 +17,6 @@ from support.tap import (
 )
 from support.varlink import VarlinkError
 from support.wait import wait_for
-
-def link(broker, name):
-    return json.loads(broker.host.ip(f"-d -j address show dev {name}"))[0]
-
 
 def has_open_tap(broker):
     """The broker has some device of its own open."""
@@ -39,7 +34,7 @@ def test_an_interface(broker, queues):
         flags = tap_flags(attachment.tap_fds[0])
         assert flags & IFF_TAP and flags & IFF_NO_PI and flags & IFF_VNET_HDR
         assert bool(flags & IFF_MULTI_QUEUE) == (queues > 1)
-        device = link(broker, attachment.name)
+        device = broker.host.device(attachment.name)
         assert device["master"] == bridge
         assert device["operstate"] in ("UP", "UNKNOWN")
         assert device["ifalias"] == f"vmnet-broker default {attachment.mac_address}"
@@ -61,12 +56,12 @@ def test_vhost_is_passed_where_there_is_one(broker):
 def test_the_mtu_stays(broker):
     client = broker.client()
     bridge = client.acquire("lab")["bridge"]
-    assert link(broker, bridge)["mtu"] == 9000
+    assert broker.host.device(bridge)["mtu"] == 9000
     attachment = client.attach("lab")
-    assert attachment.mtu == link(broker, attachment.name)["mtu"] == 9000
+    assert attachment.mtu == broker.host.device(attachment.name)["mtu"] == 9000
     attachment.close()
     wait_for(lambda: attachment.name not in broker.host.links())
-    assert link(broker, bridge)["mtu"] == 9000
+    assert broker.host.device(bridge)["mtu"] == 9000
 
 
 @pytest.mark.parametrize("isolated", [False, True])
@@ -76,7 +71,7 @@ def test_isolation(broker, isolated):
     client.call("Reload")
     client.acquire("lab")
     with client.attach("lab") as attachment:
-        port = link(broker, attachment.name)["linkinfo"]["info_slave_data"]
+        port = broker.host.device(attachment.name)["linkinfo"]["info_slave_data"]
         assert port["isolated"] == isolated
 
 
@@ -173,7 +168,7 @@ def lan(host):
 
 
 def described(host, name):
-    value = json.loads(host.ip(f"-d -j address show dev {name}"))[0]
+    value = host.device(name)
     volatile = ("gc_timer", "hello_timer", "tcn_timer", "topology_change_timer")
     bridge = value["linkinfo"]["info_data"]
     return value, {k: v for k, v in bridge.items() if k not in volatile}
@@ -188,7 +183,7 @@ def test_a_bridge_of_the_host_is_joined_and_not_changed(lan, broker):
     assert network["mtu"] == 1400
     assert "ipv4_subnet" not in network and "ipv6_prefix" not in network
     attachment = client.attach("lan")
-    assert link(broker, attachment.name)["master"] == lan
+    assert broker.host.device(attachment.name)["master"] == lan
     value, bridge = described(broker.host, lan)
     assert value["address"] == before[0]["address"]
     assert value["mtu"] == before[0]["mtu"]
@@ -208,6 +203,6 @@ def test_a_bridge_of_the_host_that_goes(lan, broker):
         broker.wait_for_log('network "lan": there is no bridge br0 to join')
         broker.host.ip(f"link add {lan} type bridge")
         broker.wait_for_log('network "lan": whole again')
-        assert link(broker, attachment.name)["master"] == lan
+        assert broker.host.device(attachment.name)["master"] == lan
     with pytest.raises(VarlinkError):
         client.attach("nothing")

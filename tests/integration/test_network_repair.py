@@ -2,7 +2,6 @@
 """What the administrator or another program breaks is put right, or said."""
 
 import contextlib
-import json
 import os
 import signal
 
@@ -27,23 +26,18 @@ def network(broker):
     client.close()
 
 
-def link(broker, name):
-    found = json.loads(broker.host.run("ip", "-j", "address", "show", "dev", name).stdout)
-    return found[0]
-
-
 def is_whole(broker, network):
     """The bridge has its addresses and the interface."""
     if network["bridge"] not in broker.host.links():
         return False
-    bridge = link(broker, network["bridge"])
+    bridge = broker.host.device(network["bridge"])
     addresses = {address["local"] for address in bridge["addr_info"]}
     expected = {
         network["ipv4_gateway"],
         "fe80::1",
         network["ipv6_prefix"].removesuffix("/64") + "1",
     }
-    device = link(broker, network["device"])
+    device = broker.host.device(network["device"])
     return (
         addresses == expected
         and "UP" in bridge["flags"]
@@ -69,11 +63,11 @@ def is_whole(broker, network):
 )
 def test_repair(broker, network, breakage):
     assert is_whole(broker, network)
-    mac = link(broker, network["bridge"])["address"]
+    mac = broker.host.device(network["bridge"])["address"]
     broker.host.ip(breakage.format(**network))
     wait_for(lambda: is_whole(broker, network))
     assert "other" not in broker.host.links()
-    assert link(broker, network["bridge"])["address"] == mac
+    assert broker.host.device(network["bridge"])["address"] == mac
     assert broker.networks()["default"]["interfaces"] == 1
 
 

@@ -3,7 +3,6 @@
 
 import array
 import fcntl
-import json
 import os
 import signal
 import termios
@@ -40,7 +39,7 @@ def has_read_all(client):
 
 
 def bridge_index(broker, name):
-    return json.loads(broker.host.ip(f"-j link show dev {name}"))[0]["ifindex"]
+    return broker.host.device(name)["ifindex"]
 
 
 def inspected(client, network):

@@ -42,7 +42,7 @@ def rogue(join):
 
 
 def bridge_mac(host):
-    return json.loads(host.ip("-j link show dev vmb-lab"))[0]["address"]
+    return host.device("vmb-lab")["address"]
 
 
 def gateway_seen_by(machine, address):

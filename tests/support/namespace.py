@@ -2,6 +2,7 @@
 """Network namespaces that always go: with the runner, and with whatever still runs in them."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -129,6 +130,10 @@ class Namespace:
     def ip(self, arguments):
         """ip(8), its arguments in one text."""
         return self.run("ip", *arguments.split()).stdout
+
+    def device(self, name):
+        """What ip(8) knows of a device and its addresses."""
+        return json.loads(self.ip(f"-d -j address show dev {name}"))[0]
 
     def settle(self, device, *addresses):
         """Waits for what the kernel does some time after a device is up and has its addresses.
