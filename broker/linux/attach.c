@@ -169,7 +169,11 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		free(self);
 		return NULL;
 	}
-	self->job = (struct job){ .run = run_attach, .done = attach_done };
+	self->job = (struct job){
+		.run = run_attach,
+		.done = attach_done,
+		.owner = JOB_OWNER(interface->owner),
+	};
 	self->interface = interface;
 	(void)snprintf(self->bridge, sizeof(self->bridge), "%s", network->addresses.bridge);
 	self->bridged = network->config->mode == NETWORK_BRIDGED;
@@ -271,7 +275,7 @@ void platform_interface_detach(struct interface *interface)
 
 	device->removing = true;
 	device->job = (struct job){ .run = run_remove, .done = remove_done };
-	worker_submit(&device->job);
+	worker_submit_last(&device->job);
 }
 
 static struct device *device_find(int index)

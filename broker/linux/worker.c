@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second thread and its two queues: jobs to run, and jobs that have run.
- * An eventfd tells the loop of the second.
+ * The second thread and its queues: jobs to run, jobs to run when there are none
+ * of these, and jobs that have run. An eventfd tells the loop of the last.
  */
 #include "worker.h"
 
@@ -21,7 +21,9 @@ static struct {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct queue waiting;
+	struct queue waiting; /* in the order of turns */
+	uint64_t turn; /* of the last one that came out */
+	struct queue last;
 	struct queue finished;
 	bool stopping;
 	unsigned int pending; /* submitted, done() has not returned; the policy's thread alone */
@@ -31,6 +33,7 @@ static struct {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
 	.waiting.end = &worker.waiting.first,
+	.last.end = &worker.last.first,
 	.finished.end = &worker.finished.first,
 	.eventfd = -1,
 };
@@ -45,6 +48,24 @@ static void queue_push(struct queue *queue, struct job *job)
 	job->next = NULL;
 	*queue->end = job;
 	queue->end = &job->next;
+}
+
+/* Behind all of its owner's, and before those of others that have had more turns. */
+static void queue_insert(struct queue *queue, struct job *job)
+{
+	struct job **place = &queue->first;
+	uint64_t before = worker.turn;
+
+	for (const struct job *other = queue->first; other; other = other->next)
+		if (other->owner == job->owner)
+			before = other->turn;
+	job->turn = before + 1;
+	while (*place && (*place)->turn <= job->turn)
+		place = &(*place)->next;
+	job->next = *place;
+	*place = job;
+	if (!job->next)
+		queue->end = &job->next;
 }
 
 static struct job *queue_pop(struct queue *queue)
@@ -69,6 +90,16 @@ static void unlock(void)
 	(void)pthread_mutex_unlock(&worker.lock);
 }
 
+static struct job *next_job(void)
+{
+	struct job *job = queue_pop(&worker.waiting);
+
+	if (!job)
+		return queue_pop(&worker.last);
+	worker.turn = job->turn;
+	return job;
+}
+
 static void *run(void *argument)
 {
 	struct job *job;
@@ -76,7 +107,7 @@ static void *run(void *argument)
 	(void)argument;
 	lock();
 	for (;;) {
-		while (!(job = queue_pop(&worker.waiting)) && !worker.stopping)
+		while (!(job = next_job()) && !worker.stopping)
 			(void)pthread_cond_wait(&worker.wake, &worker.lock);
 		if (!job)
 			break;
@@ -142,14 +173,25 @@ int worker_start(sd_event *event)
 	return result;
 }
 
-void worker_submit(struct job *job)
+static void submit(void (*put)(struct queue *queue, struct job *job), struct queue *queue,
+		   struct job *job)
 {
 	worker.pending++;
 	lock();
-	queue_push(&worker.waiting, job);
+	put(queue, job);
 	unlock();
 	/* Whoever wakes up would only wait for the lock. */
 	(void)pthread_cond_signal(&worker.wake);
+}
+
+void worker_submit(struct job *job)
+{
+	submit(queue_insert, &worker.waiting, job);
+}
+
+void worker_submit_last(struct job *job)
+{
+	submit(queue_push, &worker.last, job);
 }
 
 bool worker_is_idle(void)
@@ -189,6 +231,6 @@ void worker_close(int fd)
 		return;
 	}
 	*job = (struct close_job){ .job = { .run = run_close, .done = close_done }, .fd = fd };
-	worker_submit(&job->job);
+	worker_submit_last(&job->job);
 	/* cppcheck-suppress memleak; the job is the worker's now */
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The second thread: everything that may block (removing a bridge takes the
- * kernel 40 ms) runs there, one job after the other, in the order submitted.
+ * kernel 40 ms) runs there, one job after the other. Who has many of them done
+ * waits for himself: owners take turns, and the jobs of one run in the order
+ * submitted. Those that nobody waits for come behind all others.
  */
 #ifndef VMNET_BROKER_WORKER_H
 #define VMNET_BROKER_WORKER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 /*
@@ -17,11 +20,21 @@ struct job {
 	struct job *next;
 	void (*run)(struct job *job); /* on the worker's thread */
 	void (*done)(struct job *job); /* afterwards, on the policy's thread; frees the job */
+	uint64_t owner; /* JOB_OWNER(uid), or 0: the broker itself */
+	uint64_t turn; /* the worker's */
 };
+
+#define JOB_OWNER(uid) ((uint64_t)(uid) + 1)
 
 /* Returns 0 or a negative errno. */
 int worker_start(sd_event *event);
 void worker_submit(struct job *job);
+
+/*
+ * A job that nobody waits for, such as the end of a device: it takes the kernel
+ * twenty times as long as making one, and a user can have hundreds of them end.
+ */
+void worker_submit_last(struct job *job);
 
 /* No job is waiting, running, or waiting for its done(). */
 bool worker_is_idle(void);

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import select
 import signal
 import socket
 
@@ -271,6 +272,22 @@ def test_a_broker_out_of_descriptors(broker, witness):
     for client in clients:
         assert client.receive()["networks"]
         client.close()
+
+
+def test_devices_that_take_long_to_make(broker, witness):
+    enemies = [broker.client(uid=ENEMY) for _ in range(50)]
+    for enemy in enemies:
+        enemy.acquire("lab")
+    for enemy in enemies:
+        enemy.send("Attach", {"network": "lab", "queues": 16})
+    for _ in enemies:
+        witness.networks()  # users take turns: by now all of these calls have been taken
+    witness.attach("lab").close()
+    answered = select.select([enemy.socket for enemy in enemies], [], [], 0)[0]
+    assert len(answered) < len(enemies) / 2
+    for enemy in enemies:
+        enemy.close()
+    wait_for(lambda: not witness.inspect("lab")["interfaces"], timeout=60)
 
 
 def test_many_come_and_go(broker, witness):

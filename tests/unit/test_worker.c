@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "linux/worker.h"
@@ -102,12 +104,77 @@ static void test_close(void **state)
 	assert_int_equal(fcntl(ends[1], F_GETFD), -1);
 }
 
+/* A job that runs until it is told to end, or notes that it has run. */
+struct noting_job {
+	struct job job;
+	char name;
+	int fd;
+};
+
+static char noted[8];
+
+static void run_on(struct job *job)
+{
+	const int fd = ((struct noting_job *)job)->fd;
+	char byte = 0;
+
+	assert_int_equal(write(fd, &byte, sizeof(byte)), sizeof(byte));
+	assert_int_equal(read(fd, &byte, sizeof(byte)), 0);
+}
+
+static void note(struct job *job)
+{
+	const struct noting_job *self = (struct noting_job *)job;
+
+	noted[strlen(noted)] = self->name;
+	assert_true(fcntl(self->fd, F_GETFD) >= 0);
+}
+
+static void noted_done(struct job *job)
+{
+	(void)job;
+}
+
+/* Who has many jobs waits for himself, and nobody for descriptors that are to be closed. */
+static void test_turns(void **state)
+{
+	struct noting_job gate = { .job = { .run = run_on, .done = noted_done } };
+	struct noting_job jobs[] = {
+		{ .name = 'a', .job.owner = JOB_OWNER(0) },
+		{ .name = 'b', .job.owner = JOB_OWNER(0) },
+		{ .name = 'c', .job.owner = JOB_OWNER(0) },
+		{ .name = 'd', .job.owner = JOB_OWNER(1001) },
+		{ .name = 'e', .job.owner = 0 },
+		{ .name = 'f', .job.owner = JOB_OWNER(1001) },
+	};
+	char byte;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	gate.fd = ends[0];
+	worker_submit(&gate.job);
+	assert_int_equal(read(ends[1], &byte, sizeof(byte)), sizeof(byte));
+	worker_close(ends[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		jobs[i].fd = ends[0];
+		jobs[i].job.run = note;
+		jobs[i].job.done = noted_done;
+		worker_submit(&jobs[i].job);
+	}
+	assert_int_equal(close(ends[1]), 0);
+	worker_stop();
+	assert_string_equal(noted, "adebfc");
+	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(test_stop_finishes, start, stop),
 		cmocka_unit_test_setup_teardown(test_close, start, stop),
+		cmocka_unit_test_setup_teardown(test_turns, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
