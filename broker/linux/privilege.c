@@ -76,7 +76,6 @@ static int give_files(const char *path, const struct passwd *user)
 		return -1;
 	while (result == 0 && (entry = readdir(directory)))
 		if (strcmp(entry->d_name, "..") != 0)
-			/* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): it is open */
 			result = fchownat(dirfd(directory), entry->d_name, user->pw_uid,
 					  user->pw_gid, AT_SYMLINK_NOFOLLOW);
 	closedir(directory);
