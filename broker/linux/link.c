@@ -25,6 +25,11 @@
 #include "netlink_socket.h"
 #include "sysctl.h"
 
+/* IFLA_BR_FDB_MAX_LEARNED, for headers older than Linux 6.7; older kernels pass over it. */
+#define BRIDGE_MAX_LEARNED 49
+/* A machine can make up as many MAC addresses as it likes, and each takes the host's memory. */
+#define LEARNED_MAX 65536
+
 #define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
 
 static unsigned int number_in(struct nlattr *attribute)
@@ -230,7 +235,8 @@ static int put_bridge_kind(struct nl_msg *message)
 		return -ENOMEM;
 	data = nla_nest_start(message, IFLA_INFO_DATA);
 	if (!data || nla_put_u32(message, IFLA_BR_STP_STATE, 0) < 0 ||
-	    nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0) < 0)
+	    nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0) < 0 ||
+	    nla_put_u32(message, BRIDGE_MAX_LEARNED, LEARNED_MAX) < 0)
 		return -ENOMEM;
 	nla_nest_end(message, data);
 	nla_nest_end(message, info);

@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import struct
 
 import pytest
 
@@ -17,6 +18,9 @@ from support.tap import (
 )
 from support.varlink import VarlinkError
 from support.wait import wait_for
+
+VNET_HEADER = 10  # bytes before each frame
+
 
 def has_open_tap(broker):
     """The broker has some device of its own open."""
@@ -118,6 +122,23 @@ def test_a_device_that_a_program_makes_persistent(broker):
     fcntl.ioctl(attachment.tap_fds[0], TUNSETPERSIST, 1)
     attachment.close()
     wait_for(lambda: not client.inspect("default")["interfaces"])
+
+
+def kernel():
+    return tuple(int(number) for number in os.uname().release.split(".")[:2])
+
+
+@pytest.mark.skipif(kernel() < (6, 7), reason="bridges of this kernel learn without end")
+def test_a_machine_cannot_make_up_mac_addresses_without_end(broker):
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    with client.attach("default") as attachment:
+        for number in range(70000):
+            source = b"\x52\x54" + struct.pack("!I", number)
+            frame = b"\xff" * 6 + source + b"\x88\xb5" + bytes(46)
+            os.write(attachment.tap_fds[0], bytes(VNET_HEADER) + frame)
+        known = broker.host.run("bridge", "fdb", "show", "br", "vmb-default").stdout
+        assert 65536 <= len(known.splitlines()) < 70000
 
 
 def test_a_device_that_the_administrator_deletes(broker):
