@@ -105,12 +105,42 @@ static int request(const char *network, const struct network_addresses *addresse
 		index);
 }
 
+static bool is_port_of(const struct link *link, const char *network)
+{
+	struct alias alias;
+
+	return alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
+	       strcmp(alias.network, network) == 0;
+}
+
+/* Also when that cannot be found out. */
+static bool has_machines(const char *network)
+{
+	struct link *links;
+	size_t n_links;
+	bool found = false;
+
+	if (link_list(&links, &n_links) < 0)
+		return true;
+	for (size_t i = 0; i < n_links && !found; i++)
+		found = is_port_of(&links[i], network);
+	free(links);
+	return found;
+}
+
 static int create(const char *network, const struct network_addresses *addresses, int *index,
 		  struct error *error)
 {
 	const char *name = addresses->bridge;
+	int left = 0;
 	int result = request(network, addresses, index);
 
+	if (result == -EEXIST)
+		(void)find(network, addresses, &left);
+	if (left && has_machines(network))
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "machines use what an earlier broker left of it, but its record "
+				 "is lost; stop them first");
 	/* One of ours, that memory was too short to remove. */
 	if (result == -EEXIST) {
 		bridge_remove(network, addresses, 0);
@@ -225,7 +255,6 @@ int bridge_join_ports(const struct network_config *config,
 		      const struct network_addresses *addresses, const struct bridge *bridge,
 		      struct error *error)
 {
-	struct alias alias;
 	struct link *links;
 	size_t n_links;
 	int result = link_list(&links, &n_links);
@@ -237,8 +266,7 @@ int bridge_join_ports(const struct network_config *config,
 		const struct link *link = &links[i];
 		const struct port_setup setup = port_setup(config, addresses, bridge->index, link);
 
-		if (link_is_joined(link, &setup) || alias_parse(link->alias, &alias) < 0 ||
-		    !alias.is_interface || strcmp(alias.network, config->name) != 0)
+		if (link_is_joined(link, &setup) || !is_port_of(link, config->name))
 			continue;
 		result = link_join_bridge(&setup);
 		if (result == 0 && !bridge->is_new)

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from support.tap import open_tap
+from support.varlink import VarlinkError
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
@@ -136,6 +137,20 @@ def test_record_and_configuration_are_lost(broker):
     wait_for(lambda: attachment.name not in broker.host.links())
     broker.restart()
     broker.wait_until_clean()
+
+
+def test_record_and_addresses_are_lost(broker):
+    with attached(broker, "default") as attachment:
+        broker.kill()
+        for directory in broker.runtime_dir, broker.state_dir:
+            os.unlink(os.path.join(directory, "default.json"))
+        broker.start()
+        client = broker.client()
+        with pytest.raises(VarlinkError, match="machines use what an earlier broker left of it"):
+            client.acquire("default")
+        assert broker.host.device(attachment.name)["master"] == "vmb-default"
+    wait_for(lambda: attachment.name not in broker.host.links())
+    assert client.acquire("default")["active"]
 
 
 def test_the_bridge_went_meanwhile(broker):
