@@ -326,10 +326,10 @@ static void write_bridge_table(const struct rules *rules)
 
 	write_table_start(rules, "bridge");
 	/*
-	 * Frames for VLAN 0 are taken by machines as if they had no tag. The
-	 * address that an ARP message claims is looked for in the message
-	 * itself: machines believe it for hardware types that "arp saddr" is
-	 * not about.
+	 * Frames for VLAN 0, of either kind, are taken by machines as if they
+	 * had no tag. The address that an ARP message claims is looked for in
+	 * the message itself: machines believe it for hardware types that
+	 * "arp saddr" is not about.
 	 */
 	(void)fprintf(rules->file,
 		      "counter " FIREWALL_ROGUE_COUNTER " {\n"
@@ -341,6 +341,7 @@ static void write_bridge_table(const struct rules *rules)
 		      "type filter hook prerouting priority filter; policy accept;\n"
 		      "iifgroup != 0x%08" PRIx32 " accept\n"
 		      "vlan id 0 goto rogue\n"
+		      "ether type 8021ad vlan id 0 goto rogue\n"
 		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
 		      "ip saddr %s goto rogue\n",
 		      rules->port_group, rules->gateway_value, rules->gateway);

@@ -205,6 +205,8 @@ ROGUE = {
     "DHCP server": (0x0800, DHCP_OFFER),
     "IPv4 source": (0x0800, IPV4_OF_GATEWAY),
     "VLAN 0": (0x8100, "0000 0806" + ARP_CLAIM),
+    "VLAN 0 of a provider": (0x88A8, "0000 0806" + ARP_CLAIM),
+    "VLAN 0 in VLAN 0": (0x88A8, "0000 8100 0000 0806" + ARP_CLAIM),
     "router advertisement": (0x86DD, discovery("86", "40000708 00000000 00000000")),
     "redirect": (0x86DD, discovery("89", "00000000" + GATEWAY + GATEWAY)),
     "neighbour advertisement": (0x86DD, discovery("88", "20000000" + GATEWAY)),

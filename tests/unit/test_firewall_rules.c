@@ -112,6 +112,7 @@ static void test_host_network(void **state)
 		     "type filter hook prerouting priority filter; policy accept;\n"
 		     "iifgroup != 0x766d0007 accept\n"
 		     "vlan id 0 goto rogue\n"
+		     "ether type 8021ad vlan id 0 goto rogue\n"
 		     "ether type arp @nh,112,32 0xc0a86901 goto rogue\n"
 		     "ip saddr 192.168.105.1 goto rogue\n"
 		     "ether type ip udp sport 67 goto rogue\n"
