@@ -345,11 +345,14 @@ static void write_bridge_table(const struct rules *rules)
 		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
 		      "ip saddr %s goto rogue\n",
 		      rules->port_group, rules->gateway_value, rules->gateway);
+	/* Few clients look at the port that an answer comes from. */
 	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n");
+		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
+					   "ether type ip udp dport 68 goto rogue\n");
 	if (rules->config->router_advertisement)
 		(void)fprintf(rules->file,
 			      "ether type ip6 udp sport 547 goto rogue\n"
+			      "ether type ip6 udp dport 546 goto rogue\n"
 			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
 	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
 	write_ipv6_claims(rules, &link_local);

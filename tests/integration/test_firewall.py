@@ -203,6 +203,7 @@ ROGUE = {
     "ARP": (0x0806, ARP_CLAIM),
     "ARP of another hardware type": (0x0806, ARP_CLAIM_IEEE_802),
     "DHCP server": (0x0800, DHCP_OFFER),
+    "DHCP server at another port": (0x0800, DHCP_OFFER.replace("0043", "1043")),
     "IPv4 source": (0x0800, IPV4_OF_GATEWAY),
     "VLAN 0": (0x8100, "0000 0806" + ARP_CLAIM),
     "VLAN 0 of a provider": (0x88A8, "0000 0806" + ARP_CLAIM),
@@ -219,6 +220,10 @@ ROGUE = {
     "DHCPv6 server": (
         0x86DD,
         "60000000 0008 11 ff" + LINK_LOCAL + "ff020000000000000000000000000001 0223 0222 0008 0000",
+    ),
+    "DHCPv6 server at another port": (
+        0x86DD,
+        "60000000 0008 11 ff" + LINK_LOCAL + "ff020000000000000000000000000001 1223 0222 0008 0000",
     ),
 }
 
