@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second thread and its queues: jobs to run, jobs to run when there are none
- * of these, and jobs that have run. An eventfd tells the loop of the last.
+ * The second thread and its queues: jobs to run, jobs that can wait for these,
+ * and jobs that have run. An eventfd tells the loop of the last.
  */
 #include "worker.h"
 
@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+/* Jobs that can wait are not passed over for ever, whatever others ask for. */
+#define PASSED_OVER_MAX 8
 
 struct queue {
 	struct job *first;
@@ -24,6 +27,7 @@ static struct {
 	struct queue waiting; /* in the order of turns */
 	uint64_t turn; /* of the last one that came out */
 	struct queue last;
+	unsigned int passed_over; /* the last ones, in a row */
 	struct queue finished;
 	bool stopping;
 	unsigned int pending; /* submitted, done() has not returned; the policy's thread alone */
@@ -92,10 +96,16 @@ static void unlock(void)
 
 static struct job *next_job(void)
 {
-	struct job *job = queue_pop(&worker.waiting);
+	struct job *job = NULL;
 
-	if (!job)
+	if (!worker.last.first || worker.passed_over < PASSED_OVER_MAX)
+		job = queue_pop(&worker.waiting);
+	if (!job) {
+		worker.passed_over = 0;
 		return queue_pop(&worker.last);
+	}
+	if (worker.last.first)
+		worker.passed_over++;
 	worker.turn = job->turn;
 	return job;
 }

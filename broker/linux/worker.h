@@ -3,7 +3,7 @@
  * The second thread: everything that may block (removing a bridge takes the
  * kernel 40 ms) runs there, one job after the other. Who has many of them done
  * waits for himself: owners take turns, and the jobs of one run in the order
- * submitted. Those that nobody waits for come behind all others.
+ * submitted. Those that nobody waits for come behind others, but for some turns.
  */
 #ifndef VMNET_BROKER_WORKER_H
 #define VMNET_BROKER_WORKER_H

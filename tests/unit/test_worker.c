@@ -111,7 +111,8 @@ struct noting_job {
 	int fd;
 };
 
-static char noted[8];
+#define N_NOTED 20
+static char noted[N_NOTED + 1];
 
 static void run_on(struct job *job)
 {
@@ -135,10 +136,24 @@ static void noted_done(struct job *job)
 	(void)job;
 }
 
+/* The worker has something to do until the second of ends is closed. */
+static void hold_up(struct noting_job *gate, int ends[2])
+{
+	char byte;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	*gate = (struct noting_job){
+		.job = { .run = run_on, .done = noted_done },
+		.fd = ends[0],
+	};
+	worker_submit(&gate->job);
+	assert_int_equal(read(ends[1], &byte, sizeof(byte)), sizeof(byte));
+}
+
 /* Who has many jobs waits for himself, and nobody for descriptors that are to be closed. */
 static void test_turns(void **state)
 {
-	struct noting_job gate = { .job = { .run = run_on, .done = noted_done } };
+	struct noting_job gate;
 	struct noting_job jobs[] = {
 		{ .name = 'a', .job.owner = JOB_OWNER(0) },
 		{ .name = 'b', .job.owner = JOB_OWNER(0) },
@@ -147,14 +162,10 @@ static void test_turns(void **state)
 		{ .name = 'e', .job.owner = 0 },
 		{ .name = 'f', .job.owner = JOB_OWNER(1001) },
 	};
-	char byte;
 	int ends[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	gate.fd = ends[0];
-	worker_submit(&gate.job);
-	assert_int_equal(read(ends[1], &byte, sizeof(byte)), sizeof(byte));
+	hold_up(&gate, ends);
 	worker_close(ends[0]);
 	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
 		jobs[i].fd = ends[0];
@@ -168,6 +179,39 @@ static void test_turns(void **state)
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
 }
 
+static void note_whether_open(struct job *job)
+{
+	noted[strlen(noted)] = fcntl(((struct noting_job *)job)->fd, F_GETFD) >= 0 ? 'o' : 'c';
+}
+
+/* However many others there are, what nobody waits for has a turn now and then. */
+static void test_the_last_have_turns(void **state)
+{
+	struct noting_job gate;
+	struct noting_job jobs[N_NOTED];
+	int ends[2];
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	memset(noted, 0, sizeof(noted));
+	assert_true(null >= 0);
+	hold_up(&gate, ends);
+	worker_close(null);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		jobs[i] = (struct noting_job){
+			.job = { .run = note_whether_open, .done = noted_done },
+			.fd = null,
+		};
+		worker_submit(&jobs[i].job);
+	}
+	assert_int_equal(close(ends[1]), 0);
+	worker_stop();
+	assert_int_equal(close(ends[0]), 0);
+	assert_int_equal(strlen(noted), N_NOTED);
+	assert_int_equal(noted[0], 'o');
+	assert_int_equal(noted[N_NOTED - 1], 'c');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_finishes, start, stop),
 		cmocka_unit_test_setup_teardown(test_close, start, stop),
 		cmocka_unit_test_setup_teardown(test_turns, start, stop),
+		cmocka_unit_test_setup_teardown(test_the_last_have_turns, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
