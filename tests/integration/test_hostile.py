@@ -275,16 +275,20 @@ def test_a_broker_out_of_descriptors(broker, witness):
 
 
 def test_devices_that_take_long_to_make(broker, witness):
-    enemies = [broker.client(uid=ENEMY) for _ in range(50)]
+    enemies = [broker.client(uid=ENEMY) for _ in range(80)]
+
+    def answered():
+        return len(select.select([enemy.socket for enemy in enemies], [], [], 0)[0])
+
     for enemy in enemies:
         enemy.acquire("lab")
     for enemy in enemies:
         enemy.send("Attach", {"network": "lab", "queues": 16})
     for _ in enemies:
         witness.networks()  # users take turns: by now all of these calls have been taken
+    before = answered()
     witness.attach("lab").close()
-    answered = select.select([enemy.socket for enemy in enemies], [], [], 0)[0]
-    assert len(answered) < len(enemies) / 2
+    assert answered() - before < 30  # it is one, and those of a second that a busy host may lose
     for enemy in enemies:
         enemy.close()
     wait_for(lambda: not witness.inspect("lab")["interfaces"], timeout=60)
