@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../log.h"
+#include "confine.h"
 
 /* How long a server may take to start or end before it is killed. */
 #define START_MSEC 10000
@@ -128,19 +129,26 @@ static void read_message(int fd, char *message, size_t size)
 	message[strcspn(message, "\n")] = '\0';
 }
 
+struct spawning {
+	const char *config_path;
+	int error_fd;
+	pid_t pid; /* gets set */
+};
+
 /*
  * The broker's signal mask and environment are not for others; and what is said
  * is said in English, which the broker knows. Returns 0 or an errno.
  */
-static int spawn(const char *config_path, int error_fd, pid_t *pid)
+static int spawn(void *spawning)
 {
+	struct spawning *self = spawning;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	char *argument = NULL;
 	sigset_t none;
 	int result;
 
-	if (asprintf(&argument, CONFIG_OPTION "%s", config_path) < 0)
+	if (asprintf(&argument, CONFIG_OPTION "%s", self->config_path) < 0)
 		return ENOMEM;
 	result = posix_spawn_file_actions_init(&actions);
 	if (result)
@@ -153,13 +161,13 @@ static int spawn(const char *config_path, int error_fd, pid_t *pid)
 	if (!result)
 		result = posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
 	if (!result)
-		result = posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+		result = posix_spawn_file_actions_adddup2(&actions, self->error_fd, STDERR_FILENO);
 	if (!result)
 		result = posix_spawnattr_setsigmask(&attributes, &none);
 	if (!result)
 		result = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	if (!result)
-		result = posix_spawnp(pid, "dnsmasq", &actions, &attributes,
+		result = posix_spawnp(&self->pid, "dnsmasq", &actions, &attributes,
 				      (char *[]){ "dnsmasq", argument, NULL },
 				      (char *[]){ "LC_ALL=C", NULL });
 	posix_spawnattr_destroy(&attributes);
@@ -188,16 +196,17 @@ static int wait_for_end(pid_t pid)
 /* Returns 0 when the program has left a daemon, or -1 with the reason as one line. */
 static int run_program(const char *config_path, char *message, size_t size)
 {
+	struct spawning spawning = { .config_path = config_path };
 	int fds[2];
 	int status;
 	int result;
-	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
 		(void)snprintf(message, size, "%s", strerror(errno));
 		return -1;
 	}
-	result = spawn(config_path, fds[1], &pid);
+	spawning.error_fd = fds[1];
+	result = confine_call(spawn, &spawning);
 	close(fds[1]);
 	if (result) {
 		close(fds[0]);
@@ -205,7 +214,7 @@ static int run_program(const char *config_path, char *message, size_t size)
 			       result == ENOENT ? " (install the package dnsmasq-base)" : "");
 		return -1;
 	}
-	status = wait_for_end(pid);
+	status = wait_for_end(spawning.pid);
 	read_message(fds[0], message, size);
 	close(fds[0]);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

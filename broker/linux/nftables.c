@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "../log.h"
-#include "privilege.h"
+#include "confine.h"
 
 /* A transaction takes milliseconds, or on a busy host with many rules some seconds. */
 #define RUN_SECONDS 10
@@ -200,7 +200,7 @@ __attribute__((noreturn)) static void serve(int socket)
 	unsigned int number;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (keep_two_descriptors(socket) < 0 || atexit(end_at_once) != 0 || privilege_confine() < 0)
+	if (keep_two_descriptors(socket) < 0 || atexit(end_at_once) != 0 || confine_broker() < 0)
 		_exit(EXIT_FAILURE);
 	answer(0, OUTCOME_DONE);
 	while (recv(nftables.socket, &number, sizeof(number), MSG_PEEK) > 0)

@@ -25,6 +25,7 @@
 #include "../log.h"
 #include "adopt.h"
 #include "attach.h"
+#include "confine.h"
 #include "fds.h"
 #include "kept.h"
 #include "linux.h"
@@ -267,7 +268,7 @@ static int serve(void)
 		return failed("serve clients", result);
 	}
 	remove_unused();
-	result = privilege_confine() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
 		(void)sd_notify(0, "READY=1");
 		log_info(NULL, "serving");
@@ -326,7 +327,7 @@ static int run_privileged(const struct options *options)
 {
 	int result;
 
-	if (privilege_become_service(options) < 0)
+	if (privilege_become_service(options) < 0 || confine_start() < 0)
 		return EXIT_FAILURE;
 	result = nftables_start();
 	if (result < 0)

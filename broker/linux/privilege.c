@@ -26,8 +26,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
-#include <seccomp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,105 +220,4 @@ int privilege_become_service(const struct options *options)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("shut the way back to privileges");
 	return 0;
-}
-
-/* Last stage: system calls */
-
-/*
- * What serving takes, dnsmasq's calls included: a filter is inherited. Listed
- * by what they are for.
- */
-/* clang-format off */
-static const char *const allowed_calls[] = {
-	/* memory, threads, time, signals */
-	"alarm", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "exit",
-	"exit_group", "futex", "get_robust_list", "getcpu", "getrandom", "gettimeofday",
-	"madvise", "membarrier", "mmap", "mprotect", "mremap", "munmap", "nanosleep",
-	"restart_syscall", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask",
-	"rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity",
-	"sched_yield", "setitimer", "set_robust_list", "set_tid_address", "sigaltstack", "signalfd",
-	"signalfd4", "sysinfo", "tgkill", "time", "times", "uname",
-	/* files */
-	"access", "chdir", "chmod", "chown", "close", "close_range", "dup", "dup2", "dup3",
-	"faccessat", "faccessat2", "fchmod", "fchmodat", "fchown", "fchownat", "fcntl",
-	"fadvise64", "fdatasync", "flock", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd", "getdents",
-	"getdents64", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1",
-	"inotify_rm_watch", "ioctl", "lseek", "lstat", "mkdir", "mkdirat", "newfstatat", "open",
-	"openat", "openat2", "pread64", "prlimit64", "getrlimit", "setrlimit", "pwrite64", "read",
-	"readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "rmdir", "stat",
-	"statfs", "statx", "umask", "unlink", "unlinkat", "utimensat", "write", "writev",
-	/* waiting */
-	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
-	"eventfd", "eventfd2", "pipe", "pipe2", "poll", "ppoll", "pselect6", "select",
-	"timerfd_create", "timerfd_gettime", "timerfd_settime",
-	/* sockets */
-	"accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt",
-	"listen", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt",
-	"shutdown", "socket", "socketpair",
-	/* who is there, and starting dnsmasq */
-	"capget", "capset", "clone", "clone3", "execve", "fork", "getegid", "geteuid", "getgid",
-	"getgroups", "getpgrp", "getpid", "getppid", "getresgid", "getresuid", "getsid", "gettid",
-	"getuid", "kill", "pidfd_open", "pidfd_send_signal", "prctl", "setgid", "setgroups",
-	"setregid", "setresgid", "setresuid", "setreuid", "setsid", "setuid", "vfork", "wait4",
-	"waitid",
-#if defined(__SANITIZE_ADDRESS__)
-	/* what finds leaks at the end stops the other threads with */
-	"ptrace", "process_vm_readv",
-#endif
-};
-/* clang-format on */
-
-/* The call is made by this very thread, outside of the C library's locks. */
-static void on_forbidden_call(int number, siginfo_t *info, void *context)
-{
-	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, info->si_syscall);
-
-	(void)number;
-	(void)context;
-	log_error(NULL, "ended by a system call outside of the filter: %s (%d)",
-		  name ? name : "unknown", info->si_syscall);
-	_exit(EXIT_FAILURE);
-}
-
-static int allow_calls(scmp_filter_ctx filter)
-{
-	for (size_t i = 0; i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
-		int call = seccomp_syscall_resolve_name(allowed_calls[i]);
-
-		/* One that this architecture does not have cannot be called. */
-		if (call < 0)
-			continue;
-		errno = -seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
-		if (errno)
-			return failed("allow a system call");
-	}
-	return 0;
-}
-
-int privilege_confine(void)
-{
-	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
-					  .sa_flags = SA_SIGINFO };
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-	int result = -1;
-
-	if (!filter)
-		return failed("make a filter of system calls");
-	if (sigaction(SIGSYS, &action, NULL) < 0) {
-		failed("watch for forbidden system calls");
-		goto out;
-	}
-	if (allow_calls(filter) < 0)
-		goto out;
-	/* For the worker's thread, which is there already, too. */
-	errno = -seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!errno)
-		errno = -seccomp_load(filter);
-	if (errno)
-		failed("filter system calls");
-	else
-		result = 0;
-out:
-	seccomp_release(filter);
-	return result;
 }

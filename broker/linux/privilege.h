@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the broker may do on this host: only ever less, in named stages. */
+/* What the broker may do on this host: only ever less; see confine.h for the rest. */
 #ifndef VMNET_BROKER_PRIVILEGE_H
 #define VMNET_BROKER_PRIVILEGE_H
 
 #include "../platform.h"
 
 /*
- * First stage, before the first client and the second thread: makes the state
+ * Before the first client and the second thread: makes the state
  * and runtime directories, and when started as root gives them to the service
  * user and becomes it, keeping the capabilities that the broker and dnsmasq
  * need, and no other.
@@ -14,14 +14,6 @@
  * Returns 0, or -1 after logging why.
  */
 int privilege_become_service(const struct options *options);
-
-/*
- * Last stage, when everything is set up: only the system calls that serving
- * takes. A call outside them ends the process, which logs the call's name.
- *
- * Returns 0, or -1 after logging why.
- */
-int privilege_confine(void);
 
 /* Where TAP devices are opened: /dev/net/tun, or the service user's own node of it. */
 const char *privilege_tun_path(void);

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from support.broker import Broker
+from support.varlink import VarlinkError
 from support.wait import wait_for
 
 SERVICE_UID = 29001
@@ -95,6 +96,21 @@ def test_without_a_service_user_root_has_little_left(broker):
     assert status(server)["Uid"].split()[0] != "0"
     assert int(status(server)["CapEff"], 16) & ~NEEDED == 0
     assert status(broker.pid)["Seccomp"] == "2"
+
+
+def test_dnsmasq_may_do_less_than_the_broker(host, directory):
+    """Whatever its capabilities are: a stand-in tries."""
+    os.symlink(os.path.join(host.build, "tests/tools/lesser"), os.path.join(directory, "dnsmasq"))
+    broker = Broker(host)
+    broker.prefix = ["env", f"PATH={directory}:/usr/sbin:/usr/bin:/sbin:/bin"]
+    broker.start()
+    with pytest.raises(VarlinkError) as error:
+        broker.client().acquire("default")
+    assert re.search(
+        "rtnetlink open, raw open, nfnetlink refused, packets refused, tap refused",
+        error.value.parameters["reason"],
+    )
+    broker.finish()
 
 
 def test_a_forbidden_system_call_ends_the_broker_and_is_named(host):
