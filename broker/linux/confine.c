@@ -154,7 +154,7 @@ static int refuse_more(scmp_filter_ctx filter)
 
 	if (result == 0)
 		result = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 2, IS(0, AF_NETLINK),
-					  SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+					  SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0));
 	if (result == 0)
 		result = seccomp_rule_add(filter, refuse, SCMP_SYS(ioctl), 1, IS(1, TUNSETIFF));
 	return result;
