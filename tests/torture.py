@@ -187,6 +187,7 @@ class Torture:
         self.broker = Broker(self.host, CONFIG)
         self.actors = []
         self.machines = []
+        self.stay = []
         self.pings = []
         self.echoes = []
         self.figures = dict.fromkeys(
@@ -197,7 +198,9 @@ class Torture:
 
     def start(self):
         self.broker.start()
-        one, two = (self._machine(name, USERS[0]) for name in ("one", "two"))
+        one, two = self.stay = [self._machine(name, USERS[0]) for name in ("one", "two")]
+        for machine in self.stay:
+            machine.dhcp_to_stay()
         for machine, name, address in (
             (one, "one", two.address),
             (two, "two", one.lease["router"]),
@@ -222,7 +225,6 @@ class Torture:
         client.acquire("default")
         machine = Machine(name, self.host.directory, self.tapnet, client.attach("default"))
         self.machines.append(machine)
-        machine.dhcp()
         return machine
 
     def _start_actor(self, uid):
@@ -253,6 +255,7 @@ class Torture:
         """A machine that comes, is served as ever, and goes."""
         number = self.figures["visiting machines"] = self.figures["visiting machines"] + 1
         machine = self._machine(f"visitor{number}", self.random.choice(USERS))
+        machine.dhcp()
         for address in (machine.lease["router"], SERVER_IPV4, self.machines[0].address):
             if not machine.ping(address):
                 self.failures.append(f"{machine.name} did not reach {address}")
@@ -376,6 +379,7 @@ class Torture:
                 self.failures.append(f"{ping.what}: {ping.sent} sent, {ping.received} received")
         self.figures["packets sent"] = sum(ping.sent for ping in self.pings)
         self.figures["packets lost"] = sum(ping.sent - ping.received for ping in self.pings)
+        self.figures["leases renewed"] = sum(machine.renewals() for machine in self.stay)
         self.close_machines()
         with contextlib.redirect_stdout(None):
             self.broker.finish()

@@ -28,6 +28,7 @@ bound|renew)
 	[ -z "$domain" ] || echo "search $domain" >>/run/resolv.conf
 	env >"${0%/*}/lease.new"
 	mv "${0%/*}/lease.new" "${0%/*}/lease"
+	echo "$1" >>"${0%/*}/events"
 	;;
 esac
 """
@@ -43,6 +44,7 @@ class Machine(Namespace):
         self.mac_address = attachment.mac_address
         self.lease = None
         self._lease_path = os.path.join(self.directory, "lease")
+        self._events_path = os.path.join(self.directory, "events")
         self._script_path = os.path.join(self.directory, "udhcpc")
         with open(self._script_path, "w", encoding="ascii") as file:
             file.write(DHCP_SCRIPT)
@@ -63,11 +65,28 @@ class Machine(Namespace):
 
     def dhcp(self, timeout=10, hostname=None, client=()):
         """Gets an address; returns the lease: "ip", "mask", "router", "dns", "lease", "domain"."""
-        argv = ["busybox", "udhcpc", "-f", "-n", "-q", "-i", DEVICE, "-s", self._script_path]
-        argv += ["-t", str(timeout), "-T", "1", "-A", "1"]
+        argv = [*self._dhcp_client(), "-n", "-q", "-t", str(timeout)]
         if hostname:
             argv += ["-x", f"hostname:{hostname}"]
         self.run(*argv, *client, timeout=timeout + 5)
+        return self._read_lease()
+
+    def dhcp_to_stay(self):
+        """The same, and renews the lease in time."""
+        self.popen(*self._dhcp_client(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(self._lease_path), what=f"an address of {self.name}")
+        return self._read_lease()
+
+    def renewals(self):
+        """How often it has renewed its lease."""
+        with open(self._events_path, encoding="ascii") as file:
+            return file.read().split().count("renew")
+
+    def _dhcp_client(self):
+        argv = ["busybox", "udhcpc", "-f", "-i", DEVICE, "-s", self._script_path]
+        return [*argv, "-T", "1", "-A", "1"]
+
+    def _read_lease(self):
         with open(self._lease_path, encoding="utf-8") as file:
             lines = (line.rstrip("\n").partition("=") for line in file)
             self.lease = {key: value for key, _, value in lines}
