@@ -202,7 +202,8 @@ def occupied_name_server(doctor):
     gateway = broker.client().acquire("default")["ipv4_gateway"]
     os.kill(broker.pid, signal.SIGSTOP)
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
-    wait_for(lambda: not host.processes("dnsmasq"))
+    # A process that was killed has its sockets for a moment longer.
+    wait_for(lambda: not host.run("ss", "-Hlntu", "src", f"{gateway}:53").stdout)
     serve_names(doctor, "--pid-file=", "--bind-interfaces", f"--listen-address={gateway}")
     os.kill(broker.pid, signal.SIGCONT)
 
