@@ -23,20 +23,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct in_addr address;
 	size_t n_leases;
 	size_t n_listed = 0;
+	uint64_t addresses = 0; /* a sum of them, which has no order */
 
 	must(leases_parse((const char *)data, size, &leases, &n_leases) == 0);
 	for (size_t i = 0; i < n_leases; i++) {
 		must(leases[i].expires >= 0);
 		must(leases[i].client_id_length <= CLIENT_ID_MAX);
 		check_hostname(leases[i].hostname);
+		addresses += leases[i].address.s_addr;
 	}
 	must(leases_list(leases, n_leases, &list) == 0);
 	for (const struct lease *lease = list; lease; lease = lease->next) {
 		must(inet_pton(AF_INET, lease->address, &address) == 1);
-		must(address.s_addr == leases[n_listed].address.s_addr);
+		must(!lease->next || lease_compare(lease, lease->next) <= 0);
+		addresses -= address.s_addr;
 		n_listed++;
 	}
-	must(n_listed == n_leases);
+	must(n_listed == n_leases && addresses == 0);
 	leases_free(list);
 	free(leases);
 	return 0;
