@@ -187,7 +187,6 @@ class Torture:
         self.broker = Broker(self.host, CONFIG)
         self.actors = []
         self.machines = []
-        self.stay = []
         self.pings = []
         self.echoes = []
         self.figures = dict.fromkeys(
@@ -198,8 +197,8 @@ class Torture:
 
     def start(self):
         self.broker.start()
-        one, two = self.stay = [self._machine(name, USERS[0]) for name in ("one", "two")]
-        for machine in self.stay:
+        one, two = [self._machine(name, USERS[0]) for name in ("one", "two")]
+        for machine in self.machines:
             machine.dhcp_to_stay()
         for machine, name, address in (
             (one, "one", two.address),
@@ -379,7 +378,7 @@ class Torture:
                 self.failures.append(f"{ping.what}: {ping.sent} sent, {ping.received} received")
         self.figures["packets sent"] = sum(ping.sent for ping in self.pings)
         self.figures["packets lost"] = sum(ping.sent - ping.received for ping in self.pings)
-        self.figures["leases renewed"] = sum(machine.renewals() for machine in self.stay)
+        self.figures["leases renewed"] = sum(machine.renewals() for machine in self.machines)
         self.close_machines()
         with contextlib.redirect_stdout(None):
             self.broker.finish()

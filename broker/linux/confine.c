@@ -164,18 +164,21 @@ static int refuse_more(scmp_filter_ctx filter)
 static int export(scmp_filter_ctx filter)
 {
 	int fd = memfd_create("filter", MFD_CLOEXEC);
-	int result = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
 	ssize_t size = 0;
+	int result;
 
-	if (result == 0) {
+	if (fd < 0)
+		return -errno;
+	result = seccomp_export_bpf(filter, fd);
+	if (result == 0)
 		size = pread(fd, more.instructions, sizeof(more.instructions), 0);
-		result = size < 0 ? -errno : 0;
-	}
-	if (result == 0 && (size_t)size == sizeof(more.instructions))
+	if (size < 0)
+		result = -errno;
+	else if ((size_t)size == sizeof(more.instructions))
 		result = -EFBIG;
-	more.n = (unsigned short)((size_t)size / sizeof(more.instructions[0]));
-	if (fd >= 0)
-		(void)close(fd);
+	else
+		more.n = (unsigned short)((size_t)size / sizeof(more.instructions[0]));
+	(void)close(fd);
 	return result;
 }
 
