@@ -79,15 +79,13 @@ static int find(const char *network, const struct network_addresses *addresses, 
 	return result == -ENODEV ? 0 : result;
 }
 
-void bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
 {
 	int result = find(network, addresses, &bridge);
 
 	if (result == 0 && bridge)
 		result = link_delete(bridge);
-	if (result < 0 && result != -ENODEV)
-		log_warning(network, "its bridge %s cannot be removed: %s", addresses->bridge,
-			    strerror(-result));
+	return result == -ENODEV ? 0 : result;
 }
 
 static int request(const char *network, const struct network_addresses *addresses, int *index)
@@ -143,7 +141,7 @@ static int create(const char *network, const struct network_addresses *addresses
 				 "is lost; stop them first");
 	/* One of ours, that memory was too short to remove. */
 	if (result == -EEXIST) {
-		bridge_remove(network, addresses, 0);
+		(void)bridge_remove(network, addresses, 0);
 		result = request(network, addresses, index);
 	}
 	if (result == -EEXIST)
@@ -153,7 +151,7 @@ static int create(const char *network, const struct network_addresses *addresses
 				 name, name);
 	if (result < 0) {
 		/* The kernel may have made it, and the answer was lost. */
-		bridge_remove(network, addresses, 0);
+		(void)bridge_remove(network, addresses, 0);
 		return error_set(error, ERROR_CREATE_FAILED, "cannot make bridge %s: %s", name,
 				 strerror(-result));
 	}

@@ -52,9 +52,9 @@ bool bridge_has_port(const struct network_config *config, const struct network_a
 		     int bridge, const struct link *link);
 
 /*
- * Removes a bridge of the broker's own, if it is there. A failure is logged.
- * bridge: the index that it was last seen with, or 0.
+ * Removes a bridge of the broker's own, if it is there.
+ * bridge: the index that it was last seen with, or 0. Returns 0 or a negative errno.
  */
-void bridge_remove(const char *network, const struct network_addresses *addresses, int bridge);
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge);
 
 #endif

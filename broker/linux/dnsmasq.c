@@ -185,18 +185,19 @@ void dnsmasq_stop(struct dnsmasq *self)
 	dnsmasq_forget(self);
 }
 
-void dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
+int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 {
 	struct dnsmasq_files files = { 0 };
 	int pidfd;
 
 	if (dnsmasq_files_init(&files, network, NULL, runtime_dir) < 0)
-		return;
+		return -ENOMEM;
 	pidfd = dnsmasq_process_find(&files);
 	if (pidfd >= 0)
 		dnsmasq_process_end(network, pidfd);
 	dnsmasq_files_remove(&files);
 	dnsmasq_files_clear(&files);
+	return 0;
 }
 
 /* Supervision: leases */

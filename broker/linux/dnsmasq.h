@@ -52,9 +52,9 @@ void dnsmasq_stop(struct dnsmasq *dnsmasq);
 /*
  * Stops the server that an earlier broker left for a network that is not to be
  * adopted, if one runs, and removes its files (the leases stay). On the
- * worker's thread.
+ * worker's thread. Returns 0 or a negative errno.
  */
-void dnsmasq_stop_leftover(const char *network, const char *runtime_dir);
+int dnsmasq_stop_leftover(const char *network, const char *runtime_dir);
 
 /* Frees the record and lets the server run on, for the next broker. */
 void dnsmasq_forget(struct dnsmasq *dnsmasq);

@@ -321,19 +321,20 @@ static int put_right(const char *runtime_dir, bool again, struct error *error)
 }
 
 /* Nothing routes any more. */
-static void restore(const char *runtime_dir)
+static int restore(const char *runtime_dir, struct error *error)
 {
-	struct error error;
-	int result;
+	int guard;
+	int saved;
 
 	switch_off(AF_INET);
 	switch_off(AF_INET6);
-	if (update_guard(true, &error) < 0)
-		log_warning(NULL, "the guard of forwarding cannot be removed: %s", error.reason);
-	result = forwarding_state_save(runtime_dir, &state);
-	if (result < 0)
-		log_warning(NULL, "what was switched on to forward cannot be forgotten: %s",
-			    strerror(-result));
+	guard = update_guard(true, error);
+	saved = forwarding_state_save(runtime_dir, &state);
+	if (saved < 0)
+		return error_set(error, ERROR_INTERNAL,
+				 "what was switched on to forward, in %s: %s", runtime_dir,
+				 strerror(-saved));
+	return guard;
 }
 
 /* What an earlier broker switched on counts as ours. */
@@ -361,6 +362,7 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 {
 	int result = load(runtime_dir);
 	bool known = is_routed(bridge);
+	struct error ignored;
 
 	if (result == 0)
 		result = forwarding_state_add_bridge(&state, bridge);
@@ -369,34 +371,36 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 	if (put_right(runtime_dir, true, error) == 0)
 		return 0;
 	if (!known)
-		forwarding_release(runtime_dir, bridge);
+		(void)forwarding_release(runtime_dir, bridge, &ignored);
 	return -1;
 }
 
-void forwarding_release(const char *runtime_dir, const char *bridge)
+int forwarding_release(const char *runtime_dir, const char *bridge, struct error *error)
 {
 	int result = load(runtime_dir);
 
-	forwarding_state_remove_bridge(&state, bridge);
-	if (!state.bridges) {
-		restore(runtime_dir);
-		return;
-	}
+	if (result == 0)
+		forwarding_state_remove_bridge(&state, bridge);
+	if (result == 0 && !state.bridges)
+		return restore(runtime_dir, error);
 	if (result == 0)
 		result = forwarding_state_save(runtime_dir, &state);
-	if (result < 0)
-		log_warning(NULL, "that %s does not route any more cannot be kept: %s", bridge,
-			    strerror(-result));
+	return result < 0 ? error_set(error, ERROR_INTERNAL,
+				      "what it has to do with forwarding: %s", strerror(-result))
+			  : 0;
 }
 
 void forwarding_refresh(const char *runtime_dir)
 {
 	struct error error;
+	int result = load(runtime_dir);
 
-	if (load(runtime_dir) < 0)
+	if (result < 0)
 		return;
 	if (!state.bridges && state.interfaces)
-		restore(runtime_dir);
-	else if (state.bridges && put_right(runtime_dir, false, &error) < 0)
+		result = restore(runtime_dir, &error);
+	else if (state.bridges)
+		result = put_right(runtime_dir, false, &error);
+	if (result < 0)
 		log_warning(NULL, "%s", error.reason);
 }

@@ -15,11 +15,12 @@
  * switched on is switched off. What was switched on is remembered in
  * runtime_dir, so that the next broker can switch it off.
  *
- * Returns 0, or -1 with error (ERROR_CREATE_FAILED, and nothing changed: what a
- * network that was there before has, it keeps).
+ * Both return 0, or -1 with error: the first, of ERROR_CREATE_FAILED, when nothing
+ * has changed, and what a network that was there before has, it keeps; the second
+ * when not all could be done, for another try.
  */
 int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error);
-void forwarding_release(const char *runtime_dir, const char *bridge);
+int forwarding_release(const char *runtime_dir, const char *bridge, struct error *error);
 
 /* Links have come or gone, or somebody changed a setting: put it right again. */
 void forwarding_refresh(const char *runtime_dir);

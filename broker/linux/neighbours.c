@@ -548,7 +548,7 @@ int neighbours_open(const struct network_config *config, const struct network_ad
 	return error_set(error, ERROR_CREATE_FAILED, UNLISTED);
 }
 
-void neighbours_close(const char *network)
+int neighbours_close(const char *network, struct error *error)
 {
 	struct opened **link = find(network);
 	struct opened *opened = *link;
@@ -558,8 +558,9 @@ void neighbours_close(const char *network)
 		free(opened->others);
 		free(opened);
 	}
-	if (look_at_chains(NULL, network, true) < 0)
-		log_warning(network, UNLISTED);
+	return look_at_chains(NULL, network, true) < 0
+		       ? error_set(error, ERROR_CREATE_FAILED, UNLISTED)
+		       : 0;
 }
 
 void neighbours_refresh(void)

@@ -20,8 +20,8 @@ struct network_addresses;
 int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error);
 
-/* Takes all of that back, also what an earlier broker did. */
-void neighbours_close(const char *network);
+/* Takes all of that back, also what an earlier broker did. Returns 0 or -1 with error. */
+int neighbours_close(const char *network, struct error *error);
 
 /* Others have changed their rules, or links or routes: does what is to be done now. */
 void neighbours_refresh(void);

@@ -44,7 +44,8 @@
 
 struct step {
 	int (*make)(struct network_parts *self);
-	void (*unmake)(struct network_parts *self); /* NULL: nothing to undo */
+	/* NULL: nothing to undo. Its error is not the one of the network. */
+	int (*unmake)(struct network_parts *self, struct error *error);
 	enum fault_kind fault; /* what failing is */
 	bool can_wait; /* a network can be created without it */
 	bool is_needed; /* by the steps behind it, when it is repaired */
@@ -106,13 +107,13 @@ static int make_record(struct network_parts *self)
 	return 0;
 }
 
-static void unmake_record(struct network_parts *self)
+static int unmake_record(struct network_parts *self, struct error *error)
 {
 	int result = record_remove(linux_platform.options->runtime_dir, self->name);
 
-	if (result < 0)
-		log_warning(self->name, "its record in %s cannot be removed: %s",
-			    linux_platform.options->runtime_dir, strerror(-result));
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "record in %s: %s",
+				      linux_platform.options->runtime_dir, strerror(-result))
+			  : 0;
 }
 
 /* Step 3: bridge */
@@ -132,10 +133,15 @@ static int make_bridge(struct network_parts *self)
 	return result;
 }
 
-static void unmake_bridge(struct network_parts *self)
+static int unmake_bridge(struct network_parts *self, struct error *error)
 {
-	if (!is_bridged(self))
-		bridge_remove(self->name, &self->addresses, self->bridge.index);
+	int result = is_bridged(self)
+			     ? 0
+			     : bridge_remove(self->name, &self->addresses, self->bridge.index);
+
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "bridge %s: %s",
+				      self->addresses.bridge, strerror(-result))
+			  : 0;
 }
 
 /* Step 4: IPv6 */
@@ -163,31 +169,29 @@ static int make_firewall(struct network_parts *self)
 	return -1;
 }
 
-static void unmake_firewall(struct network_parts *self)
+static int unmake_firewall(struct network_parts *self, struct error *error)
 {
-	struct error error;
-
-	if (!is_bridged(self) && firewall_remove(self->name, &error) < 0)
-		log_warning(self->name, "its firewall cannot be removed: %s", error.reason);
+	return is_bridged(self) ? 0 : firewall_remove(self->name, error);
 }
 
 /* Step 6: neighbours */
 
 static int make_neighbours(struct network_parts *self)
 {
+	struct error ignored;
+
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
 	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
 		return 0;
 	if (!self->repair)
-		neighbours_close(self->name);
+		(void)neighbours_close(self->name, &ignored);
 	return -1;
 }
 
-static void unmake_neighbours(struct network_parts *self)
+static int unmake_neighbours(struct network_parts *self, struct error *error)
 {
-	if (!is_bridged(self))
-		neighbours_close(self->name);
+	return is_bridged(self) ? 0 : neighbours_close(self->name, error);
 }
 
 /* Step 7: uplink */
@@ -197,13 +201,12 @@ static int make_uplink(struct network_parts *self)
 	return is_led(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
 }
 
-static void unmake_uplink(struct network_parts *self)
+static int unmake_uplink(struct network_parts *self, struct error *error)
 {
 	int result = is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0;
 
-	if (result < 0)
-		log_warning(self->name, "its routing table cannot be removed: %s",
-			    strerror(-result));
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "routing table: %s", strerror(-result))
+			  : 0;
 }
 
 /* Step 8: forwarding */
@@ -216,10 +219,11 @@ static int make_forwarding(struct network_parts *self)
 				  &self->error);
 }
 
-static void unmake_forwarding(struct network_parts *self)
+static int unmake_forwarding(struct network_parts *self, struct error *error)
 {
-	if (is_routed(self))
-		forwarding_release(linux_platform.options->runtime_dir, self->addresses.bridge);
+	return is_routed(self) ? forwarding_release(linux_platform.options->runtime_dir,
+						    self->addresses.bridge, error)
+			       : 0;
 }
 
 /* Step 9: dnsmasq */
@@ -245,7 +249,7 @@ static int make_dnsmasq(struct network_parts *self)
 	if (is_dnsmasq_useless(self)) {
 		dnsmasq_stop(self->dnsmasq);
 		if (!self->dnsmasq)
-			dnsmasq_stop_leftover(self->name, options->runtime_dir);
+			(void)dnsmasq_stop_leftover(self->name, options->runtime_dir);
 		self->dnsmasq = NULL;
 	}
 	if (!self->dnsmasq)
@@ -254,13 +258,16 @@ static int make_dnsmasq(struct network_parts *self)
 	return self->dnsmasq ? 0 : -1;
 }
 
-static void unmake_dnsmasq(struct network_parts *self)
+static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 {
+	int result = 0;
+
 	if (self->dnsmasq)
 		dnsmasq_stop(self->dnsmasq);
 	else
-		dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
+		result = dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
 	self->dnsmasq = NULL;
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "dnsmasq: %s", strerror(-result)) : 0;
 }
 
 /* Step 10: keeping */
@@ -294,12 +301,22 @@ static const struct step steps[] = {
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/* Undoes the first n_steps, the last of them first. */
+/*
+ * Undoes the first n_steps, the last of them first. Memory that was short may be
+ * there at the next try, and nothing tells what had been done already: it is all
+ * looked for once more.
+ */
 static void unmake(struct network_parts *self, size_t n_steps)
 {
-	while (n_steps-- > 0)
-		if (steps[n_steps].unmake)
-			steps[n_steps].unmake(self);
+	struct error error;
+
+	while (n_steps-- > 0) {
+		const struct step *step = &steps[n_steps];
+
+		if (step->unmake && step->unmake(self, &error) < 0 &&
+		    step->unmake(self, &error) < 0)
+			log_warning(self->name, "not all of it can be removed: %s", error.reason);
+	}
 }
 
 int network_parts_make(struct network_parts *self)

@@ -53,6 +53,8 @@ bool sysctl_bridges_filter(int family)
 int sysctl_write(int family, const char *interface, const char *name, int value)
 {
 	char path[PATH_MAX];
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", value);
 	int result;
 	int fd;
 
@@ -60,7 +62,7 @@ int sysctl_write(int family, const char *interface, const char *name, int value)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	result = dprintf(fd, "%d\n", value) < 0 ? -errno : 0;
+	result = write(fd, text, (size_t)length) < 0 ? -errno : 0;
 	(void)close(fd);
 	return result;
 }
