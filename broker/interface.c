@@ -183,13 +183,14 @@ void broker_interface_detached(struct interface *interface)
 }
 
 struct interface *broker_interface_adopt(struct network *network, const char *name,
-					 const struct mac_address *mac)
+					 const struct mac_address *mac, uid_t owner)
 {
 	struct interface *interface = interface_new(network, mac);
 
 	if (!interface)
 		return NULL;
 	interface->state = INTERFACE_ATTACHED;
+	interface->owner = owner;
 	(void)snprintf(interface->name, sizeof(interface->name), "%s", name);
 	return interface;
 }
@@ -202,7 +203,6 @@ void broker_interface_claim(const struct network *network, const struct mac_addr
 			continue;
 		i->client = client;
 		i->named = true;
-		i->owner = client->credentials.uid;
 		return;
 	}
 }

@@ -57,9 +57,12 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 /* The device is gone, by itself or because of platform_interface_detach(); interface is freed. */
 void broker_interface_detached(struct interface *interface);
 
-/* An interface that an earlier broker left on an adopted network. NULL when memory is short. */
+/*
+ * An interface that an earlier broker left on an adopted network. It counts to
+ * what its owner may have. NULL when memory is short.
+ */
 struct interface *broker_interface_adopt(struct network *network, const char *name,
-					 const struct mac_address *mac);
+					 const struct mac_address *mac, uid_t owner);
 
 /*
  * A named interface of an adopted network that this client attached, and whose

@@ -379,7 +379,7 @@ void interfaces_look(struct broker *broker)
 
 int interface_adopt(struct network *network, const struct link *link, const struct mac_address *mac)
 {
-	struct interface *interface = broker_interface_adopt(network, link->name, mac);
+	struct interface *interface = broker_interface_adopt(network, link->name, mac, link->owner);
 	struct device *device = interface ? device_new(interface) : NULL;
 
 	if (!device)

@@ -44,6 +44,7 @@ static void parse_tun(struct nlattr *data, struct link *link)
 
 	if (!data || nla_parse_nested(attributes, IFLA_TUN_MAX, data, NULL) < 0)
 		return;
+	link->owner = number_in(attributes[IFLA_TUN_OWNER]);
 	link->queues = number_in(attributes[IFLA_TUN_NUM_QUEUES]) +
 		       number_in(attributes[IFLA_TUN_NUM_DISABLED_QUEUES]);
 	if (attributes[IFLA_TUN_PERSIST] && nla_len(attributes[IFLA_TUN_PERSIST]) >= 1)

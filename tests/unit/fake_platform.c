@@ -223,7 +223,8 @@ struct network *fake_network(const struct broker *broker, const char *name,
 static void adopt_named(struct network *network, struct client *client)
 {
 	const struct mac_address mac = { { 2, 0, 0, 0, 0, 9 } };
-	struct interface *interface = broker_interface_adopt(network, "vmt9", &mac);
+	struct interface *interface =
+		broker_interface_adopt(network, "vmt9", &mac, client->credentials.uid);
 	struct fake_thing *thing = thing_new(FAKE_PRESENT);
 
 	must(interface);

@@ -639,8 +639,9 @@ static void test_adoption(void **state)
 
 	(void)state;
 	assert_non_null(network);
-	interface = broker_interface_adopt(network, "vmt7", &mac);
+	interface = broker_interface_adopt(network, "vmt7", &mac, 1000);
 	assert_non_null(interface);
+	assert_int_equal(interface->owner, 1000);
 	broker_network_check(network);
 	client = holder("lab");
 	fake_disconnect(client);

@@ -35,6 +35,7 @@ static struct nl_msg *tap_message(void)
 	info = nla_nest_start(message, IFLA_LINKINFO);
 	assert_int_equal(nla_put_string(message, IFLA_INFO_KIND, "tun"), 0);
 	data = nla_nest_start(message, IFLA_INFO_DATA);
+	assert_int_equal(nla_put_u32(message, IFLA_TUN_OWNER, 1000), 0);
 	assert_int_equal(nla_put_u8(message, IFLA_TUN_PERSIST, 1), 0);
 	assert_int_equal(nla_put_u32(message, IFLA_TUN_NUM_QUEUES, 2), 0);
 	assert_int_equal(nla_put_u32(message, IFLA_TUN_NUM_DISABLED_QUEUES, 1), 0);
@@ -60,6 +61,7 @@ static void test_tap(void **state)
 	assert_true(link.up);
 	assert_true(link.carrier);
 	assert_true(link.persistent);
+	assert_int_equal(link.owner, 1000);
 	assert_int_equal(link.queues, 3);
 	assert_int_equal(link.mtu, 1500);
 	assert_true(mac_address_equal(&link.mac, &mac));
