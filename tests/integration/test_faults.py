@@ -363,6 +363,20 @@ def test_runtime_files_are_removed(broker, host, join):
     assert machine.ping(SERVER_IPV4)
 
 
+def test_what_cannot_be_removed_is_told(broker):
+    client = broker.client()
+    client.acquire("default")
+    record = os.path.join(broker.runtime_dir, "default.json")
+    os.unlink(record)
+    os.mkdir(record)
+    client.release("default")
+    broker.wait_for_log('"default": removed')
+    told = broker.log().count(f"not all of it can be removed: record in {broker.runtime_dir}")
+    assert told == 1
+    os.rmdir(record)
+    broker.wait_until_clean()
+
+
 # The broker's own means
 
 
