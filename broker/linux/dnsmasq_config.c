@@ -146,9 +146,14 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "dhcp-authoritative\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
-		      /* Names by which programs look for a proxy, or for their own host. */
+		      /*
+		       * Names by which programs look for a proxy, or for their own host, also
+		       * when a machine gives them with a domain.
+		       */
 		      "dhcp-name-match=set:unnamed,wpad\n"
+		      "dhcp-name-match=set:unnamed,wpad.*\n"
 		      "dhcp-name-match=set:unnamed,localhost\n"
+		      "dhcp-name-match=set:unnamed,localhost.*\n"
 		      "dhcp-ignore-names=tag:unnamed\n"
 		      "dhcp-lease-max=%u\n"
 		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"

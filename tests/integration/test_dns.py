@@ -62,9 +62,10 @@ def test_names_that_nobody_can_take(join):
     machine = join("lab")
     with DhcpClient(machine) as client:
         for number, name in enumerate(("gateway", "db", "wpad", "localhost")):
-            taken = client.get(mac_of(100 + number), hostname=name)
-            assert taken not in machine.resolve(f"{name}.lab.internal"), name
-            assert taken not in machine.resolve(name), name
+            for domain, given in enumerate((name, f"{name}.lab.internal", f"{name}.example")):
+                taken = client.get(mac_of(100 + 10 * number + domain), hostname=given)
+                assert taken not in machine.resolve(f"{name}.lab.internal"), given
+                assert taken not in machine.resolve(name), given
     assert "192.168.105.10" in machine.resolve("db")
     assert GATEWAY in machine.resolve("gateway")
 
