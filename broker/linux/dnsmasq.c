@@ -32,8 +32,10 @@
 #include "resolvers.h"
 #include "worker.h"
 
-/* A lease file is read when nothing has been written to it for so long. */
+/* A lease file is read when nothing has been written to it for so long, */
 #define SETTLE_USEC ((uint64_t)50 * 1000)
+/* or has been written to for so long: a machine can have it written to all the time. */
+#define UNSETTLED_USEC ((uint64_t)1000 * 1000)
 /* The first pause before a restart; each failure doubles it, up to the last. */
 #define FIRST_PAUSE_USEC ((uint64_t)100 * 1000)
 #define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
@@ -59,6 +61,7 @@ struct dnsmasq {
 	sd_event_source *pause; /* before a restart */
 	sd_event_source *changes; /* of the lease file */
 	sd_event_source *settle;
+	uint64_t changed_usec; /* the first change that it is on for */
 	struct releasing *releasing; /* under way */
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
 	sd_event_source *look; /* whether it serves; on while there are machines */
@@ -288,9 +291,17 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_lease_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	struct dnsmasq *self = userdata;
+	int enabled = SD_EVENT_OFF;
+	uint64_t now = 0;
 
 	(void)source;
 	(void)event;
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	(void)sd_event_source_get_enabled(self->settle, &enabled);
+	if (enabled == SD_EVENT_OFF)
+		self->changed_usec = now;
+	else if (now - self->changed_usec > UNSETTLED_USEC)
+		return 0;
 	(void)sd_event_source_set_time_relative(self->settle, SETTLE_USEC);
 	(void)sd_event_source_set_enabled(self->settle, SD_EVENT_ONESHOT);
 	return 0;

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses: given at once, kept, reserved, and never used up by machines that have gone."""
 
+import contextlib
 import ipaddress
+import itertools
+import threading
 import time
 
 import pytest
@@ -34,6 +37,28 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 def leases(broker, network):
     """{address: lease}"""
     return {lease["address"]: lease for lease in broker.inspect(network)["leases"]}
+
+
+@contextlib.contextmanager
+def asking_for_ever(machine):
+    """Inside, the machine asks for other names all the time, more often than leases settle."""
+    end = threading.Event()
+
+    def ask():
+        with DhcpClient(machine) as client:
+            for turn in itertools.count():
+                if end.wait(0.01):
+                    return
+                number = turn % 50
+                client.ask(mac_of(number), f"m{turn}", f"192.168.105.{100 + number}")
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
 
 
 def test_what_a_machine_is_told(join):
@@ -99,6 +124,12 @@ def test_leases_are_seen(broker, join):
     assert lease["mac_address"] == machine.mac_address
     assert lease["hostname"] == "web"
     assert 3500 < lease["expires"] - time.time() <= 3600
+
+
+def test_a_machine_that_never_stops_asking_hides_no_lease(broker, join):
+    with asking_for_ever(join("lab")):
+        machine = join("lab")
+        wait_for(lambda: machine.address in leases(broker, "lab"), what="its lease")
 
 
 def test_a_machine_that_comes_back_has_its_old_address(broker, join):

@@ -67,6 +67,11 @@ class DhcpClient:
         kind, address, _ = self._exchange(mac, REQUEST, options, tries)
         return socket.inet_ntoa(address) if kind == ACK else None
 
+    def ask(self, mac, hostname, address):
+        """Asks for an address and a name, and waits for no answer."""
+        options = {12: hostname.encode(), 50: socket.inet_aton(address)}
+        self._send(os.urandom(4), mac, REQUEST, options)
+
     def close(self):
         self._socket.close()
 
