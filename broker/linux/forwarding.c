@@ -192,12 +192,13 @@ static void hand_over(int family)
 		forwarding_state_forget(&state, family);
 }
 
+/* A bridge that has gone is its own network's fault, which makes it again. */
 static int switch_bridge_on(const struct routed_bridge *bridge)
 {
 	int result = sysctl_write(AF_INET, bridge->name, "forwarding", 1);
 
 	if (result < 0)
-		return result;
+		return result == -ENOENT ? 0 : result;
 	/* The host may have no IPv6, or an old one. */
 	result = sysctl_write(AF_INET6, bridge->name, "forwarding", 1);
 	if (result == 0)
@@ -337,6 +338,18 @@ static int restore(const char *runtime_dir, struct error *error)
 	return guard;
 }
 
+/* An earlier broker may have had no room to write that a network was removed. */
+static void forget_gone_bridges(void)
+{
+	const struct routed_bridge *next;
+
+	for (const struct routed_bridge *bridge = state.bridges; bridge; bridge = next) {
+		next = bridge->next;
+		if (!link_index(bridge->name))
+			forwarding_state_remove_bridge(&state, bridge->name);
+	}
+}
+
 /* What an earlier broker switched on counts as ours. */
 static int load(const char *runtime_dir)
 {
@@ -347,6 +360,8 @@ static int load(const char *runtime_dir)
 		return 0;
 	result = forwarding_state_load(runtime_dir, &state);
 	loaded = result == 0;
+	if (loaded)
+		forget_gone_bridges();
 	return result;
 }
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared networks are routed, and nothing else is that was not before."""
 
+import os
+
 import pytest
 
 from support.echo import WhoServer, nobody, who
+from support.gate import make_gate, wait_at
 from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6
 from support.namespace import Namespace
 from support.wait import wait_for
@@ -204,3 +207,34 @@ def test_after_a_crash_the_next_broker_switches_it_off(third, broker, host):
     assert has_guard(host)
     broker.start()
     broker.wait_until_clean()
+
+
+def test_a_network_that_has_gone_is_forgotten(broker):
+    """Though the broker that removed it had no room to write so, and was killed."""
+    first, second = broker.client(), broker.client()
+    first.acquire("lab")
+    second.acquire("second")
+    path = f"{broker.runtime_dir}/forwarding.new"
+    os.mkdir(path)
+    first.release("lab")
+    broker.wait_for_log('network "lab": removed')
+    broker.kill()
+    os.rmdir(path)
+    broker.start()
+    broker.client().acquire("second")
+
+
+def test_a_bridge_that_goes_keeps_no_other_network_from_being_made(broker, host):
+    gate = make_gate(broker)
+    broker.client().acquire("lab")
+    os.mkfifo(gate)
+    broker.client().send("Acquire", {"network": "closed"})
+    fd = wait_at(gate)
+    client = broker.client()
+    client.send("Acquire", {"network": "second"})
+    broker.networks()
+    host.ip("link delete vmb-lab")
+    os.write(fd, b"go")
+    os.close(fd)
+    assert client.receive()["network"]["active"]
+    wait_for(lambda: "vmb-lab" in host.links(), what="its repair")
