@@ -523,21 +523,31 @@ void broker_leases_changed(struct network *network, struct lease *leases)
 
 /* What clients ask */
 
+/* A name may be another network's since it was acquired. */
+static struct hold *hold_by_name(const struct client *client, const char *name)
+{
+	for (struct hold *hold = client->holds; hold; hold = hold->next)
+		if (network_config_has_name(hold->network->config, name))
+			return hold;
+	return NULL;
+}
+
 struct network *broker_held_network(const struct client *client, const char *name,
 				    struct error *error)
 {
 	struct target target;
-	const struct hold *hold;
+	int result = resolve(client, name, &target, error);
+	const struct hold *hold =
+		result == 0 && target.network ? client_hold(client, target.network) : NULL;
 
-	if (resolve(client, name, &target, error) < 0)
-		return NULL;
-	hold = target.network ? client_hold(client, target.network) : NULL;
-	if (!hold || hold->waiting) {
+	if (!hold)
+		hold = hold_by_name(client, name);
+	if (hold && !hold->waiting)
+		return hold->network;
+	if (result == 0)
 		error_set(error, ERROR_NOT_ACQUIRED,
 			  "this connection does not hold network \"%s\"; acquire it first", name);
-		return NULL;
-	}
-	return target.network;
+	return NULL;
 }
 
 int broker_release(struct client *client, const char *name, struct error *error)

@@ -153,3 +153,19 @@ def test_who_is_allowed_may_change(broker):
     with pytest.raises(VarlinkError) as refused:
         broker.client(uid=12345).acquire("lab")
     assert refused.value.name == "NotAllowed"
+
+
+@pytest.mark.parametrize("allow", [{}, {"allow": {"users": ["root"]}}])
+@pytest.mark.parametrize("name", ["lab", "ci"])
+@pytest.mark.broker(config={"lab": {"mode": "host", "aliases": ["ci"]}})
+def test_a_name_that_another_network_has_now(broker, name, allow):
+    """Who holds a network goes on to call it as before, also where the other is not for him."""
+    client = broker.client(uid=12345)
+    client.acquire(name)
+    broker.configure({"new": {"mode": "host", "aliases": ["lab", "ci"], **allow}})
+    broker.client().call("Reload")
+    client.attach(name).close()
+    client.release(name)
+    with pytest.raises(VarlinkError, match="NotAllowed" if allow else "NotAcquired"):
+        client.release(name)
+    wait_for(lambda: "lab" not in broker.networks(), what="its removal")
