@@ -331,6 +331,40 @@ static int network_start(struct client *client, struct network_config *config)
 	return 0;
 }
 
+static const struct port_forwarding *shared_port(const struct network_config *one,
+						 const struct network_config *other)
+{
+	for (size_t i = 0; i < one->n_port_forwardings; i++) {
+		const struct port_forwarding *port = &one->port_forwardings[i];
+
+		for (size_t j = 0; j < other->n_port_forwardings; j++) {
+			const struct port_forwarding *taken = &other->port_forwardings[j];
+
+			if (port->protocol == taken->protocol && port->family == taken->family &&
+			    port->external_port == taken->external_port)
+				return port;
+		}
+	}
+	return NULL;
+}
+
+/* A port leads to one network in a configuration, but an active one may have an earlier one. */
+static int check_ports(const struct broker *broker, const struct network_config *config,
+		       struct error *error)
+{
+	for (const struct network *network = broker->networks; network; network = network->next) {
+		const struct port_forwarding *port = shared_port(config, network->config);
+
+		if (port && network->state != NETWORK_REMOVING)
+			return error_set(error, ERROR_CREATE_FAILED,
+					 "%s port %u still leads to network \"%s\", as it was "
+					 "configured before; end that network's use first",
+					 port->protocol == IPPROTO_TCP ? "tcp" : "udp",
+					 port->external_port, network->config->name);
+	}
+	return 0;
+}
+
 static void refuse_acquire(struct client *client, const struct error *error)
 {
 	platform_acquired(client, NULL, error);
@@ -351,7 +385,8 @@ void broker_acquire(struct client *client, const char *name)
 		platform_acquired(client, target.network, NULL);
 		return;
 	}
-	if (limits_check_hold(client, &error) < 0) {
+	if (limits_check_hold(client, &error) < 0 ||
+	    (!target.network && check_ports(client->broker, target.config, &error) < 0)) {
 		refuse_acquire(client, &error);
 		return;
 	}

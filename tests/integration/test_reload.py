@@ -169,3 +169,31 @@ def test_a_name_that_another_network_has_now(broker, name, allow):
     with pytest.raises(VarlinkError, match="NotAllowed" if allow else "NotAcquired"):
         client.release(name)
     wait_for(lambda: "lab" not in broker.networks(), what="its removal")
+
+
+def with_port(subnet):
+    port = {
+        "protocol": "tcp",
+        "external_port": 2222,
+        "internal_address": f"{subnet}.10",
+        "internal_port": 22,
+    }
+    return {"mode": "shared", "subnet": f"{subnet}.0/24", "port_forwarding": [port]}
+
+
+@pytest.mark.broker(config={"lab": with_port("192.168.105")})
+def test_a_port_that_leads_to_another_network_now(broker):
+    holder, client = broker.client(), broker.client()
+    holder.acquire("lab")
+    broker.configure({"new": with_port("192.168.106")})
+    client.call("Reload")
+    with pytest.raises(VarlinkError) as caught:
+        client.acquire("new")
+    assert caught.value.name == "CreateFailed"
+    assert caught.value.parameters["reason"] == (
+        'tcp port 2222 still leads to network "lab", as it was configured before; '
+        "end that network's use first"
+    )
+    holder.close()
+    assert wait_for(lambda: client.networks().keys() == {"new"}, what="the end of the other")
+    assert client.acquire("new")
