@@ -7,6 +7,7 @@
 
 #include "fake_platform.h"
 #include "log_double.h"
+#include "user_limits.h"
 
 static const char *const networks_json =
 	"{ \"default\": { \"mode\": \"shared\", \"aliases\": [\"shared\"] },"
@@ -536,6 +537,44 @@ static void test_attach_limit(void **state)
 			    "allows; stop a machine or raise it");
 }
 
+static void assert_too_many_requests(const struct fake_client *client)
+{
+	assert_false(client->asked);
+	assert_int_equal(client->error.code, ERROR_LIMIT_EXCEEDED);
+	assert_string_equal(client->error.limit, "requests_per_user");
+	assert_int_equal(client->error.value, LIMIT_USER_REQUESTS);
+}
+
+/* Of holds and of interfaces, and of that user alone. */
+static void test_too_many_requests(void **state)
+{
+	struct fake_client *clients[LIMIT_USER_REQUESTS];
+	struct fake_client *last = connect_user(1000);
+	struct fake_client *other = connect_user(1001);
+	const struct attach_request request = { .network = "default", .queues = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < LIMIT_USER_REQUESTS; i++) {
+		clients[i] = connect_user(1000);
+		fake_acquire(clients[i], "default");
+		assert_true(clients[i]->asked);
+	}
+	fake_acquire(last, "default");
+	assert_too_many_requests(last);
+	fake_acquire(other, "default");
+	assert_true(other->asked);
+	fake_check_invariants(broker);
+	fake_created(network_in("default", NETWORK_CREATING));
+	fake_acquire(last, "default");
+	assert_int_equal(last->error.code, ERROR_NONE);
+	for (size_t i = 0; i < LIMIT_USER_REQUESTS; i++) {
+		fake_attach(clients[i], &request);
+		assert_true(clients[i]->asked);
+	}
+	fake_attach(last, &request);
+	assert_too_many_requests(last);
+}
+
 static void test_mac_addresses(void **state)
 {
 	struct fake_client *client = holder("default");
@@ -803,6 +842,7 @@ int main(void)
 		TEST(test_attach_fails),
 		TEST(test_attach_needs_a_hold),
 		TEST(test_attach_limit),
+		TEST(test_too_many_requests),
 		TEST(test_mac_addresses),
 		TEST(test_very_many_leases),
 		TEST(test_events),
