@@ -1,16 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker that ends leaves what machines use, and the next one takes it over."""
 
+import json
 import os
 import socket
 
 import pytest
 
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
 from support.tap import open_tap
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
+MAC, ADDRESS, PORT = "52:54:00:00:00:0a", "192.168.105.10", 2222
+FORWARDED = {
+    "mode": "shared",
+    "subnet": "192.168.105.0/24",
+    "dhcp_reservations": [{"mac_address": MAC, "address": ADDRESS}],
+    "port_forwarding": [
+        {
+            "protocol": "tcp",
+            "external_port": PORT,
+            "internal_address": ADDRESS,
+            "internal_port": 22,
+        }
+    ],
+}
 
 
 def attached(broker, network, **options):
@@ -111,6 +128,77 @@ def test_the_configuration_has_changed(broker):
     broker.close_clients()
     broker.wait_until_clean()
     assert broker.client().acquire("lab")["ipv4_subnet"] == "10.20.40.0/24"
+
+
+def connect(client, server, address, port, listen_port):
+    """A connection's two ends."""
+    with server.entered():
+        listener = socket.create_server(("", listen_port))
+    with client.entered():
+        one = socket.socket()
+    with listener:
+        one.settimeout(5)
+        one.connect((address, port))
+        other, _ = listener.accept()
+    other.settimeout(5)
+    return one, other
+
+
+def is_open(connection):
+    for sender, receiver in connection, reversed(connection):
+        sender.sendall(b"still there?")
+        assert receiver.recv(12, socket.MSG_WAITALL) == b"still there?"
+    return True
+
+
+def make_older(broker):
+    """What the next broker finds is not what it would have made, and its record knows more."""
+    path = os.path.join(broker.runtime_dir, "lab")
+    with open(f"{path}.json", encoding="utf-8") as file:
+        record = json.load(file)
+    with open(f"{path}.json", "w", encoding="utf-8") as file:
+        json.dump({**record, "unheard_of": {"number": 1}}, file)
+    with open(f"{path}.dnsmasq.conf", "a", encoding="utf-8") as file:
+        file.write("# of another version\n")
+    table = "inet vmnet-broker-lab"
+    hook = "{ type nat hook postrouting priority 90; }"
+    broker.host.run("nft", "add", "chain", *table.split(), "older", hook)
+    broker.host.run("nft", "add", "rule", *table.split(), "older", "tcp", "dport", "80", "drop")
+
+
+@pytest.mark.broker(config={"lab": FORWARDED})
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+@pytest.mark.parametrize("earlier", ["same", "older"])
+@pytest.mark.parametrize("configuration", ["same", "lost"])
+def test_connections_stay_open(broker, host, outside, join, ending, earlier, configuration):
+    """Through NAT and by forwarded ports; new ones are made as ever."""
+
+    def rules():
+        return sorted(host.run("nft", "--stateless", "list", "ruleset").stdout.splitlines())
+
+    machine = join("lab", mac_address=MAC)
+    before, servers = rules(), host.processes("dnsmasq")
+    connections = [
+        connect(machine, outside, SERVER_IPV4, 7, 7),
+        connect(outside, machine, HOST_IPV4, PORT, 22),
+    ]
+    getattr(broker, ending)()
+    if earlier == "older":
+        make_older(broker)
+    if configuration == "lost":
+        broker.configure({"other": {"mode": "host"}})
+    assert all(map(is_open, connections))
+    broker.start()
+    broker.wait_for_log('network "lab": adopted')
+    wait_for(lambda: rules() == before, what="its rules")
+    assert all(map(is_open, connections))
+    for end in (end for connection in connections for end in connection):
+        end.close()
+    with WhoServer(machine, 22, "machine"):
+        assert who(outside, HOST_IPV4, PORT) == ("machine", OUTSIDE_IPV4)
+    machine.dhcp()
+    stays = earlier == "same"
+    wait_for(lambda: (host.processes("dnsmasq") == servers) == stays, what="its dnsmasq")
 
 
 def test_the_record_is_lost(broker):
