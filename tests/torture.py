@@ -3,9 +3,9 @@
 """Does everything at once that can go wrong, while two machines go on undisturbed.
 
 Clients of several users acquire, attach, send, release, crash and are killed at random. The broker
-is killed at random, and what it made is broken by hand. All along two machines that were started
-at the beginning ping each other, their host and the outside, and hold TCP connections through NAT:
-not one packet may be lost. At the end the host has to be as it was before.
+is killed or restarted at random, and what it made is broken by hand. All along two machines that
+were started at the beginning ping each other, their host and the outside, and hold TCP connections
+through NAT and by a forwarded port: not one packet may be lost. At the end the host has to be as it was before.
 """
 
 import argparse
@@ -27,17 +27,32 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from support.broker import Broker  # noqa: E402
-from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK, Host, diff  # noqa: E402
+from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4, UPLINK, Host, diff  # noqa: E402
 from support.isolate import isolate  # noqa: E402
 from support.machine import Machine  # noqa: E402
 from support.varlink import Client, VarlinkError  # noqa: E402
 from support.wait import wait_for  # noqa: E402
 
+MAC, ADDRESS, PORT = "52:54:00:00:00:0a", "192.168.105.10", 2222
 CONFIG = {
-    "default": {"mode": "shared", "aliases": ["shared"]},
+    "default": {
+        "mode": "shared",
+        "aliases": ["shared"],
+        "subnet": "192.168.105.0/24",
+        "dhcp_reservations": [{"mac_address": MAC, "address": ADDRESS}],
+        "port_forwarding": [
+            {
+                "protocol": "tcp",
+                "external_port": PORT,
+                "internal_address": ADDRESS,
+                "internal_port": 22,
+            }
+        ],
+    },
     "lab": {"mode": "host"},
     "extra": {"mode": "shared", "isolated": True, "external_interface": UPLINK},
 }
+FORWARDING = "net.ipv4.conf.vmb-extra.forwarding"
 USERS = (20001, 20002, 20003, 20004)
 ECHO_PORT = 7
 ECHO_PAUSE = 0.02  # seconds between the messages of a connection that is held
@@ -127,19 +142,20 @@ class Actor:
 class Echo(threading.Thread):
     """A TCP connection that is held from the beginning to the end."""
 
-    def __init__(self, machine, server, address):
+    def __init__(self, client, server, address, forwarded=None):
+        """forwarded: the port that leads to the server's port 22."""
         super().__init__(daemon=True)
-        self.what = f"TCP from {machine.name} to {address}"
+        self.what = f"TCP from {client.name} to {address}"
         self.error = None
         self.round_trips = 0
         self.over = threading.Event()
         with server.entered():
-            listener = socket.create_server(("", 0))
-        with machine.entered():
+            listener = socket.create_server(("", 22 if forwarded else 0))
+        with client.entered():
             self.socket = socket.socket()
         with listener:
             self.socket.settimeout(ECHO_TIMEOUT)
-            self.socket.connect((address, listener.getsockname()[1]))
+            self.socket.connect((address, forwarded or listener.getsockname()[1]))
             self.peer, _ = listener.accept()
         self.peer.settimeout(ECHO_TIMEOUT)
 
@@ -190,14 +206,23 @@ class Torture:
         self.pings = []
         self.echoes = []
         self.figures = dict.fromkeys(
-            ("broker killed", "clients", "clients killed", "visiting machines", "faults"), 0
+            (
+                "broker killed",
+                "broker restarted",
+                "clients",
+                "clients killed",
+                "visiting machines",
+                "faults",
+            ),
+            0,
         )
         self.failures = []
         self.whole = {}
 
     def start(self):
         self.broker.start()
-        one, two = [self._machine(name, USERS[0]) for name in ("one", "two")]
+        one = self._machine("one", USERS[0], mac_address=MAC)
+        two = self._machine("two", USERS[0])
         for machine in self.machines:
             machine.dhcp_to_stay()
         for machine, name, address in (
@@ -210,6 +235,7 @@ class Torture:
             self.pings.append(Ping(machine, name, address))
         self.echoes.append(Echo(one, self.host.outside, SERVER_IPV4))
         self.echoes.append(Echo(two, one, one.address))
+        self.echoes.append(Echo(self.host.outside, one, HOST_IPV4, PORT))
         with self._hold_all():
             self.whole = self._services()
         # All processes are forked before the first thread starts.
@@ -219,10 +245,11 @@ class Torture:
         for echo in self.echoes:
             echo.start()
 
-    def _machine(self, name, uid):
+    def _machine(self, name, uid, **options):
         client = self.broker.client(uid=uid)
         client.acquire("default")
-        machine = Machine(name, self.host.directory, self.tapnet, client.attach("default"))
+        attachment = client.attach("default", **options)
+        machine = Machine(name, self.host.directory, self.tapnet, attachment)
         self.machines.append(machine)
         return machine
 
@@ -234,7 +261,13 @@ class Torture:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.random.choice(
-                (self.kill_broker, self.kill_client, self.break_something, self.visit)
+                (
+                    self.kill_broker,
+                    self.restart_broker,
+                    self.kill_client,
+                    self.break_something,
+                    self.visit,
+                )
             )()
             self._look_after_actors()
             self._look_at_probes()
@@ -244,6 +277,12 @@ class Torture:
     def kill_broker(self):
         self.broker.restart()
         self.figures["broker killed"] += 1
+
+    def restart_broker(self):
+        """As an upgrade does."""
+        self.broker.stop()
+        self.broker.start()
+        self.figures["broker restarted"] += 1
 
     def kill_client(self):
         actor, _ = self.random.choice(self.actors)
@@ -271,6 +310,7 @@ class Torture:
                 self._kill_dnsmasq,
                 self._delete_rules,
                 self._delete_routing,
+                self._switch_off_forwarding,
                 self._delete_address,
                 self._delete_bridge,
             )
@@ -306,6 +346,7 @@ class Torture:
             "routing": self._routing(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
             "dnsmasq": [str(len(servers))],
+            "forwarding": [self.host.run("sysctl", FORWARDING, check=False).stdout],
         }
 
     def _routing(self):
@@ -337,6 +378,9 @@ class Torture:
         for rule in json.loads(self.host.ip(f"{family} -j rule show pref 118")):
             self.host.ip(f"{family} rule delete pref 118")
             self.host.ip(f"{family} route flush table {rule['table']}")
+
+    def _switch_off_forwarding(self):
+        self.host.run("sysctl", "-qw", f"{FORWARDING}=0")
 
     def _delete_address(self):
         """ip looks whether it is gone, and gives up when the broker was quicker ten times."""
