@@ -113,7 +113,9 @@ static void client_step(unsigned int what, unsigned int who)
 		fake_acquire(*client, name);
 		break;
 	case 2:
-		(void)broker_release((*client)->client, name, &error);
+		if (broker_release((*client)->client, name, &error) == 0 &&
+		    broker_release((*client)->client, name, &error) == 0)
+			abort();
 		break;
 	case 3:
 		fake_attach(*client, &request);

@@ -327,6 +327,28 @@ void fake_detached(struct interface *interface)
 
 /* Invariants */
 
+/* The only one that there is. */
+static const struct hold *hold_of(const struct client *client, const struct network *network)
+{
+	const struct hold *found = NULL;
+
+	for (const struct hold *hold = client->holds; hold; hold = hold->next) {
+		must(!found || hold->network != network);
+		if (hold->network == network)
+			found = hold;
+	}
+	return found;
+}
+
+static bool is_counted(const struct broker *broker, const struct hold *hold)
+{
+	for (const struct network *network = broker->networks; network; network = network->next)
+		for (const struct hold *h = network->holds; h; h = h->next_on_network)
+			if (h == hold)
+				return true;
+	return false;
+}
+
 static void check_network(const struct broker *broker, const struct network *network)
 {
 	unsigned int devices = 0;
@@ -338,25 +360,17 @@ static void check_network(const struct broker *broker, const struct network *net
 		must(other == network || strcmp(other->config->name, network->config->name) != 0);
 	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network) {
 		const struct fake_client *fake = hold->client->door;
-		unsigned int same = 0;
 
 		must(hold->network == network);
 		must(hold->waiting == (network->state != NETWORK_ACTIVE));
 		must(!hold->waiting || fake->asked);
-		for (const struct hold *h = hold->client->holds; h; h = h->next)
-			same += h->network == network;
-		must(same == 1);
+		must(hold_of(hold->client, network) == hold);
 	}
 	for (const struct interface *i = network->interfaces; i; i = i->next) {
 		must(i->network == network);
 		must(network->state == NETWORK_ACTIVE);
 		devices++;
-		if (!i->client)
-			continue;
-		bool held = false;
-		for (const struct hold *h = network->holds; h; h = h->next_on_network)
-			held = held || h->client == i->client;
-		must(held);
+		must(!i->client || hold_of(i->client, network));
 	}
 	must(devices <= network->config->max_interfaces);
 	/* It lives for a reason, and is not removed while there is one. */
@@ -377,6 +391,7 @@ void fake_check_invariants(const struct broker *broker)
 		must(fake->client == client);
 		for (const struct hold *hold = client->holds; hold; hold = hold->next) {
 			must(hold->client == client);
+			must(is_counted(broker, hold));
 			waiting = waiting || hold->waiting;
 		}
 		for (const struct network *n = broker->networks; n; n = n->next)
