@@ -220,6 +220,16 @@ static void write_forwarded_port(const struct rules *rules, const struct port_fo
 	(void)fprintf(rules->file, ipv6 ? "[%s]:%u\n" : "%s:%u\n", address, port->internal_port);
 }
 
+/* What machines ask of the DNS and DHCP server of their own network is for no other machine. */
+static void write_own_services(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" ");
+	if (!rules->config->dns_proxy)
+		(void)fprintf(rules->file, "iifname != \"%s\" ", rules->bridge);
+	(void)fprintf(rules->file, "fib daddr . iif type local meta l4proto { tcp, udp } "
+				   "th dport { 53, 67 } accept\n");
+}
+
 /*
  * Forwarded ports, reached at whatever address of the host: from elsewhere, or
  * from itself. The exception is ::1 where bridges apply NAT themselves: the host
@@ -236,8 +246,9 @@ static void write_forwarded_ports(const struct rules *rules)
 		write_forwarded_port(rules, &config->port_forwardings[i]);
 	(void)fprintf(rules->file, "}\n"
 				   "chain prerouting {\n"
-				   "type nat hook prerouting priority dstnat; policy accept;\n"
-				   "jump forwarded\n"
+				   "type nat hook prerouting priority dstnat; policy accept;\n");
+	write_own_services(rules);
+	(void)fprintf(rules->file, "jump forwarded\n"
 				   "}\n"
 				   "chain output {\n"
 				   "type nat hook output priority -100; policy accept;\n"

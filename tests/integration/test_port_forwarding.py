@@ -156,3 +156,22 @@ def test_a_port_that_is_taken_later_changes_nothing(broker, host, outside, serve
         broker.restart()
         broker.wait_for_log('network "lab": adopted')
         assert who(outside, HOST_IPV4, PORT, server.protocol) == ("machine", OUTSIDE_IPV4)
+
+
+@pytest.mark.broker(
+    config={
+        "lab": {
+            **CONFIG["lab"],
+            "port_forwarding": [
+                forward(protocol, IPV4) | {"external_port": 53} for protocol in ("tcp", "udp")
+            ],
+        },
+        "other": CONFIG["other"],
+    }
+)
+def test_a_forwarded_name_server_is_not_the_machines_own(server, outside, join):
+    """Neither of its neighbours', nor of another network's that was made later."""
+    for network in "lab", "other":
+        machine = join(network)
+        assert machine.lease["router"] in machine.resolve("gateway")
+    assert who(outside, HOST_IPV4, 53, server.protocol) == ("machine", OUTSIDE_IPV4)
