@@ -14,6 +14,7 @@ from support.wait import wait_for
 SERVICE_UID = 29001
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
 NEEDED = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW
+NEEDED_NAMES = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
 SYSTEM_FILES = ("/etc/passwd", "/etc/group")
 
 
@@ -24,6 +25,26 @@ def status(pid):
 
 def capabilities(pid):
     return {int(status(pid)[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapBnd")}
+
+
+def are_all_threads_filtered(pid):
+    threads = os.listdir(f"/proc/{pid}/task")
+    return {status(f"{pid}/task/{thread}")["Seccomp"] for thread in threads} == {"2"}
+
+
+def forker(broker):
+    """The process that makes those that run libnftables."""
+    with open(f"/proc/{broker.pid}/task/{broker.pid}/children", encoding="ascii") as file:
+        return int(file.read())
+
+
+def descriptors(pid):
+    """What can be told apart of them."""
+    links = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            links.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return {link for link in links if link.startswith("socket:") or link == "/dev/net/tun"}
 
 
 def dnsmasq(broker):
@@ -44,7 +65,7 @@ def service_broker(host):
             file.write(system.read() + lines[path])
         host.run("mount", "--bind", copy, path)
     host.run("chmod", "600", "/dev/net/tun")
-    broker = Broker(host)
+    broker = Broker(host, prefix=["setpriv", "--groups=0,4,6"])
     broker.start()
     broker.wait_for_log("serving$")
     yield broker
@@ -53,10 +74,22 @@ def service_broker(host):
 
 def test_the_service_user_has_three_capabilities(service_broker):
     process = status(service_broker.pid)
-    assert set(process["Uid"].split()) == set(process["Gid"].split()) == {str(SERVICE_UID)}
+    for name in "Uid", "Gid", "Groups":
+        assert set(process[name].split()) == {str(SERVICE_UID)}
     assert capabilities(service_broker.pid) == {NEEDED}
     assert process["NoNewPrivs"] == "1"
-    assert process["Seccomp"] == "2"
+    assert are_all_threads_filtered(service_broker.pid)
+
+
+def test_the_unit_gives_the_same(build):
+    with open(os.path.join(build, "data/vmnet-broker.service"), encoding="utf-8") as file:
+        settings = file.read().splitlines()
+    assert {
+        "User=vmnet-broker",
+        f"AmbientCapabilities={NEEDED_NAMES}",
+        f"CapabilityBoundingSet={NEEDED_NAMES}",
+        "NoNewPrivileges=yes",
+    } <= set(settings)
 
 
 def test_the_service_user_does_all_there_is_to_do(service_broker):
@@ -95,7 +128,18 @@ def test_without_a_service_user_root_has_little_left(broker):
     server = dnsmasq(broker)
     assert status(server)["Uid"].split()[0] != "0"
     assert int(status(server)["CapEff"], 16) & ~NEEDED == 0
-    assert status(broker.pid)["Seccomp"] == "2"
+    assert are_all_threads_filtered(broker.pid)
+
+
+def test_what_it_starts_has_no_descriptors_of_others(broker):
+    """Nor has it the calls that the broker has not."""
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    with client.attach("default"):
+        assert descriptors(broker.pid)
+        for pid in forker(broker), dnsmasq(broker):
+            assert not descriptors(pid) & {*descriptors(broker.pid), "/dev/net/tun"}
+            assert are_all_threads_filtered(pid)
 
 
 def test_dnsmasq_may_do_less_than_the_broker(host, directory):
