@@ -226,7 +226,12 @@ static int put_no_own_ipv6(struct nl_msg *message)
 	return 0;
 }
 
-/* Spanning tree and its delay would eat the first packets of every machine. */
+/*
+ * Spanning tree and its delay would eat the first packets of every machine. A
+ * bridge that listens to who wants which multicast passes on all of it until
+ * somebody asks them, which a machine can do so that the bridge alone hears it:
+ * then no IPv6 neighbour is found any more.
+ */
 static int put_bridge_kind(struct nl_msg *message)
 {
 	struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
@@ -237,6 +242,7 @@ static int put_bridge_kind(struct nl_msg *message)
 	data = nla_nest_start(message, IFLA_INFO_DATA);
 	if (!data || nla_put_u32(message, IFLA_BR_STP_STATE, 0) < 0 ||
 	    nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0) < 0 ||
+	    nla_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0) < 0 ||
 	    nla_put_u32(message, BRIDGE_MAX_LEARNED, LEARNED_MAX) < 0)
 		return -ENOMEM;
 	nla_nest_end(message, data);

@@ -6,6 +6,8 @@ test_firewall.py has each kind of frame by itself.
 
 import json
 import re
+import socket
+import struct
 
 import pytest
 
@@ -95,6 +97,40 @@ def test_claims_to_the_gateways_address(host, join, dropped, address):
     wait_for(lambda: dropped() > before, what="an answer of the rogue's")
     assert gateway_seen_by(victim, address) == mac
     assert address in host.run("ip", "address", "show", "dev", "vmb-lab").stdout
+
+
+def query_multicast(machine):
+    """Asks who wants which multicast, by a hop limit that makes machines ignore the question."""
+    query = struct.pack("!BBHHH", 130, 0, 0, 1, 0) + bytes(16)
+    router_alert = bytes([0, 0, 5, 2, 0, 0, 1, 0])
+    with machine.entered():
+        asking = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        index = socket.if_nametoindex("eth0")
+    with asking:
+        asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_HOPOPTS, router_alert)
+        asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 64)
+        asking.sendto(query, ("ff02::1", 0, 0, index))
+
+
+def test_multicast_queries(broker, host, join):
+    """No bridge is made to keep from machines what they have not asked for since."""
+    broker.client().acquire("lab")
+    # What it knows of its own accord is forgotten in 3 s, not in 260.
+    path = "/sys/class/net/vmb-lab/bridge/multicast_membership_interval"
+    host.run("sh", "-c", f"echo 300 >{path}")
+    rogue, victim = join("lab"), join("lab")
+    address = victim.ipv6_address()
+    assert rogue.ipv6_address()
+
+    def is_forgotten():
+        query_multicast(rogue)
+        return "ff02::1:ff00:1 " not in host.run("bridge", "mdb", "show").stdout
+
+    wait_for(is_forgotten, what="a bridge without groups")
+    host.ip("neighbour flush dev vmb-lab")
+    victim.ip("neighbour flush dev eth0")
+    assert victim.ping(GATEWAY_IPV6)
+    assert rogue.ping(address)
 
 
 def test_the_counter_starts_anew_with_the_network(broker, rogue, plug_in, dropped):
