@@ -11,6 +11,7 @@
  *	7. networks that nobody uses are removed, the others are the next broker's
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
 /* As many descriptors may be on their way, too: one user's, not taken, are half of them. */
 #define DESCRIPTORS 65536
+/* When the loop has no memory, it tries again after this. */
+#define MEMORY_MSEC 10
 
 const struct options platform_defaults = {
 	.config = "/etc/vmnet-broker/networks.json",
@@ -258,6 +261,17 @@ static void remove_unused(void)
 		broker_network_check(network);
 }
 
+/* The loop takes memory for what happens at a time; what it could not take up is still there. */
+static int run_loop(void)
+{
+	int result;
+
+	do
+		result = sd_event_loop(linux_platform.event);
+	while (result == -ENOMEM && poll(NULL, 0, MEMORY_MSEC) == 0);
+	return result < 0 ? failed("run the event loop", result) : result;
+}
+
 /* From an open door to a shut one. */
 static int serve(void)
 {
@@ -274,9 +288,7 @@ static int serve(void)
 		log_info(NULL, "serving");
 		if (broker_is_idle(linux_platform.broker))
 			platform_idle();
-		result = sd_event_loop(linux_platform.event);
-		if (result < 0)
-			result = failed("run the event loop", result);
+		result = run_loop();
 	}
 	varlink_stop();
 	return result;

@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import random
+import signal
 import struct
 
 import pytest
@@ -108,3 +109,28 @@ def test_each_allocation_fails_in_turn(short_broker, shortage):
     print(f"{(n - first) // STRIDE} allocations have failed, one in each session")
     assert broker.pid == pid
     assert (n - first) // STRIDE >= LEAST
+
+
+def is_served(client):
+    try:
+        return client.receive() is not None
+    except (EOFError, ConnectionError):
+        return False
+
+
+def test_the_loops_own_allocations_fail(short_broker, shortage):
+    """They are made before anybody's call is looked at, when more come at once than ever did."""
+    broker = short_broker
+    clients = []
+    for n in range(1, 7):
+        clients += [broker.client() for _ in range(20 * n)]
+        clients[-1].call("ListNetworks")  # all are connected
+        os.kill(broker.pid, signal.SIGSTOP)
+        for client in clients:
+            client.send("ListNetworks")
+        shortage.begin(n)
+        os.kill(broker.pid, signal.SIGCONT)
+        served = [client for client in clients if is_served(client)]
+        assert len(served) >= len(clients) - 1, broker.log()
+        assert shortage.end()
+        clients = served
