@@ -65,19 +65,18 @@ static bool is_abandoned(const struct link *link, const struct alias *alias)
 	return link->persistent && !link->carrier && !kept_has_named(alias->network, &alias->mac);
 }
 
-static void remove_abandoned(const struct link *link, const char *network)
+static int remove_abandoned(const struct link *link, const char *network)
 {
 	struct delete_job *job = calloc(1, sizeof(*job));
 
-	if (!job) {
-		log_warning(network, "device %s stays: out of memory", link->name);
-		return;
-	}
+	if (!job)
+		return -ENOMEM;
 	log_info(network, "removing device %s, which nobody has open", link->name);
 	*job = (struct delete_job){ .job = { .run = run_delete, .done = delete_done },
 				    .index = link->index };
 	worker_submit(&job->job);
 	/* cppcheck-suppress memleak; the job is the worker's now */
+	return 0;
 }
 
 /* Finds the network among the leftovers, or adds it. NULL when memory is short. */
@@ -193,10 +192,8 @@ static int adopt_network(struct broker *broker, const struct leftovers *leftover
 	const int bridge = left->bridge ? left->bridge->index : 0;
 	struct network *network;
 
-	if (!is_used(leftovers, left)) {
-		network_remove_leftover(left->name, config, addresses, bridge);
-		return 0;
-	}
+	if (!is_used(leftovers, left))
+		return network_remove_leftover(left->name, config, addresses, bridge);
 	network = network_adopt(broker, config, addresses, bridge);
 	return network ? adopt_interfaces(leftovers, network) : -ENOMEM;
 }
@@ -213,12 +210,11 @@ static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
 	network_config_unref(config);
 	if (guess(broker, left->name, &config, &addresses) == 0)
 		return adopt_network(broker, leftovers, left, config, &addresses);
-	if (has_interface(leftovers, left))
-		log_warning(left->name, "machines use what an earlier broker left of it, but its "
-					"record is lost: it stays as it is until the next start");
-	else
-		network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 },
-					left->bridge ? left->bridge->index : 0);
+	if (!has_interface(leftovers, left))
+		return network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 },
+					       left->bridge ? left->bridge->index : 0);
+	log_warning(left->name, "machines use what an earlier broker left of it, but its record is "
+				"lost: it stays as it is until the next start");
 	return 0;
 }
 
@@ -240,7 +236,7 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 
 		if (alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
 		    is_abandoned(link, &alias))
-			remove_abandoned(link, alias.network);
+			result = remove_abandoned(link, alias.network);
 	}
 	return result;
 }

@@ -255,8 +255,6 @@ static void run_remove(struct job *job)
 	struct device *device = (struct device *)job;
 
 	device->result = link_delete(device->index);
-	if (device->result == -ENOMEM)
-		device->result = link_delete(device->index);
 }
 
 /* A device that could not be removed is given up: its network must not wait for ever. */

@@ -25,6 +25,9 @@
 
 #include "../log.h"
 
+/* When memory is short, libseccomp may go round for ever. */
+#define MAKE_SECONDS 3
+
 /* A filter for all threads and one of a single thread cannot be set at the same time. */
 static pthread_mutex_t threads = PTHREAD_MUTEX_INITIALIZER;
 
@@ -111,7 +114,7 @@ static int allow_calls(scmp_filter_ctx filter)
 	return 0;
 }
 
-int confine_broker(void)
+static int set_filter(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
 					  .sa_flags = SA_SIGINFO };
@@ -138,6 +141,16 @@ int confine_broker(void)
 		result = 0;
 out:
 	seccomp_release(filter);
+	return result;
+}
+
+int confine_broker(void)
+{
+	int result;
+
+	(void)alarm(MAKE_SECONDS);
+	result = set_filter();
+	(void)alarm(0);
 	return result;
 }
 
@@ -184,13 +197,17 @@ static int export(scmp_filter_ctx filter)
 
 int confine_start(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int result = filter ? refuse_more(filter) : -ENOMEM;
+	scmp_filter_ctx filter;
+	int result;
 
+	(void)alarm(MAKE_SECONDS);
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	result = filter ? refuse_more(filter) : -ENOMEM;
 	if (result == 0)
 		result = export(filter);
 	if (filter)
 		seccomp_release(filter);
+	(void)alarm(0);
 	errno = -result;
 	return result < 0 ? failed("make a filter of dnsmasq's system calls") : 0;
 }

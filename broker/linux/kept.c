@@ -111,23 +111,43 @@ static int load_hold(const json_t *item, struct kept *kept)
 	return load_named(json_object_get(item, "named_interfaces"), hold);
 }
 
-/* A client without a file holds nothing. */
-static void load(const char *runtime_dir, struct kept *kept)
+static void load_file(const char *path, struct kept *kept)
 {
-	char path[PATH_MAX];
-	const json_t *holds;
-	json_t *root;
+	json_t *root = json_load_file(path, 0, NULL);
+	const json_t *holds = json_object_get(root, "holds");
 
-	make_path(path, runtime_dir, kept->number);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return;
-	root = json_load_file(path, 0, NULL);
-	holds = json_object_get(root, "holds");
 	kept->damaged = !json_is_array(holds);
 	for (size_t i = 0; i < json_array_size(holds); i++)
 		if (load_hold(json_array_get(holds, i), kept) < 0)
 			kept->damaged = true;
 	json_decref(root);
+}
+
+static void clear_holds(struct kept *kept)
+{
+	while (kept->holds) {
+		struct kept_hold *next = kept->holds->next;
+
+		free(kept->holds->named);
+		free(kept->holds);
+		kept->holds = next;
+	}
+}
+
+/* A client without a file holds nothing. */
+static void load(const char *runtime_dir, struct kept *kept)
+{
+	char path[PATH_MAX];
+
+	make_path(path, runtime_dir, kept->number);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return;
+	load_file(path, kept);
+	if (!kept->damaged)
+		return;
+	/* It may be memory that was short. */
+	clear_holds(kept);
+	load_file(path, kept);
 }
 
 static bool is_taken(unsigned int number)
@@ -222,13 +242,7 @@ struct kept *kept_next(void)
 
 void kept_free(struct kept *kept)
 {
-	while (kept->holds) {
-		struct kept_hold *next = kept->holds->next;
-
-		free(kept->holds->named);
-		free(kept->holds);
-		kept->holds = next;
-	}
+	clear_holds(kept);
 	free(kept);
 }
 

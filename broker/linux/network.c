@@ -9,6 +9,7 @@
  */
 #include "network.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,21 +332,20 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
 	return network;
 }
 
-void network_remove_leftover(const char *name, struct network_config *config,
-			     const struct network_addresses *addresses, int bridge)
+int network_remove_leftover(const char *name, struct network_config *config,
+			    const struct network_addresses *addresses, int bridge)
 {
 	struct linux_network *self = new_network(name, config);
 
-	if (!self) {
-		log_warning(name, "what an earlier broker left stays: out of memory");
-		return;
-	}
+	if (!self)
+		return -ENOMEM;
 	self->parts.addresses = *addresses;
 	if (!self->parts.addresses.bridge[0])
 		bridge_name(name, self->parts.addresses.bridge);
 	self->parts.bridge.index = bridge;
 	log_info(name, "removing what an earlier broker left");
 	start_removal(self);
+	return 0;
 }
 
 void network_has_machines(const struct network *network)

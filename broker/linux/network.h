@@ -23,9 +23,11 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
  * config: what is known of it, NULL when nothing is; taken over.
  * addresses: the same; bridge "" when unknown.
  * bridge: the index of its bridge, 0 when it is gone.
+ *
+ * Returns 0, or -ENOMEM and it stays.
  */
-void network_remove_leftover(const char *name, struct network_config *config,
-			     const struct network_addresses *addresses, int bridge);
+int network_remove_leftover(const char *name, struct network_config *config,
+			    const struct network_addresses *addresses, int bridge);
 
 /*
  * Something has happened to a network: looks, at once or as soon as it is

@@ -103,25 +103,39 @@ static bool is_possible(const struct network_config *config,
 	       (addresses->ipv6_prefix.length == 0 || addresses->ipv6_prefix.length == 64);
 }
 
+/* Returns 0, or -1 and perhaps a configuration without addresses. */
+static int load(const char *path, const char *network, struct network_config **config,
+		struct network_addresses *addresses)
+{
+	json_t *root = json_load_file(path, 0, NULL);
+	const char *text;
+	int result = -1;
+
+	*config = NULL;
+	if (json_unpack(root, "{s:s}", "config", &text) == 0)
+		*config = network_config_parse(network, text);
+	if (*config && parse_addresses(root, addresses) == 0 && is_possible(*config, addresses))
+		result = 0;
+	json_decref(root);
+	return result;
+}
+
 void record_load(const char *runtime_dir, const char *network, struct network_config **config,
 		 struct network_addresses *addresses)
 {
 	char path[PATH_MAX];
-	const char *text;
-	json_t *root;
 
 	*config = NULL;
 	*addresses = (struct network_addresses){ 0 };
-	if (make_path(path, runtime_dir, network) < 0 || access(path, F_OK) < 0)
+	if (make_path(path, runtime_dir, network) < 0 || access(path, F_OK) < 0 ||
+	    load(path, network, config, addresses) == 0)
 		return;
-	root = json_load_file(path, 0, NULL);
-	if (json_unpack(root, "{s:s}", "config", &text) == 0)
-		*config = network_config_parse(network, text);
-	if (!*config || parse_addresses(root, addresses) < 0 || !is_possible(*config, addresses)) {
-		log_warning(network, "the record of an earlier broker, %s, is damaged", path);
-		addresses->bridge[0] = '\0';
-	}
-	json_decref(root);
+	/* It may be memory that was short. */
+	network_config_unref(*config);
+	if (load(path, network, config, addresses) == 0)
+		return;
+	log_warning(network, "the record of an earlier broker, %s, is damaged", path);
+	addresses->bridge[0] = '\0';
 }
 
 /* Writes the network's name of a record's file name. */

@@ -16,11 +16,13 @@ import struct
 import pytest
 
 from support.broker import Broker
-from support.host import UPLINK
+from support.host import UPLINK, diff
 from support.varlink import VarlinkError
+from support.wait import wait_for
 
 # All of them (1) take minutes. Each run begins at another.
 STRIDE = int(os.environ.get("VMNET_BROKER_SHORTAGE_STRIDE", "31"))
+START_STRIDE = 3 * STRIDE
 LEAST = 1000 // STRIDE  # of those that fail, or it would not be the whole of a client's life
 
 
@@ -134,3 +136,40 @@ def test_the_loops_own_allocations_fail(short_broker, shortage):
         assert len(served) >= len(clients) - 1, broker.log()
         assert shortage.end()
         clients = served
+
+
+def serves_or_ended(broker):
+    try:
+        return not broker.is_running() or broker.networks()
+    except (OSError, EOFError, VarlinkError):
+        return False
+
+
+def sorted_snapshot(host):
+    """A table that is made anew is listed after the others."""
+    return {section: sorted(lines) for section, lines in host.snapshot().items()}
+
+
+def test_each_allocation_of_a_start_fails_in_turn(short_broker, shortage):
+    """What machines use stays as it is, whether such a broker serves or ends."""
+    broker = short_broker
+    client = broker.client(uid=1001)
+    client.acquire("default")
+    with client.attach("default"):
+        broker.kill()
+        before = sorted_snapshot(broker.host)
+        n = first = random.randrange(START_STRIDE) + 1
+        failed = True
+        while failed:
+            shortage.begin(n)
+            broker.start(wait=False)
+            wait_for(lambda: serves_or_ended(broker), timeout=30, what=broker.log)
+            broker.kill()
+            failed = shortage.end()
+            difference = diff(before, sorted_snapshot(broker.host))
+            assert not difference, f"after allocation {n}\n{difference}"
+            n += START_STRIDE
+        assert (n - first) // START_STRIDE >= 1000 // START_STRIDE
+        assert "damaged" not in broker.log()
+        broker.start()
+        assert broker.networks()["default"]["active"]
