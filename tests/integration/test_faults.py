@@ -304,6 +304,14 @@ def test_several_faults_at_a_time(broker, host, programs):
     assert fault(broker) == both
     os.rename(os.path.join(programs, "away"), os.path.join(programs, "dnsmasq"))
     wait_for_fault(broker, re.escape(full))
+    # One that keeps all from being repaired that is not only written down.
+    os.kill(broker.pid, signal.SIGSTOP)
+    host.ip("link delete vmb-default")
+    host.ip("link add vmb-default type veth peer name peer0")
+    os.kill(broker.pid, signal.SIGCONT)
+    wait_for_fault(broker, f"a device vmb-default exists already.*; {re.escape(full)}")
+    host.ip("link delete vmb-default")
+    wait_for_fault(broker, re.escape(full))
     assert is_logged_once(broker, f"error: network \"default\": {full}")
     assert is_logged_once(broker, "error: network \"default\": dnsmasq cannot be started")
     host.run("rm", filler)

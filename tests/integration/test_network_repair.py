@@ -173,7 +173,11 @@ def test_what_cannot_be_repaired_is_said(broker, network):
         broker.host.ip(f"link delete {bridge}")
         broker.host.ip(f"link add {bridge} type veth peer name peer0")
     broker.wait_for_log('network "default": a device vmb-default exists already')
-    assert broker.networks()["default"]["active"]
+    client = broker.client()
+    assert client.acquire("default")["active"]
+    with pytest.raises(VarlinkError, match="cannot join vmt1 to bridge vmb-default") as raised:
+        client.attach("default")
+    assert raised.value.name == "CreateFailed"
     broker.host.ip(f"link delete {bridge}")
     broker.wait_for_log('network "default": whole again')
     wait_for(lambda: is_whole(broker, network))
