@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -292,6 +293,27 @@ def test_devices_that_take_long_to_make(broker, witness):
     for enemy in enemies:
         enemy.close()
     wait_for(lambda: not witness.inspect("lab")["interfaces"], timeout=60)
+
+
+def test_descriptors_that_are_not_taken(broker, witness):
+    enemies = [broker.client(uid=ENEMY) for _ in range(20)]
+    for enemy in enemies:
+        enemy.acquire("lab")
+    before = resource.prlimit(broker.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, (200, before[1]))
+    for enemy in enemies:
+        enemy.send("Attach", {"network": "lab", "queues": 16})
+        assert select.select([enemy.socket], [], [], 20)[0], "no reply"
+    with pytest.raises(VarlinkError) as error:
+        enemies[-1].receive()
+    assert error.value.name == "LimitExceeded"
+    assert error.value.parameters["limit"] == "descriptors_in_flight"
+    assert error.value.parameters["value"] == 200
+    resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, before)
+    for enemy in enemies:
+        enemy.close()
+    wait_for(lambda: not witness.inspect("lab")["interfaces"], timeout=60)
+    witness.attach("lab").close()
 
 
 def test_many_come_and_go(broker, witness):

@@ -355,6 +355,9 @@ static void test_reload(void **state)
 	assert_string_equal(infos[1].config->name, "lab");
 	assert_true(infos[1].changed);
 	free(infos);
+	assert_int_equal(broker_list(connect_user(1001)->client, &infos, &n, &error), 0);
+	assert_int_equal(n, 1);
+	free(infos);
 	fake_disconnect(client);
 	fake_disconnect(other);
 	fake_removed(network_in("lab", NETWORK_REMOVING));
