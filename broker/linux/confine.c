@@ -21,12 +21,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "../log.h"
 
-/* When memory is short, libseccomp may go round for ever. */
-#define MAKE_SECONDS 3
+/* When memory is short, libseccomp may go round for ever: it gets so much of the processor. */
+#define MAKE_SECONDS 1
 
 /* A filter for all threads and one of a single thread cannot be set at the same time. */
 static pthread_mutex_t threads = PTHREAD_MUTEX_INITIALIZER;
@@ -41,6 +42,14 @@ static int failed(const char *what)
 {
 	log_error(NULL, "cannot %s: %s", what, strerror(errno));
 	return -1;
+}
+
+/* The process ends when it has computed for so long; 0: never. */
+static void limit_time(time_t seconds)
+{
+	const struct itimerval limit = { .it_value.tv_sec = seconds };
+
+	(void)setitimer(ITIMER_VIRTUAL, &limit, NULL);
 }
 
 /*
@@ -148,9 +157,9 @@ int confine_broker(void)
 {
 	int result;
 
-	(void)alarm(MAKE_SECONDS);
+	limit_time(MAKE_SECONDS);
 	result = set_filter();
-	(void)alarm(0);
+	limit_time(0);
 	return result;
 }
 
@@ -200,14 +209,14 @@ int confine_start(void)
 	scmp_filter_ctx filter;
 	int result;
 
-	(void)alarm(MAKE_SECONDS);
+	limit_time(MAKE_SECONDS);
 	filter = seccomp_init(SCMP_ACT_ALLOW);
 	result = filter ? refuse_more(filter) : -ENOMEM;
 	if (result == 0)
 		result = export(filter);
 	if (filter)
 		seccomp_release(filter);
-	(void)alarm(0);
+	limit_time(0);
 	errno = -result;
 	return result < 0 ? failed("make a filter of dnsmasq's system calls") : 0;
 }

@@ -157,6 +157,8 @@ def test_each_allocation_of_a_start_fails_in_turn(short_broker, shortage):
     client.acquire("default")
     with client.attach("default"):
         broker.kill()
+        # Its processes for nftables notice it a moment later.
+        wait_for(lambda: not broker.host.processes("vmnet-broker"))
         before = sorted_snapshot(broker.host)
         n = first = random.randrange(START_STRIDE) + 1
         failed = True
@@ -166,8 +168,11 @@ def test_each_allocation_of_a_start_fails_in_turn(short_broker, shortage):
             wait_for(lambda: serves_or_ended(broker), timeout=30, what=broker.log)
             broker.kill()
             failed = shortage.end()
-            difference = diff(before, sorted_snapshot(broker.host))
-            assert not difference, f"after allocation {n}\n{difference}"
+            wait_for(
+                lambda: not diff(before, sorted_snapshot(broker.host)),
+                what=lambda: f"the host as before allocation {n}:\n"
+                + diff(before, sorted_snapshot(broker.host)),
+            )
             n += START_STRIDE
         assert (n - first) // START_STRIDE >= 1000 // START_STRIDE
         assert "damaged" not in broker.log()
