@@ -5,7 +5,8 @@
 Clients of several users acquire, attach, send, release, crash and are killed at random. The broker
 is killed or restarted at random, and what it made is broken by hand. All along two machines that
 were started at the beginning ping each other, their host and the outside, and hold TCP connections
-through NAT and by a forwarded port: not one packet may be lost. At the end the host has to be as it was before.
+through NAT and by a forwarded port: not one packet may be lost. At the end the host has to be as it
+was before.
 """
 
 import argparse
