@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from support.host import descriptors
 from support.tap import (
     IFF_MULTI_QUEUE,
     IFF_NO_PI,
@@ -24,9 +25,7 @@ VNET_HEADER = 10  # bytes before each frame
 
 def has_open_tap(broker):
     """The broker has some device of its own open."""
-    directory = f"/proc/{broker.pid}/fd"
-    paths = [os.readlink(os.path.join(directory, fd)) for fd in os.listdir(directory)]
-    return any(path.endswith("tun") for path in paths)
+    return any(name.endswith("tun") for name in descriptors(broker.pid))
 
 
 @pytest.mark.parametrize("queues", [1, 4])

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from support.broker import Broker
+from support.host import descriptors
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -38,13 +39,9 @@ def forker(broker):
         return int(file.read())
 
 
-def descriptors(pid):
-    """What can be told apart of them."""
-    links = set()
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            links.add(os.readlink(f"/proc/{pid}/fd/{name}"))
-    return {link for link in links if link.startswith("socket:") or link == "/dev/net/tun"}
+def sockets_and_devices(pid):
+    names = descriptors(pid)
+    return {name for name in names if name.startswith("socket:") or name == "/dev/net/tun"}
 
 
 def dnsmasq(broker):
@@ -136,9 +133,10 @@ def test_what_it_starts_has_no_descriptors_of_others(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
     with client.attach("default"):
-        assert descriptors(broker.pid)
+        brokers = sockets_and_devices(broker.pid)
+        assert brokers
         for pid in forker(broker), dnsmasq(broker):
-            assert not descriptors(pid) & {*descriptors(broker.pid), "/dev/net/tun"}
+            assert not sockets_and_devices(pid) & {*brokers, "/dev/net/tun"}
             assert are_all_threads_filtered(pid)
 
 
