@@ -215,7 +215,15 @@ def test_a_network_that_has_gone_is_forgotten(broker):
     first.acquire("lab")
     second.acquire("second")
     path = f"{broker.runtime_dir}/forwarding.new"
-    os.mkdir(path)
+
+    def is_in_the_way():
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            return False  # it is just being written
+        return True
+
+    wait_for(is_in_the_way)
     first.release("lab")
     broker.wait_for_log('network "lab": removed')
     broker.kill()
