@@ -23,6 +23,7 @@
 #include "../json_text.h"
 #include "../user_limits.h"
 #include "describe.h"
+#include "disposal.h"
 #include "linux.h"
 #include "peer.h"
 #include "varlink.h"
@@ -52,7 +53,7 @@ static void connection_end(struct connection *connection)
 	sd_event_source_disable_unref(connection->io);
 	if (connection->kept)
 		kept_remove(runtime_dir(), connection->kept);
-	stream_close(&connection->stream);
+	stream_close(&connection->stream, client->credentials.uid);
 	connection_free(connection);
 	broker_client_gone(client);
 }
@@ -281,6 +282,8 @@ static bool connection_read(struct connection *connection)
 	r = stream_receive(&connection->stream);
 	if (r == -EMSGSIZE)
 		log_fault(connection, "its message is longer than 64 KiB");
+	else if (r == -EPERM)
+		log_fault(connection, "it sent descriptors, which no call takes");
 	connection->eof = r == 0;
 	return r >= 0 || r == -EAGAIN;
 }
@@ -350,25 +353,39 @@ no_user:
 	return NULL;
 }
 
+static int check_limits(uid_t uid, struct error *error)
+{
+	if (!disposal_is_pending(uid))
+		return limits_check_connection(linux_platform.broker, uid, error);
+	error_set(error, ERROR_LIMIT_EXCEEDED,
+		  "user %ju has sent descriptors, which no call takes, and they have not been "
+		  "closed yet; try again later",
+		  (uintmax_t)uid);
+	error->limit = "descriptors_sent";
+	return -1;
+}
+
 void connection_open(int fd)
 {
 	struct credentials credentials;
 	struct connection *connection;
 	struct error error;
 
+	const uid_t nobody = (uid_t)-1;
+
 	if (peer_credentials(fd, &credentials) < 0) {
-		close(fd);
+		disposal_close(fd, nobody);
 		return;
 	}
-	if (limits_check_connection(linux_platform.broker, credentials.uid, &error) < 0) {
+	if (check_limits(credentials.uid, &error) < 0) {
 		refuse(fd, &credentials, &error);
-		close(fd);
+		disposal_close(fd, credentials.uid);
 	} else {
 		connection = connection_new(fd, &credentials);
 		if (connection)
 			connection->kept = kept_add(fd);
 		else
-			close(fd);
+			disposal_close(fd, nobody);
 	}
 	free(credentials.groups);
 }
@@ -445,8 +462,7 @@ static void connection_restore(const struct kept *kept)
 
 	if (!connection) {
 		kept_remove(runtime_dir(), kept->number);
-		(void)shutdown(kept->fd, SHUT_RDWR);
-		close(kept->fd);
+		disposal_close(kept->fd, (uid_t)-1);
 		return;
 	}
 	connection->kept = kept->number;

@@ -5,9 +5,8 @@
  * sent with, so messages are never joined.
  *
  * Descriptors that a client sends are nobody's wish. A new kernel is asked to
- * keep them out. With an older one they are taken and closed by the worker,
- * for the last one of a TAP takes long to close; so is then the socket, in
- * which more of them may lie.
+ * keep them out. With an older one they are not received, and the connection is
+ * ended (disposal.h).
  */
 #include "stream.h"
 
@@ -18,8 +17,8 @@
 #include <unistd.h>
 
 #include "../platform.h"
+#include "disposal.h"
 #include "fds.h"
-#include "worker.h"
 
 /* For headers older than the kernel. */
 #ifndef SO_PASSRIGHTS
@@ -36,17 +35,13 @@ struct message {
 
 void stream_refuse_fds(int fd)
 {
-	/* Where the kernel does not know of it, what comes is closed. */
+	/* Where the kernel does not know of it, who sends one is disconnected. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
 }
 
 void stream_init(struct stream *stream, int fd)
 {
-	int passes = 1;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &passes, &(socklen_t){ sizeof(passes) }) < 0)
-		passes = 1;
-	*stream = (struct stream){ .fd = fd, .brings_fds = passes != 0 };
+	*stream = (struct stream){ .fd = fd };
 	stream->output_tail = &stream->output;
 }
 
@@ -89,36 +84,31 @@ void stream_drop_unsent(struct stream *stream)
 	}
 }
 
-void stream_close(struct stream *stream)
+/* Forgets what was not sent or not taken. Returns the socket. */
+static int give_up(struct stream *stream)
 {
-	/* The peer need not wait for the worker, or whoever has a copy, to see the end. */
-	(void)shutdown(stream->fd, SHUT_RDWR);
-	stream_leave(stream);
+	int fd = stream->fd;
+
+	while (stream->output)
+		stream_drop_first(stream);
+	vmnet_broker_input_clear(&stream->input);
+	stream->fd = -1;
+	return fd;
+}
+
+void stream_close(struct stream *stream, uid_t uid)
+{
+	disposal_close(give_up(stream), uid);
 }
 
 void stream_leave(struct stream *stream)
 {
-	while (stream->output)
-		stream_drop_first(stream);
-	vmnet_broker_input_clear(&stream->input);
-	if (stream->brings_fds)
-		worker_close(stream->fd);
-	else
-		close(stream->fd);
-	stream->fd = -1;
-}
-
-static void close_fd(void *context, int fd)
-{
-	(void)context;
-	if (fd >= 0)
-		worker_close(fd);
+	(void)close(give_up(stream));
 }
 
 int stream_receive(struct stream *stream)
 {
-	return vmnet_broker_input_receive(&stream->input, stream->fd, CALL_SIZE_MAX, close_fd,
-					  NULL);
+	return vmnet_broker_input_receive(&stream->input, stream->fd, CALL_SIZE_MAX, NULL, NULL);
 }
 
 bool stream_has_message(struct stream *stream)

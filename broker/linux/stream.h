@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "../../client/linux/input.h"
 
@@ -21,7 +22,6 @@ struct message;
 
 struct stream {
 	int fd;
-	bool brings_fds; /* the peer's descriptors come through, unless the kernel keeps them out */
 	struct input input;
 	struct message *output;
 	struct message **output_tail;
@@ -34,8 +34,11 @@ void stream_refuse_fds(int fd);
 /* Takes over fd, a connected socket with O_NONBLOCK. */
 void stream_init(struct stream *stream, int fd);
 
-/* Ends the connection and forgets what was not sent or not taken. Never blocks. */
-void stream_close(struct stream *stream);
+/*
+ * Ends the connection and forgets what was not sent or not taken. Never blocks.
+ * uid: whose it is.
+ */
+void stream_close(struct stream *stream, uid_t uid);
 
 /* The same, but whoever has a copy of the socket can go on with it. */
 void stream_leave(struct stream *stream);
@@ -43,7 +46,7 @@ void stream_leave(struct stream *stream);
 /*
  * Reads once. Returns 1 when something came, 0 at the end of the stream, or a
  * negative errno: -EAGAIN when nothing has come, -EMSGSIZE when a message is
- * longer than CALL_SIZE_MAX.
+ * longer than CALL_SIZE_MAX, -EPERM when it brings descriptors.
  */
 int stream_receive(struct stream *stream);
 

@@ -4,6 +4,7 @@
  *
  *	connection.c	one client: when it is read, served, written to, ended
  *	stream.c	its messages and descriptors, on the socket
+ *	disposal.c	the socket's end
  *	peer.c		who it is
  *	users.c		whose call is next
  *	calls.c		the methods

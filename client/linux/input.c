@@ -53,6 +53,17 @@ static void take_fds(struct msghdr *header, vmnet_broker_input_fd_function *take
 		take_fd(context, -1);
 }
 
+ssize_t vmnet_broker_input_peek(int fd, void *bytes, size_t size)
+{
+	struct iovec iov = { .iov_base = bytes, .iov_len = size };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(fd, &header, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return -errno;
+	return header.msg_flags & MSG_CTRUNC ? -EPERM : n;
+}
+
 int vmnet_broker_input_receive(struct input *input, int fd, size_t max,
 			       vmnet_broker_input_fd_function *take_fd, void *context)
 {
@@ -75,6 +86,12 @@ int vmnet_broker_input_receive(struct input *input, int fd, size_t max,
 		return r;
 	iov.iov_base = input->bytes + input->end;
 	iov.iov_len = input->size - input->end;
+	if (!take_fd) {
+		n = vmnet_broker_input_peek(fd, iov.iov_base, iov.iov_len);
+		if (n < 0)
+			return (int)n;
+		iov.iov_len = (size_t)n;
+	}
 	do
 		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Empty when all zero. */
 struct input {
@@ -25,13 +26,21 @@ typedef void vmnet_broker_input_fd_function(void *context, int fd);
 /*
  * Reads once, without waiting.
  * max: bytes of the longest message, with its NUL.
- * take_fd: called with context for each descriptor that has come.
+ * take_fd: called with context for each descriptor that has come; NULL: none may.
  * Returns 1 when something came, 0 at the end of the stream, or a negative
  * errno: -EAGAIN when nothing has come, -EMSGSIZE when a message is longer than
- * max, -ENOMEM.
+ * max, -EPERM when descriptors have come that may not, which stay where they
+ * are, -ENOMEM.
  */
 int vmnet_broker_input_receive(struct input *input, int fd, size_t max,
 			       vmnet_broker_input_fd_function *take_fd, void *context);
+
+/*
+ * Looks at what would be received next, without waiting. Returns how many
+ * bytes, 0 at the end of the stream, or a negative errno: -EAGAIN when nothing
+ * has come, -EPERM when they bring descriptors.
+ */
+ssize_t vmnet_broker_input_peek(int fd, void *bytes, size_t size);
 
 /* A whole message has come and was not taken yet. */
 bool vmnet_broker_input_has_message(struct input *input);
