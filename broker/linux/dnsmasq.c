@@ -154,6 +154,8 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	self->pidfd = -1;
 	if (launch(self, error) == 0)
 		return self;
+	if (dnsmasq_process_end_lost(self->name, &self->files) > 0 && launch(self, error) == 0)
+		return self;
 	/* One that was started, but not found for want of memory, must not stay. */
 	self->pidfd = dnsmasq_process_find(&self->files);
 	dnsmasq_stop(self);
@@ -198,6 +200,8 @@ int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 	pidfd = dnsmasq_process_find(&files);
 	if (pidfd >= 0)
 		dnsmasq_process_end(network, pidfd);
+	else
+		(void)dnsmasq_process_end_lost(network, &files);
 	dnsmasq_files_remove(&files);
 	dnsmasq_files_clear(&files);
 	return 0;

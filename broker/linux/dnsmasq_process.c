@@ -7,6 +7,7 @@
  */
 #include "dnsmasq_process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -74,23 +75,34 @@ static bool is_server(pid_t pid, const char *config_path)
 	       strcmp(argument + strlen(option), config_path) == 0;
 }
 
+/*
+ * Returns a pidfd, or -1 when it is no such server. Others' processes are not
+ * looked at: one can look like a server, or keep whoever looks waiting.
+ */
+static int open_server(long pid, const struct dnsmasq_files *files)
+{
+	int fd;
+
+	if (pid <= 0 || pid > INT_MAX)
+		return -1;
+	/* Opened first: from then on the number cannot become another process's. */
+	fd = pidfd_open((pid_t)pid, 0);
+	if (fd >= 0 &&
+	    (pidfd_send_signal(fd, 0, NULL, 0) < 0 || !is_server((pid_t)pid, files->config))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 int dnsmasq_process_find(const struct dnsmasq_files *files)
 {
 	size_t length;
 	char *text = dnsmasq_file_read(files->pid, &length);
 	long pid = text ? strtol(text, NULL, 10) : 0;
-	int fd;
 
 	free(text);
-	if (pid <= 0 || pid > INT_MAX)
-		return -1;
-	/* Opened first: from then on the number cannot become another process's. */
-	fd = pidfd_open((pid_t)pid, 0);
-	if (fd >= 0 && !is_server((pid_t)pid, files->config)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return open_server(pid, files);
 }
 
 static bool ends_within(int pidfd, int msec)
@@ -113,6 +125,25 @@ void dnsmasq_process_end(const char *network, int pidfd)
 		(void)ends_within(pidfd, STOP_MSEC);
 	}
 	close(pidfd);
+}
+
+int dnsmasq_process_end_lost(const char *network, const struct dnsmasq_files *files)
+{
+	const struct dirent *entry;
+	DIR *directory = opendir("/proc");
+	int n = 0;
+
+	while (directory && (entry = readdir(directory))) {
+		int pidfd = open_server(strtol(entry->d_name, NULL, 10), files);
+
+		if (pidfd >= 0) {
+			dnsmasq_process_end(network, pidfd);
+			n++;
+		}
+	}
+	if (directory)
+		(void)closedir(directory);
+	return n;
 }
 
 /* Reads what a program has said on its way, as one line without its own name. */

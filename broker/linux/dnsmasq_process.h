@@ -21,6 +21,13 @@ int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error
 /* Returns the pidfd of the one that runs with these files, whoever started it, or -1. */
 int dnsmasq_process_find(const struct dnsmasq_files *files);
 
+/*
+ * Ends those that run with this configuration and whose pid file is lost, which
+ * takes a look at all processes. network: its name, for messages. Returns how
+ * many there were.
+ */
+int dnsmasq_process_end_lost(const char *network, const struct dnsmasq_files *files);
+
 /* Ends it and closes its pidfd. network: its name, for messages. */
 void dnsmasq_process_end(const char *network, int pidfd);
 

@@ -213,6 +213,24 @@ def test_the_record_is_lost(broker):
 
 
 @pytest.mark.broker(config=LAB)
+@pytest.mark.parametrize("used", [True, False])
+def test_a_dnsmasq_without_its_files(broker, host, plug_in, used):
+    """It is replaced, or ended."""
+    machine = plug_in("lab")
+    broker.kill()
+    for name in os.listdir(broker.runtime_dir):
+        if ".dnsmasq." in name:
+            os.unlink(f"{broker.runtime_dir}/{name}")
+    if used:
+        broker.start()
+        wait_for(lambda: os.path.exists(f"{broker.runtime_dir}/lab.dnsmasq.pid"))
+        machine.dhcp()
+        wait_for(lambda: len(host.processes("dnsmasq")) == 1)
+        assert "fault" not in broker.inspect("lab")
+    else:
+        machine.kill()
+
+
 def test_record_and_configuration_are_lost(broker):
     with attached(broker, "lab") as attachment:
         broker.kill()
