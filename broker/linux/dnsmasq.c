@@ -264,6 +264,11 @@ static int read_leases(struct dnsmasq *self)
 	char *text = dnsmasq_file_read(self->files.leases, &length);
 	int result = -1;
 
+	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
+	if (text && length > 0 && text[length - 1] != '\n') {
+		result = 0;
+		goto out;
+	}
 	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
 	    leases_list(leases, n_leases, &list) < 0)
 		goto out;
