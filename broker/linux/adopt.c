@@ -3,9 +3,9 @@
  * Adoption.
  *
  * A network that an earlier broker left is known by its record, by the alias
- * of its bridge, or by those of its interfaces: any of them may be missing. An
- * interface is alive while somebody has its device open, and a named one also
- * while the connection of its client lives on (kept.h).
+ * of its bridge, by those of its interfaces, or by its rules: any of them may be
+ * missing. An interface is alive while somebody has its device open, and a
+ * named one also while the connection of its client lives on (kept.h).
  *
  *	an interface alive,	the network is adopted as it was created, also when
  *	or a hold		the configuration has changed or lost it; what is
@@ -24,6 +24,7 @@
 #include "../log.h"
 #include "../state.h"
 #include "attach.h"
+#include "firewall.h"
 #include "kept.h"
 #include "link.h"
 #include "linux.h"
@@ -229,6 +230,8 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 		result = kept_list_networks(add_name, leftovers);
 	if (result == 0)
 		result = add_links(leftovers);
+	if (result == 0)
+		result = firewall_list(add_name, leftovers);
 	for (size_t i = 0; i < leftovers->n_items && result == 0; i++)
 		result = adopt_left(broker, leftovers, &leftovers->items[i]);
 	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {

@@ -3,11 +3,15 @@
 #include "firewall.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
 #include <string.h>
 
 #include "../broker.h"
 #include "firewall_rules.h"
+#include "nft_query.h"
 #include "nftables.h"
 #include "sysctl.h"
 
@@ -29,6 +33,42 @@ int firewall_create(const struct network_config *config, const struct network_ad
 	return nftables_run(firewall_rules(config, addresses, firewall_port_group(bridge_index),
 					   !sysctl_bridges_filter(AF_INET6)),
 			    error);
+}
+
+struct listing {
+	int (*each)(const char *network, void *userdata);
+	void *userdata;
+	int result;
+};
+
+static void on_table(const struct nlmsghdr *message, void *userdata)
+{
+	const struct nlattr *attribute = nlmsg_find_attr((struct nlmsghdr *)message,
+							 sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
+	char name[sizeof(FIREWALL_TABLE_PREFIX) + NETWORK_NAME_MAX + 1] = "";
+	const char *network = name + strlen(FIREWALL_TABLE_PREFIX);
+	struct listing *listing = userdata;
+
+	if (attribute)
+		(void)nla_strlcpy(name, attribute, sizeof(name));
+	if (listing->result >= 0 &&
+	    strncmp(name, FIREWALL_TABLE_PREFIX, strlen(FIREWALL_TABLE_PREFIX)) == 0 &&
+	    network_name_is_valid(network))
+		listing->result = listing->each(network, listing->userdata);
+}
+
+int firewall_list(int (*each)(const char *network, void *userdata), void *userdata)
+{
+	struct listing listing = { .each = each, .userdata = userdata };
+	static struct nl_sock *socket;
+
+	nft_query(&(struct nft_query){
+		.socket = &socket,
+		.type = NFT_MSG_GETTABLE,
+		.each = on_table,
+		.userdata = &listing,
+	});
+	return listing.result < 0 ? listing.result : 0;
 }
 
 int firewall_remove(const char *network, struct error *error)

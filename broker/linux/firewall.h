@@ -2,7 +2,7 @@
 /*
  * nftables: what may pass to, from and between a network's machines. One
  * table per network and family, made and removed in one transaction; nobody
- * else's rules are touched. On the worker's thread only.
+ * else's rules are touched. On the worker's thread only, but for the list.
  *
  * Bridged networks have no rules: they are the host's, and stay as it made them.
  */
@@ -34,6 +34,12 @@ static inline uint32_t firewall_port_group(unsigned int bridge_index)
  */
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error);
+
+/*
+ * Calls each for every table of a network that there is, whoever left it there,
+ * until it returns a negative number. Returns that, or 0. On any thread.
+ */
+int firewall_list(int (*each)(const char *network, void *userdata), void *userdata);
 
 /* Removes the network's tables, if they are there. Returns 0, or -1 with error. */
 int firewall_remove(const char *network, struct error *error);

@@ -35,10 +35,11 @@ static struct nl_msg *request(const struct nft_query *query)
 {
 	struct nfgenmsg header = { .nfgen_family = (uint8_t)query->family,
 				   .version = NFNETLINK_V0 };
-	struct nl_msg *message = nlmsg_alloc_simple((NFNL_SUBSYS_NFTABLES << 8) | query->type, 0);
+	struct nl_msg *message = nlmsg_alloc_simple((NFNL_SUBSYS_NFTABLES << 8) | query->type,
+						    query->put ? 0 : NLM_F_DUMP);
 
 	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0 &&
-	    query->put(message, query->userdata) == 0)
+	    (!query->put || query->put(message, query->userdata) == 0))
 		return message;
 	nlmsg_free(message);
 	return NULL;

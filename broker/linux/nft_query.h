@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks nftables for one object. Not by libnftables, which reads whole rule
+ * Asks nftables for one object, or for all. Not by libnftables, which reads whole rule
  * sets, and waits for transactions: a bare request is answered by the kernel
  * within the system call that sends it.
  */
@@ -16,8 +16,8 @@ struct nl_sock;
  *	transactions, too.
  * type, family: NFT_MSG_GET* and AF_* of the object.
  * put: adds the attributes that name it. Returns 0, or negative when memory is
- *	short.
- * each: gets the object, if there is one.
+ *	short. NULL: all of this type are asked for.
+ * each: gets the object, if there is one; each of all.
  * userdata: for both.
  */
 struct nft_query {

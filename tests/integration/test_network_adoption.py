@@ -245,6 +245,17 @@ def test_record_and_configuration_are_lost(broker):
     broker.wait_until_clean()
 
 
+def test_record_and_bridge_are_lost(broker):
+    """Of what is left the rules tell."""
+    broker.client().acquire("default")
+    broker.kill()
+    broker.close_clients()
+    os.unlink(os.path.join(broker.runtime_dir, "default.json"))
+    broker.host.ip("link delete vmb-default")
+    broker.start()
+    broker.wait_until_clean()
+
+
 def test_record_and_addresses_are_lost(broker):
     with attached(broker, "default") as attachment:
         broker.kill()
