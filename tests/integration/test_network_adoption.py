@@ -231,6 +231,7 @@ def test_a_dnsmasq_without_its_files(broker, host, plug_in, used):
         machine.kill()
 
 
+@pytest.mark.broker(config=LAB)
 def test_record_and_configuration_are_lost(broker):
     with attached(broker, "lab") as attachment:
         broker.kill()
