@@ -105,6 +105,21 @@ static int launch(struct dnsmasq *self, struct error *error)
 	return self->pidfd < 0 ? -1 : 0;
 }
 
+/* With leases of a subnet that it had before, or with too many, a server may not even start. */
+static void trim_leases(const struct dnsmasq *self, const struct ipv4_subnet *subnet)
+{
+	size_t length;
+	char *text = dnsmasq_file_read(self->files.leases, &length);
+	char *trimmed = text ? leases_trim(text, length, subnet) : NULL;
+
+	if (trimmed && strcmp(trimmed, text) != 0 &&
+	    dnsmasq_files_replace_leases(&self->files, trimmed) < 0)
+		log_warning(self->name, "its former leases in %s cannot be removed: %s",
+			    self->files.leases, strerror(errno));
+	free(trimmed);
+	free(text);
+}
+
 static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 				   const struct network_addresses *addresses, const char *state_dir,
 				   const char *runtime_dir)
@@ -152,6 +167,7 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	if (self->pidfd >= 0)
 		dnsmasq_process_end(self->name, self->pidfd);
 	self->pidfd = -1;
+	trim_leases(self, &addresses->ipv4_subnet);
 	if (launch(self, error) == 0)
 		return self;
 	if (dnsmasq_process_end_lost(self->name, &self->files) > 0 && launch(self, error) == 0)

@@ -19,12 +19,12 @@
 #include <string.h>
 
 #include "../memstream.h"
+#include "leases.h"
 
 #define LEASE_TIME "1h"
 /* Seconds between unasked router advertisements, and how long a router is one. */
 #define RA_INTERVAL 60
 #define RA_LIFETIME 1800
-#define LEASES_MAX 65536U
 
 /* Each part between dots is one that a host may have in its name. */
 static bool is_domain(const char *name)
@@ -135,7 +135,6 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		       const struct network_addresses *addresses)
 {
 	const struct ipv4_subnet *subnet = &addresses->ipv4_subnet;
-	uint32_t size = subnet->length > 16 ? 1U << (32 - subnet->length) : LEASES_MAX;
 	struct in_addr last = ipv4_subnet_last(subnet);
 	char text[3][INET_ADDRSTRLEN];
 
@@ -158,8 +157,9 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "dhcp-lease-max=%u\n"
 		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"
 		      "dhcp-option=option:mtu,%u\n",
-		      size, text_of(ipv4_subnet_host(subnet, 2), text[0]), text_of(last, text[1]),
-		      text_of(ipv4_subnet_mask(subnet), text[2]), addresses->mtu);
+		      leases_max(subnet), text_of(ipv4_subnet_host(subnet, 2), text[0]),
+		      text_of(last, text[1]), text_of(ipv4_subnet_mask(subnet), text[2]),
+		      addresses->mtu);
 	/* A host network leads nowhere. */
 	if (config->mode == NETWORK_HOST)
 		(void)fputs("dhcp-option=option:router\n", file);

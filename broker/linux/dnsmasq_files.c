@@ -100,6 +100,22 @@ int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config)
 	return make_lease_file(files->leases);
 }
 
+int dnsmasq_files_replace_leases(const struct dnsmasq_files *files, const char *text)
+{
+	char *path;
+	int result;
+
+	if (asprintf(&path, "%s.new", files->leases) < 0)
+		return -1;
+	result = write_text(path, text);
+	if (result == 0)
+		result = rename(path, files->leases);
+	if (result < 0)
+		(void)unlink(path);
+	free(path);
+	return result;
+}
+
 bool dnsmasq_files_have(const struct dnsmasq_files *files, const char *config)
 {
 	size_t length;

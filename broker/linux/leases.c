@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../memstream.h"
+
 #define N_FIELDS 5
+/* As many leave room for others: see release.c. */
+#define LEASES_KEPT (LEASES_MAX / 4 * 3)
 /* The longest name, the longest client id as "00:00:..", and the rest. */
 #define LINE_MAX_SIZE (HOSTNAME_TEXT_MAX + 3 * CLIENT_ID_MAX + 128)
 
@@ -118,6 +122,39 @@ int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, si
 		text += size + 1;
 	}
 	return 0;
+}
+
+/* "EXPIRES MAC ADDRESS", with a hardware address of any kind. */
+static bool read_address(const char *line, size_t size, struct in_addr *address)
+{
+	char text[INET_ADDRSTRLEN];
+	char start[128];
+
+	(void)snprintf(start, sizeof(start), "%.*s", (int)size, line);
+	return sscanf(start, "%*s %*s %15s", text) == 1 && inet_pton(AF_INET, text, address) == 1;
+}
+
+char *leases_trim(const char *text, size_t length, const struct ipv4_subnet *subnet)
+{
+	const char *end = text + length;
+	char *trimmed;
+	size_t trimmed_size;
+	FILE *file = open_memstream(&trimmed, &trimmed_size);
+	unsigned int n = 0;
+
+	if (!file)
+		return NULL;
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		size_t size = (size_t)((newline ? newline : end) - text);
+		struct in_addr address;
+
+		if (!read_address(text, size, &address) ||
+		    (ipv4_subnet_contains(subnet, address) && n++ < LEASES_KEPT))
+			(void)fprintf(file, "%.*s\n", (int)size, text);
+		text += size + 1;
+	}
+	return memstream_close(file, &trimmed);
 }
 
 static struct lease *lease_new(const struct dhcp_lease *from)

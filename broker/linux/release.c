@@ -81,7 +81,7 @@ struct release *release_plan(const struct network *network, struct dhcp_lease *l
 {
 	const struct network_config *config = network->config;
 	/* All but the network's own, the host's and the broadcast address. */
-	size_t size = ((size_t)1 << (32 - network->addresses.ipv4_subnet.length)) - 3;
+	size_t size = leases_max(&network->addresses.ipv4_subnet) - 3;
 	size_t used = n_leases + config->n_dhcp_reservations;
 	struct release *release;
 

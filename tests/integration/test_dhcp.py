@@ -211,6 +211,34 @@ def test_the_smallest_subnet_is_not_used_up(join):
             assert client.get(mac_of(number)) not in (None, machine.address)
 
 
+@pytest.mark.broker(config={"lab": {"mode": "host", "subnet": "10.1.2.0/24"}})
+def test_a_subnet_that_gets_smaller(broker, join):
+    """What was leased in the former one is nobody's, and nobody minds how much that was."""
+    machine = join("lab", hostname="former")
+    with DhcpClient(machine) as client:
+        for number in range(20):
+            assert client.get(mac_of(number))
+    machine.kill()
+    machine.client.close()
+    wait_for(lambda: not broker.networks()["lab"]["active"], what="its removal")
+    broker.configure({"lab": {"mode": "host", "subnet": "10.1.3.0/29"}})
+    broker.client().call("Reload")
+    machine = join("lab")
+    wait_for(lambda: leases(broker, "lab").keys() == {machine.address})
+    assert not machine.resolve("former")
+
+
+def test_leases_of_very_many_machines_that_have_gone(broker, join):
+    """With all of them a server would take a minute to start, and others would wait for it."""
+    with open(f"{broker.state_dir}/large.leases", "w", encoding="ascii") as file:
+        for number in range(60000):
+            mac, address = mac_of(number).hex(":"), ipaddress.ip_address("10.128.1.0") + number
+            file.write(f"{int(time.time()) + 3600} {mac} {address} m{number} *\n")
+    machine = join("large")
+    wait_for(lambda: machine.address in leases(broker, "large"))
+    assert len(leases(broker, "large")) <= 4096
+
+
 def test_a_machine_behind_a_machine_keeps_its_address(broker, join):
     """Whoever is heard of on the bridge is there, though it has no interface of its own."""
     machine = join("tiny")

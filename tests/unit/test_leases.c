@@ -44,6 +44,24 @@ static void test_as_dnsmasq_writes_it(void **state)
 	free(leases);
 }
 
+static void test_those_of_a_subnet(void **state)
+{
+	static const char text[] = "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+				   "1 52:54:00:00:00:01 10.1.2.2 a *\n"
+				   "1 52:54:00:00:00:02 10.1.2.10 b *\n"
+				   "1 52:54:00:00:00:03 10.1.2.3 c *";
+	struct ipv4_subnet subnet;
+	char *trimmed;
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("10.1.2.0/29", &subnet), 0);
+	trimmed = leases_trim(text, strlen(text), &subnet);
+	assert_string_equal(trimmed, "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+				     "1 52:54:00:00:00:01 10.1.2.2 a *\n"
+				     "1 52:54:00:00:00:03 10.1.2.3 c *\n");
+	free(trimmed);
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -157,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_dnsmasq_writes_it),
+		cmocka_unit_test(test_those_of_a_subnet),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_leases),
 		cmocka_unit_test(test_a_line_that_is_cut),
