@@ -240,13 +240,14 @@ def test_half_a_message(broker, restart):
 
 
 @pytest.mark.parametrize("call", ["ListNetworks", "Acquire"])
-def test_a_reply_that_was_not_sent(broker, call):
-    """Nobody knows whether it was, so the connection ends: its client must not wait for ever."""
+@pytest.mark.parametrize("moment", ["KILLED_READING", "KILLED_SENDING"])
+def test_a_message_on_its_way_through_the_broker(broker, call, moment):
+    """Nobody knows where it was, so the connection ends: its client must not wait for ever."""
     path = os.path.join(broker.directory, "killed")
     broker.stop()
     broker.env.update(
+        {moment: path},
         LD_PRELOAD=broker.host.program("tests/tools/killed.so"),
-        KILLED=path,
         ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0",
     )
     broker.start()
