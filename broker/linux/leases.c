@@ -181,19 +181,18 @@ int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease *
 	size_t n = 0;
 
 	*list = NULL;
-	while (items && n < n_leases && (items[n] = lease_new(&leases[n])))
+	if (!items)
+		return -1;
+	while (n < n_leases && (items[n] = lease_new(&leases[n])))
 		n++;
-	if (n > 0)
-		qsort(items, n, sizeof(*items), compare);
+	qsort(items, n, sizeof(*items), compare);
 	for (size_t i = n; i > 0; i--) {
 		items[i - 1]->next = *list;
 		*list = items[i - 1];
 	}
-	if (items && n == n_leases) {
-		free(items);
-		return 0;
-	}
 	free(items);
+	if (n == n_leases)
+		return 0;
 	leases_free(*list);
 	*list = NULL;
 	return -1;
