@@ -375,8 +375,16 @@ def test_what_cannot_be_removed_is_told(broker):
     client = broker.client()
     client.acquire("default")
     record = os.path.join(broker.runtime_dir, "default.json")
-    os.unlink(record)
-    os.mkdir(record)
+
+    def is_in_the_way():
+        os.unlink(record)
+        try:
+            os.mkdir(record)
+        except FileExistsError:
+            return False  # it has just been written again
+        return True
+
+    wait_for(is_in_the_way)
     client.release("default")
     broker.wait_for_log('"default": removed')
     told = broker.log().count(f"not all of it can be removed: record in {broker.runtime_dir}")
