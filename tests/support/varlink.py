@@ -92,7 +92,8 @@ class Client:
         """Sends bytes as they are, with descriptors if there are any."""
         control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         sent = self.socket.sendmsg([data], control)
-        self.socket.sendall(data[sent:])
+        if sent < len(data):  # to send nothing fails, too, when the broker has ended the connection
+            self.socket.sendall(data[sent:])
 
     def send(self, method, parameters=None, **flags):
         """Sends a call and does not wait for the reply. flags: more, oneway."""
