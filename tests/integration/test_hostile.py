@@ -185,8 +185,11 @@ def test_descriptors_that_take_for_ever_to_close(on_old_kernel, broker, host, wi
         enemy.monitor()  # from here on it is not listened to
     lingering, peer = lingering_socket(host)
     with peer:
+        # Meanwhile the broker must not let go of it: the last one to close it waits.
+        os.kill(broker.pid, signal.SIGSTOP)
         with lingering:
             enemy.send_raw(GET_INFO, [lingering.fileno()])
+        os.kill(broker.pid, signal.SIGCONT)
         if is_read:
             wait_for(enemy.is_closed, what="the end of the connection")
         enemy.close()
