@@ -152,13 +152,13 @@ def on_old_kernel(broker, host):
 
 
 def lingering_socket(host):
-    """A connection whose last close takes for ever, and its peer, which can end it."""
+    """A connection whose last close takes a minute, or until its peer ends it."""
     with host.entered():
         listening = socket.create_server(("127.0.0.1", 0))
         lingering = socket.create_connection(listening.getsockname())
     with listening:
         peer, _ = listening.accept()
-    lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1000))
+    lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
     lingering.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:
