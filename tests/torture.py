@@ -28,28 +28,15 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from support.broker import Broker  # noqa: E402
+from support.forwarded import FORWARDED, MAC, PORT  # noqa: E402
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4, UPLINK, Host, diff  # noqa: E402
 from support.isolate import isolate  # noqa: E402
 from support.machine import Machine  # noqa: E402
 from support.varlink import Client, VarlinkError  # noqa: E402
 from support.wait import wait_for  # noqa: E402
 
-MAC, ADDRESS, PORT = "52:54:00:00:00:0a", "192.168.105.10", 2222
 CONFIG = {
-    "default": {
-        "mode": "shared",
-        "aliases": ["shared"],
-        "subnet": "192.168.105.0/24",
-        "dhcp_reservations": [{"mac_address": MAC, "address": ADDRESS}],
-        "port_forwarding": [
-            {
-                "protocol": "tcp",
-                "external_port": PORT,
-                "internal_address": ADDRESS,
-                "internal_port": 22,
-            }
-        ],
-    },
+    "default": {**FORWARDED, "aliases": ["shared"]},
     "lab": {"mode": "host"},
     "extra": {"mode": "shared", "isolated": True, "external_interface": UPLINK},
 }

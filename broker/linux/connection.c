@@ -371,10 +371,8 @@ void connection_open(int fd)
 	struct connection *connection;
 	struct error error;
 
-	const uid_t nobody = (uid_t)-1;
-
 	if (peer_credentials(fd, &credentials) < 0) {
-		disposal_close(fd, nobody);
+		disposal_close(fd, DISPOSAL_NOBODY);
 		return;
 	}
 	if (check_limits(credentials.uid, &error) < 0) {
@@ -385,7 +383,7 @@ void connection_open(int fd)
 		if (connection)
 			connection->kept = kept_add(fd);
 		else
-			disposal_close(fd, nobody);
+			disposal_close(fd, credentials.uid);
 	}
 	free(credentials.groups);
 }
@@ -462,7 +460,7 @@ static void connection_restore(const struct kept *kept)
 
 	if (!connection) {
 		kept_remove(runtime_dir(), kept->number);
-		disposal_close(kept->fd, (uid_t)-1);
+		disposal_close(kept->fd, DISPOSAL_NOBODY);
 		return;
 	}
 	connection->kept = kept->number;

@@ -10,11 +10,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define DISPOSAL_NOBODY ((uid_t)-1) /* who it is cannot be told */
+
 /*
  * Shuts a socket down and closes it. Never blocks.
  *
  * fd: taken over.
- * uid: whose it is.
+ * uid: whose it is, or DISPOSAL_NOBODY.
  */
 void disposal_close(int fd, uid_t uid);
 

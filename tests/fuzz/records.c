@@ -4,7 +4,6 @@
  * connection, and of forwarding. What is taken from it is fit to be used, and
  * comes back when it is written again.
  */
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "linux/record.h"
 #include "log_double.h"
 #include "must.h"
+#include "write_file.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,15 +52,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	must(mkdtemp(folder));
 	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	return atexit(remove_folder);
-}
-
-static void write_file(const char *file, const uint8_t *data, size_t size)
-{
-	int fd = open(path_of(file), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	must(fd >= 0);
-	must(write(fd, data, size) == (ssize_t)size);
-	must(close(fd) == 0);
 }
 
 static void check_same(const struct network_addresses *addresses,
@@ -139,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	log_double_clear();
 	for (size_t i = 0; i < N_FILES; i++)
-		write_file(files[i], data, size);
+		write_file(path_of(files[i]), data, size);
 	check_network();
 	check_connection();
 	check_forwarding();

@@ -3,7 +3,6 @@
  * Any text as the record of a network. What is taken from it is right, whatever
  * it says, and comes back when it is kept again; what is damaged is set aside.
  */
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "log_double.h"
 #include "must.h"
 #include "state.h"
+#include "write_file.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,15 +39,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return atexit(remove_folder);
 }
 
-static void write_record(const uint8_t *data, size_t size)
-{
-	int fd = open(record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	must(fd >= 0);
-	must(write(fd, data, size) == (ssize_t)size);
-	must(close(fd) == 0);
-}
-
 static void check_kept(const struct network_state_kept *kept)
 {
 	static const struct mac_address none;
@@ -67,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct network_state_kept again;
 
 	log_double_clear();
-	write_record(data, size);
+	write_file(record, data, size);
 	must(state_load(folder, "lab", &kept) == 0);
 	must((access(record, F_OK) == 0) == !log_double_text()[0]);
 	check_kept(&kept);

@@ -8,26 +8,13 @@ import socket
 import pytest
 
 from support.echo import WhoServer, who
+from support.forwarded import FORWARDED, MAC, PORT
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
 from support.tap import open_tap
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
-MAC, ADDRESS, PORT = "52:54:00:00:00:0a", "192.168.105.10", 2222
-FORWARDED = {
-    "mode": "shared",
-    "subnet": "192.168.105.0/24",
-    "dhcp_reservations": [{"mac_address": MAC, "address": ADDRESS}],
-    "port_forwarding": [
-        {
-            "protocol": "tcp",
-            "external_port": PORT,
-            "internal_address": ADDRESS,
-            "internal_port": 22,
-        }
-    ],
-}
 
 
 def attached(broker, network, **options):
