@@ -75,6 +75,7 @@ struct network_config {
 	struct port_forwarding *port_forwardings;
 	size_t n_port_forwardings;
 	bool isolated;
+	bool link_local; /* machines reach link-local addresses beyond their network */
 	struct network_allow allow;
 	unsigned int max_interfaces;
 };
@@ -94,6 +95,7 @@ struct config_support {
 	const char *system; /* "macOS", in messages */
 	bool bridged; /* mode "bridged" */
 	bool isolated;
+	bool link_local;
 	bool max_interfaces;
 };
 

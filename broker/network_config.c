@@ -41,6 +41,7 @@ static const struct {
 	[NETWORK_KEY_ROUTER_ADVERTISEMENT] = { NULL, bridge_services },
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { NULL, bridge_services },
 	[NETWORK_KEY_PORT_FORWARDING] = { no_outside, bridge_services },
+	[NETWORK_KEY_LINK_LOCAL] = { no_outside, bridge_services },
 };
 
 static const char *const modes[] = {
@@ -297,6 +298,7 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
 	[NETWORK_KEY_ISOLATED] = { "isolated", config_read_bool, FIELD(isolated), NULL },
+	[NETWORK_KEY_LINK_LOCAL] = { "link_local", config_read_bool, FIELD(link_local), NULL },
 	[NETWORK_KEY_ALLOW] = { "allow", config_read_allow, FIELD(allow), NULL },
 	[NETWORK_KEY_MAX_INTERFACES] = { "max_interfaces", read_max_interfaces,
 					 FIELD(max_interfaces), NULL },
@@ -309,6 +311,7 @@ static bool refuse(struct config_reader *reader, enum network_key key)
 	const char *why = NULL;
 
 	if ((key == NETWORK_KEY_ISOLATED && !config_support.isolated) ||
+	    (key == NETWORK_KEY_LINK_LOCAL && !config_support.link_local) ||
 	    (key == NETWORK_KEY_MAX_INTERFACES && !config_support.max_interfaces)) {
 		config_report_key(reader, place, "cannot be had on %s; remove it",
 				  config_support.system);

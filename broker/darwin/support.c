@@ -6,5 +6,6 @@ const struct config_support config_support = {
 	.system = "macOS",
 	.bridged = false,
 	.isolated = false,
+	.link_local = false,
 	.max_interfaces = false,
 };

@@ -6,5 +6,6 @@ const struct config_support config_support = {
 	.system = "Linux",
 	.bridged = true,
 	.isolated = true,
+	.link_local = true,
 	.max_interfaces = true,
 };
