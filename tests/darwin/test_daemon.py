@@ -34,7 +34,7 @@ def test_networks_in_use_keep_the_broker(mac, number):
     )
     # It serves as before,
     assert "error" not in mac.wire().acquire("host")
-    assert one.join() == "192.168.64.0"
+    assert one.join() == "192.168.64.1"
     # until it is asked again.
     broker.send_signal(number)
     mac.launchd.wait_for_end(broker)

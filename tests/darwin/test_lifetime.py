@@ -63,6 +63,7 @@ def test_every_key_reaches_vmnet(world):
         [
             ("mode", "shared"),
             ("subnet", "10.1.2.0/24"),
+            ("host", "10.1.2.1"),
             ("prefix", "fd12:3456:789a:1::/64"),
             ("external_interface", "en7"),
             ("mtu", "1400"),
@@ -364,7 +365,7 @@ def test_networks_end_with_their_broker(mac):
     assert mac.networks() == []
     assert isinstance(client.join(), int)
     client.acquire("default")
-    assert client.join() == "192.168.64.0"
+    assert client.join() == "192.168.64.1"
 
 
 def test_transactions_from_the_first_client_to_the_last(mac):

@@ -28,7 +28,7 @@ def test_an_unconfigured_broker_has_the_names(mac, name):
     reply = client.acquire(name)
     assert list(client.typed["network"]) == ["dictionary"]
     assert "error" not in reply
-    assert client.join() == mac.network()["subnet"].split("/")[0]
+    assert client.join() == mac.network()["host"]
     assert mac.network()["mode"] == ("host" if name == "host" else "shared")
     client.quit()
     mac.wait_for_networks(0)

@@ -4,6 +4,8 @@
 double/double.h says what is in the folder, and what the broker and the clients make of it.
 """
 
+import contextlib
+import fcntl
 import glob
 import json
 import os
@@ -21,6 +23,8 @@ SERVICE = "com.github.nirs.vmnet-broker"
 BROKER_UID = 4242  # as _vmnetbroker: nobody in particular
 USER_UID = 4243
 TIMEOUT = 20
+REGISTRY = ("networks", "interfaces", "bridges")
+BRIDGES = "tests/darwin/bridges"
 
 # vmnet.h
 FAILURE = 1001
@@ -51,9 +55,15 @@ class World:
         self.program_of_broker = "broker/darwin/vmnet-broker"
         self.launchd = None
         self._clients = []
-        for path in (self.directory, f"{self.directory}/networks", self.state_dir):
+        for path in (self.directory, self.state_dir):
             os.mkdir(path)
             os.chown(path, BROKER_UID, BROKER_UID)
+        # Of the whole Mac: each user's processes change it.
+        for name in REGISTRY:
+            os.mkdir(self.path(name))
+            os.chmod(self.path(name), 0o777)
+        with open(self.path("lock"), "wb"):
+            pass
         # The build may be in a directory that other users cannot enter. Read-only: what is in
         # the test's directory is deleted with it.
         os.mkdir(self.build)
@@ -119,19 +129,62 @@ class World:
 
     # vmnet
 
-    def networks(self):
-        """The networks that exist now, each as {first word of a line: the others}."""
-        found = []
-        for path in sorted(glob.glob(self.path("networks/*"))):
-            try:
-                with open(path, encoding="ascii") as file:
-                    lines = file.read().splitlines()
-            except FileNotFoundError:
-                continue
-            # One whose maker has died is there no more, as nothing holds its lock.
-            if subprocess.run(["flock", "--nonblock", path, "true"], check=False).returncode:
-                found.append([line.partition(" ")[::2] for line in lines])
+    @contextlib.contextmanager
+    def _registry(self):
+        """Nobody changes networks, interfaces and bridges meanwhile."""
+        with open(self.path("lock"), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _read(self, folder):
+        """{path: (lines as pairs of first word and others, whether a process has it)}."""
+        found = {}
+        for path in sorted(glob.glob(self.path(f"{folder}/*"))):
+            with open(path, encoding="ascii") as file:
+                lines = [line.partition(" ")[::2] for line in file.read().splitlines()]
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    found[path] = lines, False
+                except BlockingIOError:
+                    found[path] = lines, True
         return found
+
+    def networks(self):
+        """The networks that exist now, each as [(first word of a line, the others)]."""
+        with self._registry():
+            return [lines for lines, alive in self._read("networks").values() if alive]
+
+    def stale_subnets(self):
+        """What killed processes have left behind, and is taken."""
+        with self._registry():
+            return [
+                dict(lines)["subnet"]
+                for lines, alive in self._read("networks").values()
+                if not alive and ("released", "") not in lines
+            ]
+
+    def free_stale(self, subnet):
+        """Minutes after its maker was killed the system lets go of a subnet, or a prefix."""
+        with self._registry():
+            for path, (lines, alive) in self._read("networks").items():
+                if not alive and subnet in (dict(lines)["subnet"], dict(lines)["prefix"]):
+                    os.unlink(path)
+
+    def restart(self):
+        """The Mac restarts: all that was taken is free. Nothing may run any more."""
+        with self._registry():
+            for folder in REGISTRY:
+                for path, (_, alive) in self._read(folder).items():
+                    assert not alive, path
+                    os.unlink(path)
+
+    def bridges(self):
+        """{name: [(first word of a line, the others)]} of the bridges there are now."""
+        self.run(BRIDGES)
+        with self._registry():
+            return {
+                os.path.basename(path): lines for path, (lines, _) in self._read("bridges").items()
+            }
 
     def network(self):
         """The only network that exists now, with the last of each kind of line."""
@@ -153,6 +206,11 @@ class World:
         with open(path, "w", encoding="ascii") as file:
             file.write(f"{status}\n")
 
+    def delay(self, call, milliseconds):
+        """From now on a call of vmnet takes longer."""
+        with open(self.path(f"delay-{call}"), "w", encoding="ascii") as file:
+            file.write(f"{milliseconds}\n")
+
     def hold(self, call):
         """From now on a call of vmnet waits, until let_go()."""
         with open(self.path(f"hold-{call}"), "w", encoding="ascii"):
@@ -165,6 +223,16 @@ class World:
         """Something else on this Mac has these subnets and prefixes."""
         with open(self.path("taken"), "w", encoding="ascii") as file:
             file.writelines(f"{address}\n" for address in addresses)
+
+    def unsign(self, *programs):
+        """These programs are signed without the entitlement."""
+        with open(self.path("unsigned"), "w", encoding="ascii") as file:
+            file.writelines(f"{program}\n" for program in programs)
+
+    def create_as_root(self):
+        """What makes networks from now on is root, for vmnet."""
+        with open(self.path("creator-is-root"), "w", encoding="ascii"):
+            pass
 
     # Clients
 

@@ -14,7 +14,7 @@
  *	dispatch.c    queues, sources, semaphores
  *	xpc_object.c  values, and their form on the wire
  *	xpc.c         connections, over SOCK_SEQPACKET sockets
- *	vmnet.c       networks, in a registry that all processes share
+ *	vmnet_*.c     networks, in a registry that all processes share
  *	system.c      CoreFoundation's run loop, the log, names of processes
  *
  * One lock guards it all. Blocks and handlers of the program run without it.
@@ -25,10 +25,33 @@
  *	                   the descriptor that DOUBLE_LISTENER names
  *	transactions       how many transactions the broker has open
  *	log                what went to the unified log
- *	networks/          a file per network that exists: how it was configured
+ *	networks/ID        a network that somebody has: how it is configured, with
+ *	                   "subnet" (the network's) and "host" (the Mac's address on
+ *	                   it). Locked (flock) by the process that made it; unlocked
+ *	                   it is left behind by one that was killed, and its addresses
+ *	                   are taken until the file goes. "released": its maker has let
+ *	                   go of it in order, and interfaces of others keep it
+ *	interfaces/ID      a started interface: "network", "name", "mac", "pid"; locked
+ *	bridges/bridge100  the bridge of a network's run, from its first interface to its
+ *	                   last: "network", "inet", "netmask", "mtu", "prefix", a "member"
+ *	                   with its MAC address for each interface, and what serves the
+ *	                   network now: "dhcp_reservation", "port_forwarding"
+ *	lock               locked by whoever looks at these three, or changes them
+ *
+ * What tests tell it:
+ *
  *	taken              subnets and prefixes that something else has, one a line
+ *	unsigned           names of programs that are signed without the entitlement
+ *	creator-is-root    networks are made as root's are, in 192.168.2.0/24 and up
  *	refuse-CALL        the status that a call of vmnet is to fail with
- *	hold-CALL          a call of vmnet waits for as long as this exists
+ *	delay-CALL         milliseconds that it takes, beside what it takes anyway
+ *	hold-CALL          it waits for as long as this exists: as macOS 27.0 does in
+ *	                   vmnet_network_create when InternetSharing hangs, for ever
+ *
+ * CALL is the name of a call without "vmnet_" and "network_configuration_" before
+ * it: configuration_create, set_mtu, ..., network_create, copy_serialization,
+ * create_with_serialization; of an interface interface_start and interface_stop,
+ * which are told to the handler, and interface_ref: its start returns NULL.
  */
 #ifndef TESTS_DARWIN_DOUBLE_H
 #define TESTS_DARWIN_DOUBLE_H

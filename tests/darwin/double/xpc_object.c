@@ -207,6 +207,16 @@ xpc_object_t xpc_data_create(const void *bytes, size_t length)
 	return bytes_new(XPC_TYPE_DATA, bytes, length);
 }
 
+size_t xpc_data_get_length(xpc_object_t data)
+{
+	return checked(data, XPC_TYPE_DATA, "xpc_data_get_length")->length;
+}
+
+const void *xpc_data_get_bytes_ptr(xpc_object_t data)
+{
+	return checked(data, XPC_TYPE_DATA, "xpc_data_get_bytes_ptr")->bytes;
+}
+
 /* Entries */
 
 /* Takes over key and value. */
@@ -273,6 +283,11 @@ xpc_object_t xpc_dictionary_create(const char *const *keys, const xpc_object_t *
 	return dictionary;
 }
 
+xpc_object_t xpc_dictionary_create_empty(void)
+{
+	return value_new(XPC_TYPE_DICTIONARY);
+}
+
 size_t xpc_dictionary_get_count(xpc_object_t dictionary)
 {
 	return checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_get_count")->n_entries;
@@ -325,6 +340,12 @@ void xpc_dictionary_set_string(xpc_object_t dictionary, const char *key, const c
 	set_new(dictionary, key, xpc_string_create(value));
 }
 
+void xpc_dictionary_set_data(xpc_object_t dictionary, const char *key, const void *bytes,
+			     size_t length)
+{
+	set_new(dictionary, key, xpc_data_create(bytes, length));
+}
+
 void xpc_dictionary_set_int64(xpc_object_t dictionary, const char *key, int64_t value)
 {
 	set_new(dictionary, key, xpc_int64_create(value));
@@ -360,6 +381,15 @@ const char *xpc_dictionary_get_string(xpc_object_t dictionary, const char *key)
 	const struct value *value = get_typed(dictionary, key, XPC_TYPE_STRING);
 
 	return value ? (const char *)value->bytes : NULL;
+}
+
+const void *xpc_dictionary_get_data(xpc_object_t dictionary, const char *key, size_t *length)
+{
+	const struct value *value = get_typed(dictionary, key, XPC_TYPE_DATA);
+
+	if (length)
+		*length = value ? value->length : 0;
+	return value ? value->bytes : NULL;
 }
 
 int64_t xpc_dictionary_get_int64(xpc_object_t dictionary, const char *key)

@@ -68,6 +68,8 @@ uint64_t xpc_uint64_get_value(xpc_object_t object);
 xpc_object_t xpc_bool_create(bool value);
 bool xpc_bool_get_value(xpc_object_t object);
 xpc_object_t xpc_data_create(const void *bytes, size_t length);
+size_t xpc_data_get_length(xpc_object_t data);
+const void *xpc_data_get_bytes_ptr(xpc_object_t data);
 
 xpc_object_t xpc_array_create(const xpc_object_t *objects, size_t count);
 void xpc_array_append_value(xpc_object_t array, xpc_object_t value);
@@ -76,16 +78,20 @@ xpc_object_t xpc_array_get_value(xpc_object_t array, size_t index);
 
 xpc_object_t xpc_dictionary_create(const char *const *keys, const xpc_object_t *values,
 				   size_t count);
+xpc_object_t xpc_dictionary_create_empty(void);
 xpc_object_t xpc_dictionary_create_reply(xpc_object_t original);
 size_t xpc_dictionary_get_count(xpc_object_t dictionary);
 bool xpc_dictionary_apply(xpc_object_t dictionary, xpc_dictionary_applier_t applier);
 void xpc_dictionary_set_value(xpc_object_t dictionary, const char *key, xpc_object_t value);
 void xpc_dictionary_set_string(xpc_object_t dictionary, const char *key, const char *value);
+void xpc_dictionary_set_data(xpc_object_t dictionary, const char *key, const void *bytes,
+			     size_t length);
 void xpc_dictionary_set_int64(xpc_object_t dictionary, const char *key, int64_t value);
 void xpc_dictionary_set_uint64(xpc_object_t dictionary, const char *key, uint64_t value);
 void xpc_dictionary_set_bool(xpc_object_t dictionary, const char *key, bool value);
 xpc_object_t xpc_dictionary_get_value(xpc_object_t dictionary, const char *key);
 const char *xpc_dictionary_get_string(xpc_object_t dictionary, const char *key);
+const void *xpc_dictionary_get_data(xpc_object_t dictionary, const char *key, size_t *length);
 int64_t xpc_dictionary_get_int64(xpc_object_t dictionary, const char *key);
 uint64_t xpc_dictionary_get_uint64(xpc_object_t dictionary, const char *key);
 bool xpc_dictionary_get_bool(xpc_object_t dictionary, const char *key);
