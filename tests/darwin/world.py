@@ -234,7 +234,17 @@ class World:
         with open(self.path("creator-is-root"), "w", encoding="ascii"):
             pass
 
+    def set_addresses(self, *lines):
+        """The Mac's own interfaces, each as "en0 192.168.1.17/24"."""
+        with open(self.path("addresses"), "w", encoding="ascii") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
     # Clients
+
+    def vmnet(self, uid=BROKER_UID):
+        """A program that calls vmnet by itself: programs/vmnet.c."""
+        self._clients.append(Vmnet(self, uid, ()))
+        return self._clients[-1]
 
     def wire(self, uid=USER_UID, groups=()):
         """A client written to the wire: programs/wire.c."""
@@ -443,6 +453,65 @@ def plain(value):
     if kind == "dictionary":
         return {key: plain(item) for key, item in content.items()}
     return content
+
+
+class Vmnet(Client):
+    """programs/vmnet.c."""
+
+    program = "tests/darwin/vmnet"
+    SUCCESS = 1000
+    INVALID_ARGUMENT = 1003
+
+    def answer(self):
+        """Status, and text."""
+        status, _, text = self.line().rstrip("\n").partition(" ")
+        return int(status), text
+
+    def call(self, line):
+        self.tell(line)
+        return self.answer()
+
+    def succeed(self, line):
+        """The text of a call that has to succeed."""
+        status, text = self.call(line)
+        assert status == self.SUCCESS, (line, status, text)
+        return text
+
+    def try_make(self, name, mode="shared", subnet=None, prefix=None, configure=()):
+        """Makes a network, and returns the status of that. What comes before has to succeed."""
+        self.succeed(f"new {mode}")
+        if subnet:
+            self.succeed(f"subnet {subnet}")
+        if prefix:
+            self.succeed(f"prefix {prefix}")
+        for line in configure:
+            self.succeed(line)
+        return self.call(f"create {name}")[0]
+
+    def make(self, name, **options):
+        assert self.try_make(name, **options) == self.SUCCESS
+
+    def addresses(self, name):
+        """[the host's address with the length of its mask, the prefix]"""
+        return self.succeed(f"addresses {name}").split()
+
+    def serialize(self, name):
+        """The one value of a network's serialization, as KEY=BYTES."""
+        return self.succeed(f"serialize {name}")
+
+    def join(self, name, serialization, nested=False):
+        """Makes a network of a serialization, and returns the status."""
+        return self.call(f"join {name} {serialization}{' nested' if nested else ''}")[0]
+
+    def start(self, network, interface):
+        """(MAC address, MTU) of an interface"""
+        mac, mtu = self.succeed(f"start {network} {interface}").split()
+        return mac, int(mtu)
+
+    def reaches(self, interface, address):
+        """Whether the Mac answers to what is on the interface."""
+        self.tell(f"ping {interface} {address}")
+        return self.line().strip() == "1"
 
 
 class Wire(Client):
