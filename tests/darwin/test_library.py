@@ -43,15 +43,15 @@ def test_close_ends_the_holds(mac, client):
 
 def test_serialization(client):
     client.acquire("shared")
-    assert client.succeed("serialization", "shared") == "joined 192.168.64.0"
+    assert client.succeed("serialization", "shared") == "joined 192.168.64.1"
     # By each name of it.
-    assert client.succeed("serialization", "default") == "joined 192.168.64.0"
+    assert client.succeed("serialization", "default") == "joined 192.168.64.1"
     client.exit()
 
 
 def test_serialization_by_an_alias_that_was_not_asked_for(client):
     client.acquire("default")
-    assert client.succeed("serialization", "shared") == "joined 192.168.64.0"
+    assert client.succeed("serialization", "shared") == "joined 192.168.64.1"
 
 
 def test_what_is_not_held(mac, client):
@@ -70,9 +70,9 @@ def test_release_by_another_name(mac, client):
 
 def test_the_call_of_existing_programs(mac):
     client = mac.library()
-    assert client.call("acquire_network", "shared") == (SUCCESS, "joined 192.168.64.0")
-    assert client.call("acquire_network", "host") == (SUCCESS, "joined 192.168.65.0")
-    assert client.call("acquire_network", "shared") == (SUCCESS, "joined 192.168.64.0")
+    assert client.call("acquire_network", "shared") == (SUCCESS, "joined 192.168.64.1")
+    assert client.call("acquire_network", "host") == (SUCCESS, "joined 192.168.128.1")
+    assert client.call("acquire_network", "shared") == (SUCCESS, "joined 192.168.64.1")
     assert client.call("acquire_network", "nonsense")[0] == NOT_FOUND
     assert client.call("acquire_network", "no name")[0] == INVALID_REQUEST
     # Held until the process ends, which leaves nothing else behind.
@@ -181,7 +181,8 @@ def test_holds_are_acquired_again(mac, client):
     # Any call will do.
     client.succeed("list")
     assert len(mac.networks()) == 2
-    assert client.succeed("serialization", "host") == "joined 192.168.65.0"
+    # What the killed one had is taken still.
+    assert client.succeed("serialization", "host") == "joined 192.168.129.1"
     client.succeed("release", "default")
     client.succeed("release", "host")
     mac.wait_for_networks(0)
@@ -294,6 +295,6 @@ def test_the_service_goes_and_comes_back(mac, client):
     assert client.call("list")[0] == XPC_FAILURE
     assert client.call("serialization", "default")[0] == XPC_FAILURE
     mac.bootstrap()
-    assert client.succeed("serialization", "default") == "joined 192.168.64.0"
+    assert client.succeed("serialization", "default") == "joined 192.168.65.1"
     client.succeed("close")
     client.exit()
