@@ -4,7 +4,8 @@
  * measured on Macs, by others: docs/macos.md.
  *
  *	vmnet_configuration.c  what a network is asked to be
- *	vmnet_registry.c       the networks, interfaces and bridges of the whole Mac
+ *	vmnet_registry.c       the networks and interfaces of the whole Mac
+ *	vmnet_bridges.c        the runs of networks, and their bridges
  *	vmnet_network.c        networks: made, serialized, made of a serialization
  *	vmnet_interface.c      interfaces on them
  *
@@ -63,8 +64,9 @@ void registry_unlock(int registry);
 
 /* All of these with the registry locked. */
 
-/* Whether something has an address of these, be it left behind by one who was killed. */
-bool registry_is_taken(const struct network_addresses *addresses);
+/* All addresses that something has, be it left behind by one who was killed; for free(). */
+char *registry_taken(void);
+bool taken_has(const char *taken, const struct network_addresses *addresses);
 void registry_add_network(vmnet_network_ref network, const char *lines);
 /* Whether the network with this id exists; if so, with what addresses and MTU. */
 bool registry_find_network(const char *id, struct network_addresses *addresses, uint32_t *mtu);
@@ -74,6 +76,8 @@ bool registry_add_interface(const char *network_id, struct registry_interface *i
 void registry_remove_interface(struct registry_interface *interface);
 /* The host's address on the bridge of the network's run; false when it does not run. */
 bool registry_bridge(const char *network_id, struct in_addr *host);
+void registry_each_bridge(void (^visit)(const char *name, const char *network_id,
+					const struct network_addresses *addresses));
 /* What has ended with its process goes, and bridges come and go with their interfaces. */
 void registry_sweep(void);
 

@@ -84,7 +84,8 @@ static uint32_t first_choice(vmnet_mode_t mode)
 }
 
 /* Chooses what was left to the system. Returns whether the addresses can be had. */
-static bool choose_addresses(vmnet_mode_t mode, struct network_addresses *addresses)
+static bool choose_addresses(vmnet_mode_t mode, struct network_addresses *addresses,
+			     const char *taken)
 {
 	uint32_t first = first_choice(mode);
 
@@ -94,11 +95,11 @@ static bool choose_addresses(vmnet_mode_t mode, struct network_addresses *addres
 		arc4random_buf(addresses->prefix.s6_addr + 1, 7);
 	}
 	if (addresses->mask.s_addr != 0)
-		return !registry_is_taken(addresses);
+		return !taken_has(taken, addresses);
 	addresses->mask.s_addr = htonl(0xffffff00);
 	for (uint32_t i = first; i < first + CHOICES; i++) {
 		addresses->host.s_addr = htonl(0xc0a80001 | i << 8);
-		if (!registry_is_taken(addresses))
+		if (!taken_has(taken, addresses))
 			return true;
 	}
 	return false;
@@ -109,13 +110,16 @@ static bool choose_addresses(vmnet_mode_t mode, struct network_addresses *addres
 static bool make(vmnet_network_ref network, vmnet_network_configuration_ref config)
 {
 	int registry = registry_lock();
+	char *taken;
 	bool made;
 
 	registry_sweep();
-	made = choose_addresses(config->mode, &network->addresses);
+	taken = registry_taken();
+	made = choose_addresses(config->mode, &network->addresses, taken);
 	if (made)
 		registry_add_network(network, config->lines);
 	registry_unlock(registry);
+	free(taken);
 	return made;
 }
 
