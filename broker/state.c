@@ -33,6 +33,29 @@ static void file_name(char name[FILE_NAME_SIZE], const char *network, const char
 	(void)snprintf(name, FILE_NAME_SIZE, "%s.json%s", network, suffix);
 }
 
+/* Each returns -1 when the value is there and wrong. */
+static int read_subnet(const json_t *root, const char *key, struct ipv4_subnet *subnet)
+{
+	const json_t *value = json_object_get(root, key);
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || ipv4_subnet_parse(json_string_value(value), subnet) < 0)
+		return -1;
+	return subnet->length < 8 || subnet->length > 29 ? -1 : 0;
+}
+
+static int read_prefix(const json_t *root, const char *key, struct ipv6_prefix *prefix)
+{
+	const json_t *value = json_object_get(root, key);
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value) || ipv6_prefix_parse(json_string_value(value), prefix) < 0)
+		return -1;
+	return prefix->length == 64 ? 0 : -1;
+}
+
 /*
  * The values of the record. What is not there is none yet; what is there has
  * to be right.
@@ -41,20 +64,18 @@ static void file_name(char name[FILE_NAME_SIZE], const char *network, const char
  */
 static const char *read_values(const json_t *root, struct network_state_kept *kept)
 {
-	const json_t *subnet = json_object_get(root, "ipv4_subnet");
-	const json_t *prefix = json_object_get(root, "ipv6_prefix");
 	const json_t *mac = json_object_get(root, "bridge_mac");
 
 	if (!json_is_object(root))
 		return "it is no object";
-	if (subnet && (!json_is_string(subnet) ||
-		       ipv4_subnet_parse(json_string_value(subnet), &kept->ipv4_subnet) < 0 ||
-		       kept->ipv4_subnet.length < 8 || kept->ipv4_subnet.length > 29))
+	if (read_subnet(root, "ipv4_subnet", &kept->ipv4_subnet) < 0)
 		return "\"ipv4_subnet\" is no subnet";
-	if (prefix && (!json_is_string(prefix) ||
-		       ipv6_prefix_parse(json_string_value(prefix), &kept->ipv6_prefix) < 0 ||
-		       kept->ipv6_prefix.length != 64))
+	if (read_subnet(root, "ipv4_subnet_instead", &kept->ipv4_subnet_instead) < 0)
+		return "\"ipv4_subnet_instead\" is no subnet";
+	if (read_prefix(root, "ipv6_prefix", &kept->ipv6_prefix) < 0)
 		return "\"ipv6_prefix\" is no prefix";
+	if (read_prefix(root, "ipv6_prefix_instead", &kept->ipv6_prefix_instead) < 0)
+		return "\"ipv6_prefix_instead\" is no prefix";
 	if (mac && (!json_is_string(mac) ||
 		    mac_address_parse(json_string_value(mac), &kept->bridge_mac) < 0 ||
 		    !mac_address_is_unicast(&kept->bridge_mac)))
@@ -185,21 +206,40 @@ int state_load(const char *state_dir, const char *network, struct network_state_
 	return result;
 }
 
+/* Each writes nothing where nothing is kept. Returns 0, or -1 when memory is short. */
+static int write_subnet(json_t *root, const char *key, const struct ipv4_subnet *subnet)
+{
+	char text[IPV4_SUBNET_TEXT_SIZE];
+
+	return subnet->length == 0
+		       ? 0
+		       : json_object_set_new(root, key,
+					     json_string(ipv4_subnet_format(subnet, text)));
+}
+
+static int write_prefix(json_t *root, const char *key, const struct ipv6_prefix *prefix)
+{
+	char text[IPV6_PREFIX_TEXT_SIZE];
+
+	return prefix->length == 0
+		       ? 0
+		       : json_object_set_new(root, key,
+					     json_string(ipv6_prefix_format(prefix, text)));
+}
+
 /* The record as text, to be freed; NULL when memory is short. */
 static char *write_values(const struct network_state_kept *kept)
 {
 	static const struct mac_address none;
-	char text[IPV6_PREFIX_TEXT_SIZE];
+	char text[MAC_TEXT_SIZE];
 	json_t *root = json_object();
 	char *record = NULL;
 	int r = root ? 0 : -1;
 
-	if (kept->ipv4_subnet.length)
-		r |= json_object_set_new(root, "ipv4_subnet",
-					 json_string(ipv4_subnet_format(&kept->ipv4_subnet, text)));
-	if (kept->ipv6_prefix.length)
-		r |= json_object_set_new(root, "ipv6_prefix",
-					 json_string(ipv6_prefix_format(&kept->ipv6_prefix, text)));
+	r |= write_subnet(root, "ipv4_subnet", &kept->ipv4_subnet);
+	r |= write_subnet(root, "ipv4_subnet_instead", &kept->ipv4_subnet_instead);
+	r |= write_prefix(root, "ipv6_prefix", &kept->ipv6_prefix);
+	r |= write_prefix(root, "ipv6_prefix_instead", &kept->ipv6_prefix_instead);
 	if (!mac_address_equal(&kept->bridge_mac, &none))
 		r |= json_object_set_new(root, "bridge_mac",
 					 json_string(mac_address_format(&kept->bridge_mac, text)));

@@ -11,6 +11,9 @@
 struct network_state_kept {
 	struct ipv4_subnet ipv4_subnet; /* length 0: none yet */
 	struct ipv6_prefix ipv6_prefix; /* length 0: none yet */
+	/* What it last had in their place, when they were not to be had (macOS). Length 0: none. */
+	struct ipv4_subnet ipv4_subnet_instead;
+	struct ipv6_prefix ipv6_prefix_instead;
 	struct mac_address bridge_mac; /* all zero: none yet */
 };
 

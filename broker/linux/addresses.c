@@ -17,9 +17,9 @@
 #include "../log.h"
 #include "../platform.h"
 #include "../state.h"
+#include "../subnet.h"
 #include "link.h"
 #include "ranges.h"
-#include "subnet.h"
 
 #define PREFIX_LENGTH 64
 

@@ -3,7 +3,7 @@
 #ifndef VMNET_BROKER_RANGES_H
 #define VMNET_BROKER_RANGES_H
 
-#include "subnet.h"
+#include "../subnet.h"
 
 /*
  * Adds what the host uses, now. Routes that are shorter than /8 do not count:

@@ -39,17 +39,39 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return atexit(remove_folder);
 }
 
+static void check_subnet(const struct ipv4_subnet *subnet)
+{
+	must(!subnet->length || (subnet->length >= 8 && subnet->length <= 29));
+	must(ipv4_subnet_contains(subnet, subnet->address));
+}
+
+static void check_prefix(const struct ipv6_prefix *prefix)
+{
+	must(!prefix->length || prefix->length == 64);
+	must(ipv6_prefix_contains(prefix, &prefix->address));
+}
+
 static void check_kept(const struct network_state_kept *kept)
 {
 	static const struct mac_address none;
 
-	must(!kept->ipv4_subnet.length ||
-	     (kept->ipv4_subnet.length >= 8 && kept->ipv4_subnet.length <= 29));
-	must(ipv4_subnet_contains(&kept->ipv4_subnet, kept->ipv4_subnet.address));
-	must(!kept->ipv6_prefix.length || kept->ipv6_prefix.length == 64);
-	must(ipv6_prefix_contains(&kept->ipv6_prefix, &kept->ipv6_prefix.address));
+	check_subnet(&kept->ipv4_subnet);
+	check_subnet(&kept->ipv4_subnet_instead);
+	check_prefix(&kept->ipv6_prefix);
+	check_prefix(&kept->ipv6_prefix_instead);
 	must(mac_address_equal(&kept->bridge_mac, &none) ||
 	     mac_address_is_unicast(&kept->bridge_mac));
+}
+
+static void check_equal(const struct network_state_kept *a, const struct network_state_kept *b)
+{
+	must(memcmp(&a->ipv4_subnet, &b->ipv4_subnet, sizeof(a->ipv4_subnet)) == 0);
+	must(memcmp(&a->ipv4_subnet_instead, &b->ipv4_subnet_instead,
+		    sizeof(a->ipv4_subnet_instead)) == 0);
+	must(memcmp(&a->ipv6_prefix, &b->ipv6_prefix, sizeof(a->ipv6_prefix)) == 0);
+	must(memcmp(&a->ipv6_prefix_instead, &b->ipv6_prefix_instead,
+		    sizeof(a->ipv6_prefix_instead)) == 0);
+	must(mac_address_equal(&a->bridge_mac, &b->bridge_mac));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -64,11 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_kept(&kept);
 	must(state_save(folder, "lab", &kept) == 0);
 	must(state_load(folder, "lab", &again) == 0);
-	must(again.ipv4_subnet.address.s_addr == kept.ipv4_subnet.address.s_addr);
-	must(again.ipv4_subnet.length == kept.ipv4_subnet.length);
-	must(memcmp(&again.ipv6_prefix.address, &kept.ipv6_prefix.address,
-		    sizeof(kept.ipv6_prefix.address)) == 0);
-	must(again.ipv6_prefix.length == kept.ipv6_prefix.length);
-	must(mac_address_equal(&again.bridge_mac, &kept.bridge_mac));
+	check_equal(&again, &kept);
 	return 0;
 }

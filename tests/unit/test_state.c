@@ -63,7 +63,7 @@ static const struct network_state_kept nothing;
 
 static struct network_state_kept example(void)
 {
-	struct network_state_kept kept;
+	struct network_state_kept kept = nothing;
 
 	assert_int_equal(ipv4_subnet_parse("192.168.64.0/24", &kept.ipv4_subnet), 0);
 	assert_int_equal(ipv6_prefix_parse("fd00:1:2:3::/64", &kept.ipv6_prefix), 0);
@@ -79,6 +79,10 @@ static void assert_kept(const struct network_state_kept *expected)
 	assert_int_equal(state_load(folder, "lab", &kept), 0);
 	assert_memory_equal(&kept.ipv4_subnet, &expected->ipv4_subnet, sizeof(kept.ipv4_subnet));
 	assert_memory_equal(&kept.ipv6_prefix, &expected->ipv6_prefix, sizeof(kept.ipv6_prefix));
+	assert_memory_equal(&kept.ipv4_subnet_instead, &expected->ipv4_subnet_instead,
+			    sizeof(kept.ipv4_subnet_instead));
+	assert_memory_equal(&kept.ipv6_prefix_instead, &expected->ipv6_prefix_instead,
+			    sizeof(kept.ipv6_prefix_instead));
 	assert_true(mac_address_equal(&kept.bridge_mac, &expected->bridge_mac));
 }
 
@@ -90,6 +94,11 @@ static void test_round_trip(void **state)
 	assert_int_equal(state_save(folder, "lab", &kept), 0);
 	assert_kept(&kept);
 	assert_false(exists("lab.json.new"));
+
+	assert_int_equal(ipv4_subnet_parse("192.168.65.0/24", &kept.ipv4_subnet_instead), 0);
+	assert_int_equal(ipv6_prefix_parse("fd00:1:2:4::/64", &kept.ipv6_prefix_instead), 0);
+	assert_int_equal(state_save(folder, "lab", &kept), 0);
+	assert_kept(&kept);
 
 	kept.ipv6_prefix.length = 0;
 	memset(&kept.ipv6_prefix, 0, sizeof(kept.ipv6_prefix));
@@ -166,6 +175,9 @@ static void test_damaged(void **state)
 		{ "{\"ipv6_prefix\":null}", "\"ipv6_prefix\" is no prefix" },
 		{ "{\"ipv6_prefix\":\"fd00::/48\"}", "\"ipv6_prefix\" is no prefix" },
 		{ "{\"ipv6_prefix\":\"fd00::1/64\"}", "\"ipv6_prefix\" is no prefix" },
+		{ "{\"ipv4_subnet_instead\":\"192.168.64.1/24\"}",
+		  "\"ipv4_subnet_instead\" is no subnet" },
+		{ "{\"ipv6_prefix_instead\":[]}", "\"ipv6_prefix_instead\" is no prefix" },
 		{ "{\"bridge_mac\":[]}", "\"bridge_mac\" is no MAC address" },
 		{ "{\"bridge_mac\":\"53:54:00:12:34:56\"}", "\"bridge_mac\" is no MAC address" },
 		{ "{\"bridge_mac\":\"00:00:00:00:00:00\"}", "\"bridge_mac\" is no MAC address" },

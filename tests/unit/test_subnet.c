@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "linux/subnet.h"
+#include "subnet.h"
 
 static void take(struct ranges *ranges, const char *text, const char *owner)
 {

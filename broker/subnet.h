@@ -6,7 +6,7 @@
 #ifndef VMNET_BROKER_SUBNET_H
 #define VMNET_BROKER_SUBNET_H
 
-#include "../address.h"
+#include "address.h"
 
 #define RANGE_OWNER_SIZE 80
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../array.h"
+#include "array.h"
 
 #define FIRST_SUBNET 64U
 #define LAST_SUBNET 255U
