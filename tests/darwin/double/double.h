@@ -15,6 +15,7 @@
  *	xpc_object.c  values, and their form on the wire
  *	xpc.c         connections, over SOCK_SEQPACKET sockets
  *	vmnet_*.c     networks, in a registry that all processes share
+ *	host.c        the Mac's addresses and routes, and who listens where
  *	system.c      CoreFoundation's run loop, the log, names of processes
  *
  * One lock guards it all. Blocks and handlers of the program run without it.
@@ -40,6 +41,9 @@
  *
  * What tests tell it:
  *
+ *	host               what the Mac itself has, a line each: "inet en0 10.0.0.5/24",
+ *	                   "inet6 en0 ADDRESS/LENGTH", "route utun3 10.8.0.0/16",
+ *	                   "neighbour en0 10.0.0.7" (a route that ARP makes)
  *	taken              subnets and prefixes that something else has, one a line
  *	unsigned           names of programs that are signed without the entitlement
  *	creator-is-root    networks are made as root's are, in 192.168.2.0/24 and up
