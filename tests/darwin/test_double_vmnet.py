@@ -102,7 +102,7 @@ def test_the_same_or_overlapping_subnets_fail_at_create(world, vmnet, second):
 
 def test_a_subnet_of_the_macs_own_network_is_taken(world, vmnet):
     """Nothing checks the Mac's own LAN (26.x)."""
-    world.set_addresses("en0 192.168.1.17/24")
+    world.host("inet en0 192.168.1.17/24")
     assert vmnet.try_make("a", subnet="192.168.1.1/24") == SUCCESS
 
 

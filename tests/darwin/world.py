@@ -234,9 +234,9 @@ class World:
         with open(self.path("creator-is-root"), "w", encoding="ascii"):
             pass
 
-    def set_addresses(self, *lines):
-        """The Mac's own interfaces, each as "en0 192.168.1.17/24"."""
-        with open(self.path("addresses"), "w", encoding="ascii") as file:
+    def host(self, *lines):
+        """What the Mac itself has from now on: double.h has the form of a line."""
+        with open(self.path("host"), "w", encoding="ascii") as file:
             file.writelines(f"{line}\n" for line in lines)
 
     # Clients

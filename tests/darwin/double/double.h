@@ -12,7 +12,8 @@
  *	object.c      reference counts, the check at exit
  *	loop.c        the one thread that watches sockets, timers and signals
  *	dispatch.c    queues, sources, semaphores
- *	xpc_object.c  values, and their form on the wire
+ *	xpc_*.c       values (object, container), what they look like (look), and
+ *	              their form on the wire
  *	xpc.c         connections, over SOCK_SEQPACKET sockets
  *	vmnet_*.c     networks, in a registry that all processes share
  *	host.c        the Mac's addresses and routes, and who listens where
@@ -140,7 +141,7 @@ void queue_main_run(const bool *stop);
 void queue_main_wake(void);
 unsigned int queues_at_work(void); /* but the main queue; locked */
 
-/* xpc_object.c */
+/* xpc_object.c, xpc_container.c, xpc_wire.c */
 
 enum frame_kind {
 	FRAME_MESSAGE,
@@ -155,14 +156,27 @@ struct reply_context {
 	uint64_t id;
 };
 
+#define FDS_MAX 64
+
 struct buffer {
 	uint8_t *bytes;
 	size_t length;
+	int fds[FDS_MAX]; /* owned */
+	size_t n_fds;
 };
 
+struct reader {
+	const struct buffer *buffer;
+	size_t at;
+	size_t next_fd;
+};
+
+void buffer_clear(struct buffer *buffer);
 void value_encode(xpc_object_t value, struct buffer *buffer);
-xpc_object_t value_decode(const uint8_t **at, const uint8_t *end);
+xpc_object_t value_decode(struct reader *reader);
 void value_excuse(xpc_object_t value);
+/* The connection that it came over. */
+void dictionary_set_remote(xpc_object_t dictionary, xpc_connection_t connection);
 struct reply_context *dictionary_take_reply_context(xpc_object_t dictionary);
 void dictionary_set_reply_context(xpc_object_t dictionary, struct reply_context *context);
 bool dictionary_is_reply(xpc_object_t dictionary);

@@ -35,6 +35,8 @@
 
 enum connection_kind {
 	CONNECTION_LISTENER,
+	CONNECTION_ANONYMOUS, /* a listener that nobody can find */
+	CONNECTION_BUNDLED, /* a client of a service within the program's bundle: there is none */
 	CONNECTION_CLIENT,
 	CONNECTION_PEER, /* a client, as a listener sees it */
 };
@@ -57,11 +59,13 @@ struct outgoing {
 	dispatch_block_t barrier; /* a copy; NULL: it is a frame */
 };
 
-/* A thread that waits for a reply. */
+/* Who waits for a reply: a thread, or a handler on a queue. */
 struct waiting {
 	struct waiting *next;
 	uint64_t id;
 	xpc_object_t reply;
+	dispatch_queue_t queue; /* counted; NULL: a thread */
+	xpc_handler_t handler; /* a copy */
 };
 
 struct _xpc_connection_s {
@@ -197,7 +201,7 @@ static void outgoing_drop(struct outgoing *outgoing)
 {
 	if (outgoing->barrier)
 		barrier_run(outgoing->barrier);
-	free(outgoing->frame.bytes);
+	buffer_clear(&outgoing->frame);
 	free(outgoing);
 }
 
@@ -211,12 +215,34 @@ static void outgoing_drop_all(xpc_connection_t connection)
 	}
 }
 
+/* Takes over the reply. Of one with a handler this is the end. */
+static void waiting_end(struct waiting *waiting, xpc_object_t reply)
+{
+	dispatch_queue_t queue = waiting->queue;
+	xpc_handler_t handler = waiting->handler;
+
+	waiting->reply = reply;
+	if (!queue) {
+		(void)pthread_cond_broadcast(&reply_arrived);
+		return;
+	}
+	free(waiting);
+	dispatch_async(queue, ^{
+		handler(reply);
+		xpc_release(reply);
+	});
+	Block_release(handler);
+	object_release(queue);
+}
+
 static void fail_waiting(xpc_connection_t connection, xpc_object_t error)
 {
-	for (struct waiting *waiting = connection->waiting; waiting; waiting = waiting->next)
-		waiting->reply = error;
-	connection->waiting = NULL;
-	(void)pthread_cond_broadcast(&reply_arrived);
+	while (connection->waiting) {
+		struct waiting *waiting = connection->waiting;
+
+		connection->waiting = waiting->next;
+		waiting_end(waiting, error);
+	}
 }
 
 /* The socket has ended, or is to. */
@@ -300,6 +326,8 @@ static bool connect_service(xpc_connection_t connection)
 	char name[256];
 	int fd;
 
+	if (connection->kind == CONNECTION_BUNDLED)
+		return false;
 	(void)snprintf(name, sizeof(name), "%s.socket", connection->name);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", world_path(name));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -320,8 +348,22 @@ static bool connect_service(xpc_connection_t connection)
 /* Returns whether the frame is off, or will never be. */
 static bool frame_send(xpc_connection_t connection, const struct buffer *frame)
 {
-	if (send(connection->watch.fd, frame->bytes, frame->length, MSG_NOSIGNAL | MSG_DONTWAIT) >=
-	    0)
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(frame->fds))];
+	} control = { 0 };
+	struct iovec part = { .iov_base = frame->bytes, .iov_len = frame->length };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (frame->n_fds > 0) {
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(frame->n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), frame->fds, frame->n_fds * sizeof(int));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(frame->n_fds * sizeof(int));
+	}
+	if (sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return true;
 	if (errno == EMSGSIZE)
 		misuse("a message of %zu bytes is too large for the double", frame->length);
@@ -383,7 +425,7 @@ static void check_sender(xpc_connection_t connection, xpc_object_t message, cons
 {
 	check(connection, call);
 	dictionary_check(message, call);
-	if (connection->kind == CONNECTION_LISTENER)
+	if (connection->kind == CONNECTION_LISTENER || connection->kind == CONNECTION_ANONYMOUS)
 		misuse("%s: on a listener", call);
 	if (!connection->active)
 		misuse("%s: on a connection that was not activated", call);
@@ -456,6 +498,28 @@ xpc_object_t xpc_connection_send_message_with_reply_sync(xpc_connection_t connec
 	return waiting.reply;
 }
 
+void xpc_connection_send_message_with_reply(xpc_connection_t connection, xpc_object_t message,
+					    dispatch_queue_t queue, xpc_handler_t handler)
+{
+	struct waiting *waiting = allocate(sizeof(*waiting));
+
+	lock();
+	check_sender(connection, message, "xpc_connection_send_message_with_reply");
+	if (queue)
+		object_retain(queue);
+	waiting->queue = queue ? queue : queue_private();
+	waiting->handler = Block_copy(handler);
+	waiting->id = ++connection->last_id;
+	if (connection->ended) {
+		waiting_end(waiting, XPC_ERROR_CONNECTION_INVALID);
+	} else {
+		waiting->next = connection->waiting;
+		connection->waiting = waiting;
+		send_frame(connection, FRAME_REQUEST, waiting->id, message);
+	}
+	unlock();
+}
+
 /* Receiving */
 
 static void on_request(xpc_connection_t connection, uint64_t id, xpc_object_t message)
@@ -478,33 +542,35 @@ static void on_reply(xpc_connection_t connection, uint64_t id, xpc_object_t repl
 		if (waiting->id != id)
 			continue;
 		*link = waiting->next;
-		waiting->reply = reply;
-		(void)pthread_cond_broadcast(&reply_arrived);
+		waiting_end(waiting, reply);
 		return;
 	}
 	misuse("a reply came that nobody waits for");
 }
 
-static void on_frame(xpc_connection_t connection, const uint8_t *bytes, size_t length)
+static void on_frame(xpc_connection_t connection, const struct buffer *frame)
 {
-	const uint8_t *at = bytes + sizeof(struct frame_header);
+	struct reader reader = { .buffer = frame, .at = sizeof(struct frame_header) };
 	struct frame_header header;
+	xpc_object_t value = XPC_ERROR_CONNECTION_INTERRUPTED;
 
-	if (length < sizeof(header))
+	if (frame->length < sizeof(header))
 		misuse("a message of the double is cut");
-	memcpy(&header, bytes, sizeof(header));
+	memcpy(&header, frame->bytes, sizeof(header));
+	if (header.kind != FRAME_NO_REPLY) {
+		value = value_decode(&reader);
+		dictionary_set_remote(value, connection);
+	}
 	switch ((enum frame_kind)header.kind) {
 	case FRAME_MESSAGE:
-		event_push(connection, value_decode(&at, bytes + length));
+		event_push(connection, value);
 		break;
 	case FRAME_REQUEST:
-		on_request(connection, header.id, value_decode(&at, bytes + length));
+		on_request(connection, header.id, value);
 		break;
 	case FRAME_REPLY:
-		on_reply(connection, header.id, value_decode(&at, bytes + length));
-		break;
 	case FRAME_NO_REPLY:
-		on_reply(connection, header.id, XPC_ERROR_CONNECTION_INTERRUPTED);
+		on_reply(connection, header.id, value);
 		break;
 	}
 }
@@ -519,26 +585,49 @@ static void on_end_of_stream(xpc_connection_t connection)
 	event_push(connection, XPC_ERROR_CONNECTION_INTERRUPTED);
 }
 
+/* Returns what recvmsg() does; the buffer has room for FRAME_MAX. */
+static ssize_t frame_receive(int fd, struct buffer *frame)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(frame->fds))];
+	} control = { 0 };
+	struct iovec part = { .iov_base = frame->bytes, .iov_len = FRAME_MAX };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *rights = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	frame->length = length > 0 ? (size_t)length : 0;
+	frame->n_fds = 0;
+	if (rights && rights->cmsg_type == SCM_RIGHTS) {
+		frame->n_fds = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(frame->fds, CMSG_DATA(rights), frame->n_fds * sizeof(int));
+	}
+	return length;
+}
+
 static void receive(xpc_connection_t connection)
 {
-	uint8_t *bytes = allocate(FRAME_MAX);
-
 	for (;;) {
-		ssize_t length = recv(connection->watch.fd, bytes, FRAME_MAX, MSG_DONTWAIT);
+		struct buffer frame = { .bytes = allocate(FRAME_MAX) };
+		ssize_t length = frame_receive(connection->watch.fd, &frame);
 
+		if (length > 0 && !connection->terminated)
+			on_frame(connection, &frame);
+		buffer_clear(&frame);
 		/* The other side has left something unread; what it wrote comes after this. */
 		if (length < 0 && (errno == ECONNRESET || errno == EINTR))
 			continue;
-		if (length < 0)
-			break;
-		if (length == 0) {
+		if (length == 0)
 			on_end_of_stream(connection);
+		if (length <= 0)
 			break;
-		}
-		if (!connection->terminated)
-			on_frame(connection, bytes, (size_t)length);
 	}
-	free(bytes);
 	pump(connection);
 }
 
@@ -580,6 +669,13 @@ static void on_socket(struct watch *watch, bool readable, bool writable, bool du
 }
 
 /* What programs call */
+
+xpc_connection_t xpc_connection_create(const char *name, dispatch_queue_t queue)
+{
+	if (queue)
+		object_check(queue, OBJECT_QUEUE, "xpc_connection_create");
+	return connection_new(name ? CONNECTION_BUNDLED : CONNECTION_ANONYMOUS, name, queue);
+}
 
 xpc_connection_t xpc_connection_create_mach_service(const char *name, dispatch_queue_t queue,
 						    uint64_t flags)
@@ -753,6 +849,22 @@ void xpc_connection_cancel(xpc_connection_t connection)
 		object_release(connection);
 	}
 	unlock();
+}
+
+const char *xpc_connection_get_name(xpc_connection_t connection)
+{
+	check(connection, "xpc_connection_get_name");
+	return connection->name;
+}
+
+/* Nobody here is signed, and nobody minds. */
+int xpc_connection_set_peer_code_signing_requirement(xpc_connection_t connection,
+						     const char *requirement)
+{
+	check(connection, "xpc_connection_set_peer_code_signing_requirement");
+	if (connection->active)
+		misuse("xpc_connection_set_peer_code_signing_requirement: on an active connection");
+	return requirement ? 0 : EINVAL;
 }
 
 pid_t xpc_connection_get_pid(xpc_connection_t connection)

@@ -4,65 +4,79 @@
  * is missing or of another type gives nothing (NULL, 0, false), but to take a
  * value of one type for one of another aborts.
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "double.h"
+#include "xpc_value.h"
 
-struct _xpc_type_s {
-	char tag; /* on the wire */
-	const char *name;
-};
+#define UUID_SIZE 16
 
 const struct _xpc_type_s _xpc_type_array = { 'a', "array" };
 const struct _xpc_type_s _xpc_type_bool = { 'b', "bool" };
 const struct _xpc_type_s _xpc_type_connection = { 'c', "connection" };
 const struct _xpc_type_s _xpc_type_data = { 'd', "data" };
+const struct _xpc_type_s _xpc_type_date = { 't', "date" };
 const struct _xpc_type_s _xpc_type_dictionary = { 'D', "dictionary" };
+const struct _xpc_type_s _xpc_type_double = { 'f', "double" };
 const struct _xpc_type_s _xpc_type_error = { 'e', "error" };
+const struct _xpc_type_s _xpc_type_fd = { 'h', "fd" };
 const struct _xpc_type_s _xpc_type_int64 = { 'i', "int64" };
+const struct _xpc_type_s _xpc_type_null = { 'n', "null" };
 const struct _xpc_type_s _xpc_type_string = { 's', "string" };
 const struct _xpc_type_s _xpc_type_uint64 = { 'u', "uint64" };
-
-static const struct _xpc_type_s *const types[] = {
-	XPC_TYPE_ARRAY, XPC_TYPE_BOOL,	 XPC_TYPE_DATA,	  XPC_TYPE_DICTIONARY,
-	XPC_TYPE_INT64, XPC_TYPE_STRING, XPC_TYPE_UINT64,
-};
-
-struct entry {
-	char *key; /* NULL in an array */
-	struct value *value; /* counted */
-};
-
-struct value {
-	struct object object;
-	xpc_type_t type;
-	uint64_t number; /* of int64, uint64 and bool */
-	uint8_t *bytes; /* of data and string, which is terminated */
-	size_t length;
-	struct entry *entries; /* of array and dictionary */
-	size_t n_entries;
-	struct reply_context *reply; /* of a dictionary that is a request, or a reply */
-	bool is_reply;
-};
+const struct _xpc_type_s _xpc_type_uuid = { 'U', "uuid" };
 
 struct _xpc_dictionary_s {
 	struct value value;
 };
 
-#define ERROR_OBJECT                                          \
-	{                                                     \
-		.value = {                                    \
-			.object = { .magic = OBJECT_MAGIC,    \
-				    .kind = OBJECT_XPC_VALUE, \
-				    .references = IMMORTAL }, \
-			.type = XPC_TYPE_ERROR,               \
-		},                                            \
+struct _xpc_bool_s {
+	struct value value;
+};
+
+#define IMMORTAL_OBJECT                                                                 \
+	{                                                                               \
+		.magic = OBJECT_MAGIC, .kind = OBJECT_XPC_VALUE, .references = IMMORTAL \
 	}
 
-const struct _xpc_dictionary_s _xpc_error_connection_interrupted = ERROR_OBJECT;
-const struct _xpc_dictionary_s _xpc_error_connection_invalid = ERROR_OBJECT;
-const struct _xpc_dictionary_s _xpc_error_termination_imminent = ERROR_OBJECT;
+const char *const _xpc_error_key_description = "XPCErrorDescription";
+
+/* An error has its description, and nothing else. */
+#define ERROR_OBJECT(name, text)                       \
+	static const struct value name##_text = {      \
+		.object = IMMORTAL_OBJECT,             \
+		.type = XPC_TYPE_STRING,               \
+		.bytes = (uint8_t *)(text),            \
+		.length = sizeof(text) - 1,            \
+	};                                             \
+	static const struct entry name##_entry = {     \
+		.key = (char *)"XPCErrorDescription",  \
+		.value = (struct value *)&name##_text, \
+	};                                             \
+	const struct _xpc_dictionary_s name = {                                       \
+		.value = {                                                            \
+			.object = IMMORTAL_OBJECT,                                    \
+			.type = XPC_TYPE_ERROR,                                       \
+			.entries = (struct entry *)&name##_entry,                     \
+			.n_entries = 1,                                               \
+		},                                                                    \
+	}
+
+ERROR_OBJECT(_xpc_error_connection_interrupted, "Connection interrupted");
+ERROR_OBJECT(_xpc_error_connection_invalid, "Connection invalid");
+ERROR_OBJECT(_xpc_error_termination_imminent, "Process is about to exit");
+ERROR_OBJECT(_xpc_error_peer_code_signing_requirement, "Peer forbidden");
+
+const struct _xpc_bool_s _xpc_bool_true = {
+	.value = { .object = IMMORTAL_OBJECT, .type = XPC_TYPE_BOOL, .number = 1 },
+};
+const struct _xpc_bool_s _xpc_bool_false = {
+	.value = { .object = IMMORTAL_OBJECT, .type = XPC_TYPE_BOOL },
+};
 
 /* Any object */
 
@@ -88,7 +102,7 @@ xpc_type_t xpc_get_type(xpc_object_t pointer)
 	return ((const struct value *)pointer)->type;
 }
 
-static struct value *checked(xpc_object_t object, xpc_type_t type, const char *call)
+struct value *value_checked(xpc_object_t object, xpc_type_t type, const char *call)
 {
 	struct value *value = object;
 
@@ -98,13 +112,13 @@ static struct value *checked(xpc_object_t object, xpc_type_t type, const char *c
 	return value;
 }
 
-/* An error may be looked into like a dictionary. */
-static struct value *checked_dictionary(xpc_object_t object, const char *call)
+struct value *value_checked_dictionary(xpc_object_t object, const char *call)
 {
 	struct value *value = object;
 
 	object_check(object, OBJECT_XPC_VALUE, call);
-	return value->type == XPC_TYPE_ERROR ? value : checked(object, XPC_TYPE_DICTIONARY, call);
+	return value->type == XPC_TYPE_ERROR ? value
+					     : value_checked(object, XPC_TYPE_DICTIONARY, call);
 }
 
 static void value_dispose(struct object *object)
@@ -117,15 +131,20 @@ static void value_dispose(struct object *object)
 	}
 	free(value->entries);
 	free(value->bytes);
+	if (value->fd >= 0)
+		close(value->fd);
 	if (value->reply)
 		reply_context_drop(value->reply);
+	if (value->remote)
+		object_release(value->remote);
 }
 
-static struct value *value_new(xpc_type_t type)
+struct value *value_new(xpc_type_t type)
 {
 	struct value *value = object_new(sizeof(*value), OBJECT_XPC_VALUE, value_dispose);
 
 	value->type = type;
+	value->fd = -1;
 	return value;
 }
 
@@ -142,7 +161,7 @@ void value_excuse(xpc_object_t object)
 
 /* Single values */
 
-static xpc_object_t number_new(xpc_type_t type, uint64_t number)
+xpc_object_t value_of_number(xpc_type_t type, uint64_t number)
 {
 	struct value *value = value_new(type);
 
@@ -150,12 +169,13 @@ static xpc_object_t number_new(xpc_type_t type, uint64_t number)
 	return value;
 }
 
-static xpc_object_t bytes_new(xpc_type_t type, const void *bytes, size_t length)
+xpc_object_t value_of_bytes(xpc_type_t type, const void *bytes, size_t length)
 {
 	struct value *value = value_new(type);
 
 	value->bytes = allocate(length + 1);
-	memcpy(value->bytes, bytes, length);
+	if (length > 0)
+		memcpy(value->bytes, bytes, length);
 	value->length = length;
 	return value;
 }
@@ -164,394 +184,164 @@ xpc_object_t xpc_string_create(const char *string)
 {
 	if (!string)
 		misuse("xpc_string_create: NULL");
-	return bytes_new(XPC_TYPE_STRING, string, strlen(string));
+	return value_of_bytes(XPC_TYPE_STRING, string, strlen(string));
 }
 
 const char *xpc_string_get_string_ptr(xpc_object_t string)
 {
-	return (const char *)checked(string, XPC_TYPE_STRING, "xpc_string_get_string_ptr")->bytes;
+	return (const char *)value_checked(string, XPC_TYPE_STRING, "xpc_string_get_string_ptr")
+		->bytes;
 }
 
 xpc_object_t xpc_int64_create(int64_t value)
 {
-	return number_new(XPC_TYPE_INT64, (uint64_t)value);
+	return value_of_number(XPC_TYPE_INT64, (uint64_t)value);
 }
 
 int64_t xpc_int64_get_value(xpc_object_t object)
 {
-	return (int64_t)checked(object, XPC_TYPE_INT64, "xpc_int64_get_value")->number;
+	return (int64_t)value_checked(object, XPC_TYPE_INT64, "xpc_int64_get_value")->number;
 }
 
 xpc_object_t xpc_uint64_create(uint64_t value)
 {
-	return number_new(XPC_TYPE_UINT64, value);
+	return value_of_number(XPC_TYPE_UINT64, value);
 }
 
 uint64_t xpc_uint64_get_value(xpc_object_t object)
 {
-	return checked(object, XPC_TYPE_UINT64, "xpc_uint64_get_value")->number;
+	return value_checked(object, XPC_TYPE_UINT64, "xpc_uint64_get_value")->number;
 }
 
 xpc_object_t xpc_bool_create(bool value)
 {
-	return number_new(XPC_TYPE_BOOL, value);
+	return value_of_number(XPC_TYPE_BOOL, value);
 }
 
 bool xpc_bool_get_value(xpc_object_t object)
 {
-	return checked(object, XPC_TYPE_BOOL, "xpc_bool_get_value")->number != 0;
+	return value_checked(object, XPC_TYPE_BOOL, "xpc_bool_get_value")->number != 0;
 }
 
 xpc_object_t xpc_data_create(const void *bytes, size_t length)
 {
-	return bytes_new(XPC_TYPE_DATA, bytes, length);
+	return value_of_bytes(XPC_TYPE_DATA, bytes, length);
 }
 
 size_t xpc_data_get_length(xpc_object_t data)
 {
-	return checked(data, XPC_TYPE_DATA, "xpc_data_get_length")->length;
+	return value_checked(data, XPC_TYPE_DATA, "xpc_data_get_length")->length;
 }
 
 const void *xpc_data_get_bytes_ptr(xpc_object_t data)
 {
-	return checked(data, XPC_TYPE_DATA, "xpc_data_get_bytes_ptr")->bytes;
+	return value_checked(data, XPC_TYPE_DATA, "xpc_data_get_bytes_ptr")->bytes;
 }
 
-/* Entries */
-
-/* Takes over key and value. */
-static void entry_add(struct value *container, char *key, struct value *value)
+size_t xpc_data_get_bytes(xpc_object_t data, void *buffer, size_t offset, size_t length)
 {
-	size_t n = container->n_entries;
-	struct entry *entries = realloc(container->entries, (n + 1) * sizeof(*entries));
+	const struct value *value = value_checked(data, XPC_TYPE_DATA, "xpc_data_get_bytes");
 
-	if (!entries)
-		broken("double: realloc");
-	entries[n] = (struct entry){ .key = key, .value = value };
-	container->entries = entries;
-	container->n_entries = n + 1;
+	if (offset >= value->length)
+		return 0;
+	if (length > value->length - offset)
+		length = value->length - offset;
+	memcpy(buffer, value->bytes + offset, length);
+	return length;
 }
 
-xpc_object_t xpc_array_create(const xpc_object_t *objects, size_t count)
+size_t xpc_string_get_length(xpc_object_t string)
 {
-	struct value *array = value_new(XPC_TYPE_ARRAY);
-
-	for (size_t i = 0; i < count; i++)
-		xpc_array_append_value(array, objects[i]);
-	return array;
+	return value_checked(string, XPC_TYPE_STRING, "xpc_string_get_length")->length;
 }
 
-void xpc_array_append_value(xpc_object_t array, xpc_object_t value)
+xpc_object_t xpc_string_create_with_format(const char *format, ...)
 {
-	struct value *container = checked(array, XPC_TYPE_ARRAY, "xpc_array_append_value");
+	va_list arguments;
+	xpc_object_t string;
 
-	object_check(value, OBJECT_XPC_VALUE, "xpc_array_append_value");
-	entry_add(container, NULL, xpc_retain(value));
+	va_start(arguments, format);
+	string = xpc_string_create_with_format_and_arguments(format, arguments);
+	va_end(arguments);
+	return string;
 }
 
-size_t xpc_array_get_count(xpc_object_t array)
+xpc_object_t xpc_string_create_with_format_and_arguments(const char *format, va_list arguments)
 {
-	return checked(array, XPC_TYPE_ARRAY, "xpc_array_get_count")->n_entries;
+	xpc_object_t string;
+	char *text;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		broken("double: vasprintf");
+	string = xpc_string_create(text);
+	free(text);
+	return string;
 }
 
-xpc_object_t xpc_array_get_value(xpc_object_t array, size_t index)
+xpc_object_t xpc_null_create(void)
 {
-	const struct value *container = checked(array, XPC_TYPE_ARRAY, "xpc_array_get_value");
-
-	if (index >= container->n_entries)
-		misuse("xpc_array_get_value: %zu of %zu", index, container->n_entries);
-	return container->entries[index].value;
+	return value_new(XPC_TYPE_NULL);
 }
 
-/* Dictionaries */
-
-static struct entry *entry_find(const struct value *dictionary, const char *key)
+xpc_object_t xpc_double_create(double value)
 {
-	for (size_t i = 0; i < dictionary->n_entries; i++)
-		if (strcmp(dictionary->entries[i].key, key) == 0)
-			return &dictionary->entries[i];
-	return NULL;
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return value_of_number(XPC_TYPE_DOUBLE, bits);
 }
 
-xpc_object_t xpc_dictionary_create(const char *const *keys, const xpc_object_t *values,
-				   size_t count)
+double xpc_double_get_value(xpc_object_t object)
 {
-	struct value *dictionary = value_new(XPC_TYPE_DICTIONARY);
+	double value;
 
-	for (size_t i = 0; i < count; i++)
-		xpc_dictionary_set_value(dictionary, keys[i], values[i]);
-	return dictionary;
+	memcpy(&value, &value_checked(object, XPC_TYPE_DOUBLE, "xpc_double_get_value")->number,
+	       sizeof(value));
+	return value;
 }
 
-xpc_object_t xpc_dictionary_create_empty(void)
+xpc_object_t xpc_date_create(int64_t interval)
 {
-	return value_new(XPC_TYPE_DICTIONARY);
+	return value_of_number(XPC_TYPE_DATE, (uint64_t)interval);
 }
 
-size_t xpc_dictionary_get_count(xpc_object_t dictionary)
+xpc_object_t xpc_date_create_from_current(void)
 {
-	return checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_get_count")->n_entries;
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_REALTIME, &time);
+	return xpc_date_create((int64_t)time.tv_sec * (int64_t)NSEC_PER_SEC + time.tv_nsec);
 }
 
-bool xpc_dictionary_apply(xpc_object_t dictionary, xpc_dictionary_applier_t applier)
+int64_t xpc_date_get_value(xpc_object_t object)
 {
-	const struct value *value =
-		checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_apply");
-
-	for (size_t i = 0; i < value->n_entries; i++)
-		if (!applier(value->entries[i].key, value->entries[i].value))
-			return false;
-	return true;
+	return (int64_t)value_checked(object, XPC_TYPE_DATE, "xpc_date_get_value")->number;
 }
 
-void xpc_dictionary_set_value(xpc_object_t dictionary, const char *key, xpc_object_t value)
+xpc_object_t xpc_uuid_create(const unsigned char *uuid)
 {
-	struct value *container =
-		checked(dictionary, XPC_TYPE_DICTIONARY, "xpc_dictionary_set_value");
-	struct entry *entry = entry_find(container, key);
-
-	if (value)
-		object_check(value, OBJECT_XPC_VALUE, "xpc_dictionary_set_value");
-	if (!entry) {
-		if (value)
-			entry_add(container, copy_text(key), xpc_retain(value));
-		return;
-	}
-	if (value) {
-		(void)xpc_retain(value);
-		xpc_release(entry->value);
-		entry->value = value;
-		return;
-	}
-	xpc_release(entry->value);
-	free(entry->key);
-	*entry = container->entries[--container->n_entries];
+	return value_of_bytes(XPC_TYPE_UUID, uuid, UUID_SIZE);
 }
 
-/* Takes over the value's reference. */
-static void set_new(xpc_object_t dictionary, const char *key, xpc_object_t value)
+const uint8_t *xpc_uuid_get_bytes(xpc_object_t object)
 {
-	xpc_dictionary_set_value(dictionary, key, value);
-	xpc_release(value);
+	return value_checked(object, XPC_TYPE_UUID, "xpc_uuid_get_bytes")->bytes;
 }
 
-void xpc_dictionary_set_string(xpc_object_t dictionary, const char *key, const char *value)
+/* It has a descriptor of its own: the program may close the one it gave. NULL when that is none. */
+xpc_object_t xpc_fd_create(int fd)
 {
-	set_new(dictionary, key, xpc_string_create(value));
-}
-
-void xpc_dictionary_set_data(xpc_object_t dictionary, const char *key, const void *bytes,
-			     size_t length)
-{
-	set_new(dictionary, key, xpc_data_create(bytes, length));
-}
-
-void xpc_dictionary_set_int64(xpc_object_t dictionary, const char *key, int64_t value)
-{
-	set_new(dictionary, key, xpc_int64_create(value));
-}
-
-void xpc_dictionary_set_uint64(xpc_object_t dictionary, const char *key, uint64_t value)
-{
-	set_new(dictionary, key, xpc_uint64_create(value));
-}
-
-void xpc_dictionary_set_bool(xpc_object_t dictionary, const char *key, bool value)
-{
-	set_new(dictionary, key, xpc_bool_create(value));
-}
-
-xpc_object_t xpc_dictionary_get_value(xpc_object_t dictionary, const char *key)
-{
-	const struct entry *entry =
-		entry_find(checked_dictionary(dictionary, "xpc_dictionary_get_value"), key);
-
-	return entry ? entry->value : NULL;
-}
-
-static const struct value *get_typed(xpc_object_t dictionary, const char *key, xpc_type_t type)
-{
-	const struct value *value = xpc_dictionary_get_value(dictionary, key);
-
-	return value && value->type == type ? value : NULL;
-}
-
-const char *xpc_dictionary_get_string(xpc_object_t dictionary, const char *key)
-{
-	const struct value *value = get_typed(dictionary, key, XPC_TYPE_STRING);
-
-	return value ? (const char *)value->bytes : NULL;
-}
-
-const void *xpc_dictionary_get_data(xpc_object_t dictionary, const char *key, size_t *length)
-{
-	const struct value *value = get_typed(dictionary, key, XPC_TYPE_DATA);
-
-	if (length)
-		*length = value ? value->length : 0;
-	return value ? value->bytes : NULL;
-}
-
-int64_t xpc_dictionary_get_int64(xpc_object_t dictionary, const char *key)
-{
-	const struct value *value = get_typed(dictionary, key, XPC_TYPE_INT64);
-
-	return value ? (int64_t)value->number : 0;
-}
-
-uint64_t xpc_dictionary_get_uint64(xpc_object_t dictionary, const char *key)
-{
-	const struct value *value = get_typed(dictionary, key, XPC_TYPE_UINT64);
-
-	return value ? value->number : 0;
-}
-
-bool xpc_dictionary_get_bool(xpc_object_t dictionary, const char *key)
-{
-	const struct value *value = get_typed(dictionary, key, XPC_TYPE_BOOL);
-
-	return value && value->number != 0;
-}
-
-/* Replies */
-
-void dictionary_check(xpc_object_t dictionary, const char *call)
-{
-	(void)checked(dictionary, XPC_TYPE_DICTIONARY, call);
-}
-
-xpc_object_t xpc_dictionary_create_reply(xpc_object_t original)
-{
-	struct value *request =
-		checked(original, XPC_TYPE_DICTIONARY, "xpc_dictionary_create_reply");
-	struct value *reply;
-
-	/* Nobody waits for one, or somebody has made it already. */
-	if (!request->reply || request->is_reply)
-		return NULL;
-	reply = value_new(XPC_TYPE_DICTIONARY);
-	reply->reply = request->reply;
-	reply->is_reply = true;
-	request->reply = NULL;
-	return reply;
-}
-
-bool dictionary_is_reply(xpc_object_t dictionary)
-{
-	return ((const struct value *)dictionary)->is_reply;
-}
-
-struct reply_context *dictionary_take_reply_context(xpc_object_t dictionary)
-{
-	struct value *value = dictionary;
-	struct reply_context *context = value->reply;
-
-	value->reply = NULL;
-	return context;
-}
-
-void dictionary_set_reply_context(xpc_object_t dictionary, struct reply_context *context)
-{
-	((struct value *)dictionary)->reply = context;
-}
-
-/* The wire: a tag, and then a number, or a length and what it counts */
-
-static void put(struct buffer *buffer, const void *bytes, size_t length)
-{
-	uint8_t *more = realloc(buffer->bytes, buffer->length + length);
-
-	if (!more)
-		broken("double: realloc");
-	if (length > 0)
-		memcpy(more + buffer->length, bytes, length);
-	buffer->bytes = more;
-	buffer->length += length;
-}
-
-static void put_sized(struct buffer *buffer, const void *bytes, uint64_t length)
-{
-	put(buffer, &length, sizeof(length));
-	put(buffer, bytes, length);
-}
-
-void value_encode(xpc_object_t object, struct buffer *buffer)
-{
-	const struct value *value = object;
-	uint64_t n = value->n_entries;
-
-	put(buffer, &value->type->tag, 1);
-	if (value->type == XPC_TYPE_STRING || value->type == XPC_TYPE_DATA) {
-		put_sized(buffer, value->bytes, value->length);
-	} else if (value->type == XPC_TYPE_ARRAY || value->type == XPC_TYPE_DICTIONARY) {
-		put(buffer, &n, sizeof(n));
-		for (size_t i = 0; i < n; i++) {
-			if (value->entries[i].key)
-				put_sized(buffer, value->entries[i].key,
-					  strlen(value->entries[i].key));
-			value_encode(value->entries[i].value, buffer);
-		}
-	} else {
-		put(buffer, &value->number, sizeof(value->number));
-	}
-}
-
-static void get(const uint8_t **at, const uint8_t *end, void *bytes, size_t length)
-{
-	if ((size_t)(end - *at) < length)
-		misuse("a message of the double is cut");
-	memcpy(bytes, *at, length);
-	*at += length;
-}
-
-static uint64_t get_number(const uint8_t **at, const uint8_t *end)
-{
-	uint64_t number;
-
-	get(at, end, &number, sizeof(number));
-	return number;
-}
-
-static char *get_text(const uint8_t **at, const uint8_t *end)
-{
-	uint64_t length = get_number(at, end);
-	char *text = allocate(length + 1);
-
-	get(at, end, text, length);
-	return text;
-}
-
-static xpc_type_t get_type(const uint8_t **at, const uint8_t *end)
-{
-	char tag;
-
-	get(at, end, &tag, 1);
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i]->tag == tag)
-			return types[i];
-	misuse("a message of the double has the tag '%c'", tag);
-}
-
-xpc_object_t value_decode(const uint8_t **at, const uint8_t *end)
-{
-	xpc_type_t type = get_type(at, end);
-	uint64_t number = get_number(at, end);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	struct value *value;
 
-	if (type == XPC_TYPE_STRING || type == XPC_TYPE_DATA) {
-		if ((uint64_t)(end - *at) < number)
-			misuse("a message of the double is cut");
-		value = bytes_new(type, *at, number);
-		*at += number;
-		return value;
-	}
-	value = value_new(type);
-	value->number = number;
-	for (uint64_t i = 0; (type == XPC_TYPE_ARRAY || type == XPC_TYPE_DICTIONARY) && i < number;
-	     i++) {
-		char *key = type == XPC_TYPE_DICTIONARY ? get_text(at, end) : NULL;
-
-		entry_add(value, key, value_decode(at, end));
-	}
+	if (copy < 0)
+		return NULL;
+	value = value_new(XPC_TYPE_FD);
+	value->fd = copy;
 	return value;
+}
+
+int xpc_fd_dup(xpc_object_t object)
+{
+	return fcntl(value_checked(object, XPC_TYPE_FD, "xpc_fd_dup")->fd, F_DUPFD_CLOEXEC, 0);
 }
