@@ -9,17 +9,20 @@ import fcntl
 import glob
 import json
 import os
+import plistlib
 import queue
 import re
 import select
 import socket
 import subprocess
 import threading
+import time
 
 from support.broker import SANITIZER_ENVIRONMENT, SANITIZER_REPORT
 from support.wait import wait_for
 
 SERVICE = "com.github.nirs.vmnet-broker"
+PLIST = os.path.join(os.path.dirname(__file__), "../../data", f"{SERVICE}.plist")
 BROKER_UID = 4242  # as _vmnetbroker: nobody in particular
 USER_UID = 4243
 TIMEOUT = 20
@@ -53,6 +56,7 @@ class World:
         self.log_path = os.path.join(directory, "broker.log")
         self.args = []
         self.program_of_broker = "broker/darwin/vmnet-broker"
+        self.plist = PLIST
         self.launchd = None
         self._clients = []
         for path in (self.directory, self.state_dir):
@@ -80,7 +84,7 @@ class World:
             for client in self._clients:
                 client.close()
             if self.launchd:
-                self.launchd.bootout()
+                self.launchd.bootout(in_order=True)
         finally:
             subprocess.run(["umount", "--lazy", self.build], check=True)
         assert not SANITIZER_REPORT.search(self.log()), self.log()
@@ -124,6 +128,8 @@ class World:
         )
 
     def transactions(self):
+        if not os.path.exists(self.path("transactions")):
+            return 0
         with open(self.path("transactions"), encoding="ascii") as file:
             return int(file.read() or 0)
 
@@ -279,9 +285,15 @@ class World:
 class Launchd:
     """Listens for the service, and runs a broker whenever there is a message and none runs.
 
-    One that fails is not started again before a while has passed, which is longer than any test;
-    messages wait for it.
+    As launchd was measured to (macOS 26): a job that ran for less than 10 s is started again only
+    10 s after its start, and messages wait for it. These seconds are shorter here, but for a
+    broker that has failed. One that is to end has ExitTimeOut, 5 s unless its plist says
+    otherwise, from SIGTERM to SIGKILL; with EnableTransactions one without a transaction gets
+    SIGKILL at once.
     """
+
+    SECOND = 0.01  # of those that a job has to run
+    RUN_TIME = 10
 
     def __init__(self, world):
         self._world = world
@@ -291,28 +303,40 @@ class Launchd:
         os.chmod(self._path, 0o666)
         self._listener.listen(1024)
         self._wake = os.pipe()
+        with open(world.plist, "rb") as file:
+            plist = plistlib.load(file)
+        self.exit_timeout = plist.get("ExitTimeOut", 5)
+        self._has_transactions = plist.get("EnableTransactions", False)
         self.process = None  # the broker that runs
         self.statuses = []  # of those that have ended
+        self.starts = []  # when each was started
         self.expected = set()  # pids of those that are not to end well
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self):
-        while True:
-            ready, _, _ = select.select([self._listener, self._wake[0]], [], [])
-            if self._wake[0] in ready:
-                return
+        while not self._is_woken([self._listener], None):
             with open(self._world.log_path, "ab") as log:
                 process = self._start(log)
+            self.starts.append(time.monotonic())
             self.process = process
             status = process.wait()
             self.process = None
             self.statuses.append((process.pid, status))
-            if status > 0:
+            second = self.SECOND if status <= 0 else 1
+            rest = self.starts[-1] + self.RUN_TIME * second - time.monotonic()
+            if self._is_woken([], max(rest, 0)):
                 return
+
+    def _is_woken(self, others, timeout):
+        """Waits for any of the others to be ready. Returns whether the service is to end."""
+        ready, _, _ = select.select([*others, self._wake[0]], [], [], timeout)
+        return self._wake[0] in ready
 
     def _start(self, log):
         world = self._world
+        if os.path.exists(world.path("transactions")):
+            os.unlink(world.path("transactions"))
         return subprocess.Popen(
             [
                 world.program(world.program_of_broker),
@@ -348,20 +372,38 @@ class Launchd:
             what=lambda: f"the broker's end; the log:\n{self._world.log()}",
         )
 
-    def bootout(self):
-        """The service is known no more, and its broker asked to end for good."""
+    def _end(self, process):
+        """As launchd ends a job."""
+        if self._has_transactions and self._world.transactions() == 0:
+            self.expected.add(process.pid)
+            process.kill()
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=self.exit_timeout)
+        except subprocess.TimeoutExpired:
+            self.expected.add(process.pid)
+            process.kill()
+
+    def bootout(self, in_order=False):
+        """The service is known no more, and launchd ends its broker.
+
+        in_order: the broker is asked, and waited for, before that.
+        """
         if os.path.exists(self._path):
             os.unlink(self._path)
         if self._listener.fileno() < 0:
             return
         os.write(self._wake[1], b"x")
         process = self.process
-        if process:
+        if process and in_order:
             process.terminate()
             try:
                 process.wait(timeout=TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
+        elif process:
+            self._end(process)
         self._thread.join()
         self._listener.close()
         for fd in self._wake:
