@@ -17,6 +17,8 @@ ABORTS = {
     "not_a_dictionary": "a int64 is no dictionary",
     "string_of_null": "xpc_string_create: NULL",
     "beyond_array": "xpc_array_get_value: 0 of 0",
+    "set_beyond_array": "xpc_array_set_value: 1 of 0",
+    "descriptor_of_nothing": "xpc_dictionary_set_fd: 1234 is no open descriptor",
     "no_handler": "without an event handler",
     "resume_twice": "on a connection that is not suspended",
     "release_inactive": "a connection that was never activated",
@@ -24,6 +26,7 @@ ABORTS = {
     "release_too_often": "one reference too many",
     "send_before_resume": "on a connection that was not activated",
     "send_no_dictionary": "a int64 is no dictionary",
+    "send_to_anonymous": "xpc_connection_send_message: on a listener",
     "retarget_active": "xpc_connection_set_target_queue: on an active connection",
     "listen_unannounced": "no launchd.plist of this process names",
     "end_no_transaction": "xpc_transaction_end: without a transaction",
@@ -34,6 +37,7 @@ ABORTS = {
     "wait_for_oneself": "waits for itself",
     "cf_release_null": "CFRelease: NULL",
     "cf_release_of_xpc": "an object that is none of CoreFoundation's",
+    "stop_twice": "vmnet_stop_interface: an interface is stopped twice",
     "cf_release_twice": "release: a vmnet network is used after its end",
 }
 
@@ -43,6 +47,7 @@ LEAKS = {
     "leak_connection": "XPC connection",
     "leak_queue": "dispatch queue",
     "leak_network": "vmnet network",
+    "leak_interface": "vmnet interface",
     "leak_configuration": "vmnet configuration",
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""launchd's double ends and starts a job as launchd was measured to (macOS 26).
+"""launchd's double ends and starts a job as launchd was measured to (versions not said).
 
 The job is programs/job.c, which does what a client says; nothing of the broker's is in it.
 """

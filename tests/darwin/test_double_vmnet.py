@@ -107,14 +107,14 @@ def test_a_subnet_of_the_macs_own_network_is_taken(world, vmnet):
 
 
 def test_a_ula_prefix(vmnet):
-    """set_ipv6_prefix takes a ULA /64, and get returns it like that (26.x)."""
+    """set_ipv6_prefix takes a ULA /64, and get returns it like that (versions not said)."""
     vmnet.make("a", prefix="fd12:3456:789a:1::")
     assert vmnet.addresses("a")[1] == "fd12:3456:789a:1::/64"
 
 
 @pytest.mark.parametrize("prefix", ["2001:db8:1:2::", "fe80::"])
 def test_another_prefix_fails_at_create(vmnet, prefix):
-    """A global prefix is taken by the configuration, not by create (26.x)."""
+    """A global prefix is taken by the configuration, not by create."""
     assert vmnet.try_make("a", prefix=prefix) == FAILURE
 
 
@@ -172,7 +172,7 @@ def test_255_networks_of_a_process(world, vmnet):
 
 
 def test_a_network_that_was_released_leaves_nothing(vmnet):
-    """Its subnet is free at once (26.x)."""
+    """Its subnet is free at once (versions not said)."""
     for _ in range(3):
         vmnet.make("a", subnet="10.1.2.1/24")
         vmnet.succeed("release a")
@@ -236,7 +236,7 @@ def test_what_others_made_of_a_killed_makers_network_stays_dead(world, vmnet):
 
 
 def test_a_started_interface_keeps_the_network(vmnet):
-    """... until about 90 ms after its stop; a pinned create before that fails (26.x)."""
+    """... until about 90 ms after its stop; a pinned create before that fails (versions not said)."""
     vmnet.make("a", subnet="10.1.2.1/24")
     vmnet.succeed("start a i")
     vmnet.succeed("release a")

@@ -16,6 +16,7 @@ PARTS = [
     "unanswered",
     "created",
     "context",
+    "waits",
 ]
 
 

@@ -285,7 +285,7 @@ class World:
 class Launchd:
     """Listens for the service, and runs a broker whenever there is a message and none runs.
 
-    As launchd was measured to (macOS 26): a job that ran for less than 10 s is started again only
+    As launchd was measured to: a job that ran for less than 10 s is started again only
     10 s after its start, and messages wait for it. These seconds are shorter here, but for a
     broker that has failed. One that is to end has ExitTimeOut, 5 s unless its plist says
     otherwise, from SIGTERM to SIGKILL; with EnableTransactions one without a transaction gets

@@ -48,6 +48,19 @@ struct dispatch_source_s {
 	bool canceled;
 };
 
+/* Of a timer that fires once, for a block that nobody can take back. */
+struct delayed {
+	struct watch watch;
+	dispatch_queue_t queue; /* counted */
+	dispatch_block_t block; /* a copy */
+};
+
+struct dispatch_group_s {
+	struct object object;
+	pthread_cond_t changed;
+	uintptr_t inside;
+};
+
 struct dispatch_semaphore_s {
 	struct object object;
 	pthread_cond_t changed;
@@ -191,6 +204,57 @@ void dispatch_async(dispatch_queue_t queue, dispatch_block_t block)
 	*link = item;
 	queue_start(queue);
 	unlock();
+}
+
+void dispatch_async_f(dispatch_queue_t queue, void *context, dispatch_function_t work)
+{
+	dispatch_async(queue, ^{
+		work(context);
+	});
+}
+
+static struct dispatch_queue_s global_queue = {
+	.object = { .magic = OBJECT_MAGIC, .kind = OBJECT_QUEUE, .references = IMMORTAL },
+};
+
+dispatch_queue_t dispatch_get_global_queue(intptr_t identifier, uintptr_t flags)
+{
+	(void)identifier;
+	if (flags != 0)
+		misuse("dispatch_get_global_queue: flags are for nobody but 0");
+	return &global_queue;
+}
+
+static void delay_ready(struct watch *watch, bool readable, bool writable, bool due)
+{
+	struct delayed *delayed = (struct delayed *)watch;
+
+	(void)readable;
+	(void)writable;
+	if (!due)
+		return;
+	loop_remove(watch);
+	dispatch_async(delayed->queue, delayed->block);
+	Block_release(delayed->block);
+	object_release(delayed->queue);
+	free(delayed);
+}
+
+void dispatch_after(dispatch_time_t when, dispatch_queue_t queue, dispatch_block_t block)
+{
+	struct delayed *delayed;
+
+	object_check(queue, OBJECT_QUEUE, "dispatch_after");
+	if (when == DISPATCH_TIME_FOREVER)
+		return;
+	delayed = allocate(sizeof(*delayed));
+	object_retain(queue);
+	delayed->queue = queue;
+	delayed->block = Block_copy(block);
+	delayed->watch.fd = -1;
+	delayed->watch.ready = delay_ready;
+	delayed->watch.deadline = when == DISPATCH_TIME_NOW ? now() : when;
+	loop_add(&delayed->watch);
 }
 
 void dispatch_sync(dispatch_queue_t queue, dispatch_block_t block)
@@ -417,6 +481,97 @@ void dispatch_source_cancel(dispatch_source_t source)
 	unlock();
 }
 
+/* Waiting, for semaphores and groups */
+
+static void condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	if (pthread_condattr_init(&attributes) != 0 ||
+	    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
+	    pthread_cond_init(condition, &attributes) != 0)
+		broken("double: pthread_cond_init");
+	(void)pthread_condattr_destroy(&attributes);
+}
+
+/* Waits with the lock. Returns false when the time is over. */
+static bool condition_wait(pthread_cond_t *condition, dispatch_time_t timeout)
+{
+	uint64_t until = timeout == DISPATCH_TIME_NOW ? now() : timeout;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(until / NANOSECONDS),
+		.tv_nsec = (long)(until % NANOSECONDS),
+	};
+
+	if (timeout == DISPATCH_TIME_FOREVER)
+		return pthread_cond_wait(condition, &double_lock) == 0;
+	return pthread_cond_timedwait(condition, &double_lock, &deadline) == 0;
+}
+
+/* Groups */
+
+static void group_dispose(struct object *object)
+{
+	dispatch_group_t group = (dispatch_group_t)object;
+
+	if (group->inside > 0)
+		misuse("dispatch_release: a group ends that is not empty");
+	(void)pthread_cond_destroy(&group->changed);
+}
+
+dispatch_group_t dispatch_group_create(void)
+{
+	dispatch_group_t group =
+		object_new(sizeof(struct dispatch_group_s), OBJECT_GROUP, group_dispose);
+
+	condition_init(&group->changed);
+	return group;
+}
+
+void dispatch_group_enter(dispatch_group_t group)
+{
+	lock();
+	object_check(group, OBJECT_GROUP, "dispatch_group_enter");
+	group->inside++;
+	unlock();
+}
+
+void dispatch_group_leave(dispatch_group_t group)
+{
+	lock();
+	object_check(group, OBJECT_GROUP, "dispatch_group_leave");
+	if (group->inside == 0)
+		misuse("dispatch_group_leave: nobody has entered");
+	if (--group->inside == 0)
+		(void)pthread_cond_broadcast(&group->changed);
+	unlock();
+}
+
+void dispatch_group_async(dispatch_group_t group, dispatch_queue_t queue, dispatch_block_t block)
+{
+	dispatch_group_enter(group);
+	object_retain(group);
+	dispatch_async(queue, ^{
+		block();
+		dispatch_group_leave(group);
+		object_release(group);
+	});
+}
+
+intptr_t dispatch_group_wait(dispatch_group_t group, dispatch_time_t timeout)
+{
+	bool in_time = true;
+	intptr_t result;
+
+	lock();
+	object_check(group, OBJECT_GROUP, "dispatch_group_wait");
+	while (group->inside > 0 && in_time)
+		in_time = condition_wait(&group->changed, timeout);
+	result = group->inside > 0;
+	unlock();
+	return result;
+}
+
 /* Semaphores */
 
 static void semaphore_dispose(struct object *object)
@@ -428,13 +583,8 @@ dispatch_semaphore_t dispatch_semaphore_create(intptr_t value)
 {
 	dispatch_semaphore_t semaphore = object_new(sizeof(struct dispatch_semaphore_s),
 						    OBJECT_SEMAPHORE, semaphore_dispose);
-	pthread_condattr_t attributes;
 
-	if (pthread_condattr_init(&attributes) != 0 ||
-	    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
-	    pthread_cond_init(&semaphore->changed, &attributes) != 0)
-		broken("double: pthread_cond_init");
-	(void)pthread_condattr_destroy(&attributes);
+	condition_init(&semaphore->changed);
 	semaphore->value = value;
 	return semaphore;
 }
@@ -451,23 +601,17 @@ intptr_t dispatch_semaphore_signal(dispatch_semaphore_t semaphore)
 
 intptr_t dispatch_semaphore_wait(dispatch_semaphore_t semaphore, dispatch_time_t timeout)
 {
-	uint64_t until = timeout == DISPATCH_TIME_NOW ? now() : timeout;
-	struct timespec deadline = {
-		.tv_sec = (time_t)(until / NANOSECONDS),
-		.tv_nsec = (long)(until % NANOSECONDS),
-	};
-	intptr_t result = 0;
+	bool in_time = true;
+	intptr_t result = 1;
 
 	lock();
 	object_check(semaphore, OBJECT_SEMAPHORE, "dispatch_semaphore_wait");
-	while (semaphore->value == 0 && result == 0) {
-		if (timeout == DISPATCH_TIME_FOREVER)
-			(void)pthread_cond_wait(&semaphore->changed, &double_lock);
-		else if (pthread_cond_timedwait(&semaphore->changed, &double_lock, &deadline) != 0)
-			result = semaphore->value == 0 ? 1 : 0;
-	}
-	if (result == 0)
+	while (semaphore->value == 0 && in_time)
+		in_time = condition_wait(&semaphore->changed, timeout);
+	if (semaphore->value > 0) {
 		semaphore->value--;
+		result = 0;
+	}
 	unlock();
 	return result;
 }

@@ -11,7 +11,7 @@
  *
  *	object.c      reference counts, the check at exit
  *	loop.c        the one thread that watches sockets, timers and signals
- *	dispatch.c    queues, sources, semaphores
+ *	dispatch.c    queues, sources, groups, semaphores
  *	xpc_*.c       values (object, container), what they look like (look), and
  *	              their form on the wire
  *	xpc.c         connections, over SOCK_SEQPACKET sockets
@@ -76,6 +76,7 @@ enum object_kind {
 	OBJECT_QUEUE,
 	OBJECT_SOURCE,
 	OBJECT_SEMAPHORE,
+	OBJECT_GROUP,
 	OBJECT_XPC_VALUE,
 	OBJECT_XPC_CONNECTION,
 	OBJECT_VMNET_CONFIGURATION,

@@ -18,6 +18,7 @@ static const char *const kind_names[] = {
 	[OBJECT_QUEUE] = "dispatch queue",
 	[OBJECT_SOURCE] = "dispatch source",
 	[OBJECT_SEMAPHORE] = "dispatch semaphore",
+	[OBJECT_GROUP] = "dispatch group",
 	[OBJECT_XPC_VALUE] = "XPC object",
 	[OBJECT_XPC_CONNECTION] = "XPC connection",
 	[OBJECT_VMNET_CONFIGURATION] = "vmnet configuration",
@@ -152,7 +153,7 @@ void object_release(void *pointer)
 static bool is_dispatch(const struct object *object)
 {
 	return object->kind == OBJECT_QUEUE || object->kind == OBJECT_SOURCE ||
-	       object->kind == OBJECT_SEMAPHORE;
+	       object->kind == OBJECT_SEMAPHORE || object->kind == OBJECT_GROUP;
 }
 
 /* The last handler may still be about to return, and drop what it was called with. */

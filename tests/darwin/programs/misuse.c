@@ -117,6 +117,16 @@ static void string_of_null(void)
 	xpc_dictionary_set_string(dictionary, "key", NULL);
 }
 
+static void set_beyond_array(void)
+{
+	xpc_array_set_int64(xpc_array_create_empty(), 1, 1);
+}
+
+static void descriptor_of_nothing(void)
+{
+	xpc_dictionary_set_fd(xpc_dictionary_create_empty(), "key", 1234);
+}
+
 static void beyond_array(void)
 {
 	xpc_object_t array = xpc_array_create(NULL, 0);
@@ -168,6 +178,17 @@ static void send_before_resume(void)
 static void send_no_dictionary(void)
 {
 	xpc_connection_send_message(live_connection(), xpc_int64_create(1));
+}
+
+static void send_to_anonymous(void)
+{
+	xpc_connection_t listener = xpc_connection_create(NULL, NULL);
+
+	xpc_connection_set_event_handler(listener, ^(xpc_object_t event) {
+		ignore(event);
+	});
+	xpc_connection_resume(listener);
+	xpc_connection_send_message(listener, xpc_dictionary_create_empty());
 }
 
 static void retarget_active(void)
@@ -293,6 +314,45 @@ static void leak_configuration(void)
 	(void)vmnet_network_configuration_create(VMNET_HOST_MODE, &status);
 }
 
+/* Its start is waited for; nobody waits for what follows. */
+static interface_ref new_interface(vmnet_network_ref network, dispatch_queue_t queue)
+{
+	dispatch_semaphore_t done = dispatch_semaphore_create(0);
+	xpc_object_t description = xpc_dictionary_create_empty();
+	interface_ref interface = vmnet_interface_start_with_network(
+		network, description, queue, ^(vmnet_return_t status, xpc_object_t parameters) {
+			(void)status;
+			ignore(parameters);
+			dispatch_semaphore_signal(done);
+		});
+
+	dispatch_semaphore_wait(done, DISPATCH_TIME_FOREVER);
+	dispatch_release(done);
+	xpc_release(description);
+	return interface;
+}
+
+static void stop_twice(void)
+{
+	dispatch_queue_t queue = dispatch_queue_create("queue", DISPATCH_QUEUE_SERIAL);
+	interface_ref interface = new_interface(new_network(), queue);
+
+	for (int i = 0; i < 2; i++)
+		vmnet_stop_interface(interface, queue, ^(vmnet_return_t status) {
+			(void)status;
+		});
+}
+
+static void leak_interface(void)
+{
+	dispatch_queue_t queue = dispatch_queue_create("queue", DISPATCH_QUEUE_SERIAL);
+	vmnet_network_ref network = new_network();
+
+	(void)new_interface(network, queue);
+	CFRelease(network);
+	dispatch_release(queue);
+}
+
 static void no_mistake(void)
 {
 	vmnet_network_ref network = new_network();
@@ -322,6 +382,8 @@ static const struct {
 	ROW(not_a_dictionary),
 	ROW(string_of_null),
 	ROW(beyond_array),
+	ROW(set_beyond_array),
+	ROW(descriptor_of_nothing),
 	ROW(no_handler),
 	ROW(resume_twice),
 	ROW(release_inactive),
@@ -329,6 +391,7 @@ static const struct {
 	ROW(release_too_often),
 	ROW(send_before_resume),
 	ROW(send_no_dictionary),
+	ROW(send_to_anonymous),
 	ROW(retarget_active),
 	ROW(listen_unannounced),
 	ROW(end_no_transaction),
@@ -343,7 +406,9 @@ static const struct {
 	ROW(cf_release_null),
 	ROW(cf_release_of_xpc),
 	ROW(cf_release_twice),
+	ROW(stop_twice),
 	ROW(leak_network),
+	ROW(leak_interface),
 	ROW(leak_configuration),
 	ROW(no_mistake),
 };

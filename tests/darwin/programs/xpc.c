@@ -180,6 +180,29 @@ static void descriptors(void)
 	close(fds[0]);
 }
 
+/* What such a client waits with. */
+static void waits(void)
+{
+	dispatch_queue_t queue = dispatch_queue_create("waits", DISPATCH_QUEUE_SERIAL);
+	dispatch_group_t group = dispatch_group_create();
+	dispatch_time_t soon = dispatch_time(DISPATCH_TIME_NOW, 20 * (int64_t)NSEC_PER_MSEC);
+	__block int runs = 0;
+
+	dispatch_group_enter(group);
+	dispatch_after(soon, queue, ^{
+		runs++;
+		dispatch_group_leave(group);
+	});
+	must(dispatch_group_wait(group, DISPATCH_TIME_NOW) != 0);
+	dispatch_group_async(group, dispatch_get_global_queue(QOS_CLASS_DEFAULT, 0), ^{
+		runs += 2;
+	});
+	must(dispatch_group_wait(group, DISPATCH_TIME_FOREVER) == 0);
+	must(runs == 3);
+	dispatch_release(group);
+	dispatch_release(queue);
+}
+
 /* Connections */
 
 static dispatch_semaphore_t ended;
@@ -345,9 +368,10 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "values", values },	      { "containers", containers },   { "looks", looks },
-	{ "errors", errors },	      { "descriptors", descriptors }, { "talk", talk },
-	{ "unanswered", unanswered }, { "created", created },	      { "context", context },
+	{ "values", values },	{ "containers", containers },	{ "looks", looks },
+	{ "errors", errors },	{ "descriptors", descriptors }, { "talk", talk },
+	{ "waits", waits },	{ "unanswered", unanswered },	{ "created", created },
+	{ "context", context },
 };
 
 int main(int argc, char **argv)
