@@ -12,8 +12,8 @@
  *	object.c      reference counts, the check at exit
  *	loop.c        the one thread that watches sockets, timers and signals
  *	dispatch.c    queues, sources, groups, semaphores
- *	xpc_*.c       values (object, container), what they look like (look), and
- *	              their form on the wire
+ *	xpc_*.c       values (object, container), what they look like (look), their
+ *	              form on the wire, frames, transactions
  *	xpc.c         connections, over SOCK_SEQPACKET sockets
  *	vmnet_*.c     networks, in a registry that all processes share
  *	host.c        the Mac's addresses and routes, and who listens where
@@ -183,6 +183,19 @@ void dictionary_set_reply_context(xpc_object_t dictionary, struct reply_context 
 bool dictionary_is_reply(xpc_object_t dictionary);
 void dictionary_check(xpc_object_t dictionary, const char *call);
 
+/* xpc_frame.c */
+
+#define FRAME_MAX ((size_t)1 << 20)
+
+/* Returns whether the frame is off, or will never be. */
+bool frame_send(int fd, const struct buffer *frame);
+/* Returns what recvmsg() does; the buffer has room for FRAME_MAX. */
+ssize_t frame_receive(int fd, struct buffer *frame);
+
+/* xpc_transaction.c */
+
+unsigned int transactions_open(void);
+
 /* xpc.c */
 
 /* Frees the context; the other side learns that no reply will come. */
@@ -190,6 +203,5 @@ void reply_context_drop(struct reply_context *context);
 
 /* Excuses what open connections need. Returns whether there is one. */
 bool connections_excuse(void);
-unsigned int transactions_open(void);
 
 #endif

@@ -31,8 +31,6 @@
 
 #include "double.h"
 
-#define FRAME_MAX ((size_t)1 << 20)
-
 enum connection_kind {
 	CONNECTION_LISTENER,
 	CONNECTION_ANONYMOUS, /* a listener that nobody can find */
@@ -99,7 +97,6 @@ struct _xpc_connection_s {
 
 static struct _xpc_connection_s *connections;
 static pthread_cond_t reply_arrived = PTHREAD_COND_INITIALIZER;
-static unsigned int transactions;
 static struct watch termination; /* a descriptor that says so */
 
 static void pump(xpc_connection_t connection);
@@ -345,31 +342,6 @@ static bool connect_service(xpc_connection_t connection)
 	return true;
 }
 
-/* Returns whether the frame is off, or will never be. */
-static bool frame_send(xpc_connection_t connection, const struct buffer *frame)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(frame->fds))];
-	} control = { 0 };
-	struct iovec part = { .iov_base = frame->bytes, .iov_len = frame->length };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (frame->n_fds > 0) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(frame->n_fds * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), frame->fds, frame->n_fds * sizeof(int));
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(frame->n_fds * sizeof(int));
-	}
-	if (sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-		return true;
-	if (errno == EMSGSIZE)
-		misuse("a message of %zu bytes is too large for the double", frame->length);
-	return errno != EAGAIN && errno != ENOBUFS;
-}
-
 static void flush(xpc_connection_t connection)
 {
 	struct outgoing *first;
@@ -381,7 +353,7 @@ static void flush(xpc_connection_t connection)
 			end(connection);
 			return;
 		}
-		if (!first->barrier && !frame_send(connection, &first->frame)) {
+		if (!first->barrier && !frame_send(connection->watch.fd, &first->frame)) {
 			connection->watch.want_write = true;
 			loop_wake();
 			return;
@@ -583,32 +555,6 @@ static void on_end_of_stream(xpc_connection_t connection)
 	}
 	disconnect(connection, XPC_ERROR_CONNECTION_INTERRUPTED);
 	event_push(connection, XPC_ERROR_CONNECTION_INTERRUPTED);
-}
-
-/* Returns what recvmsg() does; the buffer has room for FRAME_MAX. */
-static ssize_t frame_receive(int fd, struct buffer *frame)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(frame->fds))];
-	} control = { 0 };
-	struct iovec part = { .iov_base = frame->bytes, .iov_len = FRAME_MAX };
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *rights = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	frame->length = length > 0 ? (size_t)length : 0;
-	frame->n_fds = 0;
-	if (rights && rights->cmsg_type == SCM_RIGHTS) {
-		frame->n_fds = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(frame->fds, CMSG_DATA(rights), frame->n_fds * sizeof(int));
-	}
-	return length;
 }
 
 static void receive(xpc_connection_t connection)
@@ -883,39 +829,6 @@ gid_t xpc_connection_get_egid(xpc_connection_t connection)
 {
 	check(connection, "xpc_connection_get_egid");
 	return connection->remote.gid;
-}
-
-/* Transactions */
-
-unsigned int transactions_open(void)
-{
-	return transactions;
-}
-
-static void write_transactions(void)
-{
-	FILE *file = fopen(world_path("transactions"), "we");
-
-	if (!file || fprintf(file, "%u\n", transactions) < 0 || fclose(file) != 0)
-		broken("double: transactions");
-}
-
-void xpc_transaction_begin(void)
-{
-	lock();
-	transactions++;
-	write_transactions();
-	unlock();
-}
-
-void xpc_transaction_end(void)
-{
-	lock();
-	if (transactions == 0)
-		misuse("xpc_transaction_end: without a transaction");
-	transactions--;
-	write_transactions();
-	unlock();
 }
 
 /* At exit */

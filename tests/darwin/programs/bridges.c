@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has ended with its process goes from the double's registry, as it does on a Mac by itself. */
+/* Has what ended with its process go from the double's registry, as on a Mac it does by itself. */
 #include "../double/vmnet_double.h"
 
 int main(void)

@@ -298,26 +298,24 @@ static void created(void)
 	finish(anonymous);
 }
 
-static int finalized;
-
 static void finalize(void *context)
 {
-	*(int *)context = 1;
+	dispatch_semaphore_signal(context);
 }
 
 static void context(void)
 {
+	dispatch_semaphore_t finalized = dispatch_semaphore_create(0);
 	xpc_connection_t connection =
 		xpc_connection_create_mach_service("com.example.none", NULL, 0);
 
-	xpc_connection_set_context(connection, &finalized);
+	xpc_connection_set_context(connection, finalized);
 	xpc_connection_set_finalizer_f(connection, finalize);
-	must(xpc_connection_get_context(connection) == &finalized);
+	must(xpc_connection_get_context(connection) == finalized);
 	must(xpc_connection_set_peer_code_signing_requirement(connection, "anchor apple") == 0);
 	finish(watch(connection));
-	for (int i = 0; i < 1000 && !finalized; i++)
-		usleep(1000);
-	must(finalized);
+	dispatch_semaphore_wait(finalized, DISPATCH_TIME_FOREVER);
+	dispatch_release(finalized);
 }
 
 /* The service */
