@@ -13,7 +13,7 @@ from support.wait import wait_for
 from world import FAILURE, MEM_FAILURE, Vmnet
 
 SUCCESS = 1000
-SETUP_INCOMPLETE = 1004
+PACKET_TOO_BIG = 1006
 STOP_TIME = 0.09  # seconds
 
 
@@ -365,6 +365,14 @@ def test_an_interface_that_cannot_be_started(world, vmnet):
     assert world.bridges() == {}
     vmnet.succeed("release a")
     wait_for(lambda: world.networks() == [])
+
+
+def test_packets_go_nowhere(vmnet):
+    """No fact: a program may write up to the MTU and an Ethernet header, and reads nothing."""
+    vmnet.make("a")
+    vmnet.succeed("start a i")
+    assert vmnet.call("packet i 1514") == (SUCCESS, "0")
+    assert vmnet.call("packet i 1515") == (PACKET_TOO_BIG, "")
 
 
 # Serializations

@@ -161,6 +161,44 @@ vmnet_return_t vmnet_stop_interface(interface_ref interface, dispatch_queue_t qu
 	return VMNET_SUCCESS;
 }
 
+/* Packets: none comes, and all that go are gone */
+
+static vmnet_return_t check_started(interface_ref interface, const char *call)
+{
+	bool usable;
+
+	lock();
+	object_check(interface, OBJECT_VMNET_INTERFACE, call);
+	usable = interface->started && !interface->stopping;
+	unlock();
+	return usable ? VMNET_SUCCESS : VMNET_SETUP_INCOMPLETE;
+}
+
+vmnet_return_t vmnet_interface_set_event_callback(interface_ref interface, interface_event_t events,
+						  dispatch_queue_t queue,
+						  vmnet_interface_event_callback_t callback)
+{
+	(void)events;
+	(void)queue;
+	(void)callback;
+	return check_started(interface, "vmnet_interface_set_event_callback");
+}
+
+vmnet_return_t vmnet_read(interface_ref interface, struct vmpktdesc *packets, int *n_packets)
+{
+	(void)packets;
+	*n_packets = 0;
+	return check_started(interface, "vmnet_read");
+}
+
+vmnet_return_t vmnet_write(interface_ref interface, struct vmpktdesc *packets, int *n_packets)
+{
+	for (int i = 0; i < *n_packets; i++)
+		if (packets[i].vm_pkt_size > interface->network->mtu + 14)
+			return VMNET_PACKET_TOO_BIG;
+	return check_started(interface, "vmnet_write");
+}
+
 bool interface_reaches(interface_ref interface, struct in_addr address)
 {
 	struct in_addr host;

@@ -18,6 +18,7 @@
  *	release NAME
  *	start NAME INTERFACE         on a network; with the interface's MAC address and MTU
  *	ping INTERFACE ADDRESS       whether the Mac answers: 1 or 0, no status
+ *	packet INTERFACE SIZE        writes one, and reads what there is: how many
  *	stop INTERFACE               answers when it is done
  *	stopping INTERFACE           answers at once, and when it is done once more
  *
@@ -250,6 +251,21 @@ static void do_ping(char **words)
 	fflush(stdout);
 }
 
+static void do_packet(char **words)
+{
+	interface_ref interface = find(words[1])->interface;
+	struct vmpktdesc packet = { .vm_pkt_size = (size_t)atol(words[2]) };
+	int n = 1;
+	vmnet_return_t status = vmnet_write(interface, &packet, &n);
+	char text[16] = "";
+
+	if (status == VMNET_SUCCESS)
+		status = vmnet_read(interface, &packet, &n);
+	if (status == VMNET_SUCCESS)
+		(void)snprintf(text, sizeof(text), "%d", n);
+	say(status, text);
+}
+
 static void do_stopping(char **words)
 {
 	struct thing *thing = find(words[1]);
@@ -300,6 +316,7 @@ static const struct {
 	VERB("release", do_release),
 	VERB("start", do_start),
 	VERB("ping", do_ping),
+	VERB("packet", do_packet),
 	VERB("stop", do_stop),
 	VERB("stopping", do_stopping),
 };

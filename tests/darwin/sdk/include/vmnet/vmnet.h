@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <dispatch/dispatch.h>
 #include <xpc/xpc.h>
@@ -88,6 +89,26 @@ vmnet_interface_start_with_network(vmnet_network_ref network, xpc_object_t inter
 				   vmnet_start_interface_completion_handler_t handler);
 vmnet_return_t vmnet_stop_interface(interface_ref interface, dispatch_queue_t queue,
 				    vmnet_interface_completion_handler_t handler);
+
+/* Packets, and what tells of them. */
+struct vmpktdesc {
+	size_t vm_pkt_size;
+	struct iovec *vm_pkt_iov;
+	uint32_t vm_pkt_iovcnt;
+	uint32_t vm_flags;
+};
+
+typedef enum {
+	VMNET_INTERFACE_PACKETS_AVAILABLE = 1 << 0,
+} interface_event_t;
+
+typedef void (^vmnet_interface_event_callback_t)(interface_event_t event, xpc_object_t details);
+
+vmnet_return_t vmnet_interface_set_event_callback(interface_ref interface, interface_event_t events,
+						  dispatch_queue_t queue,
+						  vmnet_interface_event_callback_t callback);
+vmnet_return_t vmnet_read(interface_ref interface, struct vmpktdesc *packets, int *n_packets);
+vmnet_return_t vmnet_write(interface_ref interface, struct vmpktdesc *packets, int *n_packets);
 
 /* Keys of the parameters of a started interface. */
 extern const char *const vmnet_mac_address_key; /* string */
