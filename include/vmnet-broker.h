@@ -17,6 +17,9 @@
  *
  * The library never prints, never exits and never raises SIGPIPE. Its
  * descriptors are closed on exec, unless said otherwise.
+ *
+ * Swift and Objective-C import it as the module VmnetBroker, by the module map
+ * in the folder of that name beside this file.
  */
 #ifndef VMNET_BROKER_H
 #define VMNET_BROKER_H
@@ -30,14 +33,38 @@
 #include <xpc/xpc.h>
 #endif
 
+/*
+ * What clang tells Objective-C and Swift beyond C; nothing to other compilers.
+ * A pointer may be NULL where it says _Nullable, and nowhere else.
+ */
+#ifdef __clang__
+#define VMNET_BROKER_SWIFT_NAME(name) __attribute__((swift_name(#name)))
+#define VMNET_BROKER_ENUM(name, type) __attribute__((enum_extensibility(open))) name : type
+#define VMNET_BROKER_ENUM_TYPE(type) : type
+#else
+#define _Nullable
+#define _Nonnull
+#define VMNET_BROKER_SWIFT_NAME(name)
+#define VMNET_BROKER_ENUM(name, type) name
+#define VMNET_BROKER_ENUM_TYPE(type)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #pragma GCC visibility push(default)
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpedantic"
+#pragma clang assume_nonnull begin
+#endif
 
-/* What a call returned. The numbers are also those of the macOS protocol. */
-typedef enum {
+/*
+ * What a call returned. The numbers are also those of the macOS protocol. No
+ * enumeration in Swift: programs there use these names, and rawValue.
+ */
+typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
 	VMNET_BROKER_SUCCESS = 0,
 	/* The broker could not be reached, or the connection has ended. */
 	VMNET_BROKER_XPC_FAILURE = 1,
@@ -67,29 +94,32 @@ struct vmnet_broker;
 /*
  * Strings and arrays in the structures below belong to the structure, which
  * is freed by the vmnet_broker_*_free() named with the call that returned it. A
- * call that fails returns NULL in its place.
+ * call that fails returns NULL in its place, and these calls take NULL.
  * Later versions may add members at their ends: only the library makes such
  * structures, and one that has others has pointers to them.
  */
 
 /* How a network is connected. */
-enum vmnet_broker_mode {
-	VMNET_BROKER_SHARED = 0, /* to the outside, behind the host's address */
-	VMNET_BROKER_HOST = 1, /* to the host and each other only */
-	VMNET_BROKER_BRIDGED = 2, /* to the physical network itself (Linux) */
+enum VMNET_BROKER_ENUM(vmnet_broker_mode, unsigned int) {
+	/* To the outside, behind the host's address. */
+	VMNET_BROKER_SHARED VMNET_BROKER_SWIFT_NAME(shared) = 0,
+	/* To the host and each other only. */
+	VMNET_BROKER_HOST VMNET_BROKER_SWIFT_NAME(host) = 1,
+	/* To the physical network itself (Linux). */
+	VMNET_BROKER_BRIDGED VMNET_BROKER_SWIFT_NAME(bridged) = 2,
 };
 
 /* A configured network. Members marked (active) are NULL while it is not active. */
 struct vmnet_broker_network {
 	char *name;
-	char *description; /* NULL: none */
+	char *_Nullable description; /* NULL: none */
 	enum vmnet_broker_mode mode;
 	bool active; /* exists in the operating system now */
-	char *ipv4_subnet; /* (active) CIDR, "192.168.64.0/24"; NULL also where it has none */
-	char *ipv4_gateway; /* (active) the host's own address on it, "192.168.64.1" */
-	char *ipv6_prefix; /* (active) CIDR; NULL also where it has none */
+	char *_Nullable ipv4_subnet; /* (active) CIDR, "192.168.64.0/24"; NULL too if it has none */
+	char *_Nullable ipv4_gateway; /* (active) the host's own address on it, "192.168.64.1" */
+	char *_Nullable ipv6_prefix; /* (active) CIDR; NULL too if it has none */
 	uint32_t mtu; /* bytes of payload in the largest frame */
-	char *bridge; /* (active) the host's device that joins the members; NULL on macOS */
+	char *_Nullable bridge; /* (active) the host's device that joins the members; NULL on macOS */
 	uint32_t clients; /* connections that hold it */
 	uint32_t interfaces; /* machines' interfaces on it (Linux) */
 	bool changed; /* the configuration has another version of it, for its next life */
@@ -114,20 +144,20 @@ struct vmnet_broker_client {
 struct vmnet_broker_lease {
 	char *mac_address;
 	char *address;
-	char *hostname; /* NULL: it gave none */
+	char *_Nullable hostname; /* NULL: it gave none */
 	int64_t expires; /* seconds since 1970-01-01 00:00:00 UTC; 0: never */
 };
 
 /* All about one network. */
 struct vmnet_broker_inspection {
 	struct vmnet_broker_network *network;
-	struct vmnet_broker_client **clients;
+	struct vmnet_broker_client *_Nonnull *_Nonnull clients;
 	size_t n_clients;
-	struct vmnet_broker_interface **interfaces;
+	struct vmnet_broker_interface *_Nonnull *_Nonnull interfaces;
 	size_t n_interfaces;
-	struct vmnet_broker_lease **leases;
+	struct vmnet_broker_lease *_Nonnull *_Nonnull leases;
 	size_t n_leases;
-	char *fault; /* what is wrong with it now, a sentence; NULL: nothing */
+	char *_Nullable fault; /* what is wrong with it now, a sentence; NULL: nothing */
 	/*
 	 * Frames in which a machine posed as the network's DHCP server, router or
 	 * gateway, in this life of the network; all were dropped. -1: not counted
@@ -149,10 +179,10 @@ struct vmnet_broker_inspection {
  *
  * Returns the connection, for vmnet_broker_close(), or NULL.
  */
-struct vmnet_broker *vmnet_broker_connect(vmnet_broker_return_t *status);
+struct vmnet_broker *_Nullable vmnet_broker_connect(vmnet_broker_return_t *_Nullable status);
 
 /* Ends the connection, and with it every hold of it. NULL is allowed. */
-void vmnet_broker_close(struct vmnet_broker *broker);
+void vmnet_broker_close(struct vmnet_broker *_Nullable broker);
 
 /*
  * Where the broker is looked for: the socket's path on Linux, the Mach
@@ -178,9 +208,10 @@ const char *vmnet_broker_error(const struct vmnet_broker *broker);
  * Errors: NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE, INVALID_REQUEST (name is no
  * network name), INTERNAL_ERROR (a limit), XPC_FAILURE, INVALID_REPLY.
  */
-vmnet_broker_return_t vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
-					   struct vmnet_broker_network **network);
-void vmnet_broker_network_free(struct vmnet_broker_network *network);
+vmnet_broker_return_t
+vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
+		     struct vmnet_broker_network *_Nullable *_Nullable network);
+void vmnet_broker_network_free(struct vmnet_broker_network *_Nullable network);
 
 /*
  * Gives a hold back.
@@ -197,10 +228,12 @@ vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const ch
  *
  * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
  */
-vmnet_broker_return_t vmnet_broker_list(struct vmnet_broker *broker,
-					struct vmnet_broker_network ***networks,
-					size_t *n_networks);
-void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n_networks);
+vmnet_broker_return_t
+vmnet_broker_list(struct vmnet_broker *broker,
+		  struct vmnet_broker_network *_Nonnull *_Nullable *_Nonnull networks,
+		  size_t *n_networks);
+void vmnet_broker_networks_free(struct vmnet_broker_network *_Nonnull *_Nullable networks,
+				size_t n_networks);
 
 /*
  * All about one network: who holds it, its interfaces, its leases.
@@ -209,30 +242,33 @@ void vmnet_broker_networks_free(struct vmnet_broker_network **networks, size_t n
  *
  * Errors: as vmnet_broker_acquire().
  */
-vmnet_broker_return_t vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
-					   struct vmnet_broker_inspection **inspection);
-void vmnet_broker_inspection_free(struct vmnet_broker_inspection *inspection);
+vmnet_broker_return_t
+vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
+		     struct vmnet_broker_inspection *_Nullable *_Nonnull inspection);
+void vmnet_broker_inspection_free(struct vmnet_broker_inspection *_Nullable inspection);
 
 /* What can happen to a network. */
-enum vmnet_broker_event_type {
-	VMNET_BROKER_NETWORK_CREATED = 0,
-	VMNET_BROKER_NETWORK_REMOVED = 1,
-	VMNET_BROKER_CLIENT_ACQUIRED = 2,
-	VMNET_BROKER_CLIENT_RELEASED = 3,
-	VMNET_BROKER_INTERFACE_ATTACHED = 4,
-	VMNET_BROKER_INTERFACE_DETACHED = 5,
-	VMNET_BROKER_LEASE_ADDED = 6,
-	VMNET_BROKER_LEASE_REMOVED = 7,
-	VMNET_BROKER_RECONNECTED = 8, /* vmnet_broker_set_reconnect(); of no network: "" */
-	VMNET_BROKER_EVENT_UNKNOWN = -1, /* of a newer broker */
+enum VMNET_BROKER_ENUM(vmnet_broker_event_type, int) {
+	VMNET_BROKER_NETWORK_CREATED VMNET_BROKER_SWIFT_NAME(networkCreated) = 0,
+	VMNET_BROKER_NETWORK_REMOVED VMNET_BROKER_SWIFT_NAME(networkRemoved) = 1,
+	VMNET_BROKER_CLIENT_ACQUIRED VMNET_BROKER_SWIFT_NAME(clientAcquired) = 2,
+	VMNET_BROKER_CLIENT_RELEASED VMNET_BROKER_SWIFT_NAME(clientReleased) = 3,
+	VMNET_BROKER_INTERFACE_ATTACHED VMNET_BROKER_SWIFT_NAME(interfaceAttached) = 4,
+	VMNET_BROKER_INTERFACE_DETACHED VMNET_BROKER_SWIFT_NAME(interfaceDetached) = 5,
+	VMNET_BROKER_LEASE_ADDED VMNET_BROKER_SWIFT_NAME(leaseAdded) = 6,
+	VMNET_BROKER_LEASE_REMOVED VMNET_BROKER_SWIFT_NAME(leaseRemoved) = 7,
+	/* Of no network, ""; see vmnet_broker_set_reconnect(). */
+	VMNET_BROKER_RECONNECTED VMNET_BROKER_SWIFT_NAME(reconnected) = 8,
+	/* Of a newer broker. */
+	VMNET_BROKER_EVENT_UNKNOWN VMNET_BROKER_SWIFT_NAME(unknown) = -1,
 };
 
 struct vmnet_broker_event {
 	enum vmnet_broker_event_type type;
 	char *network;
-	struct vmnet_broker_interface *interface; /* NULL unless the type is about one */
-	struct vmnet_broker_client *client; /* the same */
-	struct vmnet_broker_lease *lease; /* the same */
+	struct vmnet_broker_interface *_Nullable interface; /* NULL unless the type is about one */
+	struct vmnet_broker_client *_Nullable client; /* the same */
+	struct vmnet_broker_lease *_Nullable lease; /* the same */
 };
 
 /* The protocol's name of a type, "network_created"; static. */
@@ -259,8 +295,8 @@ vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker);
  * vmnet_broker_monitor() before).
  */
 vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
-					      struct vmnet_broker_event **event);
-void vmnet_broker_event_free(struct vmnet_broker_event *event);
+					      struct vmnet_broker_event *_Nullable *_Nonnull event);
+void vmnet_broker_event_free(struct vmnet_broker_event *_Nullable event);
 
 /*
  * Has the broker read its configuration again. Root only. Active networks keep
@@ -276,7 +312,7 @@ vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);
 /* What vmnet_broker_attach() is asked for. Zero is the default of every member but size. */
 struct vmnet_broker_attach_options {
 	size_t size; /* sizeof(struct vmnet_broker_attach_options) */
-	const char *mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
+	const char *_Nullable mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
 	uint32_t queues; /* 1 to 16; 0: 1 */
 	bool vhost; /* open /dev/vhost-net too, once per queue, where the host has it */
 	/*
@@ -313,10 +349,11 @@ struct vmnet_broker_attachment {
  * queues out of range), NOT_FOUND, CREATE_FAILURE, INTERNAL_ERROR (a limit),
  * XPC_FAILURE, INVALID_REPLY.
  */
-vmnet_broker_return_t vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
-					  const struct vmnet_broker_attach_options *options,
-					  struct vmnet_broker_attachment **attachment);
-void vmnet_broker_attachment_free(struct vmnet_broker_attachment *attachment);
+vmnet_broker_return_t
+vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
+		    const struct vmnet_broker_attach_options *_Nullable options,
+		    struct vmnet_broker_attachment *_Nullable *_Nonnull attachment);
+void vmnet_broker_attachment_free(struct vmnet_broker_attachment *_Nullable attachment);
 
 /*
  * Whether the library finds the broker again by itself after it has gone
@@ -368,8 +405,9 @@ int vmnet_broker_fd(const struct vmnet_broker *broker);
  * automatic reference counting, the compiler does), or NULL.
  */
 XPC_RETURNS_RETAINED
-xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, const char *network,
-						vmnet_broker_return_t *status);
+xpc_object_t _Nullable vmnet_broker_network_serialization(struct vmnet_broker *broker,
+							  const char *network,
+							  vmnet_broker_return_t *_Nullable status);
 
 /*
  * Acquires a network for the rest of the process's life, in one call: the
@@ -381,10 +419,18 @@ xpc_object_t vmnet_broker_network_serialization(struct vmnet_broker *broker, con
  * Returns the serialization, which the caller releases, or NULL.
  */
 XPC_RETURNS_RETAINED
-xpc_object_t vmnet_broker_acquire_network(const char *network_name, vmnet_broker_return_t *status);
+xpc_object_t _Nullable vmnet_broker_acquire_network(const char *network_name,
+						    vmnet_broker_return_t *_Nullable status);
 
 #endif /* __APPLE__ */
 
+#ifdef __clang__
+#pragma clang assume_nonnull end
+#pragma clang diagnostic pop
+#else
+#undef _Nullable
+#undef _Nonnull
+#endif
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

@@ -168,6 +168,7 @@ def install(checks, log):
             "libvmnet-broker.so",
             "libvmnet-broker.a",
             "vmnet-broker.h",
+            "VmnetBroker/module.modulemap",
             "vmnet-broker.pc",
             "vmnet-broker.service",
             "vmnet-broker.socket",
