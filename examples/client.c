@@ -6,6 +6,8 @@
  *	cc client.c $(pkg-config --cflags --libs vmnet-broker) -o client
  *	./client default
  *
+ * On macOS with -framework vmnet -framework CoreFoundation, too.
+ *
  * The first program that acquires a network brings it up, and with the last
  * one's end it goes: try two of these at once, and "vmnetctl networks" beside
  * them. No program needs root.
@@ -14,6 +16,13 @@
 #include <unistd.h>
 
 #include <vmnet-broker.h>
+
+#ifdef __APPLE__
+#include <CoreFoundation/CoreFoundation.h>
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <vmnet/vmnet.h>
+#endif
 
 #ifdef __linux__
 
@@ -47,17 +56,41 @@ static vmnet_broker_return_t join(struct vmnet_broker *broker, const char *netwo
 #else
 
 /*
- * On macOS a machine joins by itself: the serialization becomes a network with
- * vmnet_network_create_with_serialization(), for vmnet or Virtualization.
+ * On macOS whoever runs the machine joins: vmnet makes an object of this process
+ * of what the broker hands out. It starts an interface on that (client-xpc.c),
+ * or Virtualization takes it as it is (vm.m). Here it tells what it knows.
  */
-static vmnet_broker_return_t join(struct vmnet_broker *broker, const char *network)
+static vmnet_broker_return_t join(struct vmnet_broker *broker, const char *name)
 {
-	vmnet_broker_return_t status;
-	xpc_object_t serialization = vmnet_broker_network_serialization(broker, network, &status);
+	char subnet[INET_ADDRSTRLEN];
+	char netmask[INET_ADDRSTRLEN];
+	vmnet_broker_return_t broker_status;
+	xpc_object_t serialization =
+		vmnet_broker_network_serialization(broker, name, &broker_status);
+	vmnet_return_t status;
+	vmnet_network_ref network;
+	struct in_addr address;
+	struct in_addr mask;
 
-	if (serialization)
-		xpc_release(serialization);
-	return status;
+	if (!serialization)
+		return broker_status;
+	network = vmnet_network_create_with_serialization(serialization, &status);
+	xpc_release(serialization);
+	if (!network) {
+		fprintf(stderr, "network \"%s\": vmnet cannot open it: %d\n", name, (int)status);
+		exit(1);
+	}
+
+	/* In spite of its name this gets the host's own address on the network. */
+	vmnet_network_get_ipv4_subnet(network, &address, &mask);
+	address.s_addr &= mask.s_addr;
+	printf("vmnet has it as subnet %s, mask %s\n",
+	       inet_ntop(AF_INET, &address, subnet, sizeof(subnet)),
+	       inet_ntop(AF_INET, &mask, netmask, sizeof(netmask)));
+
+	/* A machine's program keeps it for as long as the machine is on it. */
+	CFRelease(network);
+	return VMNET_BROKER_SUCCESS;
 }
 
 #endif

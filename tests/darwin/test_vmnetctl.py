@@ -119,6 +119,9 @@ def test_the_example_with_the_library(mac):
     assert process.stdout.readline() == (
         "network default, subnet 192.168.64.0/24, the host is 192.168.64.1\n"
     )
+    assert process.stdout.readline() == (
+        "vmnet has it as subnet 192.168.64.0, mask 255.255.255.0\n"
+    )
     process.kill()
     process.communicate()
     mac.wait_for_networks(0)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <CoreFoundation/CoreFoundation.h>
 #include <objc/NSObject.h>
 
 @interface NSString : NSObject

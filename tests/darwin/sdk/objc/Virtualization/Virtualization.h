@@ -42,6 +42,11 @@
 - (instancetype)initWithNetwork:(vmnet_network_ref)network;
 @end
 
+/* Of a running machine; a new attachment may be set, or nil. */
+@interface VZNetworkDevice : NSObject
+@property(strong, nullable) VZNetworkDeviceAttachment *attachment;
+@end
+
 @interface VZNetworkDeviceConfiguration : NSObject
 @property(strong) VZNetworkDeviceAttachment *attachment;
 @property(copy) VZMACAddress *MACAddress;
@@ -74,6 +79,9 @@
 @optional
 - (void)guestDidStopVirtualMachine:(VZVirtualMachine *)virtualMachine;
 - (void)virtualMachine:(VZVirtualMachine *)virtualMachine didStopWithError:(NSError *)error;
+- (void)virtualMachine:(VZVirtualMachine *)virtualMachine
+			     networkDevice:(VZNetworkDevice *)networkDevice
+	attachmentWasDisconnectedWithError:(NSError *)error;
 @end
 
 @interface VZVirtualMachine : NSObject
