@@ -123,7 +123,8 @@ HYGIENE = [
     ),
     ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
 ]
-LICENSED = ["*.c", "*.h", "*.m", "*.py", "*.sh", "*meson.build", "meson_options.txt", "scripts/*"]
+LICENSED = ["*.c", "*.h", "*.m", "*.swift", "*.modulemap", "*.py", "*.sh", "*meson.build"]
+LICENSED += ["meson_options.txt", "scripts/*"]
 
 
 @stage(beside=True)

@@ -1,0 +1,1 @@
+../../../../../../broker/darwin/protocol.h

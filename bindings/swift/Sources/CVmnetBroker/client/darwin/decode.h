@@ -1,0 +1,1 @@
+../../../../../../client/darwin/decode.h
