@@ -9,7 +9,8 @@
  *	./client-xpc default
  *
  * The entitlement is com.apple.security.virtualization (data/entitlements.plist):
- * without it only root may start an interface. Nothing else needs root.
+ * without it no interface starts. To ask the broker takes none, and nothing here
+ * needs root.
  */
 #include <CoreFoundation/CoreFoundation.h>
 #include <dispatch/dispatch.h>
@@ -33,7 +34,10 @@ static xpc_connection_t connect_to_broker(void)
 	xpc_connection_t connection = xpc_connection_create_mach_service(
 		SERVICE, NULL, XPC_CONNECTION_MACH_SERVICE_PRIVILEGED);
 
-	/* XPC demands a handler. It tells us that the broker has gone, and all its networks. */
+	/*
+	 * XPC demands a handler. It tells us that the broker has gone, and all its
+	 * networks. To go on, stop the interface, acquire again, and start another.
+	 */
 	xpc_connection_set_event_handler(connection, ^(xpc_object_t event) {
 		if (event == XPC_ERROR_CONNECTION_INTERRUPTED) {
 			fprintf(stderr, "the broker has gone, and the network with it\n");

@@ -393,10 +393,12 @@ int vmnet_broker_fd(const struct vmnet_broker *broker);
 
 /*
  * The serialization of a network that this connection holds, for
- * vmnet_network_create_with_serialization() (vmnet.framework, macOS 26.0). A
+ * vmnet_network_create_with_serialization() (vmnet.framework, macOS 26.0; an
+ * attachment of Virtualization takes what comes of it from macOS 26.2 on). A
  * broker that died meanwhile is found again, and what was held is acquired
  * again, by this and by every other call; a broker that goes in the midst of it
- * is followed by the next, up to the fifth.
+ * is followed by the next, up to the fifth. What was made of the serialization
+ * before stays dead: a machine that loses its network is given this anew.
  *
  * status: gets SUCCESS, INVALID_REQUEST (not held), or an error of
  *	vmnet_broker_acquire(). May be NULL.
@@ -411,7 +413,8 @@ xpc_object_t _Nullable vmnet_broker_network_serialization(struct vmnet_broker *b
 
 /*
  * Acquires a network for the rest of the process's life, in one call: the
- * connection stays open until the process ends.
+ * connection stays open until the process ends. Whoever loses the network to a
+ * broker that died calls again, which is a connection of its own.
  *
  * network_name: the network's name or one of its aliases.
  * status: gets SUCCESS or an error of vmnet_broker_acquire(). May be NULL.

@@ -175,7 +175,7 @@ def test_a_client_of_the_one_call_compiles_and_works_as_it_is(world, directory):
     source = HERE / "programs/one_call.c"
     program = compile_for(world.build, f"{directory}/one_call", "-std=c17", "-Wpedantic", source)
     done = world.run(program, check=False)
-    assert done.stdout == "(1) the broker cannot be reached, or has ended the connection: install it\n"
+    assert done.stdout.startswith("(1) the broker cannot be reached, or has ended the connection")
     world.bootstrap()
     assert world.run(program).stdout == "acquired\n"
     assert world.run(program, "lab", check=False).stdout.startswith("(5) no such network is")

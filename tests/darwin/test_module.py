@@ -75,7 +75,8 @@ def test_a_client_in_objective_c_needs_the_module_only(directory):
 )
 def test_what_may_not_be_null_is_said(directory, call):
     function = "void f(struct vmnet_broker *broker, const char *name, unsigned long n)"
-    said = import_module(f"{function} {{ (void)broker, (void)name, (void)n, (void){call}; }}", directory)
+    body = f"(void)broker, (void)name, (void)n, (void){call};"
+    said = import_module(f"{function} {{ {body} }}", directory)
     assert "null passed to a callee that requires a non-null argument" in said
 
 
@@ -95,7 +96,8 @@ def test_what_may_not_be_null_is_said(directory, call):
 )
 def test_what_may_be_null_is_said(directory, call):
     function = "void f(struct vmnet_broker *broker, const char *name)"
-    assert import_module(f"{function} {{ (void)broker, (void)name, (void){call}; }}", directory) == ""
+    body = f"(void)broker, (void)name, (void){call};"
+    assert import_module(f"{function} {{ {body} }}", directory) == ""
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,8 @@ def test_what_may_come_back_as_null_is_said(directory, expression):
 def enumerations():
     """Those of the header as clang has understood them, by a name of each."""
     done = subprocess.run(
-        ["clang", *DARWIN, f"-I{INCLUDE}", "-fsyntax-only", "-Xclang", "-ast-dump=json", "-xc", "-"],
+        ["clang", *DARWIN, f"-I{INCLUDE}", "-fsyntax-only", "-Xclang", "-ast-dump=json"]
+        + ["-xc", "-"],
         input="#include <vmnet-broker.h>\n",
         capture_output=True,
         text=True,
