@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from support.broker import SANITIZER_REPORT
 from support.wait import wait_for
-from world import USER_UID
+from world import TIMEOUT, USER_UID
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = HERE.parents[1]
@@ -51,9 +51,9 @@ class Machine:
     """vm.m, and what it says."""
 
     def __init__(self, world, program, directory, network="shared"):
-        self.world = world
-        self.errors_path = pathlib.Path(directory) / "vm.errors"
-        with self.errors_path.open("wb") as errors:
+        self._output = pathlib.Path(directory) / "vm.output"
+        self._errors = pathlib.Path(directory) / "vm.errors"
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [program, network, "vmlinuz", "initrd", "console=hvc0"],
                 # It exits as it stands, and the runtime of Objective-C leaves its own behind.
@@ -61,28 +61,31 @@ class Machine:
                 user=USER_UID,
                 group=USER_UID,
                 extra_groups=[],
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=errors,
-                text=True,
             )
 
-    def line(self):
-        return self.process.stdout.readline()
+    def output(self):
+        return self._output.read_text(encoding="utf-8")
 
     def errors(self):
-        return self.errors_path.read_text(encoding="utf-8")
+        return self._errors.read_text(encoding="utf-8")
+
+    def wait_for_interface(self, count=1):
+        """Waits until it has had an interface so many times."""
+        wait_for(
+            lambda: self.output().count("interface on ") >= count, what=self.errors, timeout=TIMEOUT
+        )
 
     def wait_for_error(self, text, count=1):
-        wait_for(lambda: self.errors().count(text) >= count, what=lambda: self.errors(), timeout=20)
+        wait_for(lambda: self.errors().count(text) >= count, what=self.errors, timeout=TIMEOUT)
 
     def lose_network(self):
         self.process.send_signal(signal.SIGUSR1)
 
     def close(self):
-        if self.process.stdout.closed:
-            return
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
         assert not SANITIZER_REPORT.search(self.errors()), self.errors()
         assert "double:" not in self.errors(), self.errors()
 
@@ -117,8 +120,8 @@ def is_held_by(world, machine):
 
 def test_a_machine_has_its_network(mac, vm):
     machine = vm()
-    assert machine.line() == "MAC address 52:54:00:12:34:56\n"
-    assert machine.line() == "interface on 192.168.64.0\n"
+    machine.wait_for_interface()
+    assert machine.output() == "MAC address 52:54:00:12:34:56\ninterface on 192.168.64.0\n"
     assert is_held_by(mac, machine)
     machine.close()
     mac.wait_for_networks(0)
@@ -126,13 +129,12 @@ def test_a_machine_has_its_network(mac, vm):
 
 def test_a_machine_gets_its_network_back_from_the_next_broker(mac, vm):
     machine = vm()
-    machine.line()
-    assert machine.line().startswith("interface on ")
+    machine.wait_for_interface()
     mac.launchd.kill()
     mac.wait_for_networks(0)
     machine.lose_network()
     machine.wait_for_error('network "shared": the machine has lost it: the network has failed\n')
-    assert machine.line().startswith("interface on ")
+    machine.wait_for_interface(2)
     machine.wait_for_error('network "shared": the machine is on it again\n')
     assert is_held_by(mac, machine)
     assert machine.process.poll() is None
@@ -140,25 +142,23 @@ def test_a_machine_gets_its_network_back_from_the_next_broker(mac, vm):
 
 def test_a_machine_waits_for_a_broker_that_has_the_network(mac, vm):
     machine = vm()
-    machine.line()
-    assert machine.line().startswith("interface on ")
+    machine.wait_for_interface()
     mac.launchd.kill()
     mac.refuse("network_create")
     machine.lose_network()
     # The loss, and two refusals.
     machine.wait_for_error('network "shared": ', count=3)
     mac.refuse("network_create", None)
-    assert machine.line().startswith("interface on ")
+    machine.wait_for_interface(2)
     machine.wait_for_error("the machine is on it again")
 
 
 def test_a_network_that_is_lost_again_and_again_is_given_up(mac, vm):
     machine = vm()
-    machine.line()
-    assert machine.line().startswith("interface on ")
-    for _ in range(5):
+    machine.wait_for_interface()
+    for loss in range(5):
         machine.lose_network()
-        assert machine.line().startswith("interface on ")
+        machine.wait_for_interface(loss + 2)
     machine.lose_network()
     machine.wait_for_error('network "shared": lost too often; the machine runs on without it\n')
     assert machine.errors().count("the machine is on it again") == 5
@@ -167,7 +167,7 @@ def test_a_network_that_is_lost_again_and_again_is_given_up(mac, vm):
 
 def test_a_machine_without_a_network(mac, vm):
     machine = vm(network="lab")
-    assert machine.process.wait(timeout=20) == 1
+    assert machine.process.wait(timeout=TIMEOUT) == 1
     assert machine.errors().startswith('no network "lab" is configured')
 
 
