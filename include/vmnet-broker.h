@@ -39,6 +39,7 @@
  */
 #ifdef __clang__
 #define VMNET_BROKER_SWIFT_NAME(name) __attribute__((swift_name(#name)))
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a name has none */
 #define VMNET_BROKER_ENUM(name, type) __attribute__((enum_extensibility(open))) name : type
 #define VMNET_BROKER_ENUM_TYPE(type) : type
 #else
