@@ -43,6 +43,10 @@
 #define VMNET_BROKER_ENUM(name, type) __attribute__((enum_extensibility(open))) name : type
 #define VMNET_BROKER_ENUM_TYPE(type) : type
 #else
+#pragma push_macro("_Nullable")
+#pragma push_macro("_Nonnull")
+#undef _Nullable
+#undef _Nonnull
 #define _Nullable
 #define _Nonnull
 #define VMNET_BROKER_SWIFT_NAME(name)
@@ -432,8 +436,8 @@ xpc_object_t _Nullable vmnet_broker_acquire_network(const char *network_name,
 #pragma clang assume_nonnull end
 #pragma clang diagnostic pop
 #else
-#undef _Nullable
-#undef _Nonnull
+#pragma pop_macro("_Nullable")
+#pragma pop_macro("_Nonnull")
 #endif
 #pragma GCC visibility pop
 

@@ -201,12 +201,15 @@ def test_other_languages_see_plain_c(compiler, language, platform):
     assert said == ""
 
 
-def test_the_header_leaves_no_macro_of_the_compiler_s_behind():
+@pytest.mark.parametrize("own", ["", "#define _Nullable /* own */ 1\n"], ids=["none", "own"])
+def test_the_header_leaves_macros_of_compilers_as_they_were(own):
     done = subprocess.run(
-        ["gcc", f"-I{INCLUDE}", "-E", "-dM", "-include", "vmnet-broker.h", "-xc", "/dev/null"],
+        ["gcc", f"-I{INCLUDE}", "-Wall", "-Werror", "-E", "-dM", "-xc", "-"],
+        input=f"{own}#include <vmnet-broker.h>\n",
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "VMNET_BROKER_H" in done.stdout
-    assert "_Nullable" not in done.stdout and "_Nonnull" not in done.stdout
+    assert "#define VMNET_BROKER_H" in done.stdout
+    assert ("#define _Nullable 1\n" in done.stdout) == bool(own)
+    assert ("_Nullable" in done.stdout) == bool(own) and "_Nonnull" not in done.stdout
