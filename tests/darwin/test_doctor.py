@@ -146,8 +146,8 @@ def root(mac, directory):
         (
             FIREWALL,
             'if [ $# = 1 ]; then echo "enabled"; else echo "$2 is blocked"; fi',
-            "^the firewall blocks /usr/libexec/bootpd",
-            f"sudo {FIREWALL} --add /usr/libexec/bootpd && sudo {FIREWALL} --unblockapp",
+            "^the firewall blocks /usr/libexec/bootpd, .* System Settings > .* Firewall > Options$",
+            "",
         ),
         (FIREWALL, "exit 1", "^cannot tell the state of the firewall$", FIREWALL),
     ],

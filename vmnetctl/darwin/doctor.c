@@ -339,10 +339,11 @@ static void check_firewall(void)
 		return;
 	if (succeeds(FIREWALL " --getappblocked " DHCP_SERVER, output, sizeof(output)) &&
 	    strstr(output, "blocked"))
-		doctor_problem("sudo " FIREWALL " --add " DHCP_SERVER " && sudo " FIREWALL
-			       " --unblockapp " DHCP_SERVER,
-			       "the firewall blocks %s, which gives machines their addresses",
-			       DHCP_SERVER);
+		doctor_problem(
+			NULL,
+			"the firewall blocks %s, which gives machines their addresses; allow "
+			"it in System Settings > Network > Firewall > Options",
+			DHCP_SERVER);
 }
 
 const struct doctor_check doctor_checks[] = {
