@@ -75,6 +75,7 @@ struct network_config {
 	struct port_forwarding *port_forwardings;
 	size_t n_port_forwardings;
 	bool isolated;
+	bool link_local; /* machines reach link-local addresses beyond their network */
 	struct network_allow allow;
 	unsigned int max_interfaces;
 };
@@ -100,6 +101,7 @@ struct config_support {
 	const char *no_unhidden; /* "nat44" false in mode "shared" */
 	const char *no_hostname; /* of a reservation */
 	const char *no_isolated;
+	const char *no_link_local;
 	const char *no_max_interfaces;
 };
 

@@ -41,6 +41,7 @@ static const struct {
 	[NETWORK_KEY_ROUTER_ADVERTISEMENT] = { NULL, bridge_services },
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { NULL, bridge_services },
 	[NETWORK_KEY_PORT_FORWARDING] = { no_outside, bridge_services },
+	[NETWORK_KEY_LINK_LOCAL] = { no_outside, bridge_services },
 };
 
 static const char *const modes[] = {
@@ -304,6 +305,15 @@ static void read_isolated(struct config_reader *reader, const struct place *plac
 		config_report_key(reader, place, "%s", config_support.no_isolated);
 }
 
+static void read_link_local(struct config_reader *reader, const struct place *place,
+			    const json_t *value, void *field)
+{
+	if (config_support.no_link_local)
+		config_report_key(reader, place, "%s", config_support.no_link_local);
+	else
+		config_read_bool(reader, place, value, field);
+}
+
 static void read_max_interfaces(struct config_reader *reader, const struct place *place,
 				const json_t *value, void *field)
 {
@@ -336,6 +346,7 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
 	[NETWORK_KEY_ISOLATED] = { "isolated", read_isolated, FIELD(isolated), NULL },
+	[NETWORK_KEY_LINK_LOCAL] = { "link_local", read_link_local, FIELD(link_local), NULL },
 	[NETWORK_KEY_ALLOW] = { "allow", config_read_allow, FIELD(allow), NULL },
 	[NETWORK_KEY_MAX_INTERFACES] = { "max_interfaces", read_max_interfaces,
 					 FIELD(max_interfaces), NULL },

@@ -75,7 +75,7 @@ static int remove_abandoned(const struct link *link, const char *network)
 	log_info(network, "removing device %s, which nobody has open", link->name);
 	*job = (struct delete_job){ .job = { .run = run_delete, .done = delete_done },
 				    .index = link->index };
-	worker_submit(&job->job);
+	worker_submit(&network_worker, &job->job);
 	/* cppcheck-suppress memleak; the job is the worker's now */
 	return 0;
 }

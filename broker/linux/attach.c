@@ -2,7 +2,7 @@
 /*
  * Interfaces.
  *
- * A device is made on the worker's thread, which joins it to the bridge and
+ * A device is made on a worker's thread, which joins it to the bridge and
  * hands over its open descriptors. They are passed to the client and closed
  * here; from then on the device lives as long as somebody has it open. Its end
  * comes by itself, and rtnetlink tells of it: nothing else ends an interface,
@@ -215,7 +215,7 @@ void platform_interface_attach(struct interface *interface)
 		linux_platform_refuse_later();
 		return;
 	}
-	worker_submit(&job->job);
+	worker_submit(&attach_worker, &job->job);
 }
 
 void interfaces_refuse(struct broker *broker)
@@ -275,7 +275,7 @@ void platform_interface_detach(struct interface *interface)
 
 	device->removing = true;
 	device->job = (struct job){ .run = run_remove, .done = remove_done };
-	worker_submit_last(&device->job);
+	worker_submit_last(&network_worker, &device->job);
 }
 
 static struct device *device_find(int index)

@@ -268,7 +268,7 @@ static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size
 	releasing->dnsmasq = self;
 	releasing->release = release;
 	self->releasing = releasing;
-	worker_submit(&releasing->job);
+	worker_submit(&network_worker, &releasing->job);
 }
 
 static int read_leases(struct dnsmasq *self)
@@ -411,7 +411,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 	restart->dnsmasq = self;
 	restart->target = self;
 	self->restart = restart;
-	worker_submit(&restart->job);
+	worker_submit(&network_worker, &restart->job);
 	return 0;
 }
 

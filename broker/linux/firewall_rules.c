@@ -5,12 +5,14 @@
  * Two tables, of the same name. The one of family inet is about packets that
  * the host handles, and hooks in where they
  *
- *   come from a machine     spoofed: with its own address, or not at all
+ *   come in                 spoofed: the network's addresses from its bridge, and
+ *                           no others from there
  *                           returning: by which way
- *   are for the host        input: no network talks to the host's address on another
+ *   are for the host        input: its addresses on the network are for its machines
  *   pass through the host   forward: leaving and entering, by the network's mode
  *   are the host's own      advertised: routes to the network, to it alone
  *   begin a connection      prerouting, output (forwarded ports), postrouting (NAT)
+ *   go out                  masqueraded: with NAT, never by a machine's own address
  *
  * The one of family bridge sees every frame of a machine before the bridge
  * does, also those for other machines, and keeps machines from acting as the
@@ -62,22 +64,29 @@ static void write_table_start(const struct rules *rules, const char *family)
 }
 
 /*
- * Nothing comes from a machine with an address of somebody else. Loopback
- * addresses are refused as destinations too: with forwarded ports the bridge
- * routes them.
+ * Nothing comes from a machine with an address of somebody else, and nothing
+ * from elsewhere with one of the network's, whatever the host's reverse path
+ * filter is set to. Loopback addresses are refused as destinations too: with
+ * forwarded ports the bridge routes them.
  */
 static void write_spoofed(const struct rules *rules)
 {
 	(void)fprintf(rules->file,
-		      "chain spoofed {\n"
-		      "type filter hook prerouting priority raw; policy accept;\n"
-		      "iifname != \"%s\" accept\n"
+		      "chain machine {\n"
 		      "ip daddr 127.0.0.0/8 drop\n"
 		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
 		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
-		      "}\n",
-		      rules->bridge, rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
-		      rules->has_ipv6 ? rules->prefix : "");
+		      "}\n"
+		      "chain spoofed {\n"
+		      "type filter hook prerouting priority raw; policy accept;\n"
+		      "iifname \"%s\" goto machine\n"
+		      "iifname \"lo\" accept\n"
+		      "ip saddr %s drop\n",
+		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
+		      rules->has_ipv6 ? rules->prefix : "", rules->bridge, rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
 }
 
 /* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
@@ -101,17 +110,54 @@ static void write_returning(const struct rules *rules)
 		      rules->bridge, CAME_IN_ELSEWHERE, UPLINK_EXEMPT_MARK);
 }
 
+/*
+ * Link-local addresses are a link's own. A machine that reached one by NAT would
+ * speak as the host: to a cloud's metadata service, with the host's credentials.
+ * They are known by what was asked for, as others' rules may have led it
+ * elsewhere by then, and refused at once: machines look for such a service when
+ * they start, and wait for it.
+ */
+static void write_link_local(const struct rules *rules, const char *match)
+{
+	if (!rules->config->link_local)
+		(void)fprintf(rules->file,
+			      "%sct direction original ct original ip daddr 169.254.0.0/16 "
+			      "reject with icmp type admin-prohibited\n",
+			      match);
+}
+
+/* The host is reached at its address there by machines and itself; without NAT, by others too. */
+static void write_gateway(const struct rules *rules, bool nat, const char *match,
+			  const char *addresses)
+{
+	const struct network_config *config = rules->config;
+
+	if (nat || config->mode != NETWORK_SHARED)
+		(void)fprintf(rules->file, "%s %s drop\n", match, addresses);
+	else if (config->external_interface)
+		(void)fprintf(rules->file, "iifname != \"%s\" %s %s drop\n",
+			      config->external_interface, match, addresses);
+	else
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" %s %s drop\n", match,
+			      addresses);
+}
+
 static void write_input(const struct rules *rules)
 {
+	const struct network_config *config = rules->config;
+	char from_machine[INTERFACE_NAME_SIZE + sizeof("iifname \"\" ")];
+
+	(void)snprintf(from_machine, sizeof(from_machine), "iifname \"%s\" ", rules->bridge);
+	(void)fprintf(rules->file, "chain input {\n"
+				   "type filter hook input priority filter; policy accept;\n");
+	write_link_local(rules, from_machine);
 	(void)fprintf(rules->file,
-		      "chain input {\n"
-		      "type filter hook input priority filter; policy accept;\n"
-		      "iifname != \"" BRIDGE_PREFIX "*\" accept\n"
-		      "iifname \"%s\" accept\n"
-		      "ip daddr %s drop\n",
-		      rules->bridge, rules->subnet);
+		      "iifname { \"lo\", \"%s\" } accept\n"
+		      "ct direction reply accept\n",
+		      rules->bridge);
+	write_gateway(rules, config->nat44, "ip daddr", rules->subnet);
 	if (rules->has_ipv6)
-		(void)fprintf(rules->file, "ip6 daddr %s drop\n", rules->prefix);
+		write_gateway(rules, config->nat66, "ip6 daddr", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
 }
 
@@ -150,6 +196,7 @@ static void write_leaving(const struct rules *rules)
 	if (!config->isolated)
 		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
 	if (config->mode == NETWORK_SHARED) {
+		write_link_local(rules, "");
 		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n"
 					   "ct direction reply accept\n");
 		if (config->external_interface)
@@ -279,11 +326,29 @@ static void write_postrouting(const struct rules *rules)
 				   "type nat hook postrouting priority srcnat; policy accept;\n");
 	if (rules->config->n_port_forwardings)
 		write_returned(rules);
-	(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	(void)fprintf(rules->file, "oifname { \"lo\", \"%s\" } accept\n", rules->bridge);
 	if (rules->config->nat44)
 		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
 	if (rules->config->nat66 && rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s masquerade\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+/*
+ * Not everything is of a connection that NAT knows: a stray RST, an answer that
+ * nobody asked for, what a connection goes on with that began without our rules.
+ */
+static void write_masqueraded(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain masqueraded {\n"
+		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
+		      "oifname { \"lo\", \"%s\" } accept\n",
+		      rules->bridge);
+	if (rules->config->nat44)
+		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
+	if (rules->config->nat66 && rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
 }
 
@@ -304,6 +369,8 @@ static void write_inet_table(const struct rules *rules)
 		if (has_other_ways_in(rules))
 			write_returning(rules);
 		write_postrouting(rules);
+		if (config->nat44 || config->nat66)
+			write_masqueraded(rules);
 	}
 	(void)fprintf(rules->file, "}\n");
 }

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libnftables 1.0.6, whatever lists a table in JSON, uses the name of the
- * table's flag after it has freed it, when there is just one. Flags are therefore
- * asked for first, and such a table is listed chain by chain: the answers leave
- * the table itself out.
+ * How tables are listed depends on two things of libnftables 1.0.6:
+ *
+ * It reads all elements of a table's sets, whether they are to be listed or not,
+ * unless a whole family is asked for: a list of addresses to block has hundreds of
+ * thousands. So families are listed, each once, until something is changed.
+ *
+ * It uses the name of a table's flag after it has freed it, when there is just
+ * one, whenever it lists the table itself in JSON. Flags are therefore asked for
+ * first. Such a table is listed chain by chain, for these answers leave it out,
+ * and the others of its family one by one.
  */
 #include "foreign_table.h"
 
@@ -38,11 +44,27 @@ static bool is_plain(const char *name)
 	return isalpha((unsigned char)*name) || *name == '_';
 }
 
-static int family_of(const struct base_chain *chain)
+static const struct {
+	const char *name;
+	int number;
+} families[FOREIGN_FAMILIES] = {
+	{ "inet", NFPROTO_INET },
+	{ "ip", NFPROTO_IPV4 },
+	{ "ip6", NFPROTO_IPV6 },
+};
+
+static size_t family_of(const struct base_chain *chain)
 {
-	if (strcmp(chain->family, "inet") == 0)
-		return NFPROTO_INET;
-	return strcmp(chain->family, "ip") == 0 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	size_t family = 0;
+
+	while (strcmp(families[family].name, chain->family) != 0)
+		family++;
+	return family;
+}
+
+static bool is_one_flag(uint32_t flags)
+{
+	return flags && !(flags & (flags - 1));
 }
 
 static int put_name(struct nl_msg *message, void *userdata)
@@ -69,17 +91,18 @@ static void on_table(const struct nlmsghdr *message, void *userdata)
 	question->answered = true;
 }
 
+static struct nl_sock *query_socket; /* see nft_query.h */
+
 int foreign_table_get(const struct base_chain *chain, struct foreign_table *table)
 {
-	static struct nl_sock *socket;
 	struct question question = { chain->table, table, false };
 
 	if (!is_plain(chain->table) || !is_plain(chain->name))
 		return -1;
 	nft_query(&(struct nft_query){
-		.socket = &socket,
+		.socket = &query_socket,
 		.type = NFT_MSG_GETTABLE,
-		.family = family_of(chain),
+		.family = families[family_of(chain)].number,
 		.put = put_name,
 		.each = on_table,
 		.userdata = &question,
@@ -87,20 +110,43 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 	return question.answered && !(table->flags & NFT_TABLE_F_DORMANT) ? 0 : -1;
 }
 
-/* Adds what a list command answers to items. Returns 0, or -1 when there is no answer. */
-static int add_listing(json_t *items, const char *command)
+static void look_for_one_flag(const struct nlmsghdr *message, void *userdata)
+{
+	bool *found = userdata;
+
+	*found = *found || is_one_flag(get_number(message, NFTA_TABLE_FLAGS));
+}
+
+static bool can_be_listed(size_t family)
+{
+	bool found = false;
+
+	nft_query(&(struct nft_query){
+		.socket = &query_socket,
+		.type = NFT_MSG_GETTABLE,
+		.family = families[family].number,
+		.each = look_for_one_flag,
+		.userdata = &found,
+	});
+	return !found;
+}
+
+/* What a list command answers, without what is around it; NULL when there is no answer. */
+static json_t *list(const char *command)
 {
 	json_t *listing = nftables_list(command);
-	int result = json_array_extend(items, json_object_get(listing, "nftables"));
+	json_t *items = json_incref(json_object_get(listing, "nftables"));
 
 	json_decref(listing);
-	return result;
+	return items;
 }
 
 static int add_chain(json_t *items, const struct base_chain *like, json_t *chain)
 {
 	const char *family, *table, *name;
 	char command[640];
+	json_t *listing;
+	int result;
 
 	if (json_unpack(chain, "{s:s, s:s, s:s}", "family", &family, "table", &table, "name",
 			&name) < 0 ||
@@ -109,29 +155,62 @@ static int add_chain(json_t *items, const struct base_chain *like, json_t *chain
 	    snprintf(command, sizeof(command), "list chain %s %s %s", family, table, name) >=
 		    (int)sizeof(command))
 		return 0;
-	return add_listing(items, command);
+	listing = list(command);
+	result = json_array_extend(items, listing);
+	json_decref(listing);
+	return result;
 }
 
-json_t *foreign_table_list(const struct base_chain *chain, const struct foreign_table *table,
-			   json_t *chains)
+static json_t *list_chains(const struct base_chain *like, json_t *chains)
 {
-	bool has_one_flag = table->flags && !(table->flags & (table->flags - 1));
 	json_t *items = json_array();
-	char command[320];
 	int result = 0;
 	json_t *item;
 	size_t i;
 
-	if (has_one_flag) {
-		json_array_foreach(chains, i, item)
-			if (result == 0)
-				result = add_chain(items, chain, json_object_get(item, "chain"));
-	} else if (snprintf(command, sizeof(command), "list table %s %s", chain->family,
-			    chain->table) < (int)sizeof(command)) {
-		result = add_listing(items, command);
-	}
+	json_array_foreach(chains, i, item)
+		if (result == 0)
+			result = add_chain(items, like, json_object_get(item, "chain"));
 	if (result == 0)
 		return items;
 	json_decref(items);
 	return NULL;
+}
+
+int foreign_tables_open(struct foreign_tables *tables)
+{
+	*tables = (struct foreign_tables){ .chains = list("list chains") };
+	return tables->chains ? 0 : -1;
+}
+
+void foreign_tables_forget(struct foreign_tables *tables)
+{
+	for (size_t family = 0; family < FOREIGN_FAMILIES; family++) {
+		json_decref(tables->listed[family]);
+		tables->listed[family] = NULL;
+	}
+}
+
+void foreign_tables_close(struct foreign_tables *tables)
+{
+	foreign_tables_forget(tables);
+	json_decref(tables->chains);
+}
+
+json_t *foreign_table_list(struct foreign_tables *tables, const struct base_chain *chain,
+			   const struct foreign_table *table)
+{
+	size_t family = family_of(chain);
+	char command[320];
+
+	if (is_one_flag(table->flags))
+		return list_chains(chain, tables->chains);
+	if (!tables->listed[family] && can_be_listed(family)) {
+		(void)snprintf(command, sizeof(command), "list ruleset %s", chain->family);
+		tables->listed[family] = list(command);
+	}
+	if (tables->listed[family])
+		return json_incref(tables->listed[family]);
+	(void)snprintf(command, sizeof(command), "list table %s %s", chain->family, chain->table);
+	return list(command);
 }

@@ -21,12 +21,27 @@ struct foreign_table {
  */
 int foreign_table_get(const struct base_chain *chain, struct foreign_table *table);
 
+#define FOREIGN_FAMILIES 3
+
+/* What has been listed. Given back by foreign_tables_close(). */
+struct foreign_tables {
+	json_t *chains; /* all chains of all tables, as nftables lists them */
+	json_t *listed[FOREIGN_FAMILIES]; /* NULL: not listed yet */
+};
+
+/* Lists the chains. Returns 0, or -1 when they cannot be had. */
+int foreign_tables_open(struct foreign_tables *tables);
+
+/* Rules have been changed: they are listed anew. */
+void foreign_tables_forget(struct foreign_tables *tables);
+
+void foreign_tables_close(struct foreign_tables *tables);
+
 /*
- * All chains and rules of the chain's table, as nftables lists them. chains: the
- * list of all chains of all tables. Returns a list that is the caller's, or NULL
- * when it cannot be had.
+ * All chains and rules of the chain's table, and perhaps of others. Returns a
+ * list that is the caller's, or NULL when it cannot be had.
  */
-json_t *foreign_table_list(const struct base_chain *chain, const struct foreign_table *table,
-			   json_t *chains);
+json_t *foreign_table_list(struct foreign_tables *tables, const struct base_chain *chain,
+			   const struct foreign_table *table);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's links: bridges, and the TAPs on them. On the worker's thread, as
+ * The host's links: bridges, and the TAPs on them. On a worker's thread, as
  * netlink_socket.h says; only link_parse() is free of that.
  *
  * Functions return 0 or a negative errno.

@@ -93,7 +93,7 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 	monitor.refresh_wanted = false;
 	monitor.refreshing = true;
 	monitor.refresh = (struct job){ .run = run_refresh, .done = refresh_done };
-	worker_submit(&monitor.refresh);
+	worker_submit(&network_worker, &monitor.refresh);
 	return 0;
 }
 

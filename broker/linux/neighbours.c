@@ -79,6 +79,7 @@ static struct opened *networks;
 /* What is to be done to a chain, as it is written down. */
 struct visit {
 	FILE *file;
+	struct foreign_tables *tables;
 	json_t *list; /* of the chain's table */
 	const struct base_chain *chain;
 	const struct opened *network; /* NULL: it goes */
@@ -406,14 +407,17 @@ static void warn_once(const struct base_chain *chain, struct opened *network, co
 }
 
 /* Runs what a visit has written, if anything. network: NULL, when it goes. */
-static void run(const struct base_chain *chain, struct opened *network, char *text)
+static void run(struct visit *visit, struct opened *network, char *text)
 {
 	struct error error;
 
-	if (text && !*text)
+	if (text && !*text) {
 		free(text);
-	else if (nftables_run(text, &error) < 0)
-		warn_once(chain, network, error.reason);
+		return;
+	}
+	if (nftables_run(text, &error) < 0)
+		warn_once(visit->chain, network, error.reason);
+	foreign_tables_forget(visit->tables);
 }
 
 static bool forwards_so_far(const struct opened *network)
@@ -436,7 +440,7 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 	if (forwards && guard(network) < 0)
 		free(text);
 	else
-		run(visit->chain, network, text);
+		run(visit, network, text);
 	return forwards;
 }
 
@@ -458,16 +462,16 @@ static void complain_of_owner(struct visit *visit, struct opened *network, uint3
  * Returns whether packets are forwarded through the chain by our rules. When it
  * cannot be listed, they may be if they were so far.
  */
-static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct opened *network,
-			  const char *name, bool again)
+static bool look_at_chain(const struct base_chain *chain, struct foreign_tables *tables,
+			  struct opened *network, const char *name, bool again)
 {
-	struct visit visit = { .chain = chain, .network = network, .name = name };
+	struct visit visit = { .chain = chain, .tables = tables, .network = network, .name = name };
 	struct foreign_table table;
 	bool forwards = false;
 
 	if (foreign_table_get(chain, &table) < 0 || (table.owner && (!network || network->refused)))
 		return false;
-	visit.list = foreign_table_list(chain, &table, chains);
+	visit.list = foreign_table_list(tables, chain, &table);
 	if (!visit.list)
 		return forwards_so_far(network);
 	if (table.owner)
@@ -478,28 +482,35 @@ static bool look_at_chain(const struct base_chain *chain, json_t *chains, struct
 	return forwards;
 }
 
-/* network: NULL, when it goes. Returns 0, or -1 when the chains cannot be listed. */
-static int look_at_chains(struct opened *network, const char *name, bool again)
+/* network: NULL, when it goes. */
+static void look_at_chains(struct foreign_tables *tables, struct opened *network, const char *name,
+			   bool again)
 {
-	json_t *listing = nftables_list("list chains");
-	json_t *chains = json_object_get(listing, "nftables");
 	struct base_chain chain;
 	bool forwards = false;
 	json_t *item;
 	size_t i;
 
-	if (!listing)
-		return -1;
 	if (network)
 		network->guarded = false;
-	json_array_foreach(chains, i, item) {
+	json_array_foreach(tables->chains, i, item) {
 		if (ruleset_chain(item, &chain) == 0 &&
-		    look_at_chain(&chain, chains, network, name, again))
+		    look_at_chain(&chain, tables, network, name, again))
 			forwards = true;
 	}
-	json_decref(listing);
 	if (network && !forwards)
 		unguard(network);
+}
+
+/* Of one network. Returns 0, or -1 when the chains cannot be listed. */
+static int look_again(struct opened *network, const char *name)
+{
+	struct foreign_tables tables;
+
+	if (foreign_tables_open(&tables) < 0)
+		return -1;
+	look_at_chains(&tables, network, name, true);
+	foreign_tables_close(&tables);
 	return 0;
 }
 
@@ -542,7 +553,7 @@ int neighbours_open(const struct network_config *config, const struct network_ad
 		fill(*link, config, addresses);
 		free((*link)->others);
 		(*link)->others = NULL;
-		if (look_at_chains(*link, (*link)->name, true) == 0)
+		if (look_again(*link, (*link)->name) == 0)
 			return 0;
 	}
 	return error_set(error, ERROR_CREATE_FAILED, UNLISTED);
@@ -558,14 +569,20 @@ int neighbours_close(const char *network, struct error *error)
 		free(opened->others);
 		free(opened);
 	}
-	return look_at_chains(NULL, network, true) < 0
-		       ? error_set(error, ERROR_CREATE_FAILED, UNLISTED)
-		       : 0;
+	return look_again(NULL, network) < 0 ? error_set(error, ERROR_CREATE_FAILED, UNLISTED) : 0;
 }
 
 void neighbours_refresh(void)
 {
+	struct foreign_tables tables;
+
+	if (!networks)
+		return;
+	if (foreign_tables_open(&tables) < 0) {
+		log_warning(NULL, UNLISTED);
+		return;
+	}
 	for (struct opened *network = networks; network; network = network->next)
-		if (look_at_chains(network, network->name, false) < 0)
-			log_warning(network->name, UNLISTED);
+		look_at_chains(&tables, network, network->name, false);
+	foreign_tables_close(&tables);
 }

@@ -7,12 +7,13 @@
 
 #include <errno.h>
 #include <netlink/netlink.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* A table that changes faster than it can be read so often is not worth more tries. */
 #define DUMP_TRIES 16
 
-static struct {
+static _Thread_local struct {
 	struct nl_sock *socket;
 	int kernel_error; /* what the kernel answered the request under way */
 	int (*each)(const struct nlmsghdr *message, void *userdata); /* who gets its objects */
@@ -20,8 +21,10 @@ static struct {
 	int each_result;
 } netlink;
 
-/* The socket's address, by which notifications say whose request they come of. */
-static atomic_uint own_port;
+/* The sockets' addresses, by which notifications say whose request they come of. */
+static atomic_uint own_ports[NETLINK_THREADS_MAX];
+
+static pthread_key_t at_thread_end;
 
 static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *userdata)
 {
@@ -54,6 +57,32 @@ static int local_error(int libnl_error)
 	}
 }
 
+static void on_thread_end(void *unused)
+{
+	(void)unused;
+	netlink_close();
+}
+
+static void make_key(void)
+{
+	/* Without one the end of the process closes what is open. */
+	(void)pthread_key_create(&at_thread_end, on_thread_end);
+}
+
+/* Each thread has a place. */
+static void note_socket(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static atomic_uint n_threads;
+	static _Thread_local unsigned int place;
+
+	if (!place)
+		place = atomic_fetch_add(&n_threads, 1) % NETLINK_THREADS_MAX + 1;
+	own_ports[place - 1] = nl_socket_get_local_port(netlink.socket);
+	(void)pthread_once(&once, make_key);
+	(void)pthread_setspecific(at_thread_end, &netlink);
+}
+
 int netlink_open(void)
 {
 	int result;
@@ -69,7 +98,7 @@ int netlink_open(void)
 		netlink_close();
 		return local_error(result);
 	}
-	own_port = nl_socket_get_local_port(netlink.socket);
+	note_socket();
 	/* Each request gets one answer: the object that it asks for, or an acknowledgement. */
 	nl_socket_disable_auto_ack(netlink.socket);
 	nl_socket_modify_err_cb(netlink.socket, NL_CB_CUSTOM, on_error, NULL);
@@ -93,7 +122,10 @@ int netlink_fd(void)
 
 bool netlink_is_own(const struct nlmsghdr *message)
 {
-	return message->nlmsg_pid == own_port;
+	for (size_t i = 0; i < NETLINK_THREADS_MAX; i++)
+		if (message->nlmsg_pid == own_ports[i])
+			return message->nlmsg_pid != 0;
+	return false;
 }
 
 /* Gets the socket ready for a request. */

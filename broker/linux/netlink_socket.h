@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests to the kernel's rtnetlink. One socket, one user: the worker, and
- * the policy's thread only while the worker does not run yet.
+ * Requests to the kernel's rtnetlink. Each thread that asks has a socket of its
+ * own: the workers, and the policy's only while they do not run yet.
  */
 #ifndef VMNET_BROKER_NETLINK_SOCKET_H
 #define VMNET_BROKER_NETLINK_SOCKET_H
@@ -11,6 +11,9 @@
 
 /* The kernel sends no more at once: room for it saves asking for the size each time. */
 #define NETLINK_MESSAGE_MAX 32768
+
+/* The policy's, and the workers. */
+#define NETLINK_THREADS_MAX 3
 
 /* All return 0 or a negative errno (the kernel's own, where it answered). */
 

@@ -80,7 +80,7 @@ static void submit(struct linux_network *self, void (*run)(struct job *),
 {
 	self->busy = true;
 	self->job = (struct job){ .run = run, .done = done };
-	worker_submit(&self->job);
+	worker_submit(&network_worker, &self->job);
 }
 
 static void remove_done(struct job *job)

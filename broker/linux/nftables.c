@@ -95,7 +95,7 @@ static struct nft_ctx *make_context(void)
 
 	if (!context || nft_ctx_buffer_output(context) || nft_ctx_buffer_error(context))
 		_exit(EXIT_FAILURE);
-	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_TERSE);
 	return context;
 }
 

@@ -34,8 +34,9 @@ int nftables_run(char *text, struct error *error);
 int nftables_remove(char *text, struct error *error);
 
 /*
- * What a list command answers, as the caller's; NULL when there is nothing of
- * that name, or memory is short. For tables use foreign_table.h.
+ * What a list command answers, as the caller's, without what sets have in them;
+ * NULL when there is nothing of that name, or memory is short. For tables use
+ * foreign_table.h.
  */
 json_t *nftables_list(const char *command);
 

@@ -100,6 +100,11 @@ void platform_fds_discard(struct interface_fds *fds)
 
 /* Going by itself */
 
+static bool are_workers_idle(void)
+{
+	return worker_is_idle(&network_worker) && worker_is_idle(&attach_worker);
+}
+
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
@@ -107,7 +112,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)userdata;
 	if (!broker_is_idle(linux_platform.broker))
 		return 0; /* the next time that it becomes so counts */
-	if (!worker_is_idle()) {
+	if (!are_workers_idle()) {
 		platform_idle();
 		return 0;
 	}
@@ -149,7 +154,7 @@ static int on_rest(sd_event_source *source, void *userdata)
 {
 	(void)source;
 	(void)userdata;
-	if (varlink_has_calls() || !worker_is_idle())
+	if (varlink_has_calls() || !are_workers_idle())
 		return 0;
 	return sd_event_exit(linux_platform.event, EXIT_SUCCESS);
 }
@@ -294,7 +299,25 @@ static int serve(void)
 	return result;
 }
 
-/* With the worker; the monitor listens before the host is looked at, so that nothing is missed. */
+static int with_workers(void)
+{
+	int result = worker_start(&network_worker, linux_platform.event);
+
+	if (result < 0)
+		return failed("start a thread", result);
+	result = worker_start(&attach_worker, linux_platform.event);
+	if (result < 0) {
+		worker_stop(&network_worker);
+		return failed("start a thread", result);
+	}
+	kept_load(linux_platform.options->runtime_dir);
+	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
+	worker_stop(&attach_worker);
+	worker_stop(&network_worker);
+	return result;
+}
+
+/* The monitor listens before the host is looked at, so that nothing is missed. */
 static int work(void)
 {
 	int result = monitor_start();
@@ -305,15 +328,7 @@ static int work(void)
 		monitor_stop();
 		return EXIT_FAILURE;
 	}
-	result = worker_start(linux_platform.event);
-	if (result < 0) {
-		rules_monitor_stop();
-		monitor_stop();
-		return failed("start the second thread", result);
-	}
-	kept_load(linux_platform.options->runtime_dir);
-	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
-	worker_stop();
+	result = with_workers();
 	rules_monitor_stop();
 	monitor_stop();
 	networks_forget(linux_platform.broker);

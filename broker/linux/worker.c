@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second thread and its queues: jobs to run, jobs that can wait for these,
- * and jobs that have run. An eventfd tells the loop of the last.
+ * The threads beside the policy's, and their queues: jobs to run, jobs that can
+ * wait for these, and jobs that have run. An eventfd tells the loop of the last.
  */
 #include "worker.h"
 
@@ -20,7 +20,7 @@ struct queue {
 	struct job **end;
 };
 
-static struct {
+struct worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -33,14 +33,17 @@ static struct {
 	unsigned int pending; /* submitted, done() has not returned; the policy's thread alone */
 	int eventfd;
 	sd_event_source *source;
-} worker = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.wake = PTHREAD_COND_INITIALIZER,
-	.waiting.end = &worker.waiting.first,
-	.last.end = &worker.last.first,
-	.finished.end = &worker.finished.first,
-	.eventfd = -1,
 };
+
+#define WORKER(name)                                                                  \
+	{                                                                             \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER,  \
+		.waiting.end = &(name).waiting.first, .last.end = &(name).last.first, \
+		.finished.end = &(name).finished.first, .eventfd = -1,                \
+	}
+
+struct worker network_worker = WORKER(network_worker);
+struct worker attach_worker = WORKER(attach_worker);
 
 struct close_job {
 	struct job job;
@@ -55,10 +58,11 @@ static void queue_push(struct queue *queue, struct job *job)
 }
 
 /* Behind all of its owner's, and before those of others that have had more turns. */
-static void queue_insert(struct queue *queue, struct job *job)
+static void insert(struct worker *worker, struct job *job)
 {
+	struct queue *queue = &worker->waiting;
 	struct job **place = &queue->first;
-	uint64_t before = worker.turn;
+	uint64_t before = worker->turn;
 
 	for (const struct job *other = queue->first; other; other = other->next)
 		if (other->owner == job->owner)
@@ -84,142 +88,145 @@ static struct job *queue_pop(struct queue *queue)
 	return job;
 }
 
-static void lock(void)
+static void lock(struct worker *worker)
 {
-	(void)pthread_mutex_lock(&worker.lock);
+	(void)pthread_mutex_lock(&worker->lock);
 }
 
-static void unlock(void)
+static void unlock(struct worker *worker)
 {
-	(void)pthread_mutex_unlock(&worker.lock);
+	(void)pthread_mutex_unlock(&worker->lock);
 }
 
-static struct job *next_job(void)
+static struct job *next_job(struct worker *worker)
 {
 	struct job *job = NULL;
 
-	if (!worker.last.first || worker.passed_over < PASSED_OVER_MAX)
-		job = queue_pop(&worker.waiting);
+	if (!worker->last.first || worker->passed_over < PASSED_OVER_MAX)
+		job = queue_pop(&worker->waiting);
 	if (!job) {
-		worker.passed_over = 0;
-		return queue_pop(&worker.last);
+		worker->passed_over = 0;
+		return queue_pop(&worker->last);
 	}
-	if (worker.last.first)
-		worker.passed_over++;
-	worker.turn = job->turn;
+	if (worker->last.first)
+		worker->passed_over++;
+	worker->turn = job->turn;
 	return job;
 }
 
 static void *run(void *argument)
 {
+	struct worker *worker = argument;
 	struct job *job;
 
-	(void)argument;
-	lock();
+	lock(worker);
 	for (;;) {
-		while (!(job = next_job()) && !worker.stopping)
-			(void)pthread_cond_wait(&worker.wake, &worker.lock);
+		while (!(job = next_job(worker)) && !worker->stopping)
+			(void)pthread_cond_wait(&worker->wake, &worker->lock);
 		if (!job)
 			break;
-		unlock();
+		unlock(worker);
 		job->run(job);
-		lock();
-		queue_push(&worker.finished, job);
-		unlock();
+		lock(worker);
+		queue_push(&worker->finished, job);
+		unlock(worker);
 		/* Fails only when the counter is at its end: the loop will wake anyway. */
-		(void)eventfd_write(worker.eventfd, 1);
-		lock();
+		(void)eventfd_write(worker->eventfd, 1);
+		lock(worker);
 	}
-	unlock();
+	unlock(worker);
 	return NULL;
 }
 
-static void finish_jobs(void)
+static void finish_jobs(struct worker *worker)
 {
 	struct job *job;
 
 	for (;;) {
-		lock();
-		job = queue_pop(&worker.finished);
-		unlock();
+		lock(worker);
+		job = queue_pop(&worker->finished);
+		unlock(worker);
 		if (!job)
 			return;
 		job->done(job);
-		worker.pending--;
+		worker->pending--;
 	}
 }
 
 static int on_finished(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	struct worker *worker = userdata;
 	eventfd_t count;
 
 	(void)source;
 	(void)events;
-	(void)userdata;
 	(void)eventfd_read(fd, &count);
-	finish_jobs();
+	finish_jobs(worker);
 	return 0;
 }
 
-int worker_start(sd_event *event)
+int worker_start(struct worker *worker, sd_event *event)
 {
 	int result;
 
-	worker.stopping = false;
-	worker.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker.eventfd < 0)
+	worker->stopping = false;
+	worker->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->eventfd < 0)
 		return -errno;
-	result = sd_event_add_io(event, &worker.source, worker.eventfd, EPOLLIN, on_finished, NULL);
+	result = sd_event_add_io(event, &worker->source, worker->eventfd, EPOLLIN, on_finished,
+				 worker);
 	/* Clients wait for what is done; notifications of what it did can wait for them. */
 	if (result >= 0)
-		result = sd_event_source_set_priority(worker.source, SD_EVENT_PRIORITY_IMPORTANT);
+		result = sd_event_source_set_priority(worker->source, SD_EVENT_PRIORITY_IMPORTANT);
 	if (result >= 0)
-		result = -pthread_create(&worker.thread, NULL, run, NULL);
+		result = -pthread_create(&worker->thread, NULL, run, worker);
 	if (result < 0) {
-		worker.source = sd_event_source_unref(worker.source);
-		(void)close(worker.eventfd);
-		worker.eventfd = -1;
+		worker->source = sd_event_source_unref(worker->source);
+		(void)close(worker->eventfd);
+		worker->eventfd = -1;
 	}
 	return result;
 }
 
-static void submit(void (*put)(struct queue *queue, struct job *job), struct queue *queue,
-		   struct job *job)
+static void submitted(struct worker *worker)
 {
-	worker.pending++;
-	lock();
-	put(queue, job);
-	unlock();
+	unlock(worker);
 	/* Whoever wakes up would only wait for the lock. */
-	(void)pthread_cond_signal(&worker.wake);
+	(void)pthread_cond_signal(&worker->wake);
 }
 
-void worker_submit(struct job *job)
+void worker_submit(struct worker *worker, struct job *job)
 {
-	submit(queue_insert, &worker.waiting, job);
+	worker->pending++;
+	lock(worker);
+	insert(worker, job);
+	submitted(worker);
 }
 
-void worker_submit_last(struct job *job)
+void worker_submit_last(struct worker *worker, struct job *job)
 {
-	submit(queue_push, &worker.last, job);
+	worker->pending++;
+	lock(worker);
+	queue_push(&worker->last, job);
+	submitted(worker);
 }
 
-bool worker_is_idle(void)
+bool worker_is_idle(const struct worker *worker)
 {
-	return worker.pending == 0;
+	return worker->pending == 0;
 }
 
-void worker_stop(void)
+void worker_stop(struct worker *worker)
 {
-	lock();
-	worker.stopping = true;
-	(void)pthread_cond_signal(&worker.wake);
-	unlock();
-	(void)pthread_join(worker.thread, NULL);
-	finish_jobs();
-	worker.source = sd_event_source_unref(worker.source);
-	(void)close(worker.eventfd);
-	worker.eventfd = -1;
+	lock(worker);
+	worker->stopping = true;
+	(void)pthread_cond_signal(&worker->wake);
+	unlock(worker);
+	(void)pthread_join(worker->thread, NULL);
+	finish_jobs(worker);
+	worker->source = sd_event_source_unref(worker->source);
+	(void)close(worker->eventfd);
+	worker->eventfd = -1;
 }
 
 static void run_close(struct job *job)
@@ -241,6 +248,6 @@ void worker_close(int fd)
 		return;
 	}
 	*job = (struct close_job){ .job = { .run = run_close, .done = close_done }, .fd = fd };
-	worker_submit_last(&job->job);
+	worker_submit_last(&network_worker, &job->job);
 	/* cppcheck-suppress memleak; the job is the worker's now */
 }

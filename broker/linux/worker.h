@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second thread: everything that may block (removing a bridge takes the
- * kernel 40 ms) runs there, one job after the other. Who has many of them done
- * waits for himself: owners take turns, and the jobs of one run in the order
- * submitted. Those that nobody waits for come behind others, but for some turns.
+ * The threads beside the policy's: everything that may block runs there.
+ *
+ *	network_worker	making, repairing and removing (a bridge's end takes the
+ *			kernel 40 ms), and looking at others' packet filters
+ *	attach_worker	devices that clients wait for, so that they do not wait
+ *			for all that
+ *
+ * Each runs one job after the other. Who has many of them done waits for
+ * himself: owners take turns, and the jobs of one run in the order submitted.
+ * Those that nobody waits for come behind others, but for some turns.
  */
 #ifndef VMNET_BROKER_WORKER_H
 #define VMNET_BROKER_WORKER_H
@@ -26,24 +32,29 @@ struct job {
 
 #define JOB_OWNER(uid) ((uint64_t)(uid) + 1)
 
+struct worker;
+
+extern struct worker network_worker;
+extern struct worker attach_worker;
+
 /* Returns 0 or a negative errno. */
-int worker_start(sd_event *event);
-void worker_submit(struct job *job);
+int worker_start(struct worker *worker, sd_event *event);
+void worker_submit(struct worker *worker, struct job *job);
 
 /*
  * A job that nobody waits for, such as the end of a device: it takes the kernel
  * twenty times as long as making one, and a user can have hundreds of them end.
  */
-void worker_submit_last(struct job *job);
+void worker_submit_last(struct worker *worker, struct job *job);
 
 /* No job is waiting, running, or waiting for its done(). */
-bool worker_is_idle(void);
+bool worker_is_idle(const struct worker *worker);
 
 /* Finishes what was submitted and ends the thread. */
-void worker_stop(void);
+void worker_stop(struct worker *worker);
 
 /*
- * Closes a descriptor on the worker's thread: the last one of a TAP takes the
+ * Closes a descriptor on a worker's thread: the last one of a TAP takes the
  * kernel 20 ms. Never fails: without memory it closes here.
  */
 void worker_close(int fd);

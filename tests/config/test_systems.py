@@ -114,6 +114,15 @@ ANSWERS = {
         "Linux": Answer([True, False]),
         "macOS": Answer([False], {"true": "cannot be had on macOS; remove it"}),
     },
+    "link_local": {
+        "Linux": Answer([True, False]),
+        "macOS": Answer(
+            refuses={
+                "true": "cannot be had on macOS; remove it",
+                "false": "cannot be had on macOS; remove it",
+            }
+        ),
+    },
     "allow": same({}),
     "allow.users": same(["root"]),
     "allow.groups": same(["daemon"]),

@@ -137,7 +137,7 @@ def refusal(client, network):
 
 @pytest.mark.parametrize(
     "key, value",
-    [("mode", "bridged"), ("isolated", True), ("max_interfaces", 7)],
+    [("mode", "bridged"), ("isolated", True), ("link_local", True), ("max_interfaces", 7)],
 )
 def test_what_macos_has_not_is_an_error_that_says_so(world, key, value):
     network = {"mode": "shared", "external_interface": "en0", key: value}

@@ -42,6 +42,7 @@ CONFIG = {
         "subnet": "192.168.110.0/24",
     },
     "here": {"mode": "shared", "external_interface": "eth0", "subnet": "192.168.111.0/24"},
+    "trusted": {"mode": "shared", "link_local": True, "subnet": "192.168.113.0/24"},
     "own": {
         "mode": "host",
         "dhcp": False,

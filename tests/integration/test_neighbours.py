@@ -4,7 +4,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -450,3 +452,57 @@ def test_the_outside_moves_to_a_bridge(nftables, host, outside, broker, join):
         host.ip(f"route add default via {OUTSIDE_IPV4}")
         wait_for(lambda: reaches_the_outside(machine), what="the outside")
     broker.check_clean = False  # the bridge stays
+
+
+BLOCKED = 60_000
+
+
+@pytest.fixture
+def block_list(host):
+    """A filter with a list of addresses that is much longer than its rules."""
+    addresses = ",".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(BLOCKED))
+    host.run(
+        *("nft", "-f", "-"),
+        input="table inet blocker {\n"
+        f"set blocked {{ type ipv4_addr; elements = {{ {addresses} }}; }}\n"
+        "chain forward { type filter hook forward priority 0; policy drop;\n"
+        "ip saddr @blocked drop; }\n"
+        "}\n",
+    )
+    yield "blocker"
+    host.run("nft", "delete table inet blocker")
+
+
+@pytest.mark.timed
+def test_long_lists_of_others_are_not_read(host, block_list, outside, join):
+    """To read one takes as long as whoever waits for a network would wait."""
+
+    def seconds(work):
+        began = time.monotonic()
+        return work(), time.monotonic() - began
+
+    _, listing = seconds(lambda: host.run("nft", "--json", "list", "table", "inet", block_list))
+    machine, joining = seconds(lambda: join("lab"))
+    assert joining < listing
+    rules = host.run("nft", "--terse", "list", "ruleset").stdout
+    assert 'comment "vmnet-broker lab"' in rules
+    with WhoServer(outside, 80, "outside"):
+        assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+
+
+def test_devices_do_not_wait_for_networks(host, broker, join):
+    """While nftables, which networks are made with, answers nobody."""
+    client = broker.client()
+    client.acquire("lab")
+    forker = [pid for pid in host.processes("vmnet-broker") if pid != broker.pid]
+    for pid in forker:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        waiting = broker.client()
+        waiting.send("Acquire", {"network": "closed"})
+        with client.attach("lab"), client.attach("lab"):
+            pass
+    finally:
+        for pid in forker:
+            os.kill(pid, signal.SIGCONT)
+    waiting.receive()

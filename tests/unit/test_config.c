@@ -158,6 +158,7 @@ static void test_defaults_of_keys(void **state)
 	assert_int_equal(lab->n_dhcp_reservations, 0);
 	assert_int_equal(lab->n_port_forwardings, 0);
 	assert_false(lab->isolated);
+	assert_false(lab->link_local);
 	assert_false(lab->allow.restricted);
 	assert_int_equal(lab->max_interfaces, 256);
 	config_free(config);

@@ -74,17 +74,24 @@ static void test_host_network(void **state)
 		     "add table inet vmnet-broker-lab\n"
 		     "delete table inet vmnet-broker-lab\n"
 		     "table inet vmnet-broker-lab {\n"
-		     "chain spoofed {\n"
-		     "type filter hook prerouting priority raw; policy accept;\n"
-		     "iifname != \"vmb-lab\" accept\n"
+		     "chain machine {\n"
 		     "ip daddr 127.0.0.0/8 drop\n"
 		     "ip saddr != 0.0.0.0 ip saddr != 192.168.105.0/24 drop\n"
 		     "ip6 saddr != :: ip6 saddr != fe80::/10 drop\n"
 		     "}\n"
+		     "chain spoofed {\n"
+		     "type filter hook prerouting priority raw; policy accept;\n"
+		     "iifname \"vmb-lab\" goto machine\n"
+		     "iifname \"lo\" accept\n"
+		     "ip saddr 192.168.105.0/24 drop\n"
+		     "}\n"
 		     "chain input {\n"
 		     "type filter hook input priority filter; policy accept;\n"
-		     "iifname != \"vmb-*\" accept\n"
-		     "iifname \"vmb-lab\" accept\n"
+		     "iifname \"vmb-lab\" ct direction original "
+		     "ct original ip daddr 169.254.0.0/16 "
+		     "reject with icmp type admin-prohibited\n"
+		     "iifname { \"lo\", \"vmb-lab\" } accept\n"
+		     "ct direction reply accept\n"
 		     "ip daddr 192.168.105.0/24 drop\n"
 		     "}\n"
 		     "chain leaving {\n"
@@ -141,6 +148,9 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, "ct state established,related accept"));
 	assert_true(has_line(&network, "ip saddr 192.168.105.0/24 masquerade"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 masquerade"));
+	assert_true(has_line(&network, "ip saddr 192.168.105.0/24 drop"));
+	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
+	assert_true(has_line(&network, "chain masqueraded {"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue"));
 	assert_false(has_line(&network, "jump forwarded"));
 	assert_false(has_line(&network, "meta nfproto ipv4 accept"));
@@ -157,6 +167,21 @@ static void test_without_nat(void **state)
 	assert_false(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 masquerade"));
 	assert_true(has_line(&network, "meta nfproto ipv4 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 accept"));
+	assert_false(has_line(&network, "chain masqueraded {"));
+	assert_true(has_line(&network, "iifname \"vmb-*\" ip daddr 192.168.105.0/24 drop"));
+	assert_true(has_line(&network, "iifname \"vmb-*\" ip6 daddr fd12:3456:789a:1::/64 drop"));
+}
+
+static void test_link_local(void **state)
+{
+	static const char refused[] = "ct direction original ct original ip daddr 169.254.0.0/16 "
+				      "reject with icmp type admin-prohibited";
+	struct network_config network = config(NETWORK_SHARED);
+
+	(void)state;
+	assert_true(has_line(&network, refused));
+	network.link_local = true;
+	assert_false(has_line(&network, refused));
 }
 
 static void test_external_interface(void **state)
@@ -168,6 +193,7 @@ static void test_external_interface(void **state)
 	network.external_interface = (char[]){ "wg0" };
 	assert_true(has_line(&network, "oifname != \"wg0\" drop"));
 	assert_true(has_line(&network, "meta nfproto ipv4 iifname \"wg0\" accept"));
+	assert_true(has_line(&network, "iifname != \"wg0\" ip daddr 192.168.105.0/24 drop"));
 }
 
 static void test_forwarded_ports(void **state)
@@ -267,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_shared_network),
 		cmocka_unit_test(test_without_nat),
+		cmocka_unit_test(test_link_local),
 		cmocka_unit_test(test_external_interface),
 		cmocka_unit_test(test_forwarded_ports),
 		cmocka_unit_test(test_isolated),

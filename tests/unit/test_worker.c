@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The second thread: order, threads, and the end. */
+/* A thread beside the policy's: order, threads, and the end. */
 #include "test.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static void submit(int number)
 
 	assert_non_null(job);
 	*job = (struct counted_job){ .job = { .run = run, .done = done }, .number = number };
-	worker_submit(&job->job);
+	worker_submit(&network_worker, &job->job);
 }
 
 static int start(void **state)
@@ -55,7 +55,7 @@ static int start(void **state)
 	seen.run = 0;
 	seen.done = 0;
 	assert_true(sd_event_new(&seen.event) >= 0);
-	assert_int_equal(worker_start(seen.event), 0);
+	assert_int_equal(worker_start(&network_worker, seen.event), 0);
 	return 0;
 }
 
@@ -69,15 +69,15 @@ static int stop(void **state)
 static void test_in_order(void **state)
 {
 	(void)state;
-	assert_true(worker_is_idle());
+	assert_true(worker_is_idle(&network_worker));
 	for (int i = 0; i < N_JOBS; i++)
 		submit(i);
-	assert_false(worker_is_idle());
-	while (!worker_is_idle())
+	assert_false(worker_is_idle(&network_worker));
+	while (!worker_is_idle(&network_worker))
 		assert_true(sd_event_run(seen.event, UINT64_MAX) >= 0);
 	assert_int_equal(seen.run, N_JOBS);
 	assert_int_equal(seen.done, N_JOBS);
-	worker_stop();
+	worker_stop(&network_worker);
 }
 
 static void test_stop_finishes(void **state)
@@ -85,9 +85,9 @@ static void test_stop_finishes(void **state)
 	(void)state;
 	for (int i = 0; i < N_JOBS; i++)
 		submit(i);
-	worker_stop();
+	worker_stop(&network_worker);
 	assert_int_equal(seen.done, N_JOBS);
-	assert_true(worker_is_idle());
+	assert_true(worker_is_idle(&network_worker));
 }
 
 static void test_close(void **state)
@@ -98,7 +98,7 @@ static void test_close(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	worker_close(ends[0]);
 	worker_close(ends[1]);
-	worker_stop();
+	worker_stop(&network_worker);
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
 	assert_int_equal(errno, EBADF);
 	assert_int_equal(fcntl(ends[1], F_GETFD), -1);
@@ -146,7 +146,7 @@ static void hold_up(struct noting_job *gate, int ends[2])
 		.job = { .run = run_on, .done = noted_done },
 		.fd = ends[0],
 	};
-	worker_submit(&gate->job);
+	worker_submit(&network_worker, &gate->job);
 	assert_int_equal(read(ends[1], &byte, sizeof(byte)), sizeof(byte));
 }
 
@@ -171,10 +171,10 @@ static void test_turns(void **state)
 		jobs[i].fd = ends[0];
 		jobs[i].job.run = note;
 		jobs[i].job.done = noted_done;
-		worker_submit(&jobs[i].job);
+		worker_submit(&network_worker, &jobs[i].job);
 	}
 	assert_int_equal(close(ends[1]), 0);
-	worker_stop();
+	worker_stop(&network_worker);
 	assert_string_equal(noted, "adebfc");
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
 }
@@ -202,10 +202,10 @@ static void test_the_last_have_turns(void **state)
 			.job = { .run = note_whether_open, .done = noted_done },
 			.fd = null,
 		};
-		worker_submit(&jobs[i].job);
+		worker_submit(&network_worker, &jobs[i].job);
 	}
 	assert_int_equal(close(ends[1]), 0);
-	worker_stop();
+	worker_stop(&network_worker);
 	assert_int_equal(close(ends[0]), 0);
 	assert_int_equal(strlen(noted), N_NOTED);
 	assert_int_equal(noted[0], 'o');

@@ -171,7 +171,7 @@ static void check_joined_bridge(const struct look *look, const struct network_co
 		       network->name, look->who, chain->family, chain->table, chain->name, bridge);
 }
 
-static void check_chain(const struct config *config, json_t *chains, json_t *item)
+static void check_chain(const struct config *config, struct foreign_tables *tables, json_t *item)
 {
 	struct foreign_table table;
 	struct base_chain chain;
@@ -179,7 +179,7 @@ static void check_chain(const struct config *config, json_t *chains, json_t *ite
 
 	if (ruleset_chain(item, &chain) < 0 || foreign_table_get(&chain, &table) < 0)
 		return;
-	look.list = foreign_table_list(&chain, &table, chains);
+	look.list = foreign_table_list(tables, &chain, &table);
 	if (!look.list) {
 		doctor_unknown(SHOW_RULES, "cannot read table %s %s", chain.family, chain.table);
 		return;
@@ -199,17 +199,16 @@ static void check_tables(void)
 	struct config_errors errors = { 0 };
 	/* Mistakes in the file have their own check. */
 	struct config *config = config_load(CONFIG_FILE, false, &errors);
-	json_t *listing = nftables_list("list chains");
-	json_t *chains = json_object_get(listing, "nftables");
+	struct foreign_tables tables;
 	json_t *item;
 	size_t i;
 
-	if (!listing)
+	if (foreign_tables_open(&tables) < 0)
 		doctor_unknown(SHOW_RULES, "cannot read packet filters");
-	json_array_foreach(chains, i, item) {
-		check_chain(config, chains, item);
+	json_array_foreach(tables.chains, i, item) {
+		check_chain(config, &tables, item);
 	}
-	json_decref(listing);
+	foreign_tables_close(&tables);
 	config_errors_clear(&errors);
 	config_free(config);
 }

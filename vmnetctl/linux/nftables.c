@@ -11,7 +11,7 @@ json_t *nftables_list(const char *command)
 
 	if (!context)
 		return NULL;
-	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_TERSE);
 	if (nft_ctx_buffer_output(context) == 0 && nft_ctx_buffer_error(context) == 0 &&
 	    nft_run_cmd_from_buffer(context, command) == 0)
 		list = json_loads(nft_ctx_get_output_buffer(context), 0, NULL);
