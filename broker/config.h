@@ -88,15 +88,21 @@ struct config {
 };
 
 /*
- * What this system cannot do, for the errors that say so. Each platform
- * defines one (linux/support.c, darwin/support.c).
+ * What this system takes of what a configuration can ask for. Each platform
+ * defines one (linux/support.c, darwin/support.c). A text is the error where it
+ * cannot: it follows the network and the key; NULL: it can.
  */
 struct config_support {
-	const char *system; /* "macOS", in messages */
-	bool bridged; /* mode "bridged" */
-	bool isolated;
-	bool link_local;
-	bool max_interfaces;
+	unsigned int subnet_length_min;
+	unsigned int subnet_length_max;
+	const char *no_public_subnet; /* anything outside of RFC 1918 */
+	const char *no_global_prefix; /* anything outside of fd00::/8 */
+	const char *no_bridged; /* mode "bridged" */
+	const char *no_unhidden; /* "nat44" false in mode "shared" */
+	const char *no_hostname; /* of a reservation */
+	const char *no_isolated;
+	const char *no_link_local;
+	const char *no_max_interfaces;
 };
 
 extern const struct config_support config_support;

@@ -147,6 +147,10 @@ static void read_hostname(struct config_reader *reader, const struct place *plac
 	const char *name = json_string_value(value);
 	char what[sizeof("the name \"\"") + HOSTNAME_MAX];
 
+	if (config_support.no_hostname) {
+		config_report_key(reader, place, "%s", config_support.no_hostname);
+		return;
+	}
 	if (!name || !is_dns_label(name)) {
 		config_report_value(reader, place, value,
 				    "a host name such as \"db\", 1 to 63 of a-z A-Z 0-9 -");

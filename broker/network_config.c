@@ -71,19 +71,14 @@ static void read_mode(struct config_reader *reader, const struct place *place, c
 
 	/* Without the mode no key can be judged by it. */
 	reader->given[NETWORK_KEY_MODE] = NULL;
-	if (config_support.bridged)
-		choice = config_read_choice(reader, place, value, modes, ARRAY_SIZE(modes),
-					    "\"shared\", \"host\" or \"bridged\"");
-	else
-		choice = config_read_choice(reader, place, value, modes, ARRAY_SIZE(modes),
-					    "\"shared\" or \"host\"");
+	choice = config_read_choice(reader, place, value, modes, ARRAY_SIZE(modes),
+				    config_support.no_bridged
+					    ? "\"shared\" or \"host\""
+					    : "\"shared\", \"host\" or \"bridged\"");
 	if (choice < 0)
 		return;
-	if (choice == NETWORK_BRIDGED && !config_support.bridged) {
-		config_report(reader, place,
-			      "cannot be \"bridged\" on %s; choose \"shared\" or "
-			      "\"host\"",
-			      config_support.system);
+	if (choice == NETWORK_BRIDGED && config_support.no_bridged) {
+		config_report(reader, place, "%s", config_support.no_bridged);
 		return;
 	}
 	reader->given[NETWORK_KEY_MODE] = place;
@@ -174,6 +169,20 @@ static const char *unusable_subnet(const struct ipv4_subnet *subnet)
 	return NULL;
 }
 
+static bool is_private(const struct ipv4_subnet *subnet)
+{
+	static const char *const blocks[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		struct ipv4_subnet block;
+
+		if (ipv4_subnet_parse(blocks[i], &block) == 0 && subnet->length >= block.length &&
+		    ipv4_subnet_contains(&block, subnet->address))
+			return true;
+	}
+	return false;
+}
+
 static void read_subnet(struct config_reader *reader, const struct place *place,
 			const json_t *value, void *field)
 {
@@ -187,8 +196,10 @@ static void read_subnet(struct config_reader *reader, const struct place *place,
 				    "an IPv4 subnet such as \"192.168.105.0/24\"");
 		return;
 	}
-	if (parsed.length < 8 || parsed.length > 29) {
-		config_report(reader, place, "must be of a length from /8 to /29, not /%u",
+	if (parsed.length < config_support.subnet_length_min ||
+	    parsed.length > config_support.subnet_length_max) {
+		config_report(reader, place, "must be of a length from /%u to /%u, not /%u",
+			      config_support.subnet_length_min, config_support.subnet_length_max,
 			      parsed.length);
 		return;
 	}
@@ -203,6 +214,10 @@ static void read_subnet(struct config_reader *reader, const struct place *place,
 	if (unusable) {
 		config_report(reader, place, "must be addresses that machines can have, not of %s",
 			      unusable);
+		return;
+	}
+	if (config_support.no_public_subnet && !is_private(&parsed)) {
+		config_report(reader, place, "%s", config_support.no_public_subnet);
 		return;
 	}
 	*(struct ipv4_subnet *)field = parsed;
@@ -243,6 +258,10 @@ static void read_ipv6_prefix(struct config_reader *reader, const struct place *p
 				    "a unique local (fd00::/8) or global (2000::/3) prefix");
 		return;
 	}
+	if (config_support.no_global_prefix && parsed.address.s6_addr[0] != 0xfd) {
+		config_report(reader, place, "%s", config_support.no_global_prefix);
+		return;
+	}
 	(void)snprintf(what, sizeof(what), "the prefix %s", ipv6_prefix_format(&parsed, right));
 	config_claim(reader, place, NULL, what);
 	*(struct ipv6_prefix *)field = parsed;
@@ -270,9 +289,38 @@ static void read_mtu(struct config_reader *reader, const struct place *place, co
 	*(unsigned int *)field = config_read_number(reader, place, value, 1280, 65535);
 }
 
+static void read_nat44(struct config_reader *reader, const struct place *place, const json_t *value,
+		       void *field)
+{
+	config_read_bool(reader, place, value, field);
+	if (config_support.no_unhidden && reader->given[NETWORK_KEY_MODE] && json_is_false(value))
+		config_report(reader, place, "%s", config_support.no_unhidden);
+}
+
+static void read_isolated(struct config_reader *reader, const struct place *place,
+			  const json_t *value, void *field)
+{
+	config_read_bool(reader, place, value, field);
+	if (config_support.no_isolated && json_is_true(value))
+		config_report_key(reader, place, "%s", config_support.no_isolated);
+}
+
+static void read_link_local(struct config_reader *reader, const struct place *place,
+			    const json_t *value, void *field)
+{
+	if (config_support.no_link_local)
+		config_report_key(reader, place, "%s", config_support.no_link_local);
+	else
+		config_read_bool(reader, place, value, field);
+}
+
 static void read_max_interfaces(struct config_reader *reader, const struct place *place,
 				const json_t *value, void *field)
 {
+	if (config_support.no_max_interfaces) {
+		config_report_key(reader, place, "%s", config_support.no_max_interfaces);
+		return;
+	}
 	*(unsigned int *)field = config_read_number(reader, place, value, 1, 1023);
 }
 
@@ -288,7 +336,7 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_EXTERNAL_INTERFACE] = { "external_interface", read_external_interface,
 					     FIELD(external_interface), NULL },
 	[NETWORK_KEY_MTU] = { "mtu", read_mtu, FIELD(mtu), NULL },
-	[NETWORK_KEY_NAT44] = { "nat44", config_read_bool, FIELD(nat44), NULL },
+	[NETWORK_KEY_NAT44] = { "nat44", read_nat44, FIELD(nat44), NULL },
 	[NETWORK_KEY_NAT66] = { "nat66", config_read_bool, FIELD(nat66), NULL },
 	[NETWORK_KEY_DHCP] = { "dhcp", config_read_bool, FIELD(dhcp), NULL },
 	[NETWORK_KEY_DNS_PROXY] = { "dns_proxy", config_read_bool, FIELD(dns_proxy), NULL },
@@ -297,26 +345,19 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { "dhcp_reservations", config_read_reservations, 0,
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
-	[NETWORK_KEY_ISOLATED] = { "isolated", config_read_bool, FIELD(isolated), NULL },
-	[NETWORK_KEY_LINK_LOCAL] = { "link_local", config_read_bool, FIELD(link_local), NULL },
+	[NETWORK_KEY_ISOLATED] = { "isolated", read_isolated, FIELD(isolated), NULL },
+	[NETWORK_KEY_LINK_LOCAL] = { "link_local", read_link_local, FIELD(link_local), NULL },
 	[NETWORK_KEY_ALLOW] = { "allow", config_read_allow, FIELD(allow), NULL },
 	[NETWORK_KEY_MAX_INTERFACES] = { "max_interfaces", read_max_interfaces,
 					 FIELD(max_interfaces), NULL },
 };
 
-/* Reports a key that is not for this system or not for the network's mode. */
+/* Reports a key that is not for the network's mode. */
 static bool refuse(struct config_reader *reader, enum network_key key)
 {
 	const struct place *place = reader->given[key];
 	const char *why = NULL;
 
-	if ((key == NETWORK_KEY_ISOLATED && !config_support.isolated) ||
-	    (key == NETWORK_KEY_LINK_LOCAL && !config_support.link_local) ||
-	    (key == NETWORK_KEY_MAX_INTERFACES && !config_support.max_interfaces)) {
-		config_report_key(reader, place, "cannot be had on %s; remove it",
-				  config_support.system);
-		return true;
-	}
 	if (reader->given[NETWORK_KEY_MODE] && reader->network->mode == NETWORK_HOST)
 		why = refusals[key].host;
 	if (reader->given[NETWORK_KEY_MODE] && reader->network->mode == NETWORK_BRIDGED)

@@ -3,9 +3,6 @@
 #include "../config.h"
 
 const struct config_support config_support = {
-	.system = "Linux",
-	.bridged = true,
-	.isolated = true,
-	.link_local = true,
-	.max_interfaces = true,
+	.subnet_length_min = 8,
+	.subnet_length_max = 29,
 };

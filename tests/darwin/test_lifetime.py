@@ -9,6 +9,8 @@ import pytest
 from support.wait import wait_for
 from world import CREATE_FAILURE, MEM_FAILURE, STATUSES, USER_UID
 
+SCHEMA = os.path.join(os.path.dirname(__file__), "../../data/networks.schema.json")
+
 CALLS = {
     "configuration_create": "makes no configuration",
     "set_ipv4_subnet": "does not take subnet 10.1.2.0/24",
@@ -54,6 +56,11 @@ def test_every_key_reaches_vmnet(world):
         "subnet": "10.1.3.0/24",
         "dhcp_reservations": [{"mac_address": "52:54:00:00:00:0a", "address": "10.1.3.10"}],
     }
+    # What is left are the broker's own, and what has one value on macOS.
+    own = {"description", "aliases", "allow", "nat44", "isolated", "link_local", "max_interfaces"}
+    with open(SCHEMA, encoding="utf-8") as file:
+        keys = json.load(file)["definitions"]["network"]["properties"]
+    assert lab.keys() | served.keys() | own == keys.keys()
     world.configure({"lab": lab, "served": served})
     world.bootstrap()
     client = world.wire()

@@ -5,5 +5,6 @@
 
 #define SERVICE_PLIST "/Library/LaunchDaemons/com.github.nirs.vmnet-broker.plist"
 #define BROKER_PROGRAM "/Library/Application Support/vmnet-broker/vmnet-broker"
+#define BROKER_LOG "/Library/Logs/vmnet-broker/vmnet-broker.log"
 
 #endif

@@ -20,7 +20,8 @@ void complain_of_no_broker(int error)
 			 vmnet_broker_address());
 	else
 		complain("no broker: launchd knows no service %s; load it with "
-			 "\"sudo launchctl bootstrap system " SERVICE_PLIST "\"",
+			 "\"sudo launchctl bootstrap system " SERVICE_PLIST "\", or see "
+			 "\"vmnetctl doctor\" why that fails",
 			 vmnet_broker_address());
 }
 

@@ -61,6 +61,7 @@ struct outgoing {
 struct waiting {
 	struct waiting *next;
 	uint64_t id;
+	xpc_object_t message; /* the caller's, which keeps it */
 	xpc_object_t reply;
 	dispatch_queue_t queue; /* counted; NULL: a thread */
 	xpc_handler_t handler; /* a copy */
@@ -449,7 +450,7 @@ void xpc_connection_send_barrier(xpc_connection_t connection, dispatch_block_t b
 xpc_object_t xpc_connection_send_message_with_reply_sync(xpc_connection_t connection,
 							 xpc_object_t message)
 {
-	struct waiting waiting = { 0 };
+	struct waiting waiting = { .message = message };
 
 	lock();
 	check_sender(connection, message, "xpc_connection_send_message_with_reply_sync");
@@ -845,6 +846,8 @@ bool connections_excuse(void)
 		for (struct event *event = connection->events; event; event = event->next)
 			if (xpc_get_type(event->object) != XPC_TYPE_CONNECTION)
 				value_excuse(event->object);
+		for (struct waiting *at = connection->waiting; at; at = at->next)
+			value_excuse(at->message);
 		if (connection->current && xpc_get_type(connection->current) != XPC_TYPE_CONNECTION)
 			value_excuse(connection->current);
 	}
