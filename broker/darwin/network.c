@@ -1,441 +1,320 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vmnet networks. vmnet is called on a queue of its own, as a call may take
- * its time; what it is called with (a network's configuration) never changes,
- * and what came of it goes back to the main queue.
+ * A network's life in vmnet: it is made, runs, and ends. Each is called on a
+ * queue of its own, as a call may take its time, or hang: then others are served
+ * as far as vmnet lets them. What came of a call goes back to the main queue.
  *
- * A network keeps its addresses for life: what vmnet chose once is asked for
- * again the next time. vmnet does not say what it minds about a request, so
- * that when it refuses, one address after the other is left to its choice.
+ * vmnet ends a network's run with the last interface on it, and with the run
+ * its reservations and forwarded ports for good, though the network lives; a
+ * machine that starts again is enough. An interface of the broker's own, which
+ * is neither read nor written, keeps it running.
+ *
+ * A call that hangs is still there after the policy has been told, and its
+ * network was given up: what it brings when it comes back is released.
  */
 #include "network.h"
 
 #include <CoreFoundation/CoreFoundation.h>
 #include <dispatch/dispatch.h>
-#include <net/ethernet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vmnet/vmnet.h>
 
 #include "../log.h"
-#include "../state.h"
+#include "addresses.h"
+#include "configuration.h"
 #include "darwin.h"
+#include "host.h"
 
-/* A network while it is active: network->platform. */
-struct vmnet {
-	vmnet_network_ref network;
-	xpc_object_t serialization;
+#define HANG_SECONDS 10
+
+/* Said at once to whoever asks for a network for which vmnet hangs already. */
+#define HANG_TEXT                                                                  \
+	"vmnet has not answered for 10 s; if that goes on, only a restart of the " \
+	"Mac helps"
+
+/* All that vmnet has of a network: network->platform while that is active. */
+struct run {
+	struct run *next;
+	struct network *network; /* NULL once the policy was told that vmnet hangs */
+	struct network_config *config; /* counted */
+	dispatch_queue_t queue; /* vmnet is called on it, and answers on it */
+	dispatch_source_t watch; /* while vmnet is at it; NULL: memory is short */
+	void (*answered)(struct run *run); /* on the main queue */
+	bool hangs;
+	/* From here on the queue's, while vmnet is at it. */
+	struct address_request request;
+	struct network_addresses addresses;
+	struct error error; /* set when there is no interface after the creation */
+	vmnet_network_ref vmnet; /* NULL: none */
+	xpc_object_t serialization; /* NULL: none */
+	interface_ref interface; /* the broker's own; NULL: none */
 };
 
-/* What to ask vmnet for. A length of 0 leaves it to vmnet. */
-struct wish {
-	struct ipv4_subnet subnet;
-	struct ipv6_prefix prefix;
-};
+static struct run *runs;
 
-static dispatch_queue_t vmnet_queue;
-
-int networks_start(void)
+bool networks_exist(void)
 {
-	vmnet_queue = dispatch_queue_create("vmnet", DISPATCH_QUEUE_SERIAL);
-	return vmnet_queue ? 0 : -1;
+	return runs != NULL;
 }
 
-void networks_stop(void)
+bool networks_all_hang(void)
 {
-	if (vmnet_queue)
-		dispatch_release(vmnet_queue);
-	vmnet_queue = NULL;
+	for (const struct run *run = runs; run; run = run->next)
+		if (!run->hangs)
+			return false;
+	return true;
 }
 
 xpc_object_t network_serialization(const struct network *network)
 {
-	const struct vmnet *vmnet = network->platform;
+	const struct run *run = network->platform;
 
-	return vmnet->serialization;
+	return run->serialization;
 }
 
-/* Errors */
+/* Runs */
 
-static const char *status_text(vmnet_return_t status)
+static struct run *run_find(const char *name)
 {
-	switch (status) {
-	case VMNET_MEM_FAILURE:
-		return "out of memory, or the broker is not signed with the entitlement "
-		       "com.apple.security.virtualization (VMNET_MEM_FAILURE)";
-	case VMNET_INVALID_ARGUMENT:
-		return "not a value that it takes (VMNET_INVALID_ARGUMENT)";
-	case VMNET_INVALID_ACCESS:
-		return "permission denied (VMNET_INVALID_ACCESS)";
-	case VMNET_SHARING_SERVICE_BUSY:
-		return "the sharing service is busy; is Internet Sharing on? "
-		       "(VMNET_SHARING_SERVICE_BUSY)";
-	case VMNET_NOT_AUTHORIZED:
-		return "not authorized; is the broker signed with its entitlements? "
-		       "(VMNET_NOT_AUTHORIZED)";
-	case VMNET_SETUP_INCOMPLETE:
-		return "setup incomplete (VMNET_SETUP_INCOMPLETE)";
-	case VMNET_FAILURE:
-		return "is an address or a port of it in use? (VMNET_FAILURE)";
-	default:
-		return "for a reason unknown to the broker";
-	}
-}
-
-/* what: "does not take \"mtu\" 1400". Returns -1. */
-__attribute__((format(printf, 3, 4))) static int
-set_vmnet_error(struct error *error, vmnet_return_t status, const char *format, ...)
-{
-	char what[200];
-	va_list arguments;
-
-	va_start(arguments, format);
-	/* A text for people may be cut. */
-	(void)vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	return error_set(error, ERROR_CREATE_FAILED, "vmnet %s: %s, status %d", what,
-			 status_text(status), (int)status);
-}
-
-/* Configuring */
-
-static int set_addresses(vmnet_network_configuration_ref vmnet, const struct wish *wish,
-			 struct error *error)
-{
-	char subnet_text[IPV4_SUBNET_TEXT_SIZE];
-	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
-	vmnet_return_t status;
-
-	if (wish->subnet.length > 0) {
-		struct in_addr mask = ipv4_subnet_mask(&wish->subnet);
-
-		status = vmnet_network_configuration_set_ipv4_subnet(vmnet, &wish->subnet.address,
-								     &mask);
-		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, status, "does not take subnet %s",
-					       ipv4_subnet_format(&wish->subnet, subnet_text));
-	}
-	if (wish->prefix.length > 0) {
-		status = vmnet_network_configuration_set_ipv6_prefix(vmnet, &wish->prefix.address,
-								     (uint8_t)wish->prefix.length);
-		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, status, "does not take IPv6 prefix %s",
-					       ipv6_prefix_format(&wish->prefix, prefix_text));
-	}
-	return 0;
-}
-
-static int set_link(vmnet_network_configuration_ref vmnet, const struct network_config *config,
-		    struct error *error)
-{
-	vmnet_return_t status;
-
-	if (config->external_interface) {
-		status = vmnet_network_configuration_set_external_interface(
-			vmnet, config->external_interface);
-		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, status,
-					       "does not take \"external_interface\" %s",
-					       config->external_interface);
-	}
-	status = vmnet_network_configuration_set_mtu(vmnet, config->mtu);
-	if (status != VMNET_SUCCESS)
-		return set_vmnet_error(error, status, "does not take \"mtu\" %u", config->mtu);
-	return 0;
-}
-
-static void set_services(vmnet_network_configuration_ref vmnet, const struct network_config *config)
-{
-	if (!config->nat44)
-		vmnet_network_configuration_disable_nat44(vmnet);
-	if (!config->nat66)
-		vmnet_network_configuration_disable_nat66(vmnet);
-	if (!config->dhcp)
-		vmnet_network_configuration_disable_dhcp(vmnet);
-	if (!config->dns_proxy)
-		vmnet_network_configuration_disable_dns_proxy(vmnet);
-	if (!config->router_advertisement)
-		vmnet_network_configuration_disable_router_advertisement(vmnet);
-}
-
-static int add_reservations(vmnet_network_configuration_ref vmnet,
-			    const struct network_config *config, struct error *error)
-{
-	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
-		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
-		char mac[MAC_TEXT_SIZE];
-		ether_addr_t client;
-		vmnet_return_t status;
-
-		memcpy(client.octet, reservation->mac.bytes, sizeof(client.octet));
-		status = vmnet_network_configuration_add_dhcp_reservation(vmnet, &client,
-									  &reservation->address);
-		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(error, status,
-					       "does not take the DHCP reservation of %s",
-					       mac_address_format(&reservation->mac, mac));
-	}
-	return 0;
-}
-
-static int add_port_forwardings(vmnet_network_configuration_ref vmnet,
-				const struct network_config *config, struct error *error)
-{
-	for (size_t i = 0; i < config->n_port_forwardings; i++) {
-		const struct port_forwarding *rule = &config->port_forwardings[i];
-		vmnet_return_t status = vmnet_network_configuration_add_port_forwarding_rule(
-			vmnet, (uint8_t)rule->protocol, (sa_family_t)rule->family,
-			rule->internal_port, rule->external_port, &rule->internal_address);
-
-		if (status != VMNET_SUCCESS)
-			return set_vmnet_error(
-				error, status, "does not take the forwarding of %s port %u",
-				rule->protocol == IPPROTO_TCP ? "tcp" : "udp", rule->external_port);
-	}
-	return 0;
-}
-
-static vmnet_network_configuration_ref
-configuration_new(const struct network_config *config, const struct wish *wish, struct error *error)
-{
-	vmnet_mode_t mode = config->mode == NETWORK_HOST ? VMNET_HOST_MODE : VMNET_SHARED_MODE;
-	vmnet_return_t status = VMNET_SUCCESS;
-	vmnet_network_configuration_ref vmnet = vmnet_network_configuration_create(mode, &status);
-
-	if (!vmnet) {
-		set_vmnet_error(error, status, "makes no configuration of mode \"%s\"",
-				network_mode_name(config->mode));
-		return NULL;
-	}
-	set_services(vmnet, config);
-	if (set_addresses(vmnet, wish, error) < 0 || set_link(vmnet, config, error) < 0 ||
-	    add_reservations(vmnet, config, error) < 0 ||
-	    add_port_forwardings(vmnet, config, error) < 0) {
-		CFRelease(vmnet);
-		return NULL;
-	}
-	return vmnet;
-}
-
-/* Creating */
-
-static vmnet_network_ref network_try(const struct network_config *config, const struct wish *wish,
-				     struct error *error)
-{
-	vmnet_network_configuration_ref configuration = configuration_new(config, wish, error);
-	vmnet_return_t status = VMNET_SUCCESS;
-	vmnet_network_ref network;
-
-	if (!configuration)
-		return NULL;
-	network = vmnet_network_create(configuration, &status);
-	CFRelease(configuration);
-	if (!network)
-		set_vmnet_error(error, status, "refuses the network");
-	return network;
-}
-
-/* Tries with all of what is kept, then with less and less of it. */
-static vmnet_network_ref network_make(const struct network_config *config, const struct wish *kept,
-				      struct error *error)
-{
-	enum {
-		KEEP_PREFIX = 1,
-		KEEP_SUBNET = 2,
-		KEEP_BOTH = 3
-	};
-	const int has = (kept->subnet.length > 0 ? KEEP_SUBNET : 0) |
-			(kept->prefix.length > 0 ? KEEP_PREFIX : 0);
-	char subnet[IPV4_SUBNET_TEXT_SIZE];
-	char prefix[IPV6_PREFIX_TEXT_SIZE];
-
-	for (int keep = KEEP_BOTH; keep >= 0; keep--) {
-		struct wish wish = { .subnet = config->subnet, .prefix = config->ipv6_prefix };
-		vmnet_network_ref network;
-
-		if (keep & ~has)
-			continue;
-		if (keep & KEEP_SUBNET)
-			wish.subnet = kept->subnet;
-		if (keep & KEEP_PREFIX)
-			wish.prefix = kept->prefix;
-		network = network_try(config, &wish, error);
-		if (!network)
-			continue;
-		if (has & ~keep & KEEP_SUBNET)
-			log_warning(config->name,
-				    "vmnet refuses its old subnet %s; it gets another",
-				    ipv4_subnet_format(&kept->subnet, subnet));
-		if (has & ~keep & KEEP_PREFIX)
-			log_warning(config->name,
-				    "vmnet refuses its old IPv6 prefix %s; it gets another",
-				    ipv6_prefix_format(&kept->prefix, prefix));
-		return network;
-	}
+	for (struct run *run = runs; run; run = run->next)
+		if (strcmp(run->config->name, name) == 0)
+			return run;
 	return NULL;
 }
 
-static unsigned int mask_length(struct in_addr mask)
+static struct run *run_new(struct network *network)
 {
-	return (unsigned int)__builtin_popcount(mask.s_addr);
-}
+	struct run *run = calloc(1, sizeof(*run));
 
-/* What vmnet says of the network, as the policy has it. */
-static void read_addresses(vmnet_network_ref network, unsigned int mtu,
-			   struct network_addresses *addresses)
-{
-	struct in_addr subnet = { 0 };
-	struct in_addr mask = { 0 };
-	struct in6_addr prefix = { 0 };
-	uint8_t prefix_length = 0;
-
-	vmnet_network_get_ipv4_subnet(network, &subnet, &mask);
-	vmnet_network_get_ipv6_prefix(network, &prefix, &prefix_length);
-	*addresses = (struct network_addresses){ .mtu = mtu };
-	addresses->ipv4_subnet.address.s_addr = subnet.s_addr & mask.s_addr;
-	addresses->ipv4_subnet.length = mask_length(mask);
-	if (addresses->ipv4_subnet.length > 0)
-		addresses->ipv4_gateway = ipv4_subnet_host(&addresses->ipv4_subnet, 1);
-	addresses->ipv6_prefix.address = prefix;
-	addresses->ipv6_prefix.length = prefix_length;
-}
-
-static struct vmnet *vmnet_new(const struct network_config *config, const struct wish *kept,
-			       struct error *error)
-{
-	vmnet_return_t status = VMNET_SUCCESS;
-	struct vmnet *vmnet = calloc(1, sizeof(*vmnet));
-
-	if (!vmnet) {
-		error_set(error, ERROR_INTERNAL, "out of memory");
+	if (!run)
 		return NULL;
-	}
-	vmnet->network = network_make(config, kept, error);
-	if (!vmnet->network)
+	run->queue = dispatch_queue_create("vmnet", DISPATCH_QUEUE_SERIAL);
+	if (!run->queue || address_request_gather(network, &run->request) < 0)
 		goto fail;
-	vmnet->serialization = vmnet_network_copy_serialization(vmnet->network, &status);
-	if (!vmnet->serialization) {
-		set_vmnet_error(error, status, "does not serialize the network");
-		goto fail_network;
-	}
-	return vmnet;
+	run->network = network;
+	run->config = network_config_ref(network->config);
+	run->next = runs;
+	runs = run;
+	return run;
 
-fail_network:
-	CFRelease(vmnet->network);
 fail:
-	free(vmnet);
+	address_request_clear(&run->request);
+	if (run->queue)
+		dispatch_release(run->queue);
+	free(run);
 	return NULL;
 }
 
-static void vmnet_free(struct vmnet *vmnet)
+static void run_free(struct run *run)
 {
-	xpc_release(vmnet->serialization);
-	CFRelease(vmnet->network);
-	free(vmnet);
+	struct run **link = &runs;
+
+	while (*link != run)
+		link = &(*link)->next;
+	*link = run->next;
+	address_request_clear(&run->request);
+	network_config_unref(run->config);
+	dispatch_release(run->queue);
+	free(run);
 }
 
-/* Keeping */
+/* Watching */
 
-/* Another network's configuration may have been given the subnet since. */
-static bool is_configured_elsewhere(const struct network *network, const struct ipv4_subnet *subnet)
+/* The policy gives the network up, and tells who waits for it. */
+static void on_hang(struct run *run)
 {
-	const struct config *config = network->broker->config;
+	struct network *network = run->network;
+	struct error error;
 
-	for (size_t i = 0; i < config->n_networks; i++) {
-		const struct network_config *other = config->networks[i];
-
-		if (strcmp(other->name, network->config->name) != 0 && other->subnet.length > 0 &&
-		    ipv4_subnet_overlaps(&other->subnet, subnet))
-			return true;
-	}
-	return false;
-}
-
-/* What to ask for again. What is configured now takes precedence over it. */
-static void load_wish(const struct network *network, struct network_state_kept *kept,
-		      struct wish *wish)
-{
-	const struct network_config *config = network->config;
-	char subnet[IPV4_SUBNET_TEXT_SIZE];
-
-	(void)state_load(darwin_platform.options->state_dir, config->name, kept);
-	*wish = (struct wish){ 0 };
-	if (config->subnet.length == 0)
-		wish->subnet = kept->ipv4_subnet;
-	if (config->ipv6_prefix.length == 0)
-		wish->prefix = kept->ipv6_prefix;
-	if (wish->subnet.length > 0 && is_configured_elsewhere(network, &wish->subnet)) {
-		log_warning(config->name,
-			    "its old subnet %s is another network's by now; it gets another",
-			    ipv4_subnet_format(&wish->subnet, subnet));
-		wish->subnet = (struct ipv4_subnet){ 0 };
-	}
-}
-
-static bool are_kept(const struct network_state_kept *kept,
-		     const struct network_addresses *addresses)
-{
-	const struct ipv4_subnet *subnet = &addresses->ipv4_subnet;
-	const struct ipv6_prefix *prefix = &addresses->ipv6_prefix;
-
-	return kept->ipv4_subnet.address.s_addr == subnet->address.s_addr &&
-	       kept->ipv4_subnet.length == subnet->length &&
-	       IN6_ARE_ADDR_EQUAL(&kept->ipv6_prefix.address, &prefix->address) &&
-	       kept->ipv6_prefix.length == prefix->length;
-}
-
-/* Failing to keep costs the addresses of the next life, not this one. */
-static void save_addresses(const char *name, const struct network_state_kept *before,
-			   const struct network_addresses *addresses)
-{
-	struct network_state_kept kept = *before;
-	int result;
-
-	if (are_kept(before, addresses))
+	run->hangs = true;
+	run->network = NULL;
+	if (!network)
 		return;
-	kept.ipv4_subnet = addresses->ipv4_subnet;
-	kept.ipv6_prefix = addresses->ipv6_prefix;
-	result = state_save(darwin_platform.options->state_dir, name, &kept);
-	if (result < 0)
-		log_error(name, "its addresses cannot be kept in %s: %s",
-			  darwin_platform.options->state_dir, strerror(-result));
+	if (network->state == NETWORK_CREATING) {
+		error_set(&error, ERROR_CREATE_FAILED, "%s", HANG_TEXT);
+		broker_network_created(network, &error);
+	} else {
+		log_error(run->config->name, "cannot be removed: %s", HANG_TEXT);
+		broker_network_removed(network);
+	}
+}
+
+/* Has vmnet do something, on the run's queue, which ends with run_answer(). */
+static void run_ask(struct run *run, void (*work)(struct run *run),
+		    void (*answered)(struct run *run))
+{
+	run->answered = answered;
+	run->watch = source_start(DISPATCH_SOURCE_TYPE_TIMER, 0, ^{
+		on_hang(run);
+	});
+	if (run->watch)
+		dispatch_source_set_timer(
+			run->watch,
+			dispatch_time(DISPATCH_TIME_NOW, HANG_SECONDS * (int64_t)NSEC_PER_SEC),
+			DISPATCH_TIME_FOREVER, NSEC_PER_SEC / 10);
+	dispatch_async(run->queue, ^{
+		work(run);
+	});
+}
+
+static void run_answer(struct run *run)
+{
+	dispatch_async(dispatch_get_main_queue(), ^{
+		source_stop(run->watch);
+		run->watch = NULL;
+		if (run->hangs)
+			log_info(run->config->name, "vmnet answers again");
+		run->hangs = false;
+		run->answered(run);
+	});
+}
+
+/* Ending, on the run's queue */
+
+static void let_go(struct run *run)
+{
+	if (run->serialization)
+		xpc_release(run->serialization);
+	if (run->vmnet)
+		CFRelease(run->vmnet);
+	run->serialization = NULL;
+	run->vmnet = NULL;
+	run->interface = NULL;
+}
+
+/* An interface keeps the network until it has stopped, which takes it about 90 ms. */
+static void end(struct run *run)
+{
+	vmnet_return_t status =
+		vmnet_stop_interface(run->interface, run->queue, ^(vmnet_return_t result) {
+			if (result != VMNET_SUCCESS)
+				log_warning(run->config->name, "vmnet did not stop it: status %d",
+					    (int)result);
+			let_go(run);
+			run_answer(run);
+		});
+
+	if (status == VMNET_SUCCESS)
+		return;
+	log_warning(run->config->name, "vmnet does not stop it: status %d", (int)status);
+	let_go(run);
+	run_answer(run);
+}
+
+/* Starting, on the run's queue */
+
+static void started(struct run *run, vmnet_return_t status)
+{
+	if (status == VMNET_SUCCESS) {
+		addresses_keep(run->config, &run->request, &run->addresses);
+	} else {
+		vmnet_error_set(&run->error, status, "does not run the network");
+		let_go(run);
+	}
+	run_answer(run);
+}
+
+static void start_interface(struct run *run)
+{
+	xpc_object_t description = xpc_dictionary_create(NULL, NULL, 0);
+
+	run->interface = vmnet_interface_start_with_network(
+		run->vmnet, description, run->queue,
+		^(vmnet_return_t status, xpc_object_t parameters) {
+			(void)parameters;
+			started(run, status);
+		});
+	xpc_release(description);
+	if (!run->interface)
+		started(run, VMNET_FAILURE);
+}
+
+static void start(struct run *run)
+{
+	vmnet_return_t status = VMNET_SUCCESS;
+
+	if (host_check_ports(run->config, &run->error) < 0)
+		goto out;
+	run->vmnet = addresses_create(run->config, &run->request, &run->addresses, &run->error);
+	if (!run->vmnet)
+		goto out;
+	run->serialization = vmnet_network_copy_serialization(run->vmnet, &status);
+	if (run->serialization) {
+		start_interface(run);
+		return;
+	}
+	vmnet_error_set(&run->error, status, "does not serialize the network");
+
+out:
+	let_go(run);
+	run_answer(run);
+}
+
+/* Answers, on the main queue */
+
+static void on_end(struct run *run)
+{
+	struct network *network = run->network;
+
+	run_free(run);
+	if (network)
+		broker_network_removed(network);
+	else if (broker_is_idle(darwin_platform.broker))
+		platform_idle();
+}
+
+static void on_start(struct run *run)
+{
+	struct network *network = run->network;
+	const struct error error = run->error;
+
+	if (network && run->interface) {
+		network->platform = run;
+		network->addresses = run->addresses;
+		broker_network_created(network, NULL);
+	} else if (network) {
+		run_free(run);
+		broker_network_created(network, &error);
+	} else if (run->interface) {
+		run_ask(run, end, on_end);
+	} else {
+		on_end(run);
+	}
 }
 
 /* The policy's requests */
 
+static void refuse(struct network *network, enum error_code code, const char *reason)
+{
+	/* Later: the policy is in the middle of something. */
+	dispatch_async(dispatch_get_main_queue(), ^{
+		struct error error;
+
+		error_set(&error, code, "%s", reason);
+		broker_network_created(network, &error);
+	});
+}
+
 void platform_network_create(struct network *network)
 {
-	const struct network_config *config = network->config;
-	struct network_state_kept kept;
-	struct wish wish;
+	struct run *run;
 
-	load_wish(network, &kept, &wish);
-	log_debug(config->name, "asks vmnet for it");
-	dispatch_async(vmnet_queue, ^{
-		struct network_addresses addresses = { 0 };
-		struct error error = { 0 };
-		struct vmnet *vmnet = vmnet_new(config, &wish, &error);
-
-		if (vmnet) {
-			read_addresses(vmnet->network, config->mtu, &addresses);
-			save_addresses(config->name, &kept, &addresses);
-		}
-		dispatch_async(dispatch_get_main_queue(), ^{
-			network->platform = vmnet;
-			network->addresses = addresses;
-			broker_network_created(network, vmnet ? NULL : &error);
-		});
-	});
+	/* One that the policy has given up, and that vmnet has not. */
+	if (run_find(network->config->name)) {
+		refuse(network, ERROR_CREATE_FAILED, HANG_TEXT);
+		return;
+	}
+	run = run_new(network);
+	if (!run) {
+		refuse(network, ERROR_INTERNAL, "out of memory");
+		return;
+	}
+	log_debug(network->config->name, "asks vmnet for it");
+	run_ask(run, start, on_start);
 }
 
 void platform_network_remove(struct network *network)
 {
-	struct vmnet *vmnet = network->platform;
-
-	dispatch_async(vmnet_queue, ^{
-		vmnet_free(vmnet);
-		dispatch_async(dispatch_get_main_queue(), ^{
-			broker_network_removed(network);
-		});
-	});
+	run_ask(network->platform, end, on_end);
 }

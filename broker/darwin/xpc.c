@@ -383,7 +383,6 @@ static int read_credentials(xpc_connection_t connection, struct credentials *cre
 static int peer_join(struct peer *peer, struct error *error)
 {
 	struct broker *broker = darwin_platform.broker;
-	bool first = !broker->clients;
 	struct credentials credentials;
 
 	if (limits_check_connection(broker, xpc_connection_get_euid(peer->connection), error) < 0)
@@ -395,9 +394,7 @@ static int peer_join(struct peer *peer, struct error *error)
 		free(credentials.groups);
 		return error_set(error, ERROR_INTERNAL, "out of memory");
 	}
-	/* From now on launchd has to ask before it ends the broker. */
-	if (first)
-		xpc_transaction_begin();
+	platform_busy();
 	return 0;
 }
 
@@ -409,8 +406,6 @@ static void peer_gone(struct peer *peer)
 		return;
 	peer->client = NULL;
 	broker_client_gone(client);
-	if (!darwin_platform.broker->clients)
-		xpc_transaction_end();
 }
 
 static void on_message(struct peer *peer, xpc_object_t message)

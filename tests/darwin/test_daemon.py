@@ -2,12 +2,17 @@
 """The daemon on macOS: signals, configuration, who is allowed, the log."""
 
 import os
+import plistlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
+from support.wait import wait_for
 from world import CREATE_FAILURE, NOT_ALLOWED, NOT_FOUND, SERVICE, SUCCESS, USER_UID
+
+PLIST = os.path.join(os.path.dirname(__file__), f"../../data/{SERVICE}.plist")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -34,6 +39,7 @@ def test_networks_in_use_keep_the_broker(mac, number):
     )
     # It serves as before,
     assert "error" not in mac.wire().acquire("host")
+    assert "runs as root" not in mac.log()
     assert one.join() == "192.168.64.1"
     # until it is asked again.
     broker.send_signal(number)
@@ -42,6 +48,47 @@ def test_networks_in_use_keep_the_broker(mac, number):
     assert mac.networks() == []
     assert mac.transactions() == 0
     assert mac.log().endswith("vmnet-broker: info: stopped\n")
+
+
+def test_a_broker_that_is_told_twice_leaves_nothing_taken(mac):
+    """Every interface is stopped, and every network let go of, before it ends."""
+    client = mac.wire()
+    for name in ("default", "host"):
+        client.acquire(name)
+    mac.delay("interface_stop", 200)
+    broker = mac.broker
+    broker.terminate()
+    mac.wait_for_log("asked to stop")
+    broker.terminate()
+    mac.launchd.wait_for_end(broker)
+    assert mac.stale_subnets() == []
+    assert mac.bridges() == {}
+    assert mac.log().count(": removed") == 2
+
+
+def test_a_broker_in_use_ends_in_order_before_launchd_kills_it(mac):
+    """launchd asks once, and waits for ExitTimeOut."""
+    with open(PLIST, "rb") as file:
+        patience = plistlib.load(file)["ExitTimeOut"]
+    client = mac.wire()
+    client.acquire("shared")
+    broker = mac.broker
+    start = time.monotonic()
+    broker.terminate()
+    mac.wait_for_log(r"asked to stop, .* or when asked again, or in 20 s")
+    wait_for(lambda: "stopping" in mac.log(), timeout=patience, what="the broker to stop")
+    assert time.monotonic() - start > 15
+    mac.launchd.wait_for_end(broker)
+    assert mac.stale_subnets() == []
+    # Making a network, and removing it, may each hang for 10 s.
+    assert time.monotonic() - start + 2 * 10 < patience
+
+
+def test_a_broker_that_runs_as_root_warns(world):
+    world.user_of_broker = 0
+    world.bootstrap()
+    world.wire().acquire("default")
+    world.wait_for_log("warning: runs as root, for whom vmnet chooses other subnets")
 
 
 @pytest.mark.parametrize("end", ["release", "kill"])

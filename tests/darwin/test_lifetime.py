@@ -7,7 +7,7 @@ import os
 
 import pytest
 from support.wait import wait_for
-from world import CREATE_FAILURE, MEM_FAILURE, STATUSES, USER_UID
+from world import CREATE_FAILURE, MEM_FAILURE, STATUSES, USER_UID, VMNET_SUCCESS
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "../../data/networks.schema.json")
 
@@ -21,6 +21,8 @@ CALLS = {
     "add_port_forwarding_rule": "does not take the forwarding of tcp port 2222",
     "network_create": "refuses the network",
     "copy_serialization": "does not serialize the network",
+    "interface_start": "does not run the network",
+    "interface_ref": "does not run the network",
 }
 
 LAB = {
@@ -106,6 +108,7 @@ def test_creation_that_fails_at_a_step_is_rolled_back(world, call):
     assert reply["error"] == CREATE_FAILURE
     assert CALLS[call] in reply["message"]
     assert world.networks() == []
+    assert world.bridges() == {}
     world.refuse(call, None)
     assert client.acquire("lab")["info"]["ipv4_subnet"] == "10.1.2.0/24"
 
@@ -217,108 +220,63 @@ def test_a_hundred_clients(mac):
     assert mac.log().count('network "default": removed') == 1
 
 
-# What is kept across lives
+# What keeps a network's run
 
 
-def acquire_once(world, name="default"):
-    """A whole life of a network: what it was."""
+SERVED = {
+    **LAB,
+    "port_forwarding": LAB["port_forwarding"][:1],
+}
+
+
+def served(world):
+    """What serves the machines of the only network there is."""
+    (lines,) = world.bridges().values()
+    return [line for line in lines if line[0] in ("dhcp_reservation", "port_forwarding")]
+
+
+def test_a_network_runs_from_its_first_hold_to_its_last(world):
+    world.configure({"lab": SERVED})
+    world.bootstrap()
     client = world.wire()
-    info = client.acquire(name)["info"]
+    client.acquire("lab")
+    expected = [
+        ("dhcp_reservation", "52:54:00:00:00:0a 10.1.2.10"),
+        ("port_forwarding", "tcp 2222 10.1.2.10 22"),
+    ]
+    assert sorted(served(world)) == expected
+    # A machine comes and goes, and another, as one does that restarts.
+    for _ in range(2):
+        assert client.run() == VMNET_SUCCESS
+        client.start_stop()
+        assert client.stopped() == VMNET_SUCCESS
+        assert sorted(served(world)) == expected
     client.quit()
     world.wait_for_networks(0)
-    return info
+    assert world.bridges() == {}
 
 
-def test_addresses_are_kept(mac):
-    first = acquire_once(mac)
-    mac.launchd.kill()
-    again = mac.wire().acquire("default")["info"]
-    assert again["ipv4_subnet"] == first["ipv4_subnet"]
-    assert again["ipv6_prefix"] == first["ipv6_prefix"]
-
-
-def test_addresses_are_kept_when_vmnet_would_choose_others(mac):
-    mac.configure({"default": {"mode": "shared"}, "other": {"mode": "shared"}})
-    other = mac.wire()
-    other.acquire("other")
+def test_each_network_has_a_bridge_of_its_own(mac):
     client = mac.wire()
-    assert client.acquire("default")["info"]["ipv4_subnet"] == "192.168.65.0/24"
-    client.quit()
-    other.quit()
-    mac.wait_for_networks(0)
-    # 192.168.64.0/24 is the first that is free now, but not what the network had.
-    assert acquire_once(mac)["ipv4_subnet"] == "192.168.65.0/24"
-
-
-def test_a_subnet_that_was_taken_is_replaced(mac):
-    prefix = acquire_once(mac)["ipv6_prefix"]
-    mac.take("192.168.64.0/24")
-    info = acquire_once(mac)
-    assert info["ipv4_subnet"] == "192.168.65.0/24"
-    assert info["ipv6_prefix"] == prefix
-    mac.wait_for_log(
-        'warning: network "default": vmnet refuses its old subnet 192.168.64.0/24; it gets another'
+    networks = [client.acquire(name)["info"] for name in ("default", "host")]
+    bridges = [dict(lines) for lines in mac.bridges().values()]
+    assert sorted(bridge["inet"] for bridge in bridges) == sorted(
+        network["ipv4_gateway"] for network in networks
     )
-    assert "old IPv6 prefix" not in mac.log()
 
 
-def test_a_prefix_that_was_taken_is_replaced(mac):
-    before = acquire_once(mac)
-    mac.take(before["ipv6_prefix"])
-    after = acquire_once(mac)
-    assert after["ipv6_prefix"] != before["ipv6_prefix"]
-    assert after["ipv4_subnet"] == before["ipv4_subnet"]
-    mac.wait_for_log("vmnet refuses its old IPv6 prefix fd")
-    assert "old subnet" not in mac.log()
-
-
-def test_both_were_taken(mac):
-    before = acquire_once(mac)
-    mac.take(before["ipv4_subnet"], before["ipv6_prefix"])
-    after = acquire_once(mac)
-    assert after["ipv4_subnet"] != before["ipv4_subnet"]
-    assert after["ipv6_prefix"] != before["ipv6_prefix"]
-
-
-def test_a_kept_subnet_that_another_network_is_configured_with(world):
-    world.configure({"default": {"mode": "shared"}})
-    world.bootstrap()
-    subnet = acquire_once(world)["ipv4_subnet"]
-    world.configure({"default": {"mode": "shared"}, "lab": {"mode": "shared", "subnet": subnet}})
-    root = world.library(uid=0)
-    root.succeed("connect")
-    root.succeed("reload")
-    lab = world.wire()
-    lab.acquire("lab")
-    assert world.wire().acquire("default")["info"]["ipv4_subnet"] != subnet
-    world.wait_for_log(f'network "default": its old subnet {subnet} is another network\'s by now')
-
-
-def test_a_configured_subnet_in_use_is_refused(world):
-    world.configure({"lab": {"mode": "shared", "subnet": "10.1.2.0/24"}})
-    world.bootstrap()
-    world.take("10.1.0.0/16")
-    reply = world.wire().acquire("lab")
-    assert reply["error"] == CREATE_FAILURE
-    assert "is an address or a port of it in use?" in reply["message"]
-
-
-def test_what_is_kept_is_written_once(mac):
-    acquire_once(mac)
-    (path,) = glob.glob(f"{mac.state_dir}/*")
-    with open(path, encoding="utf-8") as file:
-        assert json.load(file)["ipv4_subnet"] == "192.168.64.0/24"
-    before = os.stat(path).st_ino
-    acquire_once(mac)
-    assert os.stat(path).st_ino == before
-
-
-def test_addresses_that_cannot_be_kept_cost_no_network(world):
-    os.chmod(world.state_dir, 0o500)
-    os.chown(world.state_dir, 0, 0)
-    world.bootstrap()
-    assert "error" not in world.wire().acquire("default")
-    world.wait_for_log('error: network "default": .*cannot be kept')
+def test_a_network_is_let_go_of_after_its_interface(mac):
+    client = mac.wire()
+    client.acquire("default")
+    mac.hold("interface_stop")
+    client.call(command="release", network_name="default")
+    mac.wait_for_log("nobody uses it any more")
+    # Nobody is told yet that it has gone, and nobody gets it.
+    client.start(command="acquire", network_name="default")
+    assert len(mac.networks()) == 1
+    assert 'network "default": removed' not in mac.log()
+    mac.let_go("interface_stop")
+    assert client.reply()["info"]["ipv4_subnet"] == "192.168.64.0/24"
 
 
 # The broker's own life
@@ -373,7 +331,6 @@ def test_networks_end_with_their_broker(mac):
     assert mac.networks() == []
     assert isinstance(client.join(), int)
     client.acquire("default")
-    # What the killed one had is taken still.
     assert client.join() == "192.168.65.1"
 
 
@@ -388,3 +345,17 @@ def test_transactions_from_the_first_client_to_the_last(mac):
     assert mac.transactions() == 1
     two.kill()
     wait_for(lambda: mac.transactions() == 0)
+
+
+def test_a_transaction_lasts_until_the_last_network_is_removed(mac):
+    """launchd kills a broker without one, and a network that is not removed keeps its subnet."""
+    client = mac.wire()
+    client.acquire("default")
+    mac.hold("interface_stop")
+    client.quit()
+    # The broker has seen the client go.
+    mac.wait_for_log("nobody uses it any more")
+    assert mac.transactions() == 1
+    mac.let_go("interface_stop")
+    wait_for(lambda: mac.transactions() == 0)
+    assert mac.networks() == []

@@ -30,6 +30,7 @@ REGISTRY = ("networks", "interfaces", "bridges")
 BRIDGES = "tests/darwin/bridges"
 
 # vmnet.h
+VMNET_SUCCESS = 1000
 FAILURE = 1001
 MEM_FAILURE = 1002
 STATUSES = range(1001, 1011)
@@ -57,6 +58,7 @@ class World:
         self.args = []
         self.program_of_broker = "broker/darwin/vmnet-broker"
         self.plist = PLIST
+        self.user_of_broker = BROKER_UID
         self.launchd = None
         self._clients = []
         for path in (self.directory, self.state_dir):
@@ -351,8 +353,8 @@ class Launchd:
                 "DOUBLE_LISTENER": str(self._listener.fileno()),
             },
             pass_fds=[self._listener.fileno()],
-            user=BROKER_UID,
-            group=BROKER_UID,
+            user=world.user_of_broker,
+            group=world.user_of_broker,
             extra_groups=[],
             stderr=log,
         )
@@ -607,6 +609,18 @@ class Wire(Client):
         """The subnet of the network that the last reply brought, or a status of vmnet."""
         self.tell("join")
         return self._next("join")
+
+    def run(self):
+        """Starts an interface on that network, as a machine does: a status of vmnet."""
+        self.tell("run")
+        return self._next("run")
+
+    def start_stop(self):
+        """Stops it, as a machine does that ends; stopped() waits for that."""
+        self.tell("stop")
+
+    def stopped(self):
+        return self._next("stop")
 
     def event(self):
         """The next event: a dictionary, "INTERRUPTED" or "INVALID"."""

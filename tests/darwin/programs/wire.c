@@ -7,6 +7,8 @@
  *	call KEY=TYPE:VALUE...   sends a dictionary and waits for the reply
  *	post KEY=TYPE:VALUE...   sends it, and wants none; no answer
  *	join                     makes a network of the last reply's serialization
+ *	run                      starts an interface on it, and waits for its start
+ *	stop                     stops that, and answers when that is done
  *	cancel                   ends the connection
  *	quit                     ends the program in order
  *
@@ -26,6 +28,8 @@
 #define SERVICE "com.github.nirs.vmnet-broker"
 
 static dispatch_semaphore_t ended;
+static dispatch_semaphore_t stopped;
+static unsigned int n_stops;
 
 /* Printing */
 
@@ -166,6 +170,54 @@ static void join(xpc_object_t reply)
 	fflush(stdout);
 }
 
+static void print_status(const char *what, vmnet_return_t status)
+{
+	printf("{\"%s\": %d}\n", what, (int)status);
+	fflush(stdout);
+}
+
+/* Makes the network of the reply, too; interface: gets what stop() takes. */
+static void run(xpc_object_t reply, interface_ref *interface)
+{
+	xpc_object_t description = xpc_dictionary_create(NULL, NULL, 0);
+	dispatch_queue_t queue = dispatch_queue_create("run", DISPATCH_QUEUE_SERIAL);
+	dispatch_semaphore_t done = dispatch_semaphore_create(0);
+	__block vmnet_return_t result = VMNET_SUCCESS;
+	vmnet_network_ref network = vmnet_network_create_with_serialization(
+		xpc_dictionary_get_value(reply, "network"), &result);
+
+	if (network) {
+		*interface = vmnet_interface_start_with_network(
+			network, description, queue,
+			^(vmnet_return_t status, xpc_object_t parameters) {
+				(void)parameters;
+				result = status;
+				dispatch_semaphore_signal(done);
+			});
+		dispatch_semaphore_wait(done, DISPATCH_TIME_FOREVER);
+		CFRelease(network);
+	}
+	print_status("run", result);
+	xpc_release(description);
+	dispatch_release(queue);
+	dispatch_release(done);
+}
+
+/* Answers when it is done; what is asked for meanwhile is done meanwhile. */
+static void stop(interface_ref interface)
+{
+	dispatch_queue_t queue = dispatch_queue_create("stop", DISPATCH_QUEUE_SERIAL);
+	vmnet_return_t status = vmnet_stop_interface(interface, queue, ^(vmnet_return_t result) {
+		print_status("stop", result);
+		dispatch_semaphore_signal(stopped);
+	});
+
+	if (status != VMNET_SUCCESS)
+		abort();
+	n_stops++;
+	dispatch_release(queue);
+}
+
 static xpc_object_t call(xpc_connection_t connection, char *words)
 {
 	xpc_object_t request = make_request(words);
@@ -199,11 +251,13 @@ static xpc_connection_t connect_broker(void)
 
 int main(void)
 {
+	interface_ref interface = NULL;
 	xpc_connection_t connection;
 	xpc_object_t reply = NULL;
 	char line[4096];
 
 	ended = dispatch_semaphore_create(0);
+	stopped = dispatch_semaphore_create(0);
 	connection = connect_broker();
 	while (fgets(line, sizeof(line), stdin)) {
 		char *words = line;
@@ -219,6 +273,10 @@ int main(void)
 			post(connection, words);
 		} else if (strcmp(verb, "join") == 0) {
 			join(reply);
+		} else if (strcmp(verb, "run") == 0) {
+			run(reply, &interface);
+		} else if (strcmp(verb, "stop") == 0) {
+			stop(interface);
 		} else if (strcmp(verb, "cancel") == 0) {
 			xpc_connection_cancel(connection);
 		} else if (strcmp(verb, "quit") == 0) {
@@ -231,6 +289,9 @@ int main(void)
 		xpc_release(reply);
 	xpc_connection_cancel(connection);
 	dispatch_semaphore_wait(ended, DISPATCH_TIME_FOREVER);
+	while (n_stops-- > 0)
+		dispatch_semaphore_wait(stopped, DISPATCH_TIME_FOREVER);
+	dispatch_release(stopped);
 	xpc_release(connection);
 	dispatch_release(ended);
 	return 0;
