@@ -29,9 +29,9 @@
 #include "darwin.h"
 #include "host.h"
 
-/* 2 s, in tries: no client has to wait for longer than 3 s. */
-#define NAP_MILLISECONDS 100
-#define PATIENCE (2000 / NAP_MILLISECONDS)
+/* Milliseconds. With all else that is to be done no client waits for longer than 3 s. */
+#define PATIENCE 2000
+#define NAP 100
 
 #define CHOICES_MAX 3
 
@@ -73,17 +73,24 @@ static int add_other(struct address_request *request, const struct network_confi
 			 &kept.ipv6_prefix_instead);
 }
 
-int address_request_gather(const struct network *network, struct address_request *request)
+int address_request_gather(const struct network *network, struct address_request *request,
+			   struct error *error)
 {
 	const struct config *config = network->broker->config;
+	const char *state_dir = darwin_platform.options->state_dir;
 	const char *name = network->config->name;
+	int result;
 
 	*request = (struct address_request){ 0 };
-	(void)state_load(darwin_platform.options->state_dir, name, &request->kept);
+	result = state_load(state_dir, name, &request->kept);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "its addresses, kept in %s, cannot be read: %s", state_dir,
+				 strerror(-result));
 	for (size_t i = 0; i < config->n_networks; i++)
 		if (strcmp(config->networks[i]->name, name) != 0 &&
 		    add_other(request, config->networks[i]) < 0)
-			return -1;
+			return error_set(error, ERROR_INTERNAL, "out of memory for its addresses");
 	return 0;
 }
 
@@ -240,9 +247,17 @@ static vmnet_network_ref ask_for_each(const struct network_config *config,
 	return network;
 }
 
+static int64_t milliseconds(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1000000;
+}
+
 static void nap(void)
 {
-	const struct timespec time = { .tv_nsec = NAP_MILLISECONDS * 1000000L };
+	const struct timespec time = { .tv_nsec = NAP * 1000000L };
 
 	(void)nanosleep(&time, NULL);
 }
@@ -251,22 +266,23 @@ static vmnet_network_ref ask_patiently(const struct network_config *config,
 				       const struct address_request *request,
 				       const struct choices *choices, struct error *error)
 {
-	const size_t n = choices->n_subnets * choices->n_prefixes;
+	const size_t end = choices->n_subnets * choices->n_prefixes;
 	const size_t last = choices->last_subnet * choices->n_prefixes + choices->last_prefix;
 	const bool had_some = choices->subnets[choices->last_subnet].length > 0 ||
 			      choices->prefixes[choices->last_prefix].length > 0;
-	vmnet_return_t status = VMNET_FAILURE;
-	vmnet_network_ref network = NULL;
+	const int64_t deadline = milliseconds() + (had_some ? PATIENCE : 0);
+	vmnet_return_t status;
+	vmnet_network_ref network =
+		ask_for_each(config, request, choices, 0, last + 1, &status, error);
 
-	for (int i = 0; !network && status == VMNET_FAILURE && i < (had_some ? PATIENCE : 1); i++) {
-		if (i == 1)
-			log_debug(config->name, "vmnet has not let go of its addresses yet");
-		if (i > 0)
-			nap();
+	if (!network && status == VMNET_FAILURE && had_some)
+		log_debug(config->name, "vmnet has not let go of its addresses yet");
+	while (!network && status == VMNET_FAILURE && milliseconds() < deadline) {
+		nap();
 		network = ask_for_each(config, request, choices, 0, last + 1, &status, error);
 	}
 	if (!network)
-		network = ask_for_each(config, request, choices, last + 1, n, &status, error);
+		network = ask_for_each(config, request, choices, last + 1, end, &status, error);
 	return network;
 }
 

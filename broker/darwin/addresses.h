@@ -19,9 +19,10 @@ struct address_request {
 
 /*
  * Gathers it, on the policy's thread. Cleared by address_request_clear()
- * whatever is returned. Returns 0, or -1 when memory is short.
+ * whatever is returned. Returns 0, or -1 with error.
  */
-int address_request_gather(const struct network *network, struct address_request *request);
+int address_request_gather(const struct network *network, struct address_request *request,
+			   struct error *error);
 void address_request_clear(struct address_request *request);
 
 /*

@@ -30,8 +30,7 @@ static const char *status_text(vmnet_return_t status)
 	case VMNET_SETUP_INCOMPLETE:
 		return "setup incomplete (VMNET_SETUP_INCOMPLETE)";
 	case VMNET_FAILURE:
-		return "are all 64 subnets of its mode in use, or a port that it forwards? "
-		       "(VMNET_FAILURE)";
+		return "it does not say why (VMNET_FAILURE)";
 	default:
 		return "for a reason unknown to the broker";
 	}
@@ -50,21 +49,32 @@ int vmnet_error_set(struct error *error, vmnet_return_t status, const char *form
 			 status_text(status), (int)status);
 }
 
-/* Of a configured subnet it is known what a refusal mostly means, and what helps. */
+/* What a refusal mostly means when that is all that vmnet says, and what helps. */
 static void set_refusal(const struct network_config *config, vmnet_return_t status,
 			struct error *error)
 {
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
 
-	if (status != VMNET_FAILURE || config->subnet.length == 0) {
+	ipv4_subnet_format(&config->subnet, subnet);
+	ipv6_prefix_format(&config->ipv6_prefix, prefix);
+	if (status != VMNET_FAILURE)
 		vmnet_error_set(error, status, "refuses the network");
-		return;
-	}
-	error_set(error, ERROR_CREATE_FAILED,
-		  "vmnet refuses the network: another network may have its subnet %s, or had it "
-		  "when its broker was killed; choose another \"subnet\", or restart the Mac "
-		  "(VMNET_FAILURE), status %d",
-		  ipv4_subnet_format(&config->subnet, subnet), (int)status);
+	else if (config->subnet.length > 0 || config->ipv6_prefix.length > 0)
+		error_set(error, ERROR_CREATE_FAILED,
+			  "vmnet refuses the network: another network may have its %s %s, or had "
+			  "it when its broker was killed; choose another \"%s\", or restart the "
+			  "Mac (VMNET_FAILURE), status %d",
+			  config->subnet.length > 0 ? "subnet" : "prefix",
+			  config->subnet.length > 0 ? subnet : prefix,
+			  config->subnet.length > 0 ? "subnet" : "ipv6_prefix", (int)status);
+	else
+		error_set(error, ERROR_CREATE_FAILED,
+			  "vmnet refuses the network: all 64 subnets that it has for mode \"%s\" "
+			  "may be in use, those of brokers that were killed until the Mac is "
+			  "restarted; set its \"subnet\", or restart the Mac (VMNET_FAILURE), "
+			  "status %d",
+			  network_mode_name(config->mode), (int)status);
 }
 
 /* Configuring */

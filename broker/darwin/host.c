@@ -110,8 +110,8 @@ static struct in_addr read_ipv4(const uint8_t *bytes, size_t size)
 static int add_route(struct ranges *ranges, const struct rt_msghdr *header, const uint8_t *bytes,
 		     size_t size)
 {
-	struct in_addr mask = { .s_addr =
-					INADDR_BROADCAST }; /* of a route to a host: it has none */
+	/* A route to one host has no mask. */
+	struct in_addr mask = { .s_addr = INADDR_BROADCAST };
 	struct in_addr destination = { 0 };
 	char owner[RANGE_OWNER_SIZE];
 	char name[IF_NAMESIZE];
@@ -137,40 +137,38 @@ static int add_route(struct ranges *ranges, const struct rt_msghdr *header, cons
 	return add_ipv4(ranges, owner, destination, mask);
 }
 
-/* The table may grow between the two calls. Returns its size, or a negative errno. */
-static ssize_t read_table(uint8_t **table)
+/* The table, for free(), or NULL with errno. It may grow between the two calls. */
+static uint8_t *read_table(size_t *size)
 {
 	int name[] = { CTL_NET, PF_ROUTE, 0, AF_INET, NET_RT_DUMP, 0 };
 	const unsigned int length = sizeof(name) / sizeof(name[0]);
-	size_t size = 0;
 
-	*table = NULL;
 	for (;;) {
-		if (sysctl(name, length, NULL, &size, NULL, 0) < 0)
-			return -errno;
-		*table = malloc(size + 1);
-		if (!*table)
-			return -ENOMEM;
-		if (sysctl(name, length, *table, &size, NULL, 0) == 0)
-			return (ssize_t)size;
-		free(*table);
-		*table = NULL;
+		uint8_t *table;
+
+		if (sysctl(name, length, NULL, size, NULL, 0) < 0)
+			return NULL;
+		table = malloc(*size + 1);
+		if (!table || sysctl(name, length, table, size, NULL, 0) == 0)
+			return table;
+		free(table);
 		if (errno != ENOMEM)
-			return -errno;
+			return NULL;
 	}
 }
 
 static int add_routes(struct ranges *ranges)
 {
 	struct rt_msghdr header;
-	uint8_t *table;
-	ssize_t size = read_table(&table);
-	int result = size < 0 ? (int)size : 0;
+	size_t size = 0;
+	uint8_t *table = read_table(&size);
+	int result = 0;
 
-	for (ssize_t at = 0; result == 0 && at + (ssize_t)sizeof(header) <= size;
-	     at += header.rtm_msglen) {
+	if (!table)
+		return -errno;
+	for (size_t at = 0; result == 0 && size - at >= sizeof(header); at += header.rtm_msglen) {
 		memcpy(&header, table + at, sizeof(header));
-		if (header.rtm_msglen < sizeof(header) || at + header.rtm_msglen > size)
+		if (header.rtm_msglen < sizeof(header) || header.rtm_msglen > size - at)
 			break;
 		if (!(header.rtm_flags & RTF_ITS_OWN))
 			result = add_route(ranges, &header, table + at + sizeof(header),

@@ -83,14 +83,17 @@ static struct run *run_find(const char *name)
 	return NULL;
 }
 
-static struct run *run_new(struct network *network)
+/* NULL with error when memory is short, or what is kept cannot be read for the moment. */
+static struct run *run_new(struct network *network, struct error *error)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
 	if (!run)
-		return NULL;
+		goto no_memory;
 	run->queue = dispatch_queue_create("vmnet", DISPATCH_QUEUE_SERIAL);
-	if (!run->queue || address_request_gather(network, &run->request) < 0)
+	if (!run->queue)
+		goto no_memory;
+	if (address_request_gather(network, &run->request, error) < 0)
 		goto fail;
 	run->network = network;
 	run->config = network_config_ref(network->config);
@@ -98,10 +101,14 @@ static struct run *run_new(struct network *network)
 	runs = run;
 	return run;
 
+no_memory:
+	error_set(error, ERROR_INTERNAL, "out of memory for network \"%s\"", network->config->name);
 fail:
-	address_request_clear(&run->request);
-	if (run->queue)
-		dispatch_release(run->queue);
+	if (run) {
+		address_request_clear(&run->request);
+		if (run->queue)
+			dispatch_release(run->queue);
+	}
 	free(run);
 	return NULL;
 }
@@ -285,33 +292,25 @@ static void on_start(struct run *run)
 
 /* The policy's requests */
 
-static void refuse(struct network *network, enum error_code code, const char *reason)
-{
-	/* Later: the policy is in the middle of something. */
-	dispatch_async(dispatch_get_main_queue(), ^{
-		struct error error;
-
-		error_set(&error, code, "%s", reason);
-		broker_network_created(network, &error);
-	});
-}
-
 void platform_network_create(struct network *network)
 {
-	struct run *run;
+	struct run *run = NULL;
+	struct error error;
 
-	/* One that the policy has given up, and that vmnet has not. */
-	if (run_find(network->config->name)) {
-		refuse(network, ERROR_CREATE_FAILED, HANG_TEXT);
+	/* One that the policy has given up, and vmnet has not. */
+	if (run_find(network->config->name))
+		error_set(&error, ERROR_CREATE_FAILED, "%s", HANG_TEXT);
+	else
+		run = run_new(network, &error);
+	if (run) {
+		log_debug(network->config->name, "asks vmnet for it");
+		run_ask(run, start, on_start);
 		return;
 	}
-	run = run_new(network);
-	if (!run) {
-		refuse(network, ERROR_INTERNAL, "out of memory");
-		return;
-	}
-	log_debug(network->config->name, "asks vmnet for it");
-	run_ask(run, start, on_start);
+	/* Later: the policy is in the middle of something. */
+	dispatch_async(dispatch_get_main_queue(), ^{
+		broker_network_created(network, &error);
+	});
 }
 
 void platform_network_remove(struct network *network)
