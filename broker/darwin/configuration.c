@@ -70,7 +70,7 @@ static void set_refusal(const struct network_config *config, vmnet_return_t stat
 			  config->subnet.length > 0 ? "subnet" : "ipv6_prefix", (int)status);
 	else
 		error_set(error, ERROR_CREATE_FAILED,
-			  "vmnet refuses the network: all 64 subnets that it has for mode \"%s\" "
+			  "vmnet refuses the network: all 64 subnets that it has for %s networks "
 			  "may be in use, those of brokers that were killed until the Mac is "
 			  "restarted; set its \"subnet\", or restart the Mac (VMNET_FAILURE), "
 			  "status %d",
