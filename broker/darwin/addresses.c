@@ -224,6 +224,9 @@ static vmnet_network_ref ask(const struct network_config *config,
 	if (is_free(request, &addresses.ipv4_subnet))
 		return network;
 	next = ask(config, request, wish, status, error);
+	/* One that another network has had is better than none. */
+	if (!next && !user_of_subnet(request, &addresses.ipv4_subnet))
+		return network;
 	CFRelease(network);
 	return next;
 }

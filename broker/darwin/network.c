@@ -190,23 +190,26 @@ static void let_go(struct run *run)
 	run->interface = NULL;
 }
 
+static void stopped(struct run *run, vmnet_return_t status)
+{
+	if (status != VMNET_SUCCESS)
+		log_warning(run->config->name, "vmnet does not stop its interface: status %d",
+			    (int)status);
+	let_go(run);
+	run_answer(run);
+}
+
 /* An interface keeps the network until it has stopped, which takes it about 90 ms. */
 static void end(struct run *run)
 {
 	vmnet_return_t status =
 		vmnet_stop_interface(run->interface, run->queue, ^(vmnet_return_t result) {
-			if (result != VMNET_SUCCESS)
-				log_warning(run->config->name, "vmnet did not stop it: status %d",
-					    (int)result);
-			let_go(run);
-			run_answer(run);
+			stopped(run, result);
 		});
 
-	if (status == VMNET_SUCCESS)
-		return;
-	log_warning(run->config->name, "vmnet does not stop it: status %d", (int)status);
-	let_go(run);
-	run_answer(run);
+	/* Then nothing else comes of it. */
+	if (status != VMNET_SUCCESS)
+		stopped(run, status);
 }
 
 /* Starting, on the run's queue */

@@ -100,6 +100,20 @@ def test_a_new_network_leaves_others_what_they_had(world):
     assert acquire_once(world, "two")["ipv4_subnet"] == "192.168.65.0/24"
 
 
+def test_a_new_network_gets_what_another_had_rather_than_none(world):
+    world.configure({name: {"mode": "shared"} for name in ("one", "two", "three")})
+    world.bootstrap()
+    assert acquire_once(world, "one")["ipv4_subnet"] == "192.168.64.0/24"
+    assert acquire_once(world, "two")["ipv4_subnet"] == "192.168.65.0/24"
+    world.take(*(f"192.168.{i}.0/24" for i in range(66, 128)))
+    assert acquire_once(world, "three")["ipv4_subnet"] == "192.168.65.0/24"
+    # Not what the Mac itself has, nor what nobody has any more.
+    world.host("inet en0 192.168.64.9/24", "route utun3 192.168.65.0/24")
+    client = world.wire()
+    assert "64 subnets" in client.acquire("three")["message"]
+    assert world.networks() == []
+
+
 def test_a_new_network_leaves_others_what_they_are_configured_with(world):
     lab = {"mode": "shared", "subnet": "192.168.64.0/23"}
     world.configure({"default": {"mode": "shared"}, "lab": lab})

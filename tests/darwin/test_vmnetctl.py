@@ -57,9 +57,9 @@ def test_hold(mac):
 
 def test_run(mac):
     process = start(mac, VMNETCTL, "run", "--network", "shared", "--", "sleep", "100")
-    mac.wait_for_networks(1)
-    inspection = mac.run(VMNETCTL, "inspect", "default").stdout
-    assert "vmnetctl" in inspection
+    wait_for(
+        lambda: "vmnetctl" in mac.run(VMNETCTL, "inspect", "default").stdout, what="its hold"
+    )
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
@@ -129,11 +129,12 @@ def test_the_example_with_the_library(mac):
 
 def test_the_example_without_the_library(mac):
     process = start(mac, "examples/client-xpc", "shared")
-    mac.wait_for_networks(1)
+    line = process.stdout.readline()
+    # Beside the broker's own interface there is the example's.
     (bridge,) = mac.bridges().values()
-    members = [value.split()[1] for key, value in bridge if key == "member"]
-    assert len(members) == 2  # with the broker's own, which keeps the network
-    assert process.stdout.readline() in [f"MAC address {member}, MTU 1500\n" for member in members]
+    addresses = [value.split()[1] for word, value in bridge if word == "member"]
+    assert len(addresses) == 2
+    assert line in [f"MAC address {address}, MTU 1500\n" for address in addresses]
     status, _, errors = interrupt(process)
     assert (status, errors) == (0, "")
     mac.wait_for_networks(0)
