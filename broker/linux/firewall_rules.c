@@ -47,6 +47,7 @@ struct rules {
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
 	struct in6_addr ipv6_prefix;
 	struct in6_addr ipv6_gateway;
+	struct mac_address bridge_mac;
 	uint32_t port_group;
 	bool ipv6_loopback;
 };
@@ -398,35 +399,63 @@ static void write_ipv6_claims(const struct rules *rules, const struct in6_addr *
 	write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit", address);
 }
 
-static void write_bridge_table(const struct rules *rules)
+/*
+ * Packets without a whole header of TCP, UDP or ICMP are something to whoever
+ * puts them together in another way. Later fragments have none; first ones have
+ * it right behind the fragment header, or it could be in a later one (RFC 7113),
+ * with something else in its place after the packet's end. Neighbour discovery
+ * is never so long that it has to be in fragments (RFC 6980).
+ */
+static void write_whole(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain whole {\n"
+		      "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+		      "ip frag-off & 0x1fff != 0 return\n"
+		      "frag frag-off != 0 return\n"
+		      "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
+		      "meta l4proto { icmp, tcp, udp, icmpv6 } @th,56,8 >= 0 return\n"
+		      "meta l4proto { icmp, tcp, udp, icmpv6 } goto rogue\n"
+		      "}\n");
+}
+
+/*
+ * Frames for VLAN 0, of either kind, are taken by machines as if they had no
+ * tag, and so are those that say with a SNAP header what they are. The address
+ * that an ARP message claims is looked for in the message itself: machines
+ * believe it for hardware types that "arp saddr" is not about. Frames from the
+ * bridge's address are the host's: machines' devices trust them.
+ */
+static void write_frames(const struct rules *rules)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	(void)fprintf(rules->file,
+		      "iifgroup != 0x%08" PRIx32 " accept\n"
+		      "ether saddr %s goto rogue\n"
+		      "ether type != { arp, 0x8035, ip, ip6, 8021q, 8021ad } goto rogue\n"
+		      "vlan id 0 goto rogue\n"
+		      "ether type 8021ad vlan id 0 goto rogue\n"
+		      "ether type arp @nh,32,16 != 0x0604 goto rogue\n"
+		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
+		      "ip saddr %s goto rogue\n"
+		      "meta protocol { ip, ip6 } meta l4proto >= 0 jump whole\n"
+		      "meta protocol { ip, ip6 } meta l4proto >= 0 goto claims\n"
+		      "meta protocol { ip, ip6 } goto rogue\n",
+		      rules->port_group, mac_address_format(&rules->bridge_mac, mac),
+		      rules->gateway_value, rules->gateway);
+}
+
+/* What only the gateway says, in packets that were looked at as a whole. */
+static void write_claims(const struct rules *rules)
 {
 	struct in6_addr link_local;
 
-	write_table_start(rules, "bridge");
-	/*
-	 * Frames for VLAN 0, of either kind, are taken by machines as if they
-	 * had no tag. The address that an ARP message claims is looked for in
-	 * the message itself: machines believe it for hardware types that
-	 * "arp saddr" is not about.
-	 */
-	(void)fprintf(rules->file,
-		      "counter " FIREWALL_ROGUE_COUNTER " {\n"
-		      "}\n"
-		      "chain rogue {\n"
-		      "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
-		      "}\n"
-		      "chain prerouting {\n"
-		      "type filter hook prerouting priority filter; policy accept;\n"
-		      "iifgroup != 0x%08" PRIx32 " accept\n"
-		      "vlan id 0 goto rogue\n"
-		      "ether type 8021ad vlan id 0 goto rogue\n"
-		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
-		      "ip saddr %s goto rogue\n",
-		      rules->port_group, rules->gateway_value, rules->gateway);
 	/* Few clients look at the port that an answer comes from. */
 	if (rules->config->dhcp)
 		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
-					   "ether type ip udp dport 68 goto rogue\n");
+					   "ether type ip udp dport 68 goto rogue\n"
+					   "icmp type router-advertisement goto rogue\n");
 	if (rules->config->router_advertisement)
 		(void)fprintf(rules->file,
 			      "ether type ip6 udp sport 547 goto rogue\n"
@@ -436,6 +465,24 @@ static void write_bridge_table(const struct rules *rules)
 	write_ipv6_claims(rules, &link_local);
 	if (rules->has_ipv6)
 		write_ipv6_claims(rules, &rules->ipv6_gateway);
+}
+
+/* The machines' table: what they say to each other and to the host. */
+static void write_bridge_table(const struct rules *rules)
+{
+	write_table_start(rules, "bridge");
+	(void)fprintf(rules->file, "counter " FIREWALL_ROGUE_COUNTER " {\n"
+				   "}\n"
+				   "chain rogue {\n"
+				   "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
+				   "}\n");
+	write_whole(rules);
+	(void)fprintf(rules->file, "chain claims {\n");
+	write_claims(rules);
+	(void)fprintf(rules->file, "}\n"
+				   "chain prerouting {\n"
+				   "type filter hook prerouting priority filter; policy accept;\n");
+	write_frames(rules);
 	(void)fprintf(rules->file, "}\n"
 				   "}\n");
 }
@@ -448,6 +495,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		.bridge = addresses->bridge,
 		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
 		.has_ipv6 = addresses->ipv6_prefix.length != 0,
+		.bridge_mac = addresses->bridge_mac,
 		.port_group = port_group,
 		.ipv6_loopback = ipv6_loopback,
 	};

@@ -226,6 +226,47 @@ ROGUE = {
         0x86DD,
         "60000000 0008 11 ff" + LINK_LOCAL + "ff020000000000000000000000000001 1223 0222 0008 0000",
     ),
+    "ICMP router advertisement": (
+        0x0800,
+        "4500002400000000 4001 0000 c0a86909 ffffffff 0900 0000 01020708 c0a86909 00000000",
+    ),
+}
+
+
+def fragment(kind, inner, offset=1):
+    """An IPv6 packet with a fragment header of that next header."""
+    header = ND_HEADER.replace(" 3a ", " 2c ")
+    length = f"{8 + len(inner.replace(' ', '')) // 2:04x}"
+    return header.format(length=length, source=LINK_LOCAL) + f"{kind} 00 {offset:04x} 1234 {inner}"
+
+
+ADVERTISEMENT = discovery("86", "40000708 00000000 00000000").replace(" ", "")
+
+# What machines read in their own way, and the filter not at all.
+NOT_WHOLE = {
+    "IPv4, total length 0": (0x0800, DHCP_OFFER.replace("4500001c", "45000000")),
+    "IPv4, total length beyond its end": (0x0800, DHCP_OFFER.replace("4500001c", "45000400")),
+    "IPv4, header of 16 bytes": (0x0800, DHCP_OFFER.replace("4500001c", "4400001c")),
+    "IPv6, payload beyond its end": (0x86DD, ADVERTISEMENT[:8] + "0400" + ADVERTISEMENT[12:]),
+    "IPv6, options beyond its end": (
+        0x86DD,
+        ADVERTISEMENT[:12] + "3c" + ADVERTISEMENT[14:80] + "3aff" + "00" * 14,
+    ),
+    "IPv6, first fragment without a header": (0x86DD, fragment("3a", "")),
+    "IPv6, first fragment with half a chain": (0x86DD, fragment("3c", "")),
+    "IPv6, first fragment with options alone": (0x86DD, fragment("3c", "3a00 010400000000")),
+    "IPv6, first fragment with a header behind its end": (
+        0x86DD,
+        fragment("3c", "3a00 010400000000") + "80000000 00000000",
+    ),
+    "IPv6, fragmented neighbour advertisement": (
+        0x86DD,
+        fragment("3a", "88000000 20000000" + LINK_LOCAL),
+    ),
+    "LLC and SNAP": (36, "aaaa03 000000 0806" + ARP_CLAIM),
+    "LLC and SNAP with a tag": (8 + 36, "aaaa03 000000 8100 0000 0806" + ARP_CLAIM),
+    "ARP of long addresses": (0x0806, "0001080008040002" + "02" * 20),
+    "another protocol": (0x88B5, "00" * 46),
 }
 
 
@@ -233,10 +274,13 @@ def test_a_machine_cannot_act_as_the_gateway(broker, join):
     rogue, victim = join("lab"), join("lab")
     victim.run("sysctl", "-qw", "net.ipv4.conf.eth0.arp_accept=1")
     victim.ipv6_address()
-    for claim, (protocol, payload) in ROGUE.items():
+    for claim, (protocol, payload) in {**ROGUE, **NOT_WHOLE}.items():
         before = rogue_packets(broker, "lab")
         send_frame(rogue, payload.replace(" ", ""), protocol)
         wait_for(lambda: rogue_packets(broker, "lab") > before, what=f"the end of: {claim}")
+    before = rogue_packets(broker, "lab")
+    send_frame(rogue, "00" * 46, 0x0800, source=broker.host.device("vmb-lab")["address"])
+    wait_for(lambda: rogue_packets(broker, "lab") > before, what="the end of the host's own frame")
     assert victim.ping("192.168.105.1")
     assert victim.ping("fd12:3456:789a:5::1")
 
@@ -248,6 +292,11 @@ def test_ordinary_machines_are_not_rogue(broker, outside, join):
     assert machine.ping(second.ipv6_address())
     wait_for(lambda: SERVER_IPV4 in machine.resolve("server.test"))
     assert machine.ping(SERVER_IPV4)
+    for address in second.address, second.ipv6_address(), "192.168.105.1", SERVER_IPV4:
+        machine.run("busybox", "ping", "-c", "1", "-s", "4000", "-W", "5", address)
+    send_frame(machine, "0001080006040003" + "00" * 20, 0x8035)  # of QEMU, after a migration
+    send_frame(machine, "0005 0806" + ARP_CLAIM.replace(" ", ""), 0x8100)  # in a network of its own
+    assert machine.ping(second.address)
     assert rogue_packets(broker, "lab") == 0
 
 

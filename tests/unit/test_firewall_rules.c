@@ -11,7 +11,11 @@
 
 static struct network_addresses addresses(const char *subnet, const char *prefix)
 {
-	struct network_addresses result = { .bridge = "vmb-lab", .mtu = 1500 };
+	struct network_addresses result = {
+		.bridge = "vmb-lab",
+		.bridge_mac = { { 0x02, 0, 0, 0, 0, 1 } },
+		.mtu = 1500,
+	};
 
 	assert_int_equal(ipv4_subnet_parse(subnet, &result.ipv4_subnet), 0);
 	result.ipv4_gateway = ipv4_subnet_host(&result.ipv4_subnet, 1);
@@ -115,15 +119,18 @@ static void test_host_network(void **state)
 		     "chain rogue {\n"
 		     "counter name \"rogue\" drop\n"
 		     "}\n"
-		     "chain prerouting {\n"
-		     "type filter hook prerouting priority filter; policy accept;\n"
-		     "iifgroup != 0x766d0007 accept\n"
-		     "vlan id 0 goto rogue\n"
-		     "ether type 8021ad vlan id 0 goto rogue\n"
-		     "ether type arp @nh,112,32 0xc0a86901 goto rogue\n"
-		     "ip saddr 192.168.105.1 goto rogue\n"
+		     "chain whole {\n"
+		     "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+		     "ip frag-off & 0x1fff != 0 return\n"
+		     "frag frag-off != 0 return\n"
+		     "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
+		     "meta l4proto { icmp, tcp, udp, icmpv6 } @th,56,8 >= 0 return\n"
+		     "meta l4proto { icmp, tcp, udp, icmpv6 } goto rogue\n"
+		     "}\n"
+		     "chain claims {\n"
 		     "ether type ip udp sport 67 goto rogue\n"
 		     "ether type ip udp dport 68 goto rogue\n"
+		     "icmp type router-advertisement goto rogue\n"
 		     "ether type ip6 udp sport 547 goto rogue\n"
 		     "ether type ip6 udp dport 546 goto rogue\n"
 		     "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n"
@@ -132,6 +139,20 @@ static void test_host_network(void **state)
 		     "0xfe800000000000000000000000000001 goto rogue\n"
 		     "ip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 "
 		     "0xfe800000000000000000000000000001 goto rogue\n"
+		     "}\n"
+		     "chain prerouting {\n"
+		     "type filter hook prerouting priority filter; policy accept;\n"
+		     "iifgroup != 0x766d0007 accept\n"
+		     "ether saddr 02:00:00:00:00:01 goto rogue\n"
+		     "ether type != { arp, 0x8035, ip, ip6, 8021q, 8021ad } goto rogue\n"
+		     "vlan id 0 goto rogue\n"
+		     "ether type 8021ad vlan id 0 goto rogue\n"
+		     "ether type arp @nh,32,16 != 0x0604 goto rogue\n"
+		     "ether type arp @nh,112,32 0xc0a86901 goto rogue\n"
+		     "ip saddr 192.168.105.1 goto rogue\n"
+		     "meta protocol { ip, ip6 } meta l4proto >= 0 jump whole\n"
+		     "meta protocol { ip, ip6 } meta l4proto >= 0 goto claims\n"
+		     "meta protocol { ip, ip6 } goto rogue\n"
 		     "}\n"
 		     "}\n");
 }
