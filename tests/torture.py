@@ -119,7 +119,7 @@ class Actor:
         """Sends frames to everybody, and keeps the interface for a while."""
         self.fds += attachment.tap_fds + attachment.vhost_fds
         mac = bytes.fromhex(attachment.mac_address.replace(":", ""))
-        frame = bytes(10) + b"\xff" * 6 + mac + b"\x88\xb5" + bytes(60)
+        frame = bytes(10) + b"\xff" * 6 + mac + b"\x80\x35" + bytes(60)
         for _ in range(self.random.randrange(20)):
             with contextlib.suppress(OSError):
                 os.write(attachment.tap_fds[0], frame)

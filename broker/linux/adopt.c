@@ -181,7 +181,7 @@ static int adopt_interfaces(const struct leftovers *leftovers, struct network *n
 
 		if (is_interface_of(link, network->config->name, &alias) &&
 		    !is_abandoned(link, &alias))
-			result = interface_adopt(network, link, &alias.mac);
+			result = interface_adopt(network, link, &alias);
 	}
 	return result;
 }

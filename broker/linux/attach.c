@@ -21,6 +21,7 @@
 
 #include "../log.h"
 #include "../platform.h"
+#include "bridge.h"
 #include "fds.h"
 #include "firewall.h"
 #include "linux.h"
@@ -29,6 +30,10 @@
 #include "network.h"
 #include "tap.h"
 #include "worker.h"
+
+/* How often the address of a device is put back in such a time until it is enough. */
+#define MOVES_MAX 8
+#define MOVES_USEC ((uint64_t)60 * 1000 * 1000)
 
 /* interface->platform: the device of an interface, from its request to its end. */
 struct device {
@@ -39,6 +44,8 @@ struct device {
 	int result; /* of the job */
 	bool removing; /* the job is under way, and frees the device */
 	bool cut_off; /* not joined to its network as it has to be, by the last notification */
+	unsigned int moves; /* how often it was found with another address, since: */
+	uint64_t moving_since;
 };
 
 /* Copies of all that making a device takes. */
@@ -51,6 +58,7 @@ struct attach_job {
 	char name[INTERFACE_NAME_SIZE];
 	char alias[ALIAS_SIZE];
 	struct port_setup port;
+	struct gateway_filter filter;
 	unsigned int queues;
 	bool vhost;
 	bool named;
@@ -90,16 +98,22 @@ static bool is_ours_alone(const struct attach_job *self)
 
 static int make_device(struct attach_job *self)
 {
+	char checksums[INTERFACE_NAME_SIZE];
 	int result;
 
-	if (tap_open(self->queues, self->owner, self->name, self->fds, &self->error) < 0)
+	if (tap_open(self->queues, self->owner, self->bridged ? NULL : &self->filter, self->name,
+		     self->fds, &self->error) < 0)
 		return -1;
 	if (!is_ours_alone(self))
 		return error_set(&self->error, ERROR_CREATE_FAILED,
 				 "somebody else has opened %s at once; try again", self->name);
 	self->port.index = link_index(self->name);
 	self->port.bridge = link_index(self->bridge);
-	if (!self->port.bridge)
+	if (!self->bridged) {
+		checksums_name(self->bridge, checksums);
+		self->port.checksums = link_index(checksums);
+	}
+	if (!self->port.bridge || (!self->bridged && !self->port.checksums))
 		return bridge_is_gone(self);
 	if (!self->port.index)
 		return error_set(&self->error, ERROR_CREATE_FAILED, "%s is gone; try again",
@@ -161,6 +175,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 {
 	const struct network *network = interface->network;
 	struct attach_job *self = calloc(1, sizeof(*self));
+	struct alias alias;
 
 	if (!self)
 		return NULL;
@@ -177,13 +192,25 @@ static struct attach_job *attach_job_new(struct interface *interface)
 	self->interface = interface;
 	(void)snprintf(self->bridge, sizeof(self->bridge), "%s", network->addresses.bridge);
 	self->bridged = network->config->mode == NETWORK_BRIDGED;
-	alias_format(network->config->name, &interface->mac, self->alias);
+	alias = (struct alias){
+		.is_interface = true,
+		.mac = interface->mac,
+		.is_whole = true,
+		.owner = interface->owner,
+		.host_mac = random_port_mac(),
+	};
+	(void)snprintf(alias.network, sizeof(alias.network), "%s", network->config->name);
+	alias_format(&alias, self->alias);
 	self->port = (struct port_setup){
-		.mac = random_port_mac(),
+		.mac = alias.host_mac,
+		.machine = interface->mac,
+		.gateway = network->addresses.bridge_mac,
 		.mtu = network->addresses.mtu,
 		.alias = self->alias,
 		.isolated = network->config->isolated,
 	};
+	if (!self->bridged)
+		gateway_filter_make(network->config, &network->addresses, &self->filter);
 	self->queues = interface->queues;
 	self->vhost = interface->vhost;
 	self->named = interface->named;
@@ -301,6 +328,32 @@ void interface_link_gone(int index)
 }
 
 /*
+ * With the address of its device a program takes what is for a neighbour, or
+ * for the host's own bridge. It may mean no harm by it, once.
+ */
+static void device_has_moved(struct device *device, const char *name)
+{
+	struct interface *interface = device->interface;
+	uint64_t now = 0;
+
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	if (now - device->moving_since > MOVES_USEC) {
+		device->moving_since = now;
+		device->moves = 0;
+	}
+	if (++device->moves < MOVES_MAX) {
+		network_repair(interface->network, REPAIR_BRIDGE);
+		return;
+	}
+	log_warning(device->network,
+		    "interface %s is removed: its program changes the device's address over and "
+		    "over",
+		    name);
+	interface->state = INTERFACE_DETACHING;
+	platform_interface_detach(interface);
+}
+
+/*
  * A named device outlives its last descriptor, for as long as its client holds
  * it: not after a restart. So does one that a program has made persistent, which
  * nobody has to hold. They go when nobody has them open.
@@ -312,6 +365,10 @@ void interface_link_changed(const struct link *link)
 
 	if (!interface || interface->state != INTERFACE_ATTACHED)
 		return;
+	if (bridge_port_has_moved(link)) {
+		device_has_moved(device, link->name);
+		return;
+	}
 	device->cut_off = !network_has_port(interface->network, link);
 	if (device->cut_off)
 		monitor_look_at_ports();
@@ -326,6 +383,16 @@ void interface_port_not_isolated(int index)
 	struct device *device = device_find(index);
 
 	if (!device || !device->interface || !device->interface->network->config->isolated)
+		return;
+	device->cut_off = true;
+	monitor_look_at_ports();
+}
+
+void interface_not_led(int index)
+{
+	struct device *device = device_find(index);
+
+	if (!device)
 		return;
 	device->cut_off = true;
 	monitor_look_at_ports();
@@ -375,9 +442,10 @@ void interfaces_look(struct broker *broker)
 	}
 }
 
-int interface_adopt(struct network *network, const struct link *link, const struct mac_address *mac)
+int interface_adopt(struct network *network, const struct link *link, const struct alias *alias)
 {
-	struct interface *interface = broker_interface_adopt(network, link->name, mac, link->owner);
+	struct interface *interface = broker_interface_adopt(
+		network, link->name, &alias->mac, alias->is_whole ? alias->owner : link->owner);
 	struct device *device = interface ? device_new(interface) : NULL;
 
 	if (!device)

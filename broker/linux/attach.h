@@ -4,13 +4,13 @@
 #define VMNET_BROKER_ATTACH_H
 
 #include "link.h"
+#include "names.h"
 
 /*
  * Takes over an interface that an earlier broker left on an adopted network.
  * Returns 0 or -ENOMEM.
  */
-int interface_adopt(struct network *network, const struct link *link,
-		    const struct mac_address *mac);
+int interface_adopt(struct network *network, const struct link *link, const struct alias *alias);
 
 /* A link has gone, or (link_changed) is not as it was: if it is an interface, that follows. */
 void interface_link_gone(int index);
@@ -18,6 +18,9 @@ void interface_link_changed(const struct link *link);
 
 /* A bridge has said of a port of it that it is not isolated. */
 void interface_port_not_isolated(int index);
+
+/* What leads the frames of a link has been removed. */
+void interface_not_led(int index);
 
 /*
  * Interfaces that were found cut off from their networks, and that still are

@@ -10,11 +10,13 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../log.h"
 #include "firewall.h"
+#include "ingress.h"
 #include "linux.h"
 #include "names.h"
 
@@ -79,7 +81,7 @@ static int find(const char *network, const struct network_addresses *addresses, 
 	return result == -ENODEV ? 0 : result;
 }
 
-int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+static int remove_itself(const char *network, const struct network_addresses *addresses, int bridge)
 {
 	int result = find(network, addresses, &bridge);
 
@@ -88,11 +90,20 @@ int bridge_remove(const char *network, const struct network_addresses *addresses
 	return result == -ENODEV ? 0 : result;
 }
 
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+{
+	int result = remove_itself(network, addresses, bridge);
+
+	return result < 0 ? result : ingress_remove_checksums(addresses->bridge);
+}
+
 static int request(const char *network, const struct network_addresses *addresses, int *index)
 {
+	struct alias named = { 0 };
 	char alias[ALIAS_SIZE];
 
-	alias_format(network, NULL, alias);
+	(void)snprintf(named.network, sizeof(named.network), "%s", network);
+	alias_format(&named, alias);
 	return link_create_bridge(
 		&(struct bridge_setup){
 			.name = addresses->bridge,
@@ -141,7 +152,7 @@ static int create(const char *network, const struct network_addresses *addresses
 				 "is lost; stop them first");
 	/* One of ours, that memory was too short to remove. */
 	if (result == -EEXIST) {
-		(void)bridge_remove(network, addresses, 0);
+		(void)remove_itself(network, addresses, 0);
 		result = request(network, addresses, index);
 	}
 	if (result == -EEXIST)
@@ -151,7 +162,7 @@ static int create(const char *network, const struct network_addresses *addresses
 				 name, name);
 	if (result < 0) {
 		/* The kernel may have made it, and the answer was lost. */
-		(void)bridge_remove(network, addresses, 0);
+		(void)remove_itself(network, addresses, 0);
 		return error_set(error, ERROR_CREATE_FAILED, "cannot make bridge %s: %s", name,
 				 strerror(-result));
 	}
@@ -186,6 +197,40 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	return 0;
 }
 
+static int make_checksums(const char *name, struct bridge *bridge, struct error *error)
+{
+	char device[INTERFACE_NAME_SIZE];
+	int result = ingress_make_checksums(name, &bridge->checksums);
+
+	if (result == 0)
+		return 0;
+	checksums_name(name, device);
+	if (result == -EEXIST)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "a device %s exists already, and is not the broker's; remove it "
+				 "(\"ip link delete %s\") or choose another name for the network",
+				 device, device);
+	return error_set(error, ERROR_CREATE_FAILED, "cannot make device %s: %s%s", device,
+			 strerror(-result),
+			 result == -EOPNOTSUPP ? " (\"modprobe ifb\" brings it)" : "");
+}
+
+static int give_address(const struct network_config *config,
+			const struct network_addresses *addresses, int bridge, struct error *error)
+{
+	int result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
+
+	if (result == 0)
+		result = link_set_up(bridge);
+	if (result == 0 && config->n_port_forwardings)
+		result = link_route_loopback(addresses->bridge);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot give bridge %s its address: %s", addresses->bridge,
+				 strerror(-result));
+	return 0;
+}
+
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
 		bool repair, struct bridge *bridge, struct error *error)
 {
@@ -203,17 +248,10 @@ int bridge_make(const struct network_config *config, const struct network_addres
 			return -1;
 		bridge->is_new = true;
 	}
-	result = link_add_ipv4(bridge->index, addresses->ipv4_gateway,
-			       addresses->ipv4_subnet.length);
-	if (result == 0)
-		result = link_set_up(bridge->index);
-	if (result == 0 && config->n_port_forwardings)
-		result = link_route_loopback(name);
-	if (result < 0) {
-		error_set(error, ERROR_CREATE_FAILED, "cannot give bridge %s its address: %s", name,
-			  strerror(-result));
+	if (make_checksums(name, bridge, error) < 0 ||
+	    give_address(config, addresses, bridge->index, error) < 0) {
 		if (bridge->is_new) {
-			(void)link_delete(bridge->index);
+			(void)bridge_remove(config->name, addresses, bridge->index);
 			bridge->index = 0;
 		}
 		return -1;
@@ -225,28 +263,64 @@ int bridge_make(const struct network_config *config, const struct network_addres
 
 /* How the link of an interface is joined to a network. */
 static struct port_setup port_setup(const struct network_config *config,
-				    const struct network_addresses *addresses, int bridge,
-				    const struct link *link)
+				    const struct network_addresses *addresses,
+				    const struct bridge *bridge, const struct link *link)
 {
-	return (struct port_setup){
+	struct port_setup setup = {
 		.index = link->index,
-		.bridge = bridge,
+		.bridge = bridge->index,
 		.mac = link->mac,
+		.gateway = addresses->bridge_mac,
+		.checksums = bridge->checksums,
 		.mtu = addresses->mtu,
 		.alias = link->alias,
 		.group = config->mode == NETWORK_BRIDGED
 				 ? 0
-				 : firewall_port_group((unsigned int)bridge),
+				 : firewall_port_group((unsigned int)bridge->index),
 		.isolated = config->isolated,
 	};
+	struct alias alias;
+
+	if (alias_parse(link->alias, &alias) < 0)
+		return setup;
+	setup.machine = alias.mac;
+	if (alias.is_whole)
+		setup.mac = alias.host_mac;
+	return setup;
 }
 
 bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,
 		     int bridge, const struct link *link)
 {
-	const struct port_setup setup = port_setup(config, addresses, bridge, link);
+	const struct port_setup setup =
+		port_setup(config, addresses, &(struct bridge){ .index = bridge }, link);
 
 	return link_is_joined(link, &setup);
+}
+
+bool bridge_port_has_moved(const struct link *link)
+{
+	struct alias alias;
+
+	return alias_parse(link->alias, &alias) == 0 && alias.is_whole &&
+	       !mac_address_equal(&alias.host_mac, &link->mac);
+}
+
+/* Also one that is joined may be led to where nothing is any more, or have lost its machine. */
+static int join_port(const struct link *link, const struct port_setup *setup, bool was_there,
+		     const char *network)
+{
+	int result;
+
+	if (!link_is_joined(link, setup)) {
+		result = link_join_bridge(setup);
+		if (result == 0 && was_there)
+			log_warning(network, "interface %s was cut off, and is joined again",
+				    link->name);
+		return result;
+	}
+	result = ingress_lead(setup);
+	return result < 0 ? result : link_keep_machine(setup);
 }
 
 int bridge_join_ports(const struct network_config *config,
@@ -262,14 +336,11 @@ int bridge_join_ports(const struct network_config *config,
 				 strerror(-result));
 	for (size_t i = 0; i < n_links && result == 0; i++) {
 		const struct link *link = &links[i];
-		const struct port_setup setup = port_setup(config, addresses, bridge->index, link);
+		const struct port_setup setup = port_setup(config, addresses, bridge, link);
 
-		if (link_is_joined(link, &setup) || !is_port_of(link, config->name))
+		if (!is_port_of(link, config->name))
 			continue;
-		result = link_join_bridge(&setup);
-		if (result == 0 && !bridge->is_new)
-			log_warning(config->name, "interface %s was cut off, and is joined again",
-				    link->name);
+		result = join_port(link, &setup, !bridge->is_new, config->name);
 		if (result == -ENODEV)
 			result = 0; /* its machine has ended just now */
 		if (result < 0)

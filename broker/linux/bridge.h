@@ -12,6 +12,7 @@
 
 struct bridge {
 	int index; /* 0: none */
+	int checksums; /* the device of its frames for the host, see ingress.h; 0: it is the host's */
 	bool is_new; /* made by the last bridge_make() */
 };
 
@@ -50,6 +51,9 @@ int bridge_join_ports(const struct network_config *config,
 /* Whether the link of an interface is joined to the bridge as it has to be. */
 bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,
 		     int bridge, const struct link *link);
+
+/* Whether whoever has the device of an interface open has given it another address. */
+bool bridge_port_has_moved(const struct link *link);
 
 /*
  * Removes a bridge of the broker's own, if it is there.

@@ -408,15 +408,14 @@ static void write_ipv6_claims(const struct rules *rules, const struct in6_addr *
  */
 static void write_whole(const struct rules *rules)
 {
-	(void)fprintf(rules->file,
-		      "chain whole {\n"
-		      "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
-		      "ip frag-off & 0x1fff != 0 return\n"
-		      "frag frag-off != 0 return\n"
-		      "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
-		      "meta l4proto { icmp, tcp, udp, icmpv6 } @th,56,8 >= 0 return\n"
-		      "meta l4proto { icmp, tcp, udp, icmpv6 } goto rogue\n"
-		      "}\n");
+	(void)fprintf(rules->file, "chain whole {\n"
+				   "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+				   "ip frag-off & 0x1fff != 0 return\n"
+				   "frag frag-off != 0 return\n"
+				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
+				   "meta l4proto { icmp, tcp, udp, icmpv6 } @th,56,8 >= 0 return\n"
+				   "meta l4proto { icmp, tcp, udp, icmpv6 } goto rogue\n"
+				   "}\n");
 }
 
 /*
@@ -467,6 +466,24 @@ static void write_claims(const struct rules *rules)
 		write_ipv6_claims(rules, &rules->ipv6_gateway);
 }
 
+/*
+ * The bridge takes frames for the address of each of its ports as for itself.
+ * Only those for its own have their checksums completed first: see ingress.c.
+ */
+static void write_for_host(const struct rules *rules)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	(void)fprintf(rules->file,
+		      "chain input {\n"
+		      "type filter hook input priority filter; policy accept;\n"
+		      "iifgroup 0x%08" PRIx32
+		      " ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+		      "ether daddr != %s goto rogue\n"
+		      "}\n",
+		      rules->port_group, mac_address_format(&rules->bridge_mac, mac));
+}
+
 /* The machines' table: what they say to each other and to the host. */
 static void write_bridge_table(const struct rules *rules)
 {
@@ -483,8 +500,9 @@ static void write_bridge_table(const struct rules *rules)
 				   "chain prerouting {\n"
 				   "type filter hook prerouting priority filter; policy accept;\n");
 	write_frames(rules);
-	(void)fprintf(rules->file, "}\n"
-				   "}\n");
+	(void)fprintf(rules->file, "}\n");
+	write_for_host(rules);
+	(void)fprintf(rules->file, "}\n");
 }
 
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -22,6 +23,7 @@
 #include <sys/ioctl.h>
 
 #include "../array.h"
+#include "ingress.h"
 #include "netlink_socket.h"
 #include "sysctl.h"
 
@@ -334,6 +336,20 @@ int link_rename(int index, const char *name)
 	return netlink_request(message);
 }
 
+int link_make_silent(int index)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+	int result;
+
+	if (!message || put_no_own_ipv6(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	result = netlink_request(message);
+	return result == -EAFNOSUPPORT ? 0 : result;
+}
+
 static int request_deletion(int index)
 {
 	return netlink_request(
@@ -453,6 +469,32 @@ static int join(const struct port_setup *setup, bool ipv6)
 	return netlink_request(message);
 }
 
+/*
+ * A bridge of ours knows where its machines are, whatever others send from their
+ * addresses and however many these make up. On the host's own bridge it would
+ * keep the true owner of an address from being found.
+ */
+int link_keep_machine(const struct port_setup *setup)
+{
+	const struct ndmsg header = {
+		.ndm_family = AF_BRIDGE,
+		.ndm_ifindex = setup->index,
+		.ndm_state = NUD_NOARP,
+		.ndm_flags = NTF_MASTER | NTF_STICKY,
+	};
+	struct nl_msg *message;
+
+	if (!setup->checksums)
+		return 0;
+	message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, NDA_LLADDR, sizeof(setup->machine), &setup->machine) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
 static int isolate(int index)
 {
 	struct nl_msg *message = link_message(
@@ -467,7 +509,7 @@ static int isolate(int index)
 	return netlink_request(message);
 }
 
-/* Up last: no packet passes a port that is not isolated yet. */
+/* Up last: no packet passes a port that is not isolated and led yet. */
 int link_join_bridge(const struct port_setup *setup)
 {
 	int result = join(setup, true);
@@ -477,6 +519,10 @@ int link_join_bridge(const struct port_setup *setup)
 	if (result == 0 && setup->isolated)
 		result = isolate(setup->index);
 	if (result == 0)
+		result = ingress_lead(setup);
+	if (result == 0)
+		result = link_keep_machine(setup);
+	if (result == 0)
 		result = link_set_up(setup->index);
 	return result;
 }
@@ -484,6 +530,7 @@ int link_join_bridge(const struct port_setup *setup)
 bool link_is_joined(const struct link *link, const struct port_setup *setup)
 {
 	return link->up && link->master == setup->bridge &&
+	       mac_address_equal(&link->mac, &setup->mac) &&
 	       (!setup->group || link->group == setup->group) &&
 	       (!setup->isolated || link->isolated);
 }

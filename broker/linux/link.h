@@ -59,6 +59,10 @@ struct bridge_setup {
 int link_create_bridge(const struct bridge_setup *setup, int *index);
 
 int link_set_up(int index);
+
+/* Keeps the kernel from giving a link an IPv6 address, and from speaking by it. */
+int link_make_silent(int index);
+
 int link_rename(int index, const char *name);
 int link_delete(int index);
 
@@ -77,6 +81,9 @@ struct port_setup {
 	int index; /* of the link */
 	int bridge;
 	struct mac_address mac; /* the host side's own */
+	struct mac_address machine; /* of the machine's network device */
+	struct mac_address gateway; /* of a bridge of ours */
+	int checksums; /* the device of a bridge of ours, see ingress.h; 0: the bridge is the host's */
 	unsigned int mtu;
 	const char *alias;
 	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
@@ -85,6 +92,9 @@ struct port_setup {
 
 /* Makes a link a port of a bridge and sets it up. */
 int link_join_bridge(const struct port_setup *setup);
+
+/* What is lost when another port takes its machine's address: puts it back. */
+int link_keep_machine(const struct port_setup *setup);
 
 /* Whether a link is still as link_join_bridge() has made it, as far as packets go. */
 bool link_is_joined(const struct link *link, const struct port_setup *setup);

@@ -5,8 +5,12 @@
  *	an interface's link is gone		the interface has ended
  *	a bridge is gone, down, renamed, or	the network is repaired
  *	has lost an address
+ *	the device of its checksums is gone,	the same
+ *	or down
  *	an interface is not joined to its	the same, if it is so for a moment
  *	bridge as it has to be
+ *	nothing leads its frames any more	the same
+ *	its device has another address		the same, at once
  *	routes over an uplink, the rules that	the networks that leave by it are
  *	lead there, or itself, change		repaired, once for many in a row
  *	anything else of links, of what is	forwarding and other packet filters
@@ -158,6 +162,24 @@ static struct network *network_of_bridge(int index)
 	return NULL;
 }
 
+/* Of a bridge of ours, by the name that only they have. */
+static struct network *network_of_checksums(const char *link)
+{
+	char name[INTERFACE_NAME_SIZE];
+
+	if (strncmp(link, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) != 0)
+		return NULL;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		if (network->config->mode == NETWORK_BRIDGED)
+			continue;
+		checksums_name(network->addresses.bridge, name);
+		if (network_bridge(network) && strcmp(name, link) == 0)
+			return network;
+	}
+	return NULL;
+}
+
 static void on_link(const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *header = nlmsg_data(message);
@@ -173,6 +195,9 @@ static void on_link(const struct nlmsghdr *message)
 	network = network_of_bridge(link.index);
 	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up ||
 			strcmp(link.name, network->addresses.bridge) != 0))
+		network_repair(network, REPAIR_BRIDGE);
+	network = network_of_checksums(link.name);
+	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))
 		network_repair(network, REPAIR_BRIDGE);
 	if (message->nlmsg_type == RTM_DELLINK)
 		interface_link_gone(link.index);
@@ -246,6 +271,11 @@ static int on_message(struct nl_msg *received, void *userdata)
 	case RTM_DELLINK:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct ifinfomsg))
 			on_link(message);
+		break;
+	case RTM_DELQDISC:
+	case RTM_DELTFILTER:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct tcmsg) && !netlink_is_own(message))
+			interface_not_led(((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
 		break;
 	case RTM_DELADDR:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct ifaddrmsg))
@@ -348,7 +378,7 @@ static int open_socket(void)
 	(void)setsockopt(nl_socket_get_fd(monitor.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 			 sizeof(size));
 	return nl_socket_add_memberships(
-		monitor.socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		monitor.socket, RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 		RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
 		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0);
 }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TAP_PREFIX "vmt"
@@ -30,20 +31,70 @@ void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE])
 			       hash(network) & HASH_MASK);
 }
 
+void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
+{
+	(void)snprintf(name, INTERFACE_NAME_SIZE, CHECKSUMS_PREFIX "%s",
+		       bridge + strlen(BRIDGE_PREFIX));
+}
+
 uint32_t routing_table(const char *network)
 {
 	return ROUTING_TABLES | (uint32_t)(hash(network) & 0xffffff);
 }
 
-void alias_format(const char *network, const struct mac_address *mac, char text[ALIAS_SIZE])
+void alias_format(const struct alias *alias, char text[ALIAS_SIZE])
 {
-	char mac_text[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE];
+	char host_mac[MAC_TEXT_SIZE];
 
-	if (mac)
-		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s %s", network,
-			       mac_address_format(mac, mac_text));
+	if (alias->is_interface)
+		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s %s %u %s", alias->network,
+			       mac_address_format(&alias->mac, mac), alias->owner,
+			       mac_address_format(&alias->host_mac, host_mac));
 	else
-		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s", network);
+		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s", alias->network);
+}
+
+/* Takes an address off the front of the text. */
+static int parse_mac(const char **text, struct mac_address *mac)
+{
+	char copy[MAC_TEXT_SIZE] = "";
+	size_t length = strcspn(*text, " ");
+
+	if (length >= sizeof(copy))
+		return -1;
+	memcpy(copy, *text, length);
+	*text += length;
+	return mac_address_parse(copy, mac) == 0 && mac_address_is_unicast(mac) ? 0 : -1;
+}
+
+static int parse_owner(const char **text, uid_t *owner)
+{
+	unsigned long long value;
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return -1;
+	value = strtoull(*text, &end, 10);
+	if (*end != ' ' || value > UINT32_MAX)
+		return -1;
+	*owner = (uid_t)value;
+	*text = end + 1;
+	return 0;
+}
+
+static int parse_interface(const char *text, struct alias *alias)
+{
+	if (parse_mac(&text, &alias->mac) < 0)
+		return -1;
+	if (*text == '\0')
+		return 0;
+	text++;
+	alias->is_whole = true;
+	return parse_owner(&text, &alias->owner) == 0 && parse_mac(&text, &alias->host_mac) == 0 &&
+			       *text == '\0'
+		       ? 0
+		       : -1;
 }
 
 int alias_parse(const char *text, struct alias *alias)
@@ -61,8 +112,7 @@ int alias_parse(const char *text, struct alias *alias)
 	if (!network_name_is_valid(parsed.network))
 		return -1;
 	parsed.is_interface = name[length] == ' ';
-	if (parsed.is_interface && (mac_address_parse(name + length + 1, &parsed.mac) < 0 ||
-				    !mac_address_is_unicast(&parsed.mac)))
+	if (parsed.is_interface && parse_interface(name + length + 1, &parsed) < 0)
 		return -1;
 	*alias = parsed;
 	return 0;
@@ -71,5 +121,6 @@ int alias_parse(const char *text, struct alias *alias)
 bool is_own_link_name(const char *name)
 {
 	return strncmp(name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0 ||
+	       strncmp(name, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) == 0 ||
 	       strncmp(name, TAP_PREFIX, strlen(TAP_PREFIX)) == 0;
 }

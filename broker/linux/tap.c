@@ -42,8 +42,22 @@ static int open_queue(struct ifreq *request, uid_t owner, struct error *error)
 	return fd;
 }
 
-int tap_open(unsigned int queues, uid_t owner, char name[INTERFACE_NAME_SIZE],
-	     struct interface_fds *fds, struct error *error)
+/* For all queues that the device has. Who has it open can take it off: from itself alone. */
+static int attach_filter(int fd, const struct gateway_filter *filter, struct error *error)
+{
+	const struct sock_fprog program = {
+		.len = filter->n,
+		.filter = (struct sock_filter *)filter->code,
+	};
+
+	if (ioctl(fd, TUNATTACHFILTER, &program) < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot filter for a TAP device: %s",
+				 strerror(errno));
+	return 0;
+}
+
+int tap_open(unsigned int queues, uid_t owner, const struct gateway_filter *filter,
+	     char name[INTERFACE_NAME_SIZE], struct interface_fds *fds, struct error *error)
 {
 	struct ifreq request = { .ifr_name = TAP_NAME };
 
@@ -61,6 +75,10 @@ int tap_open(unsigned int queues, uid_t owner, char name[INTERFACE_NAME_SIZE],
 		fds->tap[fds->n_tap++] = fd;
 	}
 	memcpy(name, request.ifr_name, INTERFACE_NAME_SIZE);
+	if (filter && attach_filter(fds->tap[0], filter, error) < 0) {
+		tap_close(fds);
+		return -1;
+	}
 	return 0;
 }
 

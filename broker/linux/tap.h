@@ -5,6 +5,7 @@
 
 #include "../error.h"
 #include "fds.h"
+#include "gateway_filter.h"
 
 /* The kernel takes no more for a TAP device: 65535, less the header of a frame. */
 #define TAP_MTU_MAX 65521U
@@ -13,12 +14,13 @@
  * Makes a TAP device with virtio-net header and opens each of its queues.
  * queues: 1 to INTERFACE_QUEUES_MAX.
  * owner: who else may open it by name; of one without an owner everybody may.
+ * filter: of what it takes from the bridge, or NULL.
  * name: gets the device's name.
  * fds: gets the descriptors.
  * Returns 0, or -1 with error (ERROR_INTERNAL, and nothing is left open).
  */
-int tap_open(unsigned int queues, uid_t owner, char name[INTERFACE_NAME_SIZE],
-	     struct interface_fds *fds, struct error *error);
+int tap_open(unsigned int queues, uid_t owner, const struct gateway_filter *filter,
+	     char name[INTERFACE_NAME_SIZE], struct interface_fds *fds, struct error *error);
 
 /*
  * The device stays when its last descriptor is closed. Returns 0, or -1 with

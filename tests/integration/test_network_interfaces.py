@@ -40,7 +40,9 @@ def test_an_interface(broker, queues):
         device = broker.host.device(attachment.name)
         assert device["master"] == bridge
         assert device["operstate"] in ("UP", "UNKNOWN")
-        assert device["ifalias"] == f"vmnet-broker default {attachment.mac_address}"
+        assert device["ifalias"] == (
+            f"vmnet-broker default {attachment.mac_address} 1001 {device['address']}"
+        )
         assert device["addr_info"] == []
         assert device["address"] != attachment.mac_address
         wait_for(lambda: not has_open_tap(broker), what="the end of the broker's own copies")
@@ -134,7 +136,7 @@ def test_a_machine_cannot_make_up_mac_addresses_without_end(broker):
     with client.attach("default") as attachment:
         for number in range(70000):
             source = b"\x52\x54" + struct.pack("!I", number)
-            frame = b"\xff" * 6 + source + b"\x88\xb5" + bytes(46)
+            frame = b"\xff" * 6 + source + b"\x80\x35" + bytes(46)
             os.write(attachment.tap_fds[0], bytes(VNET_HEADER) + frame)
         known = broker.host.run("bridge", "fdb", "show", "br", "vmb-default").stdout
         assert 65536 <= len(known.splitlines()) < 70000

@@ -74,7 +74,7 @@ BROADCAST = bytes.fromhex("ffffffffffff")
 
 def send_frame(attachment, payload):
     source = bytes.fromhex(attachment.mac_address.replace(":", ""))
-    frame = BROADCAST + source + b"\x88\xb5" + payload.ljust(46, b"\0")  # an experimental type
+    frame = BROADCAST + source + b"\x80\x35" + payload.ljust(46, b"\0")  # RARP, which nobody answers
     os.write(attachment.tap_fds[0], VNET_HEADER + frame)
 
 

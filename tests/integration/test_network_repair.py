@@ -38,12 +38,15 @@ def is_whole(broker, network):
         network["ipv6_prefix"].removesuffix("/64") + "1",
     }
     device = broker.host.device(network["device"])
+    led = broker.host.run("tc", "filter", "show", "dev", network["device"], "ingress").stdout
     return (
         addresses == expected
         and "UP" in bridge["flags"]
         and "UP" in device["flags"]
         and device.get("master") == network["bridge"]
         and device["group"] == str(PORT_GROUP | bridge["ifindex"])
+        and "Redirect to device vmc-default" in led
+        and "UP" in broker.host.device("vmc-default")["flags"]
     )
 
 
@@ -59,6 +62,8 @@ def is_whole(broker, network):
         "link set {device} nomaster",
         "link set {device} down",
         "link set {device} group default",
+        "link delete vmc-default",
+        "link set vmc-default down",
     ],
 )
 def test_repair(broker, network, breakage):
@@ -69,6 +74,12 @@ def test_repair(broker, network, breakage):
     assert "other" not in broker.host.links()
     assert broker.host.device(network["bridge"])["address"] == mac
     assert broker.networks()["default"]["interfaces"] == 1
+
+
+@pytest.mark.parametrize("part", ["qdisc", "filter"])
+def test_frames_are_led_again(broker, network, part):
+    broker.host.run("tc", part, "delete", "dev", network["device"], "ingress")
+    wait_for(lambda: is_whole(broker, network))
 
 
 @pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})

@@ -154,6 +154,11 @@ static void test_host_network(void **state)
 		     "meta protocol { ip, ip6 } meta l4proto >= 0 goto claims\n"
 		     "meta protocol { ip, ip6 } goto rogue\n"
 		     "}\n"
+		     "chain input {\n"
+		     "type filter hook input priority filter; policy accept;\n"
+		     "iifgroup 0x766d0007 ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+		     "ether daddr != 02:00:00:00:00:01 goto rogue\n"
+		     "}\n"
 		     "}\n");
 }
 

@@ -74,7 +74,7 @@ static void test_tap(void **state)
 /* Each of what makes an interface a member of its network counts. */
 static void test_is_joined(void **state)
 {
-	const struct port_setup setup = { .bridge = 3, .group = 9, .isolated = true };
+	const struct port_setup setup = { .bridge = 3, .mac = mac, .group = 9, .isolated = true };
 	struct nl_msg *message = tap_message();
 	struct link link;
 
@@ -90,8 +90,11 @@ static void test_is_joined(void **state)
 	link.master = 3;
 	link.group = 0;
 	assert_false(link_is_joined(&link, &setup));
-	assert_true(link_is_joined(&link, &(struct port_setup){ .bridge = 3 }));
+	assert_true(link_is_joined(&link, &(struct port_setup){ .bridge = 3, .mac = mac }));
 	link.group = 9;
+	link.mac.bytes[5]++;
+	assert_false(link_is_joined(&link, &setup));
+	link.mac = mac;
 	link.isolated = false;
 	assert_false(link_is_joined(&link, &setup));
 	link.isolated = true;

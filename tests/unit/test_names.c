@@ -45,7 +45,7 @@ static void test_alias_of_bridge(void **state)
 	struct alias alias;
 
 	(void)state;
-	alias_format(LONGEST_NAME, NULL, text);
+	alias_format(&(struct alias){ .network = LONGEST_NAME }, text);
 	assert_string_equal(text, "vmnet-broker " LONGEST_NAME);
 	assert_int_equal(alias_parse(text, &alias), 0);
 	assert_string_equal(alias.network, LONGEST_NAME);
@@ -54,17 +54,45 @@ static void test_alias_of_bridge(void **state)
 
 static void test_alias_of_interface(void **state)
 {
-	const struct mac_address mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0xff } };
+	const struct alias whole = {
+		.network = LONGEST_NAME,
+		.is_interface = true,
+		.mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0xff } },
+		.is_whole = true,
+		.owner = UINT32_MAX - 1,
+		.host_mac = { { 0xfe, 0, 1, 2, 3, 4 } },
+	};
 	char text[ALIAS_SIZE];
 	struct alias alias;
 
 	(void)state;
-	alias_format(LONGEST_NAME, &mac, text);
-	assert_string_equal(text, "vmnet-broker " LONGEST_NAME " 52:54:00:01:02:ff");
+	alias_format(&whole, text);
+	assert_string_equal(text, "vmnet-broker " LONGEST_NAME
+				  " 52:54:00:01:02:ff 4294967294 fe:00:01:02:03:04");
 	assert_int_equal(alias_parse(text, &alias), 0);
-	assert_string_equal(alias.network, LONGEST_NAME);
+	assert_memory_equal(&alias, &whole, sizeof(alias));
+}
+
+static void test_alias_of_an_older_broker(void **state)
+{
+	const struct mac_address mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0xff } };
+	struct alias alias;
+
+	(void)state;
+	assert_int_equal(alias_parse("vmnet-broker lab 52:54:00:01:02:ff", &alias), 0);
 	assert_true(alias.is_interface);
 	assert_true(mac_address_equal(&alias.mac, &mac));
+	assert_false(alias.is_whole);
+}
+
+static void test_checksums_name(void **state)
+{
+	char name[INTERFACE_NAME_SIZE];
+
+	(void)state;
+	checksums_name("vmb-lab", name);
+	assert_string_equal(name, "vmc-lab");
+	assert_true(is_own_link_name(name));
 }
 
 static void test_other_aliases(void **state)
@@ -79,6 +107,12 @@ static void test_other_aliases(void **state)
 		"vmnet-broker lab ",
 		"vmnet-broker lab 52:54:00:01:02",
 		"vmnet-broker lab 52:54:00:01:02:ff ",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000 ",
+		"vmnet-broker lab 52:54:00:01:02:ff -1 fe:00:01:02:03:04",
+		"vmnet-broker lab 52:54:00:01:02:ff 4294967296 fe:00:01:02:03:04",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000 ff:00:01:02:03:04",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000 fe:00:01:02:03:04 ",
 		"vmnet-broker " LONGEST_NAME "4",
 		"uplink to the lab",
 	};
@@ -92,9 +126,13 @@ static void test_other_aliases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bridge_name),	cmocka_unit_test(test_routing_table),
-		cmocka_unit_test(test_alias_of_bridge), cmocka_unit_test(test_alias_of_interface),
+		cmocka_unit_test(test_bridge_name),
+		cmocka_unit_test(test_routing_table),
+		cmocka_unit_test(test_alias_of_bridge),
+		cmocka_unit_test(test_alias_of_interface),
+		cmocka_unit_test(test_alias_of_an_older_broker),
 		cmocka_unit_test(test_other_aliases),
+		cmocka_unit_test(test_checksums_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

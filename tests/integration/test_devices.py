@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that do with the device they were given what no machine's would.
+
+test_firewall.py and test_rogue.py have what machines themselves do.
+"""
+
+import contextlib
+import fcntl
+import socket
+import struct
+
+import pytest
+
+from support import frame
+from support.host import SERVER_IPV4, SERVER_IPV6
+from support.wait import wait_for
+
+GATEWAY, GATEWAY_IPV6 = "192.168.105.1", "fd12:3456:789a:5::1"
+CONFIG = {
+    "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
+    "office": {"mode": "bridged", "external_interface": "br0"},
+}
+SIOCSIFHWADDR, TUNSETOWNER, TUNSETPERSIST = 0x8924, 0x400454CC, 0x400454CB
+ARPHRD_ETHER = 1
+NOTE = b"something to know it by "
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+@pytest.fixture
+def attach(broker):
+    """Makes interfaces, and gives their open devices."""
+    with contextlib.ExitStack() as stack:
+
+        def make(network="lab", **options):
+            client = stack.enter_context(contextlib.closing(broker.client()))
+            client.acquire(network)
+            return stack.enter_context(client.attach(network, **options))
+
+        yield make
+
+
+def bridge_mac(host, bridge="vmb-lab"):
+    return frame.mac_bytes(host.device(bridge)["address"])
+
+
+def own_frame(attachment, destination, protocol, payload):
+    return frame.ethernet(
+        destination, frame.mac_bytes(attachment.mac_address), protocol, payload
+    )
+
+
+# Frames that are harmless until the host has written the checksum: each with the place of it in the
+# frame, and what it becomes.
+
+
+def arp_claim(rogue, _):
+    payload = frame.arp_reply(frame.mac_bytes(rogue.mac_address), "192.168.7.7")
+    return own_frame(rogue, frame.BROADCAST, 0x0806, payload + b"\0" * 4), 30, 0x6901
+
+
+def ipv4_source(rogue, _):
+    packet = frame.ipv4("192.168.105.7", "192.168.105.99", 17, frame.udp(1000, 1000, NOTE))
+    return own_frame(rogue, frame.BROADCAST, 0x0800, packet), 28, 0x6901
+
+
+def dhcp_offer(rogue, _):
+    packet = frame.ipv4("192.168.105.7", "255.255.255.255", 17, frame.udp(1000, 1000, NOTE))
+    return own_frame(rogue, frame.BROADCAST, 0x0800, packet), 36, 68
+
+
+def router_advertisement(rogue, _):
+    message = bytes.fromhex("8600000040000708 0000000000000000") + NOTE
+    packet = frame.ipv6("fe80::99", "ff02::1", 59, message)
+    return own_frame(rogue, bytes.fromhex("333300000001"), 0x86DD, packet), 20, 0x3AFF
+
+
+def neighbour_advertisement(rogue, _):
+    message = bytes.fromhex("8800000020000000 fe800000000000000000000000000099") + NOTE
+    packet = frame.ipv6("fe80::99", "ff02::1", 58, message)
+    return own_frame(rogue, bytes.fromhex("333300000001"), 0x86DD, packet), 14 + 40 + 22, 1
+
+
+@pytest.mark.parametrize(
+    "make_frame",
+    [arp_claim, ipv4_source, dhcp_offer, router_advertisement, neighbour_advertisement],
+)
+def test_a_checksum_does_not_make_the_gateway_of_a_machine(attach, make_frame):
+    """A device without offloads gets what the kernel has written: as firmware has it, and BSDs."""
+    rogue, victim = attach(), attach()
+    data, at, value = make_frame(rogue, victim)
+    def is_made(each):
+        return len(each) == len(data) and each[:at] == data[:at]
+
+    # The same with another value comes through.
+    frame.read_all(victim.tap_fds[0])
+    frame.write_completed(rogue.tap_fds[0], data, at, value ^ 0x0110)
+    assert frame.wait_for_frame(victim.tap_fds[0], is_made)
+    frame.write_completed(rogue.tap_fds[0], data, at, value)
+    frame.write(rogue.tap_fds[0], arp_of(rogue, "192.168.105.98"))
+    seen = []
+    frame.wait_for_frame(
+        victim.tap_fds[0], lambda each: seen.append(each) or b"\xc0\xa8\x69\x62" in each
+    )
+    assert not [each.hex() for each in seen if is_made(each)]
+
+
+def arp_of(attachment, address):
+    payload = frame.arp_reply(frame.mac_bytes(attachment.mac_address), address)
+    return own_frame(attachment, frame.BROADCAST, 0x0806, payload)
+
+
+@contextlib.contextmanager
+def receiver(namespace, port, family=socket.AF_INET):
+    with namespace.entered():
+        listener = socket.socket(family, socket.SOCK_DGRAM)
+        listener.bind(("", port))
+    listener.settimeout(10)
+    with listener:
+        yield listener
+
+
+def test_a_checksum_does_not_change_what_leaves(broker, host, outside, attach):
+    """Neither a port that the administrator drops, nor another source than there is."""
+    rogue = attach()
+    host.run(
+        *"nft add table inet admin; add chain inet admin forward "
+        "{ type filter hook forward priority 0; }; "
+        "add rule inet admin forward udp dport 9 counter drop".split()
+    )
+    gateway = bridge_mac(host)
+    with receiver(outside, 9) as dropped, receiver(outside, 1000) as passed:
+
+        def send(port, value, gateway=gateway):
+            datagram = frame.udp(1000, port, NOTE)
+            packet = frame.ipv4("192.168.105.7", SERVER_IPV4, 17, datagram)
+            data = own_frame(rogue, gateway, 0x0800, packet)
+            frame.write_completed(rogue.tap_fds[0], data, 36, value)
+
+        send(1, 1000)
+        assert passed.recv(100).startswith(NOTE[:-2])
+        send(1, 9)
+        send(1, 1000)
+        assert passed.recv(100).startswith(NOTE[:-2])
+        # The bridge takes frames for its port's address for its own, too.
+        send(1, 9, frame.mac_bytes(host.device(rogue.name)["address"]))
+        send(1, 1000)
+        assert passed.recv(100).startswith(NOTE[:-2])
+        dropped.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            dropped.recv(100)
+    rules = host.run("nft", "list", "table", "inet", "admin").stdout
+    host.run("nft", "delete", "table", "inet", "admin")
+    assert "counter packets 1 " in rules
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_honest_checksums_are_completed(broker, host, outside, attach, version):
+    """Of small packets that leave, as Linux sends them from a device with offloads."""
+    machine = attach()
+    gateway = bridge_mac(host)
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with receiver(outside, 1000, family) as passed:
+        datagram = frame.udp(1000, 1000, NOTE)
+        if version == 4:
+            packet, protocol = frame.ipv4("192.168.105.7", SERVER_IPV4, 17, datagram), 0x0800
+        else:
+            packet, protocol = frame.ipv6(GATEWAY_IPV6[:-1] + "7", SERVER_IPV6, 17, datagram), 0x86DD
+        start = len(packet) - len(datagram)
+        partial = frame.pseudo_sum(packet, 17, len(datagram))
+        packet = packet[: start + 6] + struct.pack("!H", partial) + packet[start + 8 :]
+        frame.write(machine.tap_fds[0], own_frame(machine, gateway, protocol, packet), 14 + start, 6)
+        assert passed.recv(100) == NOTE
+
+
+def send_from(host, device, destination, payload=NOTE):
+    """A frame of the host's own, by one of its devices."""
+    with host.entered():
+        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        source = bridge_mac(host, device)
+    with sender:
+        sender.bind((device, 0))
+        sender.send(frame.ethernet(destination, source, 0x88B5, payload.ljust(46, b"\0")))
+
+
+def got(attachment, seconds=0.3):
+    return any(NOTE in each for each in frame.read_all(attachment.tap_fds[0], seconds))
+
+
+def test_a_full_memory_of_the_bridge_floods_nothing(host, attach):
+    rogue = attach()
+    gateway = bridge_mac(host)
+    for number in range(66000):
+        source = b"\x02\0" + struct.pack("!I", number)
+        frame.write(rogue.tap_fds[0], frame.ethernet(gateway, source, 0x8035, b""))
+    victim = attach()
+    frame.read_all(rogue.tap_fds[0])
+    send_from(host, "vmb-lab", frame.mac_bytes(victim.mac_address))
+    assert got(victim)
+    assert not got(rogue)
+
+
+def test_nobody_takes_a_neighbours_address(host, attach):
+    """By sending from it."""
+    rogue, victim = attach(), attach()
+    mac = frame.mac_bytes(victim.mac_address)
+    arp = frame.arp_reply(mac, "192.168.105.9")
+    frame.write(rogue.tap_fds[0], frame.ethernet(frame.BROADCAST, mac, 0x0806, arp))
+    frame.wait_for_frame(victim.tap_fds[0], lambda each: each[12:14] == b"\x08\x06")
+    frame.read_all(rogue.tap_fds[0])
+    send_from(host, "vmb-lab", mac)
+    assert got(victim)
+    assert not got(rogue)
+
+
+def set_address(attachment, mac):
+    request = struct.pack("16sH6s8x", attachment.name.encode(), ARPHRD_ETHER, mac)
+    fcntl.ioctl(attachment.tap_fds[0], SIOCSIFHWADDR, request)
+
+
+def test_a_device_keeps_its_address(broker, host, attach):
+    rogue, victim = attach(), attach()
+    mac = frame.mac_bytes(victim.mac_address)
+    before = host.device(rogue.name)["address"]
+    set_address(rogue, mac)
+    broker.wait_for_log(f"interface {rogue.name} was cut off, and is joined again")
+    wait_for(lambda: host.device(rogue.name)["address"] == before)
+
+    def is_found():
+        send_from(host, "vmb-lab", mac)
+        return got(victim)
+
+    wait_for(is_found, what="a frame for the victim")
+    frame.read_all(rogue.tap_fds[0])
+    send_from(host, "vmb-lab", mac)
+    assert got(victim)
+    assert not got(rogue)
+
+
+def test_who_does_not_leave_the_address_alone_is_removed(broker, host, attach):
+    rogue, victim = attach(), attach()
+    mac = frame.mac_bytes(victim.mac_address)
+
+    def is_removed():
+        with contextlib.suppress(OSError):
+            set_address(rogue, mac)
+        return rogue.name not in host.links()
+
+    wait_for(is_removed, what="the end of the device")
+    broker.wait_for_log(f"interface {rogue.name} is removed: its program changes")
+    wait_for(lambda: len(broker.inspect("lab")["interfaces"]) == 1)
+    send_from(host, "vmb-lab", mac)
+    assert got(victim)
+
+
+@pytest.fixture
+def office(host):
+    host.ip("link add br0 type bridge stp_state 1")
+    host.run("sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1")
+    host.ip("link add port0 type veth peer name port1")
+    host.ip("link set port0 addrgenmode none master br0 up")
+    host.ip("link set br0 up")
+
+
+def test_the_hosts_bridge_keeps_its_address(office, broker, host, attach):
+    rogue = attach("office")
+    before = host.device("br0")["address"]
+    set_address(rogue, b"\x02\0\0\0\0\1")
+    broker.wait_for_log(f"interface {rogue.name} was cut off, and is joined again")
+    wait_for(lambda: host.device("br0")["address"] == before)
+    assert host.device(rogue.name)["address"].startswith("fe:")
+
+
+def test_a_machine_is_no_part_of_the_spanning_tree(office, host, attach):
+    rogue = attach("office")
+    root = "0000.020000000001"
+    bpdu = "0000 00 00 00" + root.replace(".", "") + "00000000" + root.replace(".", "")
+    bpdu = bytes.fromhex(bpdu + "8001 0000 1400 0200 0f00")
+    payload = bytes.fromhex("424203") + bpdu
+    group = bytes.fromhex("0180c2000000")
+    before = host.run("cat", "/sys/class/net/br0/bridge/root_id").stdout
+    data = group + frame.mac_bytes(rogue.mac_address) + struct.pack("!H", len(payload)) + payload
+    for _ in range(3):
+        frame.write(rogue.tap_fds[0], data.ljust(60, b"\0"))
+    assert host.run("cat", "/sys/class/net/br0/bridge/root_id").stdout == before
+
+
+def test_an_interface_stays_its_users(broker, host):
+    """Whatever the device says after a restart."""
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    with client.attach("lab") as attachment:
+        fcntl.ioctl(attachment.tap_fds[0], TUNSETOWNER, 1002)
+        broker.restart()
+        for uid in 1001, 1002:
+            other = broker.client(uid=uid)
+            other.acquire("lab")
+            other.close()
+        assert "1001" in host.device(attachment.name)["ifalias"]
+        assert broker.inspect("lab")["interfaces"][0]["name"] == attachment.name
