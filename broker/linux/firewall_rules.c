@@ -385,36 +385,83 @@ static void write_discovery(const struct rules *rules, const char *match,
 	(void)fprintf(rules->file, " goto rogue\n");
 }
 
-/*
- * Claims to one of the host's IPv6 addresses: to have it, to be about to take
- * it (which would make the host give it up), or to speak from it.
- */
-static void write_ipv6_claims(const struct rules *rules, const struct in6_addr *address)
+/* Claims to have an address of the host's, or to be about to take it: the host would give it up. */
+static void write_icmpv6(const struct rules *rules, const struct in6_addr *addresses, size_t n)
 {
-	char text[INET6_ADDRSTRLEN];
+	(void)fprintf(rules->file, "chain of_icmpv6 {\n"
+				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n");
+	if (rules->config->router_advertisement)
+		(void)fprintf(rules->file,
+			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
+	for (size_t i = 0; i < n; i++) {
+		write_discovery(rules, "icmpv6 type nd-neighbor-advert", &addresses[i]);
+		write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit",
+				&addresses[i]);
+	}
+	(void)fprintf(rules->file, "}\n");
+}
 
-	inet_ntop(AF_INET6, address, text, sizeof(text));
-	(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n", text);
-	write_discovery(rules, "icmpv6 type nd-neighbor-advert", address);
-	write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit", address);
+/* Few clients look at the port that an answer comes from. */
+static void write_udp(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "chain of_udp {\n");
+	if (rules->config->dhcp)
+		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
+					   "ether type ip udp dport 68 goto rogue\n");
+	if (rules->config->router_advertisement)
+		(void)fprintf(rules->file, "ether type ip6 udp sport 547 goto rogue\n"
+					   "ether type ip6 udp dport 546 goto rogue\n");
+	(void)fprintf(rules->file, "}\n");
 }
 
 /*
  * Packets without a whole header of TCP, UDP or ICMP are something to whoever
- * puts them together in another way. Later fragments have none; first ones have
- * it right behind the fragment header, or it could be in a later one (RFC 7113),
- * with something else in its place after the packet's end. Neighbour discovery
- * is never so long that it has to be in fragments (RFC 6980).
+ * puts them together in another way, and so is what nftables cannot parse. Later
+ * fragments have no such header; first ones have it right behind the fragment
+ * header, or it could be in a later one (RFC 7113), with something else in its
+ * place after the packet's end. Neighbour discovery is never so long that it has
+ * to be in fragments (RFC 6980).
  */
-static void write_whole(const struct rules *rules)
+static void write_ipv4(const struct rules *rules)
 {
-	(void)fprintf(rules->file, "chain whole {\n"
-				   "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
-				   "ip frag-off & 0x1fff != 0 return\n"
-				   "frag frag-off != 0 return\n"
-				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
-				   "meta l4proto { icmp, tcp, udp, icmpv6 } @th,56,8 >= 0 return\n"
-				   "meta l4proto { icmp, tcp, udp, icmpv6 } goto rogue\n"
+	(void)fprintf(rules->file,
+		      "chain of_ipv4 {\n"
+		      "ip saddr %s goto rogue\n"
+		      "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
+		      "meta l4proto tcp @th,56,8 >= 0 accept\n"
+		      "meta l4proto udp @th,56,8 >= 0 goto of_udp\n",
+		      rules->gateway);
+	if (rules->config->dhcp)
+		(void)fprintf(rules->file, "icmp type router-advertisement goto rogue\n");
+	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n"
+				   "meta l4proto { icmp, tcp, udp } goto rogue\n"
+				   "meta l4proto >= 0 accept\n"
+				   "goto rogue\n"
+				   "}\n");
+}
+
+static void write_ipv6(const struct rules *rules)
+{
+	struct in6_addr addresses[2];
+	char text[INET6_ADDRSTRLEN];
+	size_t n = 0;
+
+	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &addresses[n++]);
+	if (rules->has_ipv6)
+		addresses[n++] = rules->ipv6_gateway;
+	write_icmpv6(rules, addresses, n);
+	(void)fprintf(rules->file, "chain of_ipv6 {\n");
+	for (size_t i = 0; i < n; i++)
+		(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n",
+			      inet_ntop(AF_INET6, &addresses[i], text, sizeof(text)));
+	(void)fprintf(rules->file, "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+				   "meta l4proto tcp @th,56,8 >= 0 accept\n"
+				   "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
+				   "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
+				   "frag frag-off != 0 meta l4proto >= 0 accept\n"
+				   "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
+				   "meta l4proto >= 0 accept\n"
+				   "goto rogue\n"
 				   "}\n");
 }
 
@@ -425,45 +472,29 @@ static void write_whole(const struct rules *rules)
  * believe it for hardware types that "arp saddr" is not about. Frames from the
  * bridge's address are the host's: machines' devices trust them.
  */
-static void write_frames(const struct rules *rules)
+static void write_prerouting(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
 	(void)fprintf(rules->file,
-		      "iifgroup != 0x%08" PRIx32 " accept\n"
-		      "ether saddr %s goto rogue\n"
-		      "ether type != { arp, 0x8035, ip, ip6, 8021q, 8021ad } goto rogue\n"
+		      "chain of_arp {\n"
+		      "@nh,32,16 != 0x0604 goto rogue\n"
+		      "@nh,112,32 0x%08" PRIx32 " goto rogue\n"
+		      "}\n"
+		      "chain tagged {\n"
 		      "vlan id 0 goto rogue\n"
 		      "ether type 8021ad vlan id 0 goto rogue\n"
-		      "ether type arp @nh,32,16 != 0x0604 goto rogue\n"
-		      "ether type arp @nh,112,32 0x%08" PRIx32 " goto rogue\n"
-		      "ip saddr %s goto rogue\n"
-		      "meta protocol { ip, ip6 } meta l4proto >= 0 jump whole\n"
-		      "meta protocol { ip, ip6 } meta l4proto >= 0 goto claims\n"
-		      "meta protocol { ip, ip6 } goto rogue\n",
-		      rules->port_group, mac_address_format(&rules->bridge_mac, mac),
-		      rules->gateway_value, rules->gateway);
-}
-
-/* What only the gateway says, in packets that were looked at as a whole. */
-static void write_claims(const struct rules *rules)
-{
-	struct in6_addr link_local;
-
-	/* Few clients look at the port that an answer comes from. */
-	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
-					   "ether type ip udp dport 68 goto rogue\n"
-					   "icmp type router-advertisement goto rogue\n");
-	if (rules->config->router_advertisement)
-		(void)fprintf(rules->file,
-			      "ether type ip6 udp sport 547 goto rogue\n"
-			      "ether type ip6 udp dport 546 goto rogue\n"
-			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
-	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
-	write_ipv6_claims(rules, &link_local);
-	if (rules->has_ipv6)
-		write_ipv6_claims(rules, &rules->ipv6_gateway);
+		      "}\n"
+		      "chain prerouting {\n"
+		      "type filter hook prerouting priority filter; policy accept;\n"
+		      "iifgroup != 0x%08" PRIx32 " accept\n"
+		      "ether saddr %s goto rogue\n"
+		      "ether type vmap { ip : goto of_ipv4, ip6 : goto of_ipv6, arp : goto of_arp, "
+		      "0x8035 : accept, 8021q : goto tagged, 8021ad : goto tagged }\n"
+		      "goto rogue\n"
+		      "}\n",
+		      rules->gateway_value, rules->port_group,
+		      mac_address_format(&rules->bridge_mac, mac));
 }
 
 /*
@@ -493,14 +524,10 @@ static void write_bridge_table(const struct rules *rules)
 				   "chain rogue {\n"
 				   "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
 				   "}\n");
-	write_whole(rules);
-	(void)fprintf(rules->file, "chain claims {\n");
-	write_claims(rules);
-	(void)fprintf(rules->file, "}\n"
-				   "chain prerouting {\n"
-				   "type filter hook prerouting priority filter; policy accept;\n");
-	write_frames(rules);
-	(void)fprintf(rules->file, "}\n");
+	write_udp(rules);
+	write_ipv4(rules);
+	write_ipv6(rules);
+	write_prerouting(rules);
 	write_for_host(rules);
 	(void)fprintf(rules->file, "}\n");
 }
