@@ -31,6 +31,17 @@
 #include "tap.h"
 #include "worker.h"
 
+/*
+ * Frames that nobody reads are kept in the kernel's memory, up to 64 KiB each,
+ * and are charged to nobody. A user's first interfaces get room for more frames
+ * than it takes to lose none; later ones share as much again, down to the least
+ * that TCP is as fast with.
+ */
+#define FRAMES_MAX 128U
+#define FRAMES_SHARED 4096U
+#define FRAMES_MIN 16U
+#define FRAMES_QUEUE_MIN 4U
+
 /* How often the address of a device is put back in such a time until it is enough. */
 #define MOVES_MAX 8
 #define MOVES_USEC ((uint64_t)60 * 1000 * 1000)
@@ -170,6 +181,25 @@ static void attach_done(struct job *job)
 	free(self);
 }
 
+/* Of each of an interface's queues. */
+static unsigned int frames_of(const struct interface *interface)
+{
+	const struct network *network = interface->network->broker->networks;
+	unsigned int n = 0;
+	unsigned int frames;
+
+	for (; network; network = network->next)
+		for (const struct interface *i = network->interfaces; i; i = i->next)
+			n += i->owner == interface->owner;
+	frames = FRAMES_SHARED / n;
+	if (frames > FRAMES_MAX)
+		frames = FRAMES_MAX;
+	if (frames < FRAMES_MIN)
+		frames = FRAMES_MIN;
+	frames /= interface->queues;
+	return frames < FRAMES_QUEUE_MIN ? FRAMES_QUEUE_MIN : frames;
+}
+
 /* Returns NULL when memory is short. */
 static struct attach_job *attach_job_new(struct interface *interface)
 {
@@ -206,6 +236,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.machine = interface->mac,
 		.gateway = network->addresses.bridge_mac,
 		.mtu = network->addresses.mtu,
+		.frames = frames_of(interface),
 		.alias = self->alias,
 		.isolated = network->config->isolated,
 	};

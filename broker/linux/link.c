@@ -460,6 +460,7 @@ static int join(const struct port_setup *setup, bool ipv6)
 	if (!message || nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
 	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
 	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
+	    (setup->frames && nla_put_u32(message, IFLA_TXQLEN, setup->frames) < 0) ||
 	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
 	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
 	    (ipv6 && put_no_own_ipv6(message) < 0)) {

@@ -85,6 +85,7 @@ struct port_setup {
 	struct mac_address gateway; /* of a bridge of ours */
 	int checksums; /* the device of a bridge of ours, see ingress.h; 0: the bridge is the host's */
 	unsigned int mtu;
+	unsigned int frames; /* for the machine, that each queue holds; 0: as many as it does */
 	const char *alias;
 	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
 	bool isolated; /* exchanges nothing with other isolated ports */

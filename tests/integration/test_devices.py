@@ -6,6 +6,7 @@ test_firewall.py and test_rogue.py have what machines themselves do.
 
 import contextlib
 import fcntl
+import os
 import socket
 import struct
 
@@ -20,7 +21,8 @@ CONFIG = {
     "lab": {"mode": "shared", "subnet": "192.168.105.0/24", "ipv6_prefix": "fd12:3456:789a:5::/64"},
     "office": {"mode": "bridged", "external_interface": "br0"},
 }
-SIOCSIFHWADDR, TUNSETOWNER, TUNSETPERSIST = 0x8924, 0x400454CC, 0x400454CB
+SIOCSIFHWADDR, TUNSETOWNER, TUNSETOFFLOAD = 0x8924, 0x400454CC, 0x400454D0
+TUN_F_CSUM, TUN_F_TSO4 = 1, 2
 ARPHRD_ETHER = 1
 NOTE = b"something to know it by "
 
@@ -155,22 +157,40 @@ def test_a_checksum_does_not_change_what_leaves(broker, host, outside, attach):
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_honest_checksums_are_completed(broker, host, outside, attach, version):
+def test_honest_checksums_are_completed(host, outside, attach, version):
     """Of small packets that leave, as Linux sends them from a device with offloads."""
     machine = attach()
-    gateway = bridge_mac(host)
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     with receiver(outside, 1000, family) as passed:
         datagram = frame.udp(1000, 1000, NOTE)
         if version == 4:
-            packet, protocol = frame.ipv4("192.168.105.7", SERVER_IPV4, 17, datagram), 0x0800
+            packet = frame.ipv4("192.168.105.7", SERVER_IPV4, 17, datagram)
         else:
-            packet, protocol = frame.ipv6(GATEWAY_IPV6[:-1] + "7", SERVER_IPV6, 17, datagram), 0x86DD
+            packet = frame.ipv6(GATEWAY_IPV6[:-1] + "7", SERVER_IPV6, 17, datagram)
         start = len(packet) - len(datagram)
         partial = frame.pseudo_sum(packet, 17, len(datagram))
         packet = packet[: start + 6] + struct.pack("!H", partial) + packet[start + 8 :]
-        frame.write(machine.tap_fds[0], own_frame(machine, gateway, protocol, packet), 14 + start, 6)
+        data = own_frame(machine, bridge_mac(host), 0x86DD if version == 6 else 0x0800, packet)
+        frame.write(machine.tap_fds[0], data, 14 + start, 6)
         assert passed.recv(100) == NOTE
+
+
+def write_segment(sender, destination, start):
+    """60,000 bytes of TCP, for the host to cut; their checksum begins where it says."""
+    tcp = struct.pack("!HHIIBBHHH", 1000, 1000, 0, 0, 0x50, 0x10, 1000, 0, 0)
+    packet = frame.ipv4("192.168.105.7", "192.168.105.8", 6, tcp + NOTE + bytes(60000))
+    header = struct.pack("<BBHHHH", 1, 1, 54, 1460, start, 16)
+    os.write(sender.tap_fds[0], header + own_frame(sender, destination, 0x0800, packet))
+
+
+def test_the_kernel_looks_where_the_checksums_of_segments_are(attach):
+    rogue, victim = attach(), attach()
+    mac = frame.mac_bytes(victim.mac_address)
+    frame.read_all(victim.tap_fds[0])
+    write_segment(rogue, mac, 20)
+    assert not got(victim)
+    write_segment(rogue, mac, 34)
+    assert got(victim)
 
 
 def send_from(host, device, destination, payload=NOTE):
@@ -285,16 +305,43 @@ def test_a_machine_is_no_part_of_the_spanning_tree(office, host, attach):
     assert host.run("cat", "/sys/class/net/br0/bridge/root_id").stdout == before
 
 
+def test_what_nobody_reads_takes_little_memory(host, broker, attach):
+    """Segments of 64 KiB for machines that are stopped."""
+    sender = attach()
+    readers = [attach(queues=queues) for queues in (1, 1, 4)]
+    lengths = [host.device(reader.name)["txqlen"] for reader in readers]
+    assert lengths == [128, 128, 32]
+    for reader in readers:
+        fcntl.ioctl(reader.tap_fds[0], TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4)
+        for _ in range(1000):
+            write_segment(sender, frame.mac_bytes(reader.mac_address), 34)
+        frames = [
+            each for fd in reader.tap_fds for each in frame.read_all(fd, 0.1) if len(each) > 60000
+        ]
+        assert 0 < len(frames) <= 128
+    assert broker.is_running()
+
+
+def test_the_frames_of_many_interfaces_share_their_room(host, attach):
+    for _ in range(64):
+        last = attach()
+    assert host.device(last.name)["txqlen"] == 64
+
+
 def test_an_interface_stays_its_users(broker, host):
-    """Whatever the device says after a restart."""
+    """Whatever the device says after a restart: another user's next one is that user's first."""
     client = broker.client(uid=1001)
     client.acquire("lab")
-    with client.attach("lab") as attachment:
-        fcntl.ioctl(attachment.tap_fds[0], TUNSETOWNER, 1002)
+    with contextlib.ExitStack() as stack:
+        for _ in range(64):
+            attachment = stack.enter_context(client.attach("lab"))
+            fcntl.ioctl(attachment.tap_fds[0], TUNSETOWNER, 1002)
         broker.restart()
-        for uid in 1001, 1002:
-            other = broker.client(uid=uid)
-            other.acquire("lab")
-            other.close()
-        assert "1001" in host.device(attachment.name)["ifalias"]
-        assert broker.inspect("lab")["interfaces"][0]["name"] == attachment.name
+        other = broker.client(uid=1002)
+        other.acquire("lab")
+        with other.attach("lab") as attachment:
+            assert host.device(attachment.name)["txqlen"] == 128
+        client = broker.client(uid=1001)
+        client.acquire("lab")
+        with client.attach("lab") as attachment:
+            assert host.device(attachment.name)["txqlen"] == 63

@@ -74,7 +74,8 @@ BROADCAST = bytes.fromhex("ffffffffffff")
 
 def send_frame(attachment, payload):
     source = bytes.fromhex(attachment.mac_address.replace(":", ""))
-    frame = BROADCAST + source + b"\x80\x35" + payload.ljust(46, b"\0")  # RARP, which nobody answers
+    # RARP, which nobody answers
+    frame = BROADCAST + source + b"\x80\x35" + payload.ljust(46, b"\0")
     os.write(attachment.tap_fds[0], VNET_HEADER + frame)
 
 

@@ -66,7 +66,7 @@ def write(fd, frame, start=None, offset=0):
 
 
 def write_completed(fd, frame, at, value):
-    """Sends a frame in which the checksum that the host is to complete is this value, at this place.
+    """Sends a frame whose checksum the host is to complete at this place, and that is this value.
 
     The last two bytes of the frame make it come out so.
     """
