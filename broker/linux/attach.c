@@ -24,6 +24,7 @@
 #include "bridge.h"
 #include "fds.h"
 #include "firewall.h"
+#include "ingress.h"
 #include "linux.h"
 #include "monitor.h"
 #include "names.h"
@@ -136,8 +137,8 @@ static int make_device(struct attach_job *self)
 		return bridge_is_gone(self);
 	if (result < 0)
 		return error_set(&self->error, ERROR_CREATE_FAILED,
-				 "cannot join %s to bridge %s: %s", self->name, self->bridge,
-				 strerror(-result));
+				 "cannot join %s to bridge %s: %s%s", self->name, self->bridge,
+				 strerror(-result), result == -ENOENT ? INGRESS_REMEDY : "");
 	if (self->named) {
 		if (tap_keep(self->fds->tap[0], &self->error) < 0)
 			return -1;

@@ -8,6 +8,9 @@
 
 #include "link.h"
 
+/* What brings that which a kernel lacks (ENOENT). */
+#define INGRESS_REMEDY " (\"modprobe -a sch_ingress cls_bpf act_mirred\" may bring what is missing)"
+
 /*
  * Makes the device that completes the checksums of frames for the host from the
  * ports of a bridge of ours, or puts right the one that is there. -EEXIST when
@@ -19,7 +22,7 @@ int ingress_make_checksums(const char *bridge, int *index);
 /* Removes it, if it is there. */
 int ingress_remove_checksums(const char *bridge);
 
-/* Has a port's frames go the way that is right for its kind of bridge. */
+/* Has a port's frames go the way that is right for its kind of bridge. -ENOENT: see above. */
 int ingress_lead(const struct port_setup *setup);
 
 #endif

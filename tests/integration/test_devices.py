@@ -356,3 +356,23 @@ def test_an_interface_stays_its_users(broker, host):
         client.acquire("lab")
         with client.attach("lab") as attachment:
             assert host.device(attachment.name)["txqlen"] == 63
+
+
+def test_devices_of_an_older_broker(broker, host, attach):
+    """What it did not know of is done when they are taken over."""
+    attachment = attach()
+    mac = attachment.mac_address
+    broker.kill()
+    host.run("ip", "link", "set", attachment.name, "alias", f"vmnet-broker lab {mac}")
+    host.run("tc", "qdisc", "delete", "dev", attachment.name, "ingress")
+    host.run("bridge", "fdb", "delete", mac, "dev", attachment.name, "master")
+    host.ip("link delete vmc-lab")
+    broker.start()
+
+    def is_done():
+        led = host.run("tc", "filter", "show", "dev", attachment.name, "ingress").stdout
+        known = host.run("bridge", "fdb", "show", "dev", attachment.name).stdout
+        return "Redirect to device vmc-lab" in led and f"{mac} sticky" in known
+
+    wait_for(is_done, what="what an older broker did not do")
+    assert len(broker.inspect("lab")["interfaces"]) == 1
