@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Filters of system calls. All of the broker is behind one, and so is what it
- * starts. dnsmasq, which reads what machines send, is behind one more: it insists
- * on CAP_NET_ADMIN and CAP_NET_RAW, and takes little of what they give.
+ * starts. dnsmasq, which reads what machines send, is behind one more, which
+ * knows just what it does, and can write to just one file.
  */
 #include "confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/if_tun.h>
+#include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -29,12 +33,9 @@
 /* When memory is short, libseccomp may go round for ever: it gets so much of the processor. */
 #define MAKE_SECONDS 1
 
-/* A filter for all threads and one of a single thread cannot be set at the same time. */
-static pthread_mutex_t threads = PTHREAD_MUTEX_INITIALIZER;
-
 /* dnsmasq's. It is made once: the library does not live through a lack of memory. */
 static struct {
-	struct sock_filter instructions[128];
+	struct sock_filter instructions[512];
 	unsigned short n;
 } more;
 
@@ -89,6 +90,8 @@ static const char *const allowed_calls[] = {
 	"getuid", "kill", "pidfd_open", "pidfd_send_signal", "prctl", "setgid", "setgroups",
 	"setregid", "setresgid", "setresuid", "setreuid", "setsid", "setuid", "vfork", "wait4",
 	"waitid",
+	/* shutting dnsmasq in */
+	"landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp",
 #if defined(__SANITIZE_ADDRESS__)
 	/* what finds leaks at the end stops the other threads with */
 	"ptrace", "process_vm_readv",
@@ -138,12 +141,10 @@ static int set_filter(void)
 	}
 	if (allow_calls(filter) < 0)
 		goto out;
-	(void)pthread_mutex_lock(&threads);
 	/* For the worker's thread, which is there already, too. */
 	errno = -seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!errno)
 		errno = -seccomp_load(filter);
-	(void)pthread_mutex_unlock(&threads);
 	if (errno)
 		failed("filter system calls");
 	else
@@ -163,22 +164,121 @@ int confine_broker(void)
 	return result;
 }
 
-/* A filter more, of the thread that starts dnsmasq */
+/* What dnsmasq may do */
+
+/*
+ * Nothing that reaches another process, dnsmasqs of its user included: no
+ * signals, no limits of theirs. What else is refused fails, as it does for a
+ * user who may not.
+ */
+/* clang-format off */
+static const char *const dnsmasq_calls[] = {
+	/* memory, time, signals of its own */
+	"alarm", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "exit",
+	"exit_group", "futex", "getcpu", "getrandom", "gettimeofday", "madvise", "mmap", "mprotect",
+	"mremap", "munmap", "nanosleep", "restart_syscall", "rseq", "rt_sigaction",
+	"rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait",
+	"sched_getaffinity", "sched_yield", "setitimer", "set_robust_list", "set_tid_address",
+	"sigaltstack", "sysinfo", "time", "times", "uname",
+	/* files */
+	"access", "chdir", "close", "close_range", "dup", "dup2", "dup3", "faccessat",
+	"faccessat2", "fadvise64", "fdatasync", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd",
+	"getdents", "getdents64", "getrlimit", "inotify_add_watch", "inotify_init",
+	"inotify_init1", "inotify_rm_watch", "lseek", "lstat", "newfstatat", "open", "openat",
+	"pread64", "read", "readlink", "readlinkat", "readv", "stat", "statfs", "statx", "umask",
+	"write", "writev",
+	/* waiting */
+	"pipe", "pipe2", "poll", "ppoll", "pselect6", "select",
+	/* sockets */
+	"accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt",
+	"listen", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto", "setsockopt",
+	"shutdown",
+	/* itself, and processes for DNS by TCP */
+	"capget", "capset", "execve", "fork", "getegid", "geteuid", "getgid", "getgroups",
+	"getpgrp", "getpid", "getppid", "getresgid", "getresuid", "getsid", "gettid", "getuid",
+	"prctl", "vfork", "wait4", "waitid",
+};
+
+/* Those that look at interfaces, and for what there is to be read. */
+static const uint32_t dnsmasq_ioctls[] = {
+	FIONREAD, SIOCGIFADDR, SIOCGIFBRDADDR, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX,
+	SIOCGIFMTU, SIOCGIFNAME, SIOCGIFNETMASK, SIOCGSTAMP,
+};
+
+/*
+ * The raw one is for router advertisements. Not the stream sockets of AF_UNIX,
+ * at the other ends of which are the broker and other services.
+ */
+static const struct {
+	uint32_t family;
+	uint32_t type;
+	int protocol; /* -1: any */
+} dnsmasq_sockets[] = {
+	{ AF_INET, SOCK_DGRAM, -1 },	     { AF_INET, SOCK_STREAM, -1 },
+	{ AF_INET6, SOCK_DGRAM, -1 },	     { AF_INET6, SOCK_STREAM, -1 },
+	{ AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 }, { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE },
+	{ AF_UNIX, SOCK_DGRAM, -1 }, /* the system's log */
+};
+/* clang-format on */
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* An argument of 32 bits: the kernel does not look at the others. */
 #define IS(argument, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value)
 
-/* Of what CAP_NET_ADMIN and CAP_NET_RAW give. Returns 0 or a negative errno. */
-static int refuse_more(scmp_filter_ctx filter)
-{
-	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
-	int result = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1, IS(0, AF_PACKET));
+#define SOCKET_TYPE_MASK 0xfU
+/* What makes namespaces, of which a process would have all capabilities. */
+#define CLONE_NAMESPACES                                                                      \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |        \
+	 CLONE_NEWPID | CLONE_NEWNET)
 
+static int allow_sockets(scmp_filter_ctx filter)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < LENGTH(dnsmasq_sockets) && result == 0; i++) {
+		const struct scmp_arg_cmp arguments[] = {
+			IS(0, dnsmasq_sockets[i].family),
+			SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, dnsmasq_sockets[i].type),
+			IS(2, (uint32_t)dnsmasq_sockets[i].protocol),
+		};
+		unsigned int n = dnsmasq_sockets[i].protocol < 0 ? 2 : 3;
+
+		result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), n,
+						arguments);
+	}
+	return result;
+}
+
+/* Returns 0 or a negative errno. */
+static int allow_dnsmasq(scmp_filter_ctx filter)
+{
+	int result = allow_sockets(filter);
+
+	for (size_t i = 0; i < LENGTH(dnsmasq_calls) && result == 0; i++) {
+		int call = seccomp_syscall_resolve_name(dnsmasq_calls[i]);
+
+		if (call >= 0)
+			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+	}
+	for (size_t i = 0; i < LENGTH(dnsmasq_ioctls) && result == 0; i++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					  IS(1, dnsmasq_ioctls[i]));
+	/* Those after it say whom signals of a descriptor go to. */
 	if (result == 0)
-		result = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 2, IS(0, AF_NETLINK),
-					  SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0));
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+					  SCMP_A1_32(SCMP_CMP_LE, F_SETFL));
 	if (result == 0)
-		result = seccomp_rule_add(filter, refuse, SCMP_SYS(ioctl), 1, IS(1, TUNSETIFF));
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+					  IS(1, F_DUPFD_CLOEXEC));
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, IS(0, 0));
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+					  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
+	/* Its flags cannot be seen; the C library then takes the one before it. */
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return result;
 }
 
@@ -210,8 +310,8 @@ int confine_start(void)
 	int result;
 
 	limit_time(MAKE_SECONDS);
-	filter = seccomp_init(SCMP_ACT_ALLOW);
-	result = filter ? refuse_more(filter) : -ENOMEM;
+	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	result = filter ? allow_dnsmasq(filter) : -ENOMEM;
 	if (result == 0)
 		result = export(filter);
 	if (filter)
@@ -221,35 +321,56 @@ int confine_start(void)
 	return result < 0 ? failed("make a filter of dnsmasq's system calls") : 0;
 }
 
-struct confined_call {
-	int (*function)(void *argument);
-	void *argument;
-	int result;
-};
-
-static void *call_confined(void *argument)
+/* Returns 0, or -1 with errno. */
+static int allow_writing(int ruleset, const char *path)
 {
-	const struct sock_fprog program = { .len = more.n, .filter = more.instructions };
-	struct confined_call *call = argument;
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE,
+		.parent_fd = open(path, O_PATH | O_CLOEXEC),
+	};
+	int result;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-		call->result = errno;
-	else
-		call->result = call->function(call->argument);
-	return NULL;
+	if (rule.parent_fd < 0)
+		return -1;
+	result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	(void)close(rule.parent_fd);
+	return result;
 }
 
-int confine_call(int (*function)(void *argument), void *argument)
+/*
+ * Nothing can be written, made or removed but this one file: what is
+ * everybody's, such as /tmp, included. Where the kernel has no Landlock, what
+ * its user may do is all that there is. Returns 0, or -1 with errno.
+ */
+static int confine_writing(const char *path)
 {
-	struct confined_call call = { .function = function, .argument = argument };
-	pthread_t thread;
+	const struct landlock_ruleset_attr all = {
+		.handled_access_fs =
+			LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+			LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+			LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+			LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+			LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
+	};
+	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 	int result;
 
-	(void)pthread_mutex_lock(&threads);
-	result = pthread_create(&thread, NULL, call_confined, &call);
+	if (ruleset < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+	result = allow_writing(ruleset, path);
 	if (result == 0)
-		result = pthread_join(thread, NULL);
-	(void)pthread_mutex_unlock(&threads);
-	return result ? result : call.result;
+		result = allow_writing(ruleset, "/dev/null");
+	if (result == 0)
+		result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
+	(void)close(ruleset);
+	return result;
+}
+
+int confine_dnsmasq(const char *leases)
+{
+	const struct sock_fprog program = { .len = more.n, .filter = more.instructions };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || confine_writing(leases) < 0)
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }

@@ -15,12 +15,11 @@ int confine_start(void);
 int confine_broker(void);
 
 /*
- * Calls function on a thread of its own, and waits for it. What that starts may
- * do less than the broker, for good, as dnsmasq does: it cannot change packet
- * filters, open TAP devices, or see packets that are not for it.
+ * For the process that becomes dnsmasq: from now on it does only what that one
+ * does, and writes to nothing but its lease file, which is there.
  *
- * Returns what function returned: 0 or an errno; or the errno why it was not called.
+ * Returns 0, or -1 with errno.
  */
-int confine_call(int (*function)(void *argument), void *argument);
+int confine_dnsmasq(const char *leases);
 
 #endif

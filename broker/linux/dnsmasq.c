@@ -2,9 +2,10 @@
 /*
  * A network's dnsmasq: start, adoption, supervision, end.
  *
- * It is a daemon of its own and not the broker's child, so that it outlives a
- * broker that crashes, and that the one that was found is watched just like the
- * one that was started: by a pidfd.
+ * It is not the broker's child, so that it outlives a broker that crashes, and
+ * that the one that was found is watched just like the one that was started: by
+ * a pidfd. It is not the broker's equal either: see starter.c, and the one file
+ * of its own, the leases, which is read as what comes from a machine is.
  *
  * An earlier broker's is adopted when it runs, and was started with just the
  * configuration that it would be started with now.
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "../log.h"
@@ -30,6 +30,7 @@
 #include "progress.h"
 #include "release.h"
 #include "resolvers.h"
+#include "starter.h"
 #include "worker.h"
 
 /* A lease file is read when nothing has been written to it for so long, */
@@ -98,7 +99,7 @@ static bool asks_resolvers(const struct network_config *config)
 
 static int launch(struct dnsmasq *self, struct error *error)
 {
-	if (dnsmasq_files_write(&self->files, self->config) < 0)
+	if (dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid) < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
 				 strerror(errno));
 	self->pidfd = dnsmasq_process_start(&self->files, error);
@@ -125,16 +126,14 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 				   const char *runtime_dir)
 {
 	struct dnsmasq *self = calloc(1, sizeof(*self));
-	struct dnsmasq_user user;
 
 	if (!self)
 		return NULL;
-	dnsmasq_process_user(&user);
 	strcpy(self->name, config->name);
 	self->pidfd = -1;
 	self->pause_usec = FIRST_PAUSE_USEC;
 	if (dnsmasq_files_init(&self->files, config->name, state_dir, runtime_dir) == 0)
-		self->config = dnsmasq_config(config, addresses, &self->files, &user);
+		self->config = dnsmasq_config(config, addresses, &self->files);
 	if (self->config)
 		return self;
 	dnsmasq_forget(self);
@@ -370,7 +369,7 @@ static int take_over(struct dnsmasq *self, struct error *error)
 	if (result >= 0)
 		return on_lease_file(NULL, NULL, self);
 	self->end = sd_event_source_disable_unref(self->end);
-	(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
+	starter_signal(self->pidfd, SIGKILL);
 	close(self->pidfd);
 	self->pidfd = -1;
 	return error_set(error, ERROR_CREATE_FAILED, "its dnsmasq cannot be watched: %s",
@@ -466,7 +465,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	if (self->stuck == STUCK_LOOKS) {
 		self->stuck = 0;
 		log_warning(self->name, "its dnsmasq has stopped serving; it is killed");
-		(void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0);
+		starter_signal(self->pidfd, SIGKILL);
 	}
 	look_after(self, self->stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
 	return 0;

@@ -143,6 +143,8 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 	last.s_addr = htonl(ntohl(last.s_addr) - 1);
 	(void)fprintf(file,
 		      "dhcp-authoritative\n"
+		      /* What else reaches who has no address yet takes CAP_NET_ADMIN. */
+		      "dhcp-broadcast\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      /*
@@ -198,7 +200,7 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 }
 
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
-		     const struct dnsmasq_files *files, const struct dnsmasq_user *user)
+		     const struct dnsmasq_files *files)
 {
 	char *text;
 	size_t size;
@@ -208,14 +210,14 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		return NULL;
 	(void)fprintf(file,
 		      "# Made by vmnet-broker for network \"%s\"; changes are overwritten.\n"
-		      "pid-file=%s\n"
+		      "keep-in-foreground\n"
+		      "pid-file\n"
 		      "dhcp-leasefile=%s\n"
 		      "interface=%s\n"
 		      "except-interface=lo\n"
-		      "bind-dynamic\n",
-		      config->name, files->pid, files->leases, addresses->bridge);
-	if (user->name[0])
-		(void)fprintf(file, "user=%s\ngroup=%s\n", user->name, user->group);
+		      /* Once: afterwards it may not any more, see dnsmasq_preload.c. */
+		      "bind-interfaces\n",
+		      config->name, files->leases, addresses->bridge);
 	write_dns(file, config, addresses, files);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);

@@ -6,17 +6,11 @@
 #include "../broker.h"
 #include "dnsmasq_files.h"
 
-/* Whom a server becomes; "" when it stays who it is. */
-struct dnsmasq_user {
-	char name[64];
-	char group[64];
-};
-
 /*
  * The text of its configuration file.
  * Returns a text that the caller frees, or NULL when memory is short.
  */
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
-		     const struct dnsmasq_files *files, const struct dnsmasq_user *user);
+		     const struct dnsmasq_files *files);
 
 #endif

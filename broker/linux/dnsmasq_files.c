@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Tens of thousands of leases have room in it. */
-#define FILE_SIZE_MAX ((off_t)16 * 1024 * 1024)
-
 void dnsmasq_files_clear(struct dnsmasq_files *files)
 {
 	free(files->config);
@@ -60,7 +57,7 @@ char *dnsmasq_file_read(const char *path, size_t *length)
 	if (fd < 0)
 		return NULL;
 	errno = EFBIG;
-	if (fstat(fd, &status) == 0 && status.st_size <= FILE_SIZE_MAX)
+	if (fstat(fd, &status) == 0 && status.st_size <= DNSMASQ_FILE_SIZE_MAX)
 		text = malloc((size_t)status.st_size + 1);
 	if (text)
 		n = read(fd, text, (size_t)status.st_size);
@@ -85,19 +82,31 @@ static int write_text(const char *path, const char *text)
 	return fclose(file) < 0 || failed ? -1 : 0;
 }
 
-/* dnsmasq opens it before it becomes a lesser user. A FIFO in its place stops nobody. */
-static int make_lease_file(const char *path)
+/* Makes it if it is not there. A FIFO in its place stops nobody. */
+static int share(const char *path, gid_t group, mode_t mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+	bool failed;
 
-	return fd < 0 ? -1 : close(fd);
+	if (fd < 0)
+		return -1;
+	failed = fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, mode) < 0;
+	return close(fd) < 0 || failed ? -1 : 0;
 }
 
-int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config)
+int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group)
 {
-	if (write_text(files->config, config) < 0)
+	if (write_text(files->config, config) < 0 || share(files->config, group, 0640) < 0)
 		return -1;
-	return make_lease_file(files->leases);
+	return share(files->leases, group, 0660);
+}
+
+int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid)
+{
+	char text[3 * sizeof(pid) + 2];
+
+	(void)snprintf(text, sizeof(text), "%d\n", (int)pid);
+	return write_text(files->pid, text);
 }
 
 int dnsmasq_files_replace_leases(const struct dnsmasq_files *files, const char *text)

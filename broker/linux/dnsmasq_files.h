@@ -5,8 +5,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-/* Where they are: absolute paths that need no escape. */
+/* What it is started with, before the path of its configuration file. */
+#define DNSMASQ_CONFIG_OPTION "--conf-file="
+
+/* The longest lease file: tens of thousands of leases have room in it. */
+#define DNSMASQ_FILE_SIZE_MAX (16 * 1024 * 1024)
+
+/*
+ * Where they are: absolute paths that need no escape. All are the broker's, in
+ * directories that are the broker's. dnsmasq reads the configuration and the
+ * resolvers, and what it can write is what is in the leases.
+ */
 struct dnsmasq_files {
 	char *config;
 	char *pid;
@@ -22,8 +33,14 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 		       const char *runtime_dir);
 void dnsmasq_files_clear(struct dnsmasq_files *files);
 
-/* Writes the configuration, and makes the lease file if none is there. 0, or -1 with errno. */
-int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config);
+/*
+ * Writes the configuration, and makes the lease file if none is there; both are
+ * for a group, dnsmasq's. Returns 0, or -1 with errno.
+ */
+int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group);
+
+/* Notes its process. Returns 0, or -1 with errno. */
+int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid);
 
 /* Puts another text in the place of the leases, while no server runs. 0, or -1 with errno. */
 int dnsmasq_files_replace_leases(const struct dnsmasq_files *files, const char *text);

@@ -2,29 +2,26 @@
 /*
  * dnsmasq's process: start, search, end.
  *
- * When the program that was started has exited, the daemon it has left has
- * bound its sockets; what kept it from doing so it has said on standard error.
+ * It says that it serves on standard error, or what keeps it from that.
  */
 #include "dnsmasq_process.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../log.h"
-#include "confine.h"
+#include "linux.h"
+#include "starter.h"
 
 /* How long a server may take to start or end before it is killed. */
 #define START_MSEC 10000
@@ -33,31 +30,50 @@
 /* It reads the list of interfaces, and gives up when one goes meanwhile, as any machine's may. */
 #define INTERFACE_WENT "failed to find list of interfaces"
 #define START_TRIES 5
-#define CONFIG_OPTION "--conf-file="
 
-void dnsmasq_process_user(struct dnsmasq_user *user)
+/* Finds a line "NAME:\tNUMBER" in a file of /proc. */
+static bool read_number(const char *path, const char *name, long *number)
 {
-	const struct passwd *passwd = NULL;
-	const struct group *group = NULL;
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(name);
+	bool found = false;
+	char line[256];
 
-	*user = (struct dnsmasq_user){ 0 };
-	if (geteuid() != 0)
-		return;
-	passwd = getpwnam("dnsmasq");
-	if (!passwd)
-		passwd = getpwnam("nobody");
-	if (passwd)
-		group = getgrgid(passwd->pw_gid);
-	if (group) {
-		(void)snprintf(user->name, sizeof(user->name), "%s", passwd->pw_name);
-		(void)snprintf(user->group, sizeof(user->group), "%s", group->gr_name);
-	}
+	while (file && !found && fgets(line, sizeof(line), file))
+		if (strncmp(line, name, length) == 0 && line[length] == ':')
+			found = sscanf(line + length + 1, "%ld", number) == 1;
+	if (file)
+		(void)fclose(file);
+	return found;
+}
+
+pid_t dnsmasq_process_id(int pidfd)
+{
+	char path[64];
+	long pid;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	return read_number(path, "Pid", &pid) ? (pid_t)pid : -1;
+}
+
+/*
+ * Others' processes are not looked at: one can look like a server, or keep
+ * whoever looks waiting. An earlier version's ran as the broker's user.
+ */
+static bool is_of_server_user(pid_t pid)
+{
+	char path[64];
+	long uid;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return read_number(path, "Uid", &uid) &&
+	       ((uid_t)uid == linux_platform.dnsmasq.uid || (uid_t)uid == geteuid());
 }
 
 /* Whether a process is a dnsmasq that was started with this configuration file. */
 static bool is_server(pid_t pid, const char *config_path)
 {
-	static const char option[] = CONFIG_OPTION;
+	static const char option[] = DNSMASQ_CONFIG_OPTION;
 	char path[sizeof("/proc//cmdline") + 3 * sizeof(pid)];
 	char text[MESSAGE_SIZE + PATH_MAX] = "";
 	const char *argument;
@@ -75,10 +91,7 @@ static bool is_server(pid_t pid, const char *config_path)
 	       strcmp(argument + strlen(option), config_path) == 0;
 }
 
-/*
- * Returns a pidfd, or -1 when it is no such server. Others' processes are not
- * looked at: one can look like a server, or keep whoever looks waiting.
- */
+/* Returns a pidfd, or -1 when it is no such server. */
 static int open_server(long pid, const struct dnsmasq_files *files)
 {
 	int fd;
@@ -87,8 +100,7 @@ static int open_server(long pid, const struct dnsmasq_files *files)
 		return -1;
 	/* Opened first: from then on the number cannot become another process's. */
 	fd = pidfd_open((pid_t)pid, 0);
-	if (fd >= 0 &&
-	    (pidfd_send_signal(fd, 0, NULL, 0) < 0 || !is_server((pid_t)pid, files->config))) {
+	if (fd >= 0 && (!is_of_server_user((pid_t)pid) || !is_server((pid_t)pid, files->config))) {
 		close(fd);
 		fd = -1;
 	}
@@ -116,12 +128,18 @@ static bool ends_within(int pidfd, int msec)
 	return result > 0;
 }
 
+static void send_signal(int pidfd, int number)
+{
+	if (pidfd_send_signal(pidfd, number, NULL, 0) < 0 && errno == EPERM)
+		starter_signal(pidfd, number);
+}
+
 void dnsmasq_process_end(const char *network, int pidfd)
 {
-	(void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
+	send_signal(pidfd, SIGTERM);
 	if (!ends_within(pidfd, STOP_MSEC)) {
 		log_warning(network, "its dnsmasq does not end; it is killed");
-		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		send_signal(pidfd, SIGKILL);
 		(void)ends_within(pidfd, STOP_MSEC);
 	}
 	close(pidfd);
@@ -146,114 +164,68 @@ int dnsmasq_process_end_lost(const char *network, const struct dnsmasq_files *fi
 	return n;
 }
 
-/* Reads what a program has said on its way, as one line without its own name. */
-static void read_message(int fd, char *message, size_t size)
+/* What it says on its way as one line, without its own name. */
+static void tidy_message(char *message)
 {
-	ssize_t length = read(fd, message, size - 1);
-	char *text = message;
+	char *text = message + strspn(message, "\n");
 
-	message[length > 0 ? length : 0] = '\0';
-	text += strspn(text, "\n");
 	if (strncmp(text, "dnsmasq: ", strlen("dnsmasq: ")) == 0)
 		text += strlen("dnsmasq: ");
 	memmove(message, text, strlen(text) + 1);
 	message[strcspn(message, "\n")] = '\0';
+	if (!message[0])
+		strcpy(message, "it does not say why");
 }
 
-struct spawning {
-	const char *config_path;
-	int error_fd;
-	pid_t pid; /* gets set */
-};
-
-/*
- * The broker's signal mask and environment are not for others; and what is said
- * is said in English, which the broker knows. Returns 0 or an errno.
- */
-static int spawn(void *spawning)
+/* Reads what it says until it serves, which returns true, or ends. */
+static bool serves(int fd, char message[MESSAGE_SIZE])
 {
-	struct spawning *self = spawning;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	char *argument = NULL;
-	sigset_t none;
-	int result;
+	struct pollfd said = { .fd = fd, .events = POLLIN };
+	size_t length = 0;
+	ssize_t n = 1;
 
-	if (asprintf(&argument, CONFIG_OPTION "%s", self->config_path) < 0)
-		return ENOMEM;
-	result = posix_spawn_file_actions_init(&actions);
-	if (result)
-		goto out;
-	result = posix_spawnattr_init(&attributes);
-	if (result)
-		goto out_actions;
-	sigemptyset(&none);
-	result = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-	if (!result)
-		result = posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
-	if (!result)
-		result = posix_spawn_file_actions_adddup2(&actions, self->error_fd, STDERR_FILENO);
-	if (!result)
-		result = posix_spawnattr_setsigmask(&attributes, &none);
-	if (!result)
-		result = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (!result)
-		result = posix_spawnp(&self->pid, "dnsmasq", &actions, &attributes,
-				      (char *[]){ "dnsmasq", argument, NULL },
-				      (char *[]){ "LC_ALL=C", NULL });
-	posix_spawnattr_destroy(&attributes);
-out_actions:
-	posix_spawn_file_actions_destroy(&actions);
-out:
-	free(argument);
-	return result;
+	while (n > 0 && length < MESSAGE_SIZE - 1 && !memchr(message, '\0', length)) {
+		int result = poll(&said, 1, START_MSEC);
+
+		if (result < 0 && errno == EINTR)
+			continue;
+		n = result > 0 ? read(fd, message + length, MESSAGE_SIZE - 1 - length) : 0;
+		if (n > 0)
+			length += (size_t)n;
+	}
+	message[length] = '\0';
+	return strlen(message) < length;
 }
 
-/* Waits for a program's end, which is soon. Returns its status as waitpid() has it. */
-static int wait_for_end(pid_t pid)
+/* Returns its pidfd, or -1 with the reason as one line. */
+static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_SIZE])
 {
-	int pidfd = pidfd_open(pid, 0);
-	int status = 0;
-
-	if (pidfd >= 0 && !ends_within(pidfd, START_MSEC))
-		(void)kill(pid, SIGKILL);
-	if (pidfd >= 0)
-		close(pidfd);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-/* Returns 0 when the program has left a daemon, or -1 with the reason as one line. */
-static int run_program(const char *config_path, char *message, size_t size)
-{
-	struct spawning spawning = { .config_path = config_path };
+	bool does_serve = false;
 	int fds[2];
-	int status;
-	int result;
+	pid_t pid;
+	int pidfd;
 
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
-		(void)snprintf(message, size, "%s", strerror(errno));
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		(void)snprintf(message, MESSAGE_SIZE, "%s", strerror(errno));
 		return -1;
 	}
-	spawning.error_fd = fds[1];
-	result = confine_call(spawn, &spawning);
-	close(fds[1]);
-	if (result) {
-		close(fds[0]);
-		(void)snprintf(message, size, "%s%s", strerror(result),
-			       result == ENOENT ? " (install the package dnsmasq-base)" : "");
-		return -1;
+	pidfd = starter_start(files->config, files->leases, fds[1], &pid);
+	(void)close(fds[1]);
+	if (pidfd < 0)
+		(void)snprintf(message, MESSAGE_SIZE, "%s", strerror(-pidfd));
+	else if (dnsmasq_files_write_pid(files, pid) < 0)
+		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(errno));
+	else
+		does_serve = serves(fds[0], message);
+	(void)close(fds[0]);
+	if (does_serve)
+		return pidfd;
+	if (pidfd >= 0) {
+		starter_signal(pidfd, SIGKILL);
+		(void)ends_within(pidfd, STOP_MSEC);
+		(void)close(pidfd);
+		tidy_message(message);
 	}
-	status = wait_for_end(spawning.pid);
-	read_message(fds[0], message, size);
-	close(fds[0]);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (WIFSIGNALED(status))
-		(void)snprintf(message, size, "ended by signal %d", WTERMSIG(status));
-	else if (!message[0])
-		(void)snprintf(message, size, "it does not say why");
 	return -1;
 }
 
@@ -262,12 +234,9 @@ int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error
 	char message[MESSAGE_SIZE];
 	int pidfd;
 
-	for (int i = 1; run_program(files->config, message, sizeof(message)) < 0; i++)
+	for (int i = 1; (pidfd = try_to_start(files, message)) < 0; i++)
 		if (i == START_TRIES || !strstr(message, INTERFACE_WENT))
 			return error_set(error, ERROR_CREATE_FAILED,
 					 "dnsmasq cannot be started: %s", message);
-	pidfd = dnsmasq_process_find(files);
-	if (pidfd < 0)
-		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq ended at once");
 	return pidfd;
 }

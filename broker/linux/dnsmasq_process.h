@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process of a network's dnsmasq: a daemon of its own, known by its pid
- * file and its command line. On the worker's thread.
+ * The process of a network's dnsmasq, known by its pid file, its user and its
+ * command line. On the worker's thread.
  */
 #ifndef VMNET_BROKER_DNSMASQ_PROCESS_H
 #define VMNET_BROKER_DNSMASQ_PROCESS_H
 
-#include "../error.h"
-#include "dnsmasq_config.h"
+#include <sys/types.h>
 
-/* Whom a dnsmasq becomes that is started as root: nobody in particular. */
-void dnsmasq_process_user(struct dnsmasq_user *user);
+#include "../error.h"
+#include "dnsmasq_files.h"
+
+/* Of a process that runs, whose pidfd it is: its id; else 0 or less. On any thread. */
+pid_t dnsmasq_process_id(int pidfd);
 
 /*
  * Starts it with the configuration that is written, and waits until it serves.

@@ -7,6 +7,7 @@
 
 #include "../broker.h"
 #include "../platform.h"
+#include "starter.h"
 
 /*
  * The host's link-local address on every bridge with an IPv6 prefix: where
@@ -19,9 +20,10 @@ struct linux_platform {
 	sd_event *event;
 	struct broker *broker;
 	const struct options *options; /* state_dir, runtime_dir */
+	struct dnsmasq_user dnsmasq; /* set when privileges have shrunk */
 };
 
-/* Set by platform_run() before anything else is called, constant afterwards. */
+/* Set by platform_run() before anything is served, constant afterwards. */
 extern struct linux_platform linux_platform;
 
 /*

@@ -3,7 +3,7 @@
  * The broker's life on Linux:
  *
  *	1. the socket, while the process may still make it anywhere
- *	2. privileges shrink, and the process that runs nftables is made
+ *	2. privileges shrink, and the processes that start dnsmasq and run nftables are made
  *	3. what an earlier broker left is adopted or removed
  *	4. the door opens, also to the clients it left; system calls are confined, systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
@@ -37,6 +37,7 @@
 #include "nftables.h"
 #include "privilege.h"
 #include "rules_monitor.h"
+#include "starter.h"
 #include "varlink.h"
 #include "worker.h"
 
@@ -354,13 +355,16 @@ static int run_privileged(const struct options *options)
 {
 	int result;
 
-	if (privilege_become_service(options) < 0 || confine_start() < 0)
+	if (confine_start() < 0 || privilege_become_service(options, &linux_platform.dnsmasq) < 0)
 		return EXIT_FAILURE;
 	result = nftables_start();
-	if (result < 0)
+	if (result < 0) {
+		starter_stop();
 		return failed("make a process for nftables", result);
+	}
 	result = open_and_work();
 	nftables_stop();
+	starter_stop();
 	return result;
 }
 

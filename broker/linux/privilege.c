@@ -3,20 +3,23 @@
  * Privileges.
  *
  * What needs them: links, TAP devices, nftables and the network's settings in
- * /proc/sys take CAP_NET_ADMIN; dnsmasq's ports take CAP_NET_BIND_SERVICE, and
- * its raw sockets CAP_NET_RAW. Nothing takes root. The systemd unit starts the
- * broker as its own user with just these; started as root, it does the same to
- * itself:
+ * /proc/sys take CAP_NET_ADMIN. dnsmasq's ports take CAP_NET_BIND_SERVICE, and
+ * its raw socket CAP_NET_RAW, both until it serves. Nothing takes root. Under
+ * systemd there are two services with a user each, the broker's with the first
+ * one and dnsmasq's with the others, see starter.c. Started as root, the broker
+ * does the same to itself:
  *
  *	1. while root: the directories are made and given to the service user,
- *	   and where /dev/net/tun is root's alone, a node of it
- *	2. the bounding set shrinks to the three capabilities
- *	3. groups, group and user change, the capabilities are kept
- *	4. they become ambient, for dnsmasq, which does not start without all
- *	   three, and no_new_privs shuts the way back
+ *	   where /dev/net/tun is root's alone, a node of it, and the process that
+ *	   starts dnsmasq, which becomes dnsmasq's user in the same way
+ *	2. the bounding set shrinks to what is needed
+ *	3. groups, group and user change, the capabilities are kept. The broker
+ *	   is in dnsmasq's group, for the files that it has for it
+ *	4. the rest is given up, and no_new_privs shuts the way back
+ *	5. others of the same user cannot look into it any more
  *
  * Without the service user (nothing was installed) the broker stays root, with
- * these and what it takes to make dnsmasq a lesser user, which then has less.
+ * this one capability; dnsmasq never does.
  */
 #include "privilege.h"
 
@@ -26,6 +29,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +40,7 @@
 #include <unistd.h>
 
 #include "../log.h"
+#include "starter.h"
 
 #define SERVICE_USER "vmnet-broker"
 
@@ -43,12 +48,18 @@
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
-/* The service user's first; without one, what dnsmasq becomes another user by, and ends as one. */
-static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
-				      CAP_SETGID,    CAP_SETUID,	   CAP_KILL };
+/* Without one of its own, it is another's that has little. */
+static const char *const dnsmasq_users[] = { "vmnet-dnsmasq", "dnsmasq", "nobody" };
 
-#define N_NEEDED 3
-#define N_NEEDED_AS_ROOT 6
+/* What one of the two processes is left with. */
+struct capabilities {
+	cap_value_t values[2];
+	int n;
+	bool are_passed_on; /* to what it starts */
+};
+
+static const struct capabilities of_broker = { { CAP_NET_ADMIN }, 1, false };
+static const struct capabilities of_dnsmasq = { { CAP_NET_BIND_SERVICE, CAP_NET_RAW }, 2, true };
 
 static char tun_path[32] = "/dev/net/tun";
 
@@ -63,8 +74,8 @@ static int failed(const char *what)
 	return -1;
 }
 
-/* What a broker that ran as root left there is the service user's, too. */
-static int give_files(const char *path, const struct passwd *user)
+/* What a broker of another user left there is this one's, too. */
+static int give_files(const char *path, uid_t uid, gid_t gid)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
@@ -74,8 +85,8 @@ static int give_files(const char *path, const struct passwd *user)
 		return -1;
 	while (result == 0 && (entry = readdir(directory)))
 		if (strcmp(entry->d_name, "..") != 0)
-			result = fchownat(dirfd(directory), entry->d_name, user->pw_uid,
-					  user->pw_gid, AT_SYMLINK_NOFOLLOW);
+			result = fchownat(dirfd(directory), entry->d_name, uid, gid,
+					  AT_SYMLINK_NOFOLLOW);
 	closedir(directory);
 	return result;
 }
@@ -86,9 +97,10 @@ static int make_directory(const char *path, const struct passwd *user)
 		log_error(NULL, "cannot make directory %s: %s", path, strerror(errno));
 		return -1;
 	}
-	if (user && give_files(path, user) < 0) {
-		log_error(NULL, "cannot give directory %s to user %s: %s", path, user->pw_name,
-			  strerror(errno));
+	if (geteuid() == 0 &&
+	    give_files(path, user ? user->pw_uid : 0, user ? user->pw_gid : 0) < 0) {
+		log_error(NULL, "cannot give directory %s to user %s: %s", path,
+			  user ? user->pw_name : "root", strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -123,46 +135,55 @@ static int make_tun_node(const char *runtime_dir, const struct passwd *user)
 	return 0;
 }
 
-static int shrink_bounding_set(int n_needed)
+static int shrink_bounding_set(const struct capabilities *needed)
 {
 	for (cap_value_t value = 0; value < cap_max_bits(); value++) {
 		bool keep = false;
 
-		for (int i = 0; i < n_needed; i++)
-			keep = keep || needed[i] == value;
+		for (int i = 0; i < needed->n; i++)
+			keep = keep || needed->values[i] == value;
 		if (!keep && cap_drop_bound(value) < 0)
 			return failed("give up a capability");
 	}
 	return 0;
 }
 
-static int change_user(const struct passwd *user)
+/* Takes the groups of a process that is root still. more: a group to be in, too. */
+static int change_user(const char *name, uid_t uid, gid_t gid, gid_t more)
 {
+	gid_t groups[NGROUPS_MAX];
+	int n = NGROUPS_MAX - 1;
+
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		return failed("keep capabilities");
-	if (initgroups(user->pw_name, user->pw_gid) < 0 ||
-	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
-	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
-		return failed("become user " SERVICE_USER);
+	if (getgrouplist(name, gid, groups, &n) < 0)
+		return failed("find the groups of a user");
+	groups[n++] = more;
+	if (setgroups((size_t)n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0) {
+		log_error(NULL, "cannot become user %s: %s", name, strerror(errno));
+		return -1;
+	}
 	return 0;
 }
 
-static int keep_only_needed(int n_needed)
+static int keep_only(const struct capabilities *needed)
 {
 	cap_t capabilities = cap_init();
 	int result = -1;
 
 	if (!capabilities)
 		return failed("allocate capabilities");
-	if (cap_set_flag(capabilities, CAP_PERMITTED, n_needed, needed, CAP_SET) < 0 ||
-	    cap_set_flag(capabilities, CAP_EFFECTIVE, n_needed, needed, CAP_SET) < 0 ||
-	    cap_set_flag(capabilities, CAP_INHERITABLE, n_needed, needed, CAP_SET) < 0 ||
+	if (cap_set_flag(capabilities, CAP_PERMITTED, needed->n, needed->values, CAP_SET) < 0 ||
+	    cap_set_flag(capabilities, CAP_EFFECTIVE, needed->n, needed->values, CAP_SET) < 0 ||
+	    (needed->are_passed_on && cap_set_flag(capabilities, CAP_INHERITABLE, needed->n,
+						   needed->values, CAP_SET) < 0) ||
 	    cap_set_proc(capabilities) < 0) {
 		failed("keep the capabilities that networks need");
 		goto out;
 	}
-	for (int i = 0; i < n_needed; i++) {
-		if (cap_set_ambient(needed[i], CAP_SET) < 0) {
+	for (int i = 0; needed->are_passed_on && i < needed->n; i++) {
+		if (cap_set_ambient(needed->values[i], CAP_SET) < 0) {
 			failed("pass capabilities on");
 			goto out;
 		}
@@ -171,6 +192,41 @@ static int keep_only_needed(int n_needed)
 out:
 	cap_free(capabilities);
 	return result;
+}
+
+/* Whoever is this user must not write to its memory, or take its descriptors. */
+static int shut(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return failed("shut the way back to privileges");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return failed("keep others from looking into the process");
+	return 0;
+}
+
+static int find_dnsmasq_user(struct dnsmasq_user *user)
+{
+	const struct passwd *found = NULL;
+
+	for (size_t i = 0; i < sizeof(dnsmasq_users) / sizeof(dnsmasq_users[0]) && !found; i++)
+		found = getpwnam(dnsmasq_users[i]);
+	if (!found || found->pw_uid == 0) {
+		log_error(NULL, "there is no user %s for dnsmasq to run as; systemd-sysusers makes it",
+			  dnsmasq_users[0]);
+		return -1;
+	}
+	*user = (struct dnsmasq_user){ .uid = found->pw_uid, .gid = found->pw_gid };
+	(void)snprintf(user->name, sizeof(user->name), "%s", found->pw_name);
+	return 0;
+}
+
+int privilege_become_dnsmasq(const struct dnsmasq_user *user)
+{
+	if (user && shrink_bounding_set(&of_dnsmasq) < 0)
+		return -1;
+	if (user && change_user(user->name, user->uid, user->gid, user->gid) < 0)
+		return -1;
+	return keep_only(&of_dnsmasq) < 0 ? -1 : shut();
 }
 
 static int check_capabilities(void)
@@ -191,33 +247,57 @@ static int check_capabilities(void)
 	return 0;
 }
 
-int privilege_become_service(const struct options *options)
+/* While root: what takes it. user: NULL when it stays so. */
+static int prepare_as_root(const struct options *options, const struct passwd *user,
+			   const struct dnsmasq_user *dnsmasq)
 {
-	const struct passwd *user = NULL;
-	int n_needed;
+	if (user && make_tun_node(options->runtime_dir, user) < 0)
+		return -1;
+	if (starter_make(dnsmasq) < 0)
+		return -1;
+	return shrink_bounding_set(&of_broker);
+}
 
-	if (geteuid() == 0) {
-		user = getpwnam(SERVICE_USER);
-		if (!user)
-			log_info(NULL,
-				 "there is no user %s; running as root with fewer "
-				 "capabilities (systemd-sysusers makes it)",
-				 SERVICE_USER);
-	}
+static const struct passwd *find_service_user(void)
+{
+	const struct passwd *user = getpwnam(SERVICE_USER);
+
+	if (!user)
+		log_info(NULL,
+			 "there is no user %s; running as root with fewer capabilities "
+			 "(systemd-sysusers makes it)",
+			 SERVICE_USER);
+	return user;
+}
+
+static int become_service(const struct passwd *user, gid_t more)
+{
+	return user ? change_user(SERVICE_USER, user->pw_uid, user->pw_gid, more)
+		    : change_user("root", 0, 0, more);
+}
+
+int privilege_become_service(const struct options *options, struct dnsmasq_user *dnsmasq)
+{
+	const bool is_root = geteuid() == 0;
+	struct passwd copy;
+	const struct passwd *user = NULL;
+
+	if (find_dnsmasq_user(dnsmasq) < 0)
+		return -1;
+	if (is_root)
+		user = find_service_user();
+	if (user)
+		copy = *user;
+	user = user ? &copy : NULL;
 	if (make_directory(options->state_dir, user) < 0 ||
 	    make_directory(options->runtime_dir, user) < 0)
 		return -1;
 	/* Who holds what, and whose lease is which, is for those whom a network is for. */
 	(void)umask(S_IRWXG | S_IRWXO);
-	if (geteuid() != 0)
-		return check_capabilities();
-	if (user && make_tun_node(options->runtime_dir, user) < 0)
+	if (!is_root && (check_capabilities() < 0 || starter_connect(options->runtime_dir) < 0))
 		return -1;
-	n_needed = user ? N_NEEDED : N_NEEDED_AS_ROOT;
-	if (shrink_bounding_set(n_needed) < 0 || (user && change_user(user) < 0) ||
-	    keep_only_needed(n_needed) < 0)
+	if (is_root && (prepare_as_root(options, user, dnsmasq) < 0 ||
+			become_service(user, dnsmasq->gid) < 0))
 		return -1;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return failed("shut the way back to privileges");
-	return 0;
+	return keep_only(&of_broker) < 0 ? -1 : shut();
 }

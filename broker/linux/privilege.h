@@ -4,16 +4,24 @@
 #define VMNET_BROKER_PRIVILEGE_H
 
 #include "../platform.h"
+#include "starter.h"
 
 /*
- * Before the first client and the second thread: makes the state
- * and runtime directories, and when started as root gives them to the service
- * user and becomes it, keeping the capabilities that the broker and dnsmasq
- * need, and no other.
+ * Before the first client and the second thread: makes the state and runtime
+ * directories, and when started as root gives them to the service user and
+ * becomes it, keeping the one capability that the broker needs. From here on
+ * the process that starts dnsmasq is there.
  *
+ * dnsmasq: gets set to the user that it runs as.
  * Returns 0, or -1 after logging why.
  */
-int privilege_become_service(const struct options *options);
+int privilege_become_service(const struct options *options, struct dnsmasq_user *dnsmasq);
+
+/*
+ * For the process that starts dnsmasq: becomes its user, with what that needs
+ * to start. user: NULL when it is it already. Returns 0, or -1 after logging why.
+ */
+int privilege_become_dnsmasq(const struct dnsmasq_user *user);
 
 /* Where TAP devices are opened: /dev/net/tun, or the service user's own node of it. */
 const char *privilege_tun_path(void);

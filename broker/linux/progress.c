@@ -15,6 +15,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "dnsmasq_process.h"
+
 #define DNS_PORT 53
 #define DHCP_SERVER_PORT 67
 
@@ -59,12 +61,8 @@ static int add_up(const char *path, const char *suffix, unsigned long *sum)
 static bool count_switches(int pidfd, unsigned long *switches)
 {
 	char path[64];
-	unsigned long pid;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (add_up(path, "Pid", &pid) != 1)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%lu/status", pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)dnsmasq_process_id(pidfd));
 	return add_up(path, "_ctxt_switches", switches) == 2;
 }
 

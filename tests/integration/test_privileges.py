@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import signal
 
 import pytest
 
@@ -13,10 +14,11 @@ from support.varlink import VarlinkError
 from support.wait import wait_for
 
 SERVICE_UID = 29001
+DNSMASQ_UID = 29002
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
-NEEDED = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW
-NEEDED_NAMES = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
-SYSTEM_FILES = ("/etc/passwd", "/etc/group")
+OF_BROKER = 1 << CAP_NET_ADMIN
+OF_STARTER = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
+USERS = {"vmnet-broker": SERVICE_UID, "vmnet-dnsmasq": DNSMASQ_UID}
 
 
 def status(pid):
@@ -24,8 +26,10 @@ def status(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
-def capabilities(pid):
-    return {int(status(pid)[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapBnd")}
+def capabilities(pid, *names):
+    """Which it has, and can get: all of the same set."""
+    (found,) = {int(status(pid)[name], 16) for name in names or ("CapPrm", "CapEff", "CapBnd")}
+    return found
 
 
 def are_all_threads_filtered(pid):
@@ -33,10 +37,15 @@ def are_all_threads_filtered(pid):
     return {status(f"{pid}/task/{thread}")["Seccomp"] for thread in threads} == {"2"}
 
 
-def forker(broker):
-    """The process that makes those that run libnftables."""
+def helpers(broker):
+    """The process that starts dnsmasq, and the one that makes those that run libnftables."""
     with open(f"/proc/{broker.pid}/task/{broker.pid}/children", encoding="ascii") as file:
-        return int(file.read())
+        starter, forker = map(int, file.read().split())
+    return starter, forker
+
+
+def ids(pid, name="Uid"):
+    return set(map(int, status(pid)[name].split()))
 
 
 def sockets_and_devices(pid):
@@ -49,18 +58,23 @@ def dnsmasq(broker):
     return pid
 
 
+def install_users(host):
+    """As systemd-sysusers does."""
+    lines = {
+        "/etc/passwd": [f"{name}:x:{uid}:{uid}::/:/usr/sbin/nologin" for name, uid in USERS.items()],
+        "/etc/group": [f"{name}:x:{uid}:" for name, uid in USERS.items()],
+    }
+    for path, added in lines.items():
+        copy = os.path.join(host.directory, os.path.basename(path))
+        with open(path, encoding="utf-8") as system, open(copy, "w", encoding="utf-8") as file:
+            file.write(system.read() + "\n".join([*added, ""]))
+        host.run("mount", "--bind", copy, path)
+
+
 @pytest.fixture
 def service_broker(host):
     """A broker on a host where the service was installed, and only root may open /dev/net/tun."""
-    lines = {
-        "/etc/passwd": f"vmnet-broker:x:{SERVICE_UID}:{SERVICE_UID}::/:/usr/sbin/nologin\n",
-        "/etc/group": f"vmnet-broker:x:{SERVICE_UID}:\n",
-    }
-    for path in SYSTEM_FILES:
-        copy = os.path.join(host.directory, os.path.basename(path))
-        with open(path, encoding="utf-8") as system, open(copy, "w", encoding="utf-8") as file:
-            file.write(system.read() + lines[path])
-        host.run("mount", "--bind", copy, path)
+    install_users(host)
     host.run("chmod", "600", "/dev/net/tun")
     broker = Broker(host, prefix=["setpriv", "--groups=0,4,6"])
     broker.start()
@@ -69,36 +83,106 @@ def service_broker(host):
     broker.finish()
 
 
-def test_the_service_user_has_three_capabilities(service_broker):
-    process = status(service_broker.pid)
-    for name in "Uid", "Gid", "Groups":
-        assert set(process[name].split()) == {str(SERVICE_UID)}
-    assert capabilities(service_broker.pid) == {NEEDED}
-    assert process["NoNewPrivs"] == "1"
-    assert are_all_threads_filtered(service_broker.pid)
+def test_the_service_user_has_one_capability(service_broker):
+    starter, forker = helpers(service_broker)
+    for pid in service_broker.pid, forker:
+        assert ids(pid) == ids(pid, "Gid") == {SERVICE_UID}
+        assert ids(pid, "Groups") == {SERVICE_UID, DNSMASQ_UID}
+        assert capabilities(pid) == OF_BROKER
+        assert capabilities(pid, "CapInh", "CapAmb") == 0
+    assert ids(starter) == ids(starter, "Gid") == ids(starter, "Groups") == {DNSMASQ_UID}
+    assert capabilities(starter) == OF_STARTER
+    for pid in service_broker.pid, starter, forker:
+        assert status(pid)["NoNewPrivs"] == "1"
+        assert are_all_threads_filtered(pid)
 
 
-def test_the_unit_gives_the_same(build):
-    with open(os.path.join(build, "data/vmnet-broker.service"), encoding="utf-8") as file:
-        settings = file.read().splitlines()
+def test_others_of_its_user_cannot_look_into_it(service_broker):
+    """Nor into the processes that it has started."""
+    service_broker.client().acquire("default")
+    processes = [service_broker.pid, *helpers(service_broker), dnsmasq(service_broker)]
+    for pid in processes:
+        uid = ids(pid).pop()
+        for name in "mem", "environ":
+            done = service_broker.host.run("cat", f"/proc/{pid}/{name}", uid=uid, check=False)
+            assert "Permission denied" in done.stderr
+
+
+def unit(build, name):
+    """The settings of a unit, each as a line."""
+    with open(os.path.join(build, f"data/{name}.service"), encoding="utf-8") as file:
+        return set(file.read().splitlines())
+
+
+@pytest.mark.parametrize(
+    "name, user, needed",
+    [
+        ("vmnet-broker", "vmnet-broker", "CAP_NET_ADMIN"),
+        ("vmnet-broker-dnsmasq", "vmnet-dnsmasq", "CAP_NET_BIND_SERVICE CAP_NET_RAW"),
+    ],
+)
+def test_the_units_give_the_same(build, name, user, needed):
     assert {
-        "User=vmnet-broker",
-        f"AmbientCapabilities={NEEDED_NAMES}",
-        f"CapabilityBoundingSet={NEEDED_NAMES}",
+        f"User={user}",
+        f"AmbientCapabilities={needed}",
+        f"CapabilityBoundingSet={needed}",
         "NoNewPrivileges=yes",
-    } <= set(settings)
+    } <= unit(build, name)
+    assert user in USERS
 
 
-def test_the_service_user_does_all_there_is_to_do(service_broker):
-    client = service_broker.client(uid=1001)
+def does_all_there_is_to_do(broker):
+    client = broker.client(uid=1001)
     client.acquire("default")
-    server = dnsmasq(service_broker)
-    assert status(server)["Uid"].split()[0] == str(SERVICE_UID)
-    assert capabilities(server) <= {NEEDED}
+    server = dnsmasq(broker)
+    assert ids(server) == {DNSMASQ_UID}
+    assert capabilities(server, "CapPrm", "CapEff", "CapInh", "CapAmb") == 0
     with client.attach("default") as attachment:
         assert attachment.tap_fds
     named = client.attach("default", named=True)
-    assert named.name in service_broker.host.links()
+    assert named.name in broker.host.links()
+    os.kill(server, signal.SIGKILL)
+    wait_for(lambda: broker.host.processes("dnsmasq") not in ([], [server]))
+
+
+def test_the_service_user_does_all_there_is_to_do(service_broker):
+    does_all_there_is_to_do(service_broker)
+
+
+def test_two_services_do_the_same(host):
+    """As under systemd, where what starts dnsmasq is a service of its own."""
+    install_users(host)
+    prefixes = [
+        ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={DNSMASQ_UID}"]
+        + [f"--{kind}=-all,{needed}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+        for uid, needed in (
+            (SERVICE_UID, "+net_admin"),
+            (DNSMASQ_UID, "+net_bind_service,+net_raw"),
+        )
+    ]
+    broker = Broker(host, prefix=prefixes[0])
+    for path in broker.directory, broker.state_dir, broker.runtime_dir:
+        os.chown(path, SERVICE_UID, SERVICE_UID)
+    broker.start(wait=False)
+    assert broker.process.wait(timeout=10) == 1
+    socket_path = os.path.join(broker.directory, "run", "dnsmasq.socket")
+    broker.wait_for_log(f"{socket_path}: No such file.*; start the broker by systemd, or as root")
+    starter = host.popen(
+        "systemd-socket-activate",
+        "--seqpacket",
+        f"--listen={socket_path}",
+        *prefixes[1],
+        host.program("broker/vmnet-broker-dnsmasq"),
+    )
+    wait_for(lambda: os.path.exists(socket_path))
+    os.chown(socket_path, SERVICE_UID, SERVICE_UID)
+    broker.before = broker.snapshot()
+    broker.start()
+    does_all_there_is_to_do(broker)
+    starter.kill()
+    starter.wait()
+    broker.check_clean = False
+    broker.finish()
 
 
 def test_what_a_broker_of_root_left_is_the_service_users(service_broker):
@@ -119,12 +203,10 @@ def test_what_a_broker_of_root_left_is_the_service_users(service_broker):
 def test_without_a_service_user_root_has_little_left(broker):
     client = broker.client()
     client.acquire("default")  # it serves: the filter is set, too
-    kept = capabilities(broker.pid)
-    assert len(kept) == 1
-    assert bin(kept.pop()).count("1") == 6
+    assert capabilities(broker.pid) == OF_BROKER
     server = dnsmasq(broker)
-    assert status(server)["Uid"].split()[0] != "0"
-    assert int(status(server)["CapEff"], 16) & ~NEEDED == 0
+    assert 0 not in ids(server) | ids(server, "Groups")
+    assert capabilities(server, "CapPrm", "CapEff", "CapInh", "CapAmb") == 0
     assert are_all_threads_filtered(broker.pid)
 
 
@@ -135,23 +217,27 @@ def test_what_it_starts_has_no_descriptors_of_others(broker):
     with client.attach("default"):
         brokers = sockets_and_devices(broker.pid)
         assert brokers
-        for pid in forker(broker), dnsmasq(broker):
+        for pid in *helpers(broker), dnsmasq(broker):
             assert not sockets_and_devices(pid) & {*brokers, "/dev/net/tun"}
             assert are_all_threads_filtered(pid)
 
 
-def test_dnsmasq_may_do_less_than_the_broker(host, directory):
-    """Whatever its capabilities are: a stand-in tries."""
+@pytest.mark.parametrize("installed", [True, False])
+def test_what_a_dnsmasq_that_was_taken_over_may_do(host, directory, installed):
+    """A stand-in tries: it may write its leases, and that is all."""
+    if installed:
+        install_users(host)
+    broker = Broker(host, config={name: {"mode": "host"} for name in ("lab", "other")})
+    broker.start()
+    broker.client().acquire("other")
+    broker.kill()
     os.symlink(os.path.join(host.build, "tests/tools/lesser"), os.path.join(directory, "dnsmasq"))
-    broker = Broker(host)
     broker.prefix = ["env", f"PATH={directory}:/usr/sbin:/usr/bin:/sbin:/bin"]
     broker.start()
-    with pytest.raises(VarlinkError) as error:
-        broker.client().acquire("default")
-    assert re.search(
-        "rtnetlink open, raw open, nfnetlink refused, packets refused, tap refused",
-        error.value.parameters["reason"],
-    )
+    with broker.client() as client, pytest.raises(VarlinkError) as error:
+        client.acquire("lab")
+    assert re.search(r"may: lab\.leases;$", error.value.parameters["reason"].strip())
+    broker.prefix = []
     broker.finish()
 
 

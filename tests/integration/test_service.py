@@ -81,11 +81,13 @@ def test_a_shell_that_gives_it_nothing(idle_broker):
     modes = {
         idle_broker.runtime_dir: 0o755,
         idle_broker.state_dir: 0o755,
-        # Another user than the broker reads it, and nobody else the others.
+        # dnsmasq, another user, has little of them, and nobody else has anything.
         f"{idle_broker.runtime_dir}/default.resolv.conf": 0o644,
+        f"{idle_broker.runtime_dir}/default.dnsmasq.conf": 0o640,
+        f"{idle_broker.runtime_dir}/default.dnsmasq.pid": 0o600,
         f"{idle_broker.runtime_dir}/default.json": 0o600,
         f"{idle_broker.state_dir}/default.json": 0o600,
-        f"{idle_broker.state_dir}/default.leases": 0o600,
+        f"{idle_broker.state_dir}/default.leases": 0o660,
     }
     assert {path: stat.S_IMODE(os.stat(path).st_mode) for path in modes} == modes
     for number in range(3):

@@ -14,8 +14,6 @@ static const struct dnsmasq_files files = {
 	.resolvers = (char[]){ "/run/b/lab.resolv.conf" },
 };
 
-static const struct dnsmasq_user nobody;
-
 static struct network_config config(enum network_mode mode)
 {
 	return (struct network_config){
@@ -28,8 +26,7 @@ static struct network_config config(enum network_mode mode)
 }
 
 /* The text for a network at 192.168.105.0/24; the caller frees it. */
-static char *text_of(const struct network_config *network, const char *prefix,
-		     const struct dnsmasq_user *user)
+static char *text_of(const struct network_config *network, const char *prefix)
 {
 	struct network_addresses addresses = { .bridge = "vmb-lab", .mtu = 1400 };
 	char *text;
@@ -38,14 +35,14 @@ static char *text_of(const struct network_config *network, const char *prefix,
 	addresses.ipv4_gateway = ipv4_subnet_host(&addresses.ipv4_subnet, 1);
 	if (prefix)
 		assert_int_equal(ipv6_prefix_parse(prefix, &addresses.ipv6_prefix), 0);
-	text = dnsmasq_config(network, &addresses, &files, user);
+	text = dnsmasq_config(network, &addresses, &files);
 	assert_non_null(text);
 	return text;
 }
 
 static bool has_line(const struct network_config *network, const char *line)
 {
-	char *text = text_of(network, "fd12:3456:789a:1::/64", &nobody);
+	char *text = text_of(network, "fd12:3456:789a:1::/64");
 	bool result = false;
 
 	for (char *rest = NULL, *next = strtok_r(text, "\n", &rest); next && !result;
@@ -57,20 +54,19 @@ static bool has_line(const struct network_config *network, const char *line)
 
 static void test_shared_network(void **state)
 {
-	const struct dnsmasq_user user = { .name = "dnsmasq", .group = "nogroup" };
+	
 	struct network_config network = config(NETWORK_SHARED);
-	char *text = text_of(&network, "fd12:3456:789a:1::/64", &user);
+	char *text = text_of(&network, "fd12:3456:789a:1::/64");
 
 	(void)state;
 	assert_string_equal(
 		text, "# Made by vmnet-broker for network \"lab\"; changes are overwritten.\n"
-		      "pid-file=/run/b/lab.dnsmasq.pid\n"
+		      "keep-in-foreground\n"
+		      "pid-file\n"
 		      "dhcp-leasefile=/var/b/lab.leases\n"
 		      "interface=vmb-lab\n"
 		      "except-interface=lo\n"
-		      "bind-dynamic\n"
-		      "user=dnsmasq\n"
-		      "group=nogroup\n"
+		      "bind-interfaces\n"
 		      "no-hosts\n"
 		      "expand-hosts\n"
 		      "domain-needed\n"
@@ -81,6 +77,7 @@ static void test_shared_network(void **state)
 		      "host-record=gateway,gateway.lab.internal,192.168.105.1,fd12:3456:789a:1::1\n"
 		      "resolv-file=/run/b/lab.resolv.conf\n"
 		      "dhcp-authoritative\n"
+		      "dhcp-broadcast\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      "dhcp-name-match=set:unnamed,wpad\n"
@@ -132,12 +129,11 @@ static void test_services_switched_off(void **state)
 static void test_without_ipv6(void **state)
 {
 	struct network_config network = config(NETWORK_SHARED);
-	char *text = text_of(&network, NULL, &nobody);
+	char *text = text_of(&network, NULL);
 
 	(void)state;
 	assert_null(strstr(text, "enable-ra"));
 	assert_non_null(strstr(text, "host-record=gateway,gateway.lab.internal,192.168.105.1\n"));
-	assert_null(strstr(text, "user="));
 	free(text);
 }
 

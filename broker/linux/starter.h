@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that starts dnsmasq, as another user than the broker is, and
+ * sends it signals, which the broker may not.
+ */
+#ifndef VMNET_BROKER_STARTER_H
+#define VMNET_BROKER_STARTER_H
+
+#include <sys/types.h>
+
+/* Whom dnsmasq runs as. */
+struct dnsmasq_user {
+	char name[64];
+	uid_t uid;
+	gid_t gid; /* files that the broker has for it are this group's */
+};
+
+/* As root, before there are threads and clients: makes it. Returns 0, or -1 after logging why. */
+int starter_make(const struct dnsmasq_user *user);
+
+/*
+ * As the service's user: it is a service of its own, which systemd starts when
+ * it is asked by this socket for the first time.
+ *
+ * Returns 0, or -1 after logging why.
+ */
+int starter_connect(const char *runtime_dir);
+
+/* What runs as that service, on the socket that systemd has passed. Returns an exit status. */
+int starter_run(void);
+
+/* Makes it end, or lets go of it; dnsmasqs run on. */
+void starter_stop(void);
+
+/*
+ * Starts a dnsmasq. On the worker's thread.
+ *
+ * config: its configuration file; leases: the one file that it may write.
+ * error_fd: its standard error; remains the caller's. A NUL byte there says that it serves.
+ * pid: gets set. Returns a pidfd, or a negative errno.
+ */
+int starter_start(const char *config, const char *leases, int error_fd, pid_t *pid);
+
+/* Sends a dnsmasq and what it has started a signal. */
+void starter_signal(int pidfd, int number);
+
+#endif
