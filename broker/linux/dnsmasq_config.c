@@ -131,6 +131,39 @@ static void write_dns(FILE *file, const struct network_config *config,
 		(void)fprintf(file, "resolv-file=%s\n", files->resolvers);
 }
 
+/*
+ * Names that programs look for by themselves: for a proxy (wpad), a tunnel
+ * (isatap), their own host, and for what a cloud's machine is to run
+ * (cloud-init's instance-data and data-server). Whoever had one could tell
+ * other machines what to do.
+ */
+static const char *const sought_names[] = {
+	"data-server", "gateway", "instance-data", "isatap", "localhost", "wpad",
+};
+
+/* What a machine calls itself, with a domain or without, is not taken for one of these. */
+static void write_refused_name(FILE *file, const char *name)
+{
+	(void)fprintf(file,
+		      "dhcp-name-match=set:unnamed,%s\n"
+		      "dhcp-name-match=set:unnamed,%s.*\n",
+		      name, name);
+}
+
+/*
+ * Names of machines, for IPv4 and IPv6, are those of its leases: what is not in
+ * them is nowhere. A reserved name is in the lease of who it is for.
+ */
+static void write_refused_names(FILE *file, const struct network_config *config)
+{
+	for (size_t i = 0; i < sizeof(sought_names) / sizeof(sought_names[0]); i++)
+		write_refused_name(file, sought_names[i]);
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++)
+		if (config->dhcp_reservations[i].hostname)
+			write_refused_name(file, config->dhcp_reservations[i].hostname);
+	(void)fputs("dhcp-ignore-names=tag:unnamed\n", file);
+}
+
 static void write_dhcp(FILE *file, const struct network_config *config,
 		       const struct network_addresses *addresses)
 {
@@ -147,21 +180,13 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "dhcp-broadcast\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
-		      /*
-		       * Names by which programs look for a proxy, or for their own host, also
-		       * when a machine gives them with a domain.
-		       */
-		      "dhcp-name-match=set:unnamed,wpad\n"
-		      "dhcp-name-match=set:unnamed,wpad.*\n"
-		      "dhcp-name-match=set:unnamed,localhost\n"
-		      "dhcp-name-match=set:unnamed,localhost.*\n"
-		      "dhcp-ignore-names=tag:unnamed\n"
 		      "dhcp-lease-max=%u\n"
 		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"
 		      "dhcp-option=option:mtu,%u\n",
 		      leases_max(subnet), text_of(ipv4_subnet_host(subnet, 2), text[0]),
 		      text_of(last, text[1]), text_of(ipv4_subnet_mask(subnet), text[2]),
 		      addresses->mtu);
+	write_refused_names(file, config);
 	/* A host network leads nowhere. */
 	if (config->mode == NETWORK_HOST)
 		(void)fputs("dhcp-option=option:router\n", file);

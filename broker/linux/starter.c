@@ -24,11 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -39,6 +38,8 @@
 #include "privilege.h"
 
 #define SOCKET_NAME "dnsmasq.socket"
+/* It makes a process, and answers. By then it has, or is stopped. */
+#define ANSWER_SECONDS 10
 #define PRELOADED "vmnet-dnsmasq.so"
 
 struct request {
@@ -82,7 +83,7 @@ static int send_packet(int socket, const void *data, size_t size, int fd)
 		CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof(fd));
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
 	}
-	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 /* fd: gets set, to -1 for none. Returns whether it was such a packet; the other end may have gone. */
@@ -208,7 +209,10 @@ static void serve(int socket)
 	}
 }
 
-/* Nobody waits for those that it has started. */
+/*
+ * Nobody waits for those that it has started. The broker's end is told by its
+ * socket: a signal for it would come from another user.
+ */
 static int prepare(const struct dnsmasq_user *user)
 {
 	if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
@@ -222,14 +226,11 @@ __attribute__((noreturn)) static void serve_broker(const struct dnsmasq_user *us
 		SOCKET = STDERR_FILENO + 1,
 	};
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(socket, SOCKET) < 0)
 		_exit(EXIT_FAILURE);
 	closefrom(SOCKET + 1);
 	if (prepare(user) < 0)
 		_exit(EXIT_FAILURE);
-	/* Becoming another user has unset it. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	serve(SOCKET);
 	_exit(EXIT_SUCCESS);
 }
@@ -255,6 +256,13 @@ int starter_run(void)
 
 /* The broker */
 
+static int limit_patience(int fd)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
 int starter_make(const struct dnsmasq_user *user)
 {
 	int ends[2];
@@ -268,10 +276,9 @@ int starter_make(const struct dnsmasq_user *user)
 		serve_broker(user, ends[1]);
 	(void)close(ends[1]);
 	starter.socket = ends[0];
-	if (starter.child > 0)
+	if (starter.child > 0 && limit_patience(ends[0]) == 0)
 		return 0;
 	log_error(NULL, "cannot make the process that starts dnsmasq: %s", strerror(errno));
-	starter.child = 0;
 	starter_stop();
 	return -1;
 }
@@ -286,7 +293,8 @@ static int open_connection(void)
 	if (fd < 0)
 		return -errno;
 	strcpy(address.sun_path, starter.path);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+	if (limit_patience(fd) == 0 &&
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	result = -errno;
 	(void)close(fd);
@@ -312,9 +320,6 @@ void starter_stop(void)
 	if (starter.socket >= 0)
 		(void)close(starter.socket);
 	starter.socket = -1;
-	if (starter.child > 0)
-		(void)waitpid(starter.child, NULL, 0);
-	starter.child = 0;
 }
 
 /*
@@ -326,8 +331,8 @@ static int reconnect(void)
 	int fd;
 
 	if (starter.child) {
-		log_error(NULL, "the process that starts dnsmasq has ended, and the broker ends; "
-				"the next one takes over");
+		log_error(NULL, "the process that starts dnsmasq has ended or hangs, and the "
+				"broker ends; the next one takes over");
 		_exit(EXIT_FAILURE);
 	}
 	fd = open_connection();

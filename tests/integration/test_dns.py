@@ -57,17 +57,56 @@ def test_other_networks_are_not_known(join):
     assert not machine.resolve("stranger.other.internal", GATEWAY)[1:]
 
 
-def test_names_that_nobody_can_take(join):
+REFUSED = ("gateway", "db", "data-server", "instance-data", "isatap", "localhost", "wpad")
+
+
+def forms(name):
+    """The ways in which a machine may say a name: as options of DHCP."""
+    for given in name, name.upper(), f"{name}.", f"{name}.lab.internal", f"{name}.example":
+        yield {"hostname": given}
+    yield {"fqdn": name}
+    yield {"fqdn": f"{name}.lab.internal"}
+    yield {"hostname": "other", "fqdn": name.title()}
+
+
+def test_names_that_nobody_can_take(broker, join):
     """The gateway's, a reserved one though its machine is away, and such as programs look for."""
     machine = join("lab")
     with DhcpClient(machine) as client:
-        for number, name in enumerate(("gateway", "db", "wpad", "localhost")):
-            for domain, given in enumerate((name, f"{name}.lab.internal", f"{name}.example")):
-                taken = client.get(mac_of(100 + 10 * number + domain), hostname=given)
-                assert taken not in machine.resolve(f"{name}.lab.internal"), given
-                assert taken not in machine.resolve(name), given
+        for number, name in enumerate(REFUSED):
+            for form, said in enumerate(forms(name)):
+                taken = client.get(mac_of(100 + 10 * number + form), **said)
+                assert taken not in machine.resolve(f"{name}.lab.internal"), said
+                assert taken not in machine.resolve(name), said
     assert "192.168.105.10" in machine.resolve("db")
     assert GATEWAY in machine.resolve("gateway")
+    assert not {lease.get("hostname") for lease in broker.inspect("lab")["leases"]} & set(REFUSED)
+
+
+def test_nobody_can_take_them_for_ipv6(broker, join):
+    """Nor is who calls itself so found by "vmnetctl ip"."""
+    takers = {name: join("lab", hostname=name) for name in REFUSED}
+    machine = join("lab", hostname="web")
+    # The last one is found by its own address: by then all have been looked for.
+    wait_for(lambda: machine.ipv6_address() in machine.resolve("web"), timeout=30)
+    for name, taker in takers.items():
+        own = {taker.address, taker.ipv6_address()}
+        for asked in name, f"{name}.lab.internal":
+            assert not own & set(machine.resolve(asked)), asked
+        done = broker.vmnetctl("ip", "lab", name, check=False)
+        assert done.stdout.strip() not in own
+    assert {GATEWAY, GATEWAY_IPV6} <= set(machine.resolve("gateway"))
+
+
+def test_a_reserved_name_is_its_machines(broker, join):
+    """Whatever that calls itself."""
+    for name in "db", "other":
+        machine = join("lab", mac_address="52:54:00:00:00:0a", hostname=name)
+        assert machine.address == "192.168.105.10"
+        wait_for(lambda: machine.ipv6_address() in machine.resolve("db"), timeout=30)
+        assert machine.address not in machine.resolve("other")
+        assert broker.vmnetctl("ip", "lab", "db").stdout == "192.168.105.10\n"
+        machine.kill()
 
 
 @pytest.mark.parametrize(

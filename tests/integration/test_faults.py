@@ -428,6 +428,10 @@ def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
     machine.dhcp()
 
 
+# The processes that a broker of root has made, in their order.
+STARTER, FORKER = 0, 1
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(child) for child in file.read().split()]
@@ -436,13 +440,14 @@ def children(pid):
 def test_nftables_is_killed(broker):
     client = broker.client()
     client.acquire("default")
-    (forker,) = children(broker.pid)
+    before = children(broker.pid)
+    forker = before[FORKER]
     for runner in children(forker):
         with contextlib.suppress(ProcessLookupError):  # it ends when it has nothing to do
             os.kill(runner, signal.SIGKILL)
     wait_for(lambda: not children(forker), what="the end of libnftables' process")
     client.acquire("host")
-    assert children(broker.pid) == [forker]
+    assert children(broker.pid) == before
 
 
 def test_nftables_hangs(broker, host, directory):
@@ -464,27 +469,33 @@ def test_nftables_hangs(broker, host, directory):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_the_process_that_starts_nftables_fails(broker, join, number):
+@pytest.mark.parametrize("helper, does", [(STARTER, "starts dnsmasq"), (FORKER, "runs nftables")])
+def test_a_process_that_it_needs_fails(broker, join, number, helper, does):
     """Nothing can be done without it, but to begin anew; machines do not notice."""
     machine = join("default")
-    (forker,) = children(broker.pid)
-    wait_for(lambda: not children(forker), what="the end of libnftables' process")
-    os.kill(forker, number)
+    pid = children(broker.pid)[helper]
+    wait_for(lambda: helper == STARTER or not children(pid), what="the end of libnftables' process")
+    os.kill(pid, number)
     with contextlib.suppress(EOFError, ConnectionError), broker.client(timeout=30) as client:
         client.acquire("host")
     wait_for(lambda: not broker.is_running(), what="the broker's end")
-    assert "the process that runs nftables has ended or hangs" in broker.log()
+    assert f"the process that {does} has ended or hangs" in broker.log()
+    if number == signal.SIGSTOP and helper == STARTER:
+        os.kill(pid, signal.SIGCONT)
     broker.start()
     broker.wait_for_log('"default": adopted')
     assert machine.ping(SERVER_IPV4)
     broker.client().acquire("host")
 
 
-def test_the_broker_ends_beside_a_process_that_is_stopped(broker):
+@pytest.mark.parametrize("helper", [0, 1])
+def test_the_broker_ends_beside_a_process_that_is_stopped(broker, helper):
     broker.wait_for_log("serving")
-    (forker,) = children(broker.pid)
-    os.kill(forker, signal.SIGSTOP)
+    pid = children(broker.pid)[helper]
+    os.kill(pid, signal.SIGSTOP)
     broker.stop()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 # Time

@@ -167,18 +167,31 @@ def test_two_services_do_the_same(host):
     assert broker.process.wait(timeout=10) == 1
     socket_path = os.path.join(broker.directory, "run", "dnsmasq.socket")
     broker.wait_for_log(f"{socket_path}: No such file.*; start the broker by systemd, or as root")
-    starter = host.popen(
-        "systemd-socket-activate",
-        "--seqpacket",
-        f"--listen={socket_path}",
-        *prefixes[1],
-        host.program("broker/vmnet-broker-dnsmasq"),
-    )
-    wait_for(lambda: os.path.exists(socket_path))
-    os.chown(socket_path, SERVICE_UID, SERVICE_UID)
-    broker.before = broker.snapshot()
+
+    def start_service():
+        service = host.popen(
+            "systemd-socket-activate",
+            "--seqpacket",
+            f"--listen={socket_path}",
+            *prefixes[1],
+            host.program("broker/vmnet-broker-dnsmasq"),
+        )
+        wait_for(lambda: os.path.exists(socket_path))
+        os.chown(socket_path, SERVICE_UID, SERVICE_UID)
+        return service
+
+    starter = start_service()
     broker.start()
     does_all_there_is_to_do(broker)
+    starter.kill()
+    starter.wait()
+    os.unlink(socket_path)
+    (server,) = host.processes("dnsmasq")  # it runs on
+    starter = start_service()
+    os.kill(server, signal.SIGKILL)
+    wait_for(lambda: host.processes("dnsmasq") not in ([], [server]))
+    broker.close_clients()
+    wait_for(lambda: not host.processes("dnsmasq"), what="its end")
     starter.kill()
     starter.wait()
     broker.check_clean = False

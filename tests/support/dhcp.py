@@ -7,6 +7,7 @@ import struct
 
 SERVER, CLIENT = 67, 68
 COOKIE = b"\x63\x82\x53\x63"
+FQDN_IN_WIRE_FORMAT = 4
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
 
 
@@ -56,9 +57,15 @@ class DhcpClient:
                 continue
         raise AssertionError(f"no answer of a DHCP server for {mac.hex(':')}")
 
-    def get(self, mac, hostname=None, asked=None, tries=10):
-        """An address, as a machine gets one that has none; or None when it is refused."""
+    def get(self, mac, hostname=None, asked=None, tries=10, fqdn=None):
+        """An address, as a machine gets one that has none; or None when it is refused.
+
+        fqdn: a name that it gives by option 81 (RFC 4702), in the encoding of DNS.
+        """
         options = {12: hostname.encode()} if hostname else {}
+        if fqdn:
+            labels = (bytes([len(label)]) + label.encode() for label in fqdn.split("."))
+            options[81] = bytes([FQDN_IN_WIRE_FORMAT, 0, 0]) + b"".join(labels) + b"\0"
         if asked:
             options[50] = socket.inet_aton(asked)
         kind, address, offered = self._exchange(mac, DISCOVER, options, tries)

@@ -80,14 +80,22 @@ static void test_shared_network(void **state)
 		      "dhcp-broadcast\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
-		      "dhcp-name-match=set:unnamed,wpad\n"
-		      "dhcp-name-match=set:unnamed,wpad.*\n"
-		      "dhcp-name-match=set:unnamed,localhost\n"
-		      "dhcp-name-match=set:unnamed,localhost.*\n"
-		      "dhcp-ignore-names=tag:unnamed\n"
 		      "dhcp-lease-max=256\n"
 		      "dhcp-range=192.168.105.2,192.168.105.254,255.255.255.0,1h\n"
 		      "dhcp-option=option:mtu,1400\n"
+		      "dhcp-name-match=set:unnamed,data-server\n"
+		      "dhcp-name-match=set:unnamed,data-server.*\n"
+		      "dhcp-name-match=set:unnamed,gateway\n"
+		      "dhcp-name-match=set:unnamed,gateway.*\n"
+		      "dhcp-name-match=set:unnamed,instance-data\n"
+		      "dhcp-name-match=set:unnamed,instance-data.*\n"
+		      "dhcp-name-match=set:unnamed,isatap\n"
+		      "dhcp-name-match=set:unnamed,isatap.*\n"
+		      "dhcp-name-match=set:unnamed,localhost\n"
+		      "dhcp-name-match=set:unnamed,localhost.*\n"
+		      "dhcp-name-match=set:unnamed,wpad\n"
+		      "dhcp-name-match=set:unnamed,wpad.*\n"
+		      "dhcp-ignore-names=tag:unnamed\n"
 		      "enable-ra\n"
 		      "quiet-ra\n"
 		      "quiet-dhcp6\n"
@@ -153,6 +161,8 @@ static void test_reservations(void **state)
 	assert_true(has_line(&network, "dhcp-host=52:54:00:00:00:0a,192.168.105.10,db"));
 	assert_true(has_line(&network, "dhcp-host=52:54:00:00:00:0b,192.168.105.11"));
 	assert_true(has_line(&network, "host-record=db,db.lab.internal,192.168.105.10"));
+	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db"));
+	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db.*"));
 }
 
 static void test_domains(void **state)
