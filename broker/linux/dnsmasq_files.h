@@ -11,7 +11,7 @@
 #define DNSMASQ_CONFIG_OPTION "--conf-file="
 
 /* The longest lease file: tens of thousands of leases have room in it. */
-#define DNSMASQ_FILE_SIZE_MAX (16 * 1024 * 1024)
+#define DNSMASQ_FILE_SIZE_MAX (8 * 1024 * 1024)
 
 /*
  * Where they are: absolute paths that need no escape. All are the broker's, in

@@ -91,11 +91,12 @@ static int parse_line(char *line, struct dhcp_lease *lease)
 	return 0;
 }
 
+/* As many as a server gives, though more be written there. */
 static size_t count_lines(const char *text, size_t length)
 {
 	size_t n = 1;
 
-	for (size_t i = 0; i < length; i++)
+	for (size_t i = 0; i < length && n < LEASES_MAX; i++)
 		n += text[i] == '\n';
 	return n;
 }
@@ -103,12 +104,13 @@ static size_t count_lines(const char *text, size_t length)
 int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases)
 {
 	const char *end = text + length;
+	size_t room = count_lines(text, length);
 
 	*n_leases = 0;
-	*leases = calloc(count_lines(text, length), sizeof(**leases));
+	*leases = calloc(room, sizeof(**leases));
 	if (!*leases)
 		return -1;
-	while (text < end) {
+	while (text < end && *n_leases < room) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t size = (size_t)((newline ? newline : end) - text);
 		char line[LINE_MAX_SIZE];

@@ -29,6 +29,8 @@ struct dhcp_lease {
 /*
  * The leases in the text of a lease file, in an array that the caller frees. A
  * line that is no lease is passed over, a host name that is none is left out.
+ * There are at most LEASES_MAX of them: a server that was taken over may have
+ * written more.
  *
  * Returns 0, or -1 when memory is short.
  */

@@ -176,8 +176,8 @@ static int keep_only(const struct capabilities *needed)
 		return failed("allocate capabilities");
 	if (cap_set_flag(capabilities, CAP_PERMITTED, needed->n, needed->values, CAP_SET) < 0 ||
 	    cap_set_flag(capabilities, CAP_EFFECTIVE, needed->n, needed->values, CAP_SET) < 0 ||
-	    (needed->are_passed_on && cap_set_flag(capabilities, CAP_INHERITABLE, needed->n,
-						   needed->values, CAP_SET) < 0) ||
+	    (needed->are_passed_on &&
+	     cap_set_flag(capabilities, CAP_INHERITABLE, needed->n, needed->values, CAP_SET) < 0) ||
 	    cap_set_proc(capabilities) < 0) {
 		failed("keep the capabilities that networks need");
 		goto out;
@@ -211,7 +211,8 @@ static int find_dnsmasq_user(struct dnsmasq_user *user)
 	for (size_t i = 0; i < sizeof(dnsmasq_users) / sizeof(dnsmasq_users[0]) && !found; i++)
 		found = getpwnam(dnsmasq_users[i]);
 	if (!found || found->pw_uid == 0) {
-		log_error(NULL, "there is no user %s for dnsmasq to run as; systemd-sysusers makes it",
+		log_error(NULL,
+			  "there is no user %s for dnsmasq to run as; systemd-sysusers makes it",
 			  dnsmasq_users[0]);
 		return -1;
 	}
@@ -296,8 +297,8 @@ int privilege_become_service(const struct options *options, struct dnsmasq_user 
 	(void)umask(S_IRWXG | S_IRWXO);
 	if (!is_root && (check_capabilities() < 0 || starter_connect(options->runtime_dir) < 0))
 		return -1;
-	if (is_root && (prepare_as_root(options, user, dnsmasq) < 0 ||
-			become_service(user, dnsmasq->gid) < 0))
+	if (is_root &&
+	    (prepare_as_root(options, user, dnsmasq) < 0 || become_service(user, dnsmasq->gid) < 0))
 		return -1;
 	return keep_only(&of_broker) < 0 ? -1 : shut();
 }

@@ -86,7 +86,7 @@ static int send_packet(int socket, const void *data, size_t size, int fd)
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* fd: gets set, to -1 for none. Returns whether it was such a packet; the other end may have gone. */
+/* fd: gets set, to -1 for none. Returns whether it was such a packet. */
 static bool receive_packet(int socket, void *data, size_t size, int *fd)
 {
 	struct iovec part = { .iov_base = data, .iov_len = size };

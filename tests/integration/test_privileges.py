@@ -61,7 +61,7 @@ def dnsmasq(broker):
 def install_users(host):
     """As systemd-sysusers does."""
     lines = {
-        "/etc/passwd": [f"{name}:x:{uid}:{uid}::/:/usr/sbin/nologin" for name, uid in USERS.items()],
+        "/etc/passwd": [f"{name}:x:{uid}:{uid}::/:/bin/false" for name, uid in USERS.items()],
         "/etc/group": [f"{name}:x:{uid}:" for name, uid in USERS.items()],
     }
     for path, added in lines.items():

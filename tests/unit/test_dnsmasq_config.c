@@ -54,7 +54,6 @@ static bool has_line(const struct network_config *network, const char *line)
 
 static void test_shared_network(void **state)
 {
-	
 	struct network_config network = config(NETWORK_SHARED);
 	char *text = text_of(&network, "fd12:3456:789a:1::/64");
 

@@ -44,6 +44,23 @@ static void test_as_dnsmasq_writes_it(void **state)
 	free(leases);
 }
 
+/* Nor is there room for as many lines as it has. */
+static void test_more_than_a_server_gives(void **state)
+{
+	static const char line[] = "1 52:54:00:00:00:0a 10.0.0.2 * *\n";
+	size_t size = (LEASES_MAX + 10) * strlen(line);
+	char *text = malloc(size + 1);
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < size; i += strlen(line))
+		strcpy(text + i, line);
+	free(parse(text, LEASES_MAX));
+	memset(text, '\n', size);
+	free(parse(text, 0));
+	free(text);
+}
+
 static void test_those_of_a_subnet(void **state)
 {
 	static const char text[] = "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
@@ -175,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_dnsmasq_writes_it),
+		cmocka_unit_test(test_more_than_a_server_gives),
 		cmocka_unit_test(test_those_of_a_subnet),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_leases),
