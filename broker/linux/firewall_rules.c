@@ -127,15 +127,23 @@ static void write_link_local(const struct rules *rules, const char *match)
 			      match);
 }
 
-/* The host is reached at its address there by machines and itself; without NAT, by others too. */
+/*
+ * The host is reached at its address there by machines and itself; without NAT,
+ * by others too, but for the name server, which looks at addresses only.
+ */
 static void write_gateway(const struct rules *rules, bool nat, const char *match,
 			  const char *addresses)
 {
 	const struct network_config *config = rules->config;
 
-	if (nat || config->mode != NETWORK_SHARED)
+	if (nat || config->mode != NETWORK_SHARED) {
 		(void)fprintf(rules->file, "%s %s drop\n", match, addresses);
-	else if (config->external_interface)
+		return;
+	}
+	if (config->dns_proxy)
+		(void)fprintf(rules->file, "%s %s meta l4proto { tcp, udp } th dport 53 drop\n",
+			      match, addresses);
+	if (config->external_interface)
 		(void)fprintf(rules->file, "iifname != \"%s\" %s %s drop\n",
 			      config->external_interface, match, addresses);
 	else

@@ -155,9 +155,12 @@ __attribute__((noreturn)) static void become_dnsmasq(const struct request *reque
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
-	if (take_descriptors(error_fd) == 0 && setrlimit(RLIMIT_FSIZE, &file_size) == 0 &&
-	    confine_dnsmasq(request->leases) == 0)
-		(void)execvpe("dnsmasq", arguments, environment);
+	if (take_descriptors(error_fd) < 0 || setrlimit(RLIMIT_FSIZE, &file_size) < 0 ||
+	    confine_dnsmasq(request->leases) < 0) {
+		(void)dprintf(STDERR_FILENO, "it cannot be shut in: %s", strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+	(void)execvpe("dnsmasq", arguments, environment);
 	(void)dprintf(STDERR_FILENO, "%s%s", strerror(errno),
 		      errno == ENOENT ? " (install the package dnsmasq-base)" : "");
 	_exit(EXIT_FAILURE);

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from support.dhcp import DhcpClient, mac_of
-from support.host import SERVER_IPV4, SERVER_IPV6, SERVER_NAME
+from support.dns import Resolver
+from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.wait import wait_for
 
 GATEWAY, GATEWAY_IPV6 = "192.168.105.1", "fd12:3456:789a:5::1"
@@ -150,6 +151,24 @@ def test_dns_over_ipv6(outside, join):
     machine.ipv6_address()
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME, GATEWAY_IPV6))
     assert machine.address in machine.resolve("web", GATEWAY_IPV6)
+
+
+def is_answered(namespace, server):
+    with Resolver(namespace, server) as resolver:
+        try:
+            return bool(resolver.resolve("gateway.lab.internal", tries=2))
+        except (AssertionError, OSError):
+            return False
+
+
+def test_others_do_not_learn_its_names(host, outside, join):
+    """Whoever is outside and sends what is for the network to the host; the host may ask."""
+    join("lab")
+    outside.ip(f"route add 192.168.105.0/24 via {HOST_IPV4}")
+    outside.ip(f"-6 route add fd12:3456:789a:5::/64 via {HOST_IPV6}")
+    for server in GATEWAY, GATEWAY_IPV6:
+        assert is_answered(host, server)
+        assert not is_answered(outside, server)
 
 
 def test_a_host_network_asks_nobody(outside, join):

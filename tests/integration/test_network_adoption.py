@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 
 import pytest
@@ -197,6 +198,30 @@ def test_the_record_is_lost(broker):
         assert broker.networks()["default"]["ipv4_subnet"] == "192.168.64.0/24"
         broker.close_clients()
     broker.wait_until_clean()
+
+
+@pytest.mark.broker(config=LAB)
+def test_a_dnsmasq_of_an_earlier_version(broker, host, plug_in):
+    """One that ran as the broker's user is replaced."""
+    machine = plug_in("lab")
+    machine.dhcp()
+    address = machine.address
+    broker.kill()
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
+    wait_for(lambda: not host.processes("dnsmasq"))
+    path = os.path.join(broker.runtime_dir, "lab.dnsmasq")
+    with open(f"{path}.conf", "r+", encoding="utf-8") as file:
+        own = f"user=root\npid-file={path}.pid\n"
+        text = file.read().replace("keep-in-foreground\npid-file\n", own)
+        file.seek(0)
+        file.write(text.replace("bind-interfaces", "bind-dynamic"))
+    host.run("dnsmasq", f"--conf-file={path}.conf")
+    (earlier,) = host.processes("dnsmasq")
+    broker.start()
+    wait_for(lambda: host.processes("dnsmasq") not in ([], [earlier]), what="the next one")
+    assert len(host.processes("dnsmasq")) == 1
+    machine.dhcp()
+    assert machine.address == address
 
 
 @pytest.mark.broker(config=LAB)

@@ -183,6 +183,9 @@ def test_two_services_do_the_same(host):
     starter = start_service()
     broker.start()
     does_all_there_is_to_do(broker)
+    # Whose they are not, what others of its user may look at.
+    for pid in broker.pid, starter.pid, *host.processes("dnsmasq"):
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0
     starter.kill()
     starter.wait()
     os.unlink(socket_path)
@@ -241,16 +244,13 @@ def test_what_a_dnsmasq_that_was_taken_over_may_do(host, directory, installed):
     if installed:
         install_users(host)
     broker = Broker(host, config={name: {"mode": "host"} for name in ("lab", "other")})
-    broker.start()
-    broker.client().acquire("other")
-    broker.kill()
-    os.symlink(os.path.join(host.build, "tests/tools/lesser"), os.path.join(directory, "dnsmasq"))
     broker.prefix = ["env", f"PATH={directory}:/usr/sbin:/usr/bin:/sbin:/bin"]
     broker.start()
+    broker.client().acquire("other")
+    os.symlink(os.path.join(host.build, "tests/tools/lesser"), os.path.join(directory, "dnsmasq"))
     with broker.client() as client, pytest.raises(VarlinkError) as error:
         client.acquire("lab")
     assert re.search(r"may: lab\.leases;$", error.value.parameters["reason"].strip())
-    broker.prefix = []
     broker.finish()
 
 

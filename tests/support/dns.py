@@ -11,7 +11,8 @@ A, IN = 1, 1
 class Resolver:
     def __init__(self, namespace, server):
         with namespace.entered():
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            family = socket.AF_INET6 if ":" in server else socket.AF_INET
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.connect((server, 53))
         self._socket.settimeout(1)
         self._numbers = itertools.count(1)

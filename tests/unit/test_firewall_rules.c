@@ -211,6 +211,8 @@ static void test_without_nat(void **state)
 	assert_true(has_line(&network, "meta nfproto ipv4 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 accept"));
 	assert_false(has_line(&network, "chain masqueraded {"));
+	assert_true(has_line(&network, "ip daddr 192.168.105.0/24 meta l4proto { tcp, udp } "
+				       "th dport 53 drop"));
 	assert_true(has_line(&network, "iifname \"vmb-*\" ip daddr 192.168.105.0/24 drop"));
 	assert_true(has_line(&network, "iifname \"vmb-*\" ip6 daddr fd12:3456:789a:1::/64 drop"));
 }
