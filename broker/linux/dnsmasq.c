@@ -177,6 +177,11 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	return NULL;
 }
 
+bool dnsmasq_lacks_bridge(const struct error *error)
+{
+	return strstr(error->reason, "unknown interface");
+}
+
 bool dnsmasq_has_lost_leases(const struct dnsmasq *self, const char *state_dir)
 {
 	return access(self->files.leases, F_OK) < 0 && errno == ENOENT &&

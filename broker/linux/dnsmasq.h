@@ -22,6 +22,9 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 			      const struct network_addresses *addresses, const char *state_dir,
 			      const char *runtime_dir, struct error *error);
 
+/* Whether it could not be started because its bridge has gone, or has no address. */
+bool dnsmasq_lacks_bridge(const struct error *error);
+
 /*
  * From now on network is told of its leases (broker_leases_changed()), and the
  * server is started again, with backoff, when it dies; while it cannot be, that

@@ -255,7 +255,13 @@ static int make_dnsmasq(struct network_parts *self)
 	if (!self->dnsmasq)
 		self->dnsmasq = dnsmasq_start(self->config, &self->addresses, options->state_dir,
 					      options->runtime_dir, &self->error);
-	return self->dnsmasq ? 0 : -1;
+	if (self->dnsmasq)
+		return 0;
+	if (self->repair || !dnsmasq_lacks_bridge(&self->error))
+		return -1;
+	/* Somebody has just removed it, or its addresses: a new network is looked at again. */
+	self->faults[FAULT_SERVERS] = self->error;
+	return 0;
 }
 
 static int unmake_dnsmasq(struct network_parts *self, struct error *error)
