@@ -267,7 +267,7 @@ static int allow_dnsmasq(scmp_filter_ctx filter)
 	/* Those after it say whom signals of a descriptor go to. */
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-					  SCMP_A1_32(SCMP_CMP_LE, F_SETFL));
+					  SCMP_A1(SCMP_CMP_LE, F_SETFL, 0));
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 					  IS(1, F_DUPFD_CLOEXEC));

@@ -83,7 +83,7 @@ static int send_packet(int socket, const void *data, size_t size, int fd)
 		CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof(fd));
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
 	}
-	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR) < 0 ? -errno : 0;
 }
 
 /* fd: gets set, to -1 for none. Returns whether it was such a packet. */

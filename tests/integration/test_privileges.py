@@ -185,7 +185,7 @@ def test_two_services_do_the_same(host):
     does_all_there_is_to_do(broker)
     # Whose they are not, what others of its user may look at.
     for pid in broker.pid, starter.pid, *host.processes("dnsmasq"):
-        assert os.stat(f"/proc/{pid}/mem").st_uid == 0
+        wait_for(lambda: os.stat(f"/proc/{pid}/mem").st_uid == 0)
     starter.kill()
     starter.wait()
     os.unlink(socket_path)
