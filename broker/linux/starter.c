@@ -59,7 +59,12 @@ static struct {
 	pid_t child; /* 0: a service of its own */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* its socket, then */
 	pthread_mutex_t lock; /* of the socket's number */
-} starter = { .socket = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_mutex_t turn; /* of those who wait for an answer */
+} starter = {
+	.socket = -1,
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.turn = PTHREAD_MUTEX_INITIALIZER,
+};
 
 /* Packets with a descriptor */
 
@@ -365,27 +370,38 @@ static bool ask_for_start(const struct request *request, int error_fd, struct re
 	       receive_packet(starter.socket, reply, sizeof(*reply), pidfd);
 }
 
+/* Returns a pidfd, or a negative errno. */
+static int start_one(const struct request *request, int error_fd, pid_t *pid)
+{
+	struct reply reply;
+	int pidfd = -1;
+
+	if (!ask_for_start(request, error_fd, &reply, &pidfd)) {
+		int result = reconnect();
+
+		if (result < 0)
+			return result;
+		if (!ask_for_start(request, error_fd, &reply, &pidfd))
+			return -ECONNRESET;
+	}
+	*pid = reply.pid;
+	/* Without a descriptor the broker has no room for one. */
+	return reply.error ? -reply.error : pidfd >= 0 ? pidfd : -EMFILE;
+}
+
 int starter_start(const char *config, const char *leases, int error_fd, pid_t *pid)
 {
 	struct request request = { 0 };
-	struct reply reply;
-	int pidfd = -1;
 	int result;
 
 	if (strlen(config) >= sizeof(request.config) || strlen(leases) >= sizeof(request.leases))
 		return -ENAMETOOLONG;
 	strcpy(request.config, config);
 	strcpy(request.leases, leases);
-	if (!ask_for_start(&request, error_fd, &reply, &pidfd)) {
-		result = reconnect();
-		if (result < 0)
-			return result;
-		if (!ask_for_start(&request, error_fd, &reply, &pidfd))
-			return -ECONNRESET;
-	}
-	*pid = reply.pid;
-	/* Without a descriptor the broker has no room for one. */
-	return reply.error ? -reply.error : pidfd >= 0 ? pidfd : -EMFILE;
+	(void)pthread_mutex_lock(&starter.turn);
+	result = start_one(&request, error_fd, pid);
+	(void)pthread_mutex_unlock(&starter.turn);
+	return result;
 }
 
 void starter_signal(int pidfd, int number)

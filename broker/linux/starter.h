@@ -33,7 +33,7 @@ int starter_run(void);
 void starter_stop(void);
 
 /*
- * Starts a dnsmasq. On the worker's thread.
+ * Starts a dnsmasq. Not on the policy's thread: it waits for an answer.
  *
  * config: its configuration file; leases: the one file that it may write.
  * error_fd: its standard error; remains the caller's. A NUL byte there says that it serves.
@@ -41,7 +41,7 @@ void starter_stop(void);
  */
 int starter_start(const char *config, const char *leases, int error_fd, pid_t *pid);
 
-/* Sends a dnsmasq and what it has started a signal. */
+/* Sends a dnsmasq and what it has started a signal. On any thread. */
 void starter_signal(int pidfd, int number);
 
 #endif
