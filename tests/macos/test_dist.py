@@ -2,9 +2,11 @@
 """scripts/dist: what a release consists of, twice the same."""
 
 import hashlib
+import shutil
 import subprocess
 import tarfile
 
+import pytest
 from support.mac import SOURCE, dist, make_build
 
 
@@ -46,6 +48,21 @@ def test_installer_knows_its_archive(release):
     script = (release / "install-macos").read_text()
     assert f"\nversion='0.1.0'\nsha256='{digest}'\n" in script
     assert "@" not in script.replace('"$@"', "").replace("\t@*)", "")
+
+
+def test_cask_knows_its_installer(release):
+    digest = hashlib.sha256((release / "install-macos").read_bytes()).hexdigest()
+    cask = (release / "vmnet-broker.rb").read_text()
+    assert f'\n  version "0.1.0"\n  sha256 "{digest}"\n' in cask
+    assert "@" not in cask
+
+
+@pytest.mark.skipif(not shutil.which("ruby"), reason="ruby is not installed")
+def test_cask_is_ruby(release):
+    done = subprocess.run(
+        ["ruby", "-wc", release / "vmnet-broker.rb"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("Syntax OK\n", "")
 
 
 def test_source_archive(tmp_path, release):

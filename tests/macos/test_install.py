@@ -2,15 +2,16 @@
 """scripts/install-macos and scripts/uninstall-macos, on a Mac that only they believe in."""
 
 import os
+import plistlib
 import stat
 
 import pytest
-from support.mac import FOLDER, LOG, PLIST, dist, make_build
-
-LABEL = "com.github.nirs.vmnet-broker"
+from support.mac import BROKER, FOLDER, LABEL, LOG, PLIST, SOURCE, dist, make_build
 CONFIGURATION = "private/etc/vmnet-broker/networks.json"
 STATE = "private/var/db/vmnet-broker"
 LOGS = "Library/Logs/vmnet-broker"
+LOG_FILE = f"{LOGS}/vmnet-broker.log"
+ROTATION = "private/etc/newsyslog.d/vmnet-broker.conf"
 
 # What "vmnetctl networks --json" and "vmnetctl inspect lab --json" print.
 NETWORKS = """{
@@ -48,7 +49,7 @@ LAB = """{
 
 def use(mac):
     """Somebody uses the installed broker."""
-    mac.pretend("pid", "1234\n")
+    mac.restart_broker(held=True)
     mac.pretend("networks.json", NETWORKS)
     mac.pretend("inspect-lab.json", LAB)
 
@@ -62,7 +63,7 @@ def owner_and_mode(path):
 def test_install(mac, shell):
     done = mac.install(shell=shell)
     assert done.returncode == 0, done.stderr
-    assert (mac.root / FOLDER / "vmnet-broker").read_text() == "a broker"
+    assert "# a broker\n" in (mac.root / FOLDER / "vmnet-broker").read_text()
     for path, mode in {
         FOLDER: 0o755,
         f"{FOLDER}/vmnet-broker": 0o755,
@@ -71,6 +72,7 @@ def test_install(mac, shell):
         PLIST: 0o644,
         "private/etc/vmnet-broker": 0o755,
         CONFIGURATION: 0o644,
+        ROTATION: 0o644,
     }.items():
         assert owner_and_mode(mac.root / path) == (0, 0, mode), path
     # 400 is a user's, 399 a group's.
@@ -79,7 +81,7 @@ def test_install(mac, shell):
     paths = mac.root / "private/etc/paths.d/vmnet-broker"
     assert paths.read_text() == f"/{FOLDER}/bin\n"
     assert mac.calls("launchctl")[-1] == f"launchctl bootstrap system /{PLIST}"
-    assert mac.pretends("loaded")
+    assert mac.loaded
     assert f"install /{FOLDER}" in (mac.root / LOG).read_text()
     assert not list((mac.root / "Library/Application Support").glob("vmnet-broker.*"))
 
@@ -152,9 +154,122 @@ def test_upgrade(mac, tmp_path):
         (mac.root / "tmp" / file.name).write_bytes(file.read_bytes())
     done = mac.install()
     assert done.returncode == 0, done.stderr
-    assert (mac.root / FOLDER / "vmnet-broker").read_text() == "the next broker"
+    assert "# the next broker\n" in (mac.root / FOLDER / "vmnet-broker").read_text()
     assert "host" in (mac.root / CONFIGURATION).read_text()
     assert kept.exists()
+
+
+def test_client_that_comes_meanwhile(mac):
+    """The broker is asked once, and not pressed as with --force."""
+    assert mac.install().returncode == 0
+    mac.restart_broker(held=True)  # and vmnetctl knows of nobody yet
+    before, broker = mac.files(), mac.broker
+    done = mac.install()
+    assert done.returncode == 1
+    assert f"the broker (pid {broker.pid}) was asked to end, and still runs" in done.stderr
+    assert "taken until then" in done.stderr
+    assert mac.files() == before
+    assert mac.broker is broker and mac.loaded
+    asked = [call for call in mac.calls("launchctl") if " kill " in call]
+    assert asked == [f"launchctl kill SIGTERM system/{LABEL}"]
+
+
+def test_broker_that_does_not_end(mac):
+    """vmnet hangs: neither an upgrade nor a removal is worth a kill."""
+    assert mac.install().returncode == 0
+    mac.stop_broker()
+    mac.pretend("hangs")
+    mac.restart_broker(held=True)
+    before, broker = mac.files(), mac.broker
+    for done in (mac.install("--force", mac.tarball()), mac.uninstall("--force")):
+        assert done.returncode == 1
+        assert "restart this Mac" in done.stderr
+        assert mac.files() == before
+        assert mac.broker is broker and mac.loaded
+
+
+def test_client_that_asks_again_at_once(mac):
+    """launchd starts another broker for it, before the service is gone."""
+    assert mac.install().returncode == 0
+    mac.restart_broker(held=True)
+    mac.launchd.jobs[LABEL].wanted = True
+    ended = len(mac.launchd.statuses)
+    done = mac.uninstall("--force")
+    assert done.returncode == 0, done.stderr
+    assert not mac.loaded
+    assert len(mac.launchd.statuses) == ended + 2
+
+
+def test_log_is_rotated(mac):
+    """What the service writes to, for its user, whom nobody signals for it, and uncompressed."""
+    assert mac.install().returncode == 0
+    service = plistlib.loads((mac.root / PLIST).read_bytes())
+    lines = (mac.root / ROTATION).read_text().splitlines()
+    (line,) = [line.split() for line in lines if not line.startswith("#")]
+    path, owner, mode, count, size, when, flags = line
+    assert path == service["StandardErrorPath"]
+    assert owner == f"{service['UserName']}:{service['GroupName']}"
+    assert (mode, when, flags) == ("644", "*", "N")
+    assert int(count) > 0 and int(size) > 0
+
+
+def previous(mac):
+    """Another program with this label is installed: no tool, state in its folder, logs of root's.
+
+    Its user is in no group of its own. It runs, for somebody.
+    """
+    folder = mac.root / FOLDER
+    folder.mkdir()
+    (folder / "vmnet-broker").write_text(BROKER.format("the program before"))
+    (folder / "vmnet-broker").chmod(0o755)
+    (folder / "state.db").write_text("its networks")
+    service = plistlib.loads((SOURCE / f"data/{LABEL}.plist").read_bytes())
+    del service["StandardErrorPath"], service["EnableTransactions"]
+    service |= {"GroupName": "_www", "RunAtLoad": True}
+    (mac.root / PLIST).write_bytes(plistlib.dumps(service))
+    (mac.root / LOGS).mkdir()
+    (mac.root / LOGS / "broker.log").write_text("what it did")
+    mac.pretend("dscl/Users/_vmnetbroker/UniqueID", "321\n")
+    mac.pretend("dscl/Users/_vmnetbroker/PrimaryGroupID", "399\n")
+    assert mac.run("ask-launchd", "bootstrap", "system", f"/{PLIST}").returncode == 0
+    mac.restart_broker()
+
+
+def test_upgrade_of_the_program_before(mac):
+    previous(mac)
+    before, broker = mac.files(), mac.broker
+    done = mac.install()
+    assert done.returncode == 1
+    assert "a broker of another kind runs" in done.stderr
+    assert mac.files() == before and mac.broker is broker
+    done = mac.install("--force", mac.tarball())
+    assert done.returncode == 0, done.stderr
+    assert mac.broker and mac.broker is not broker
+    service = plistlib.loads((mac.root / PLIST).read_bytes())
+    assert mac.launchd.jobs[LABEL].plist == service
+    assert service["GroupName"] == "_vmnetbroker"
+    assert "# a broker\n" in (mac.root / FOLDER / "vmnet-broker").read_text()
+    # Its user goes on, and has a group now; what was nobody's but root's is not its log folder.
+    assert owner_and_mode(mac.root / STATE) == (321, 398, 0o700)
+    assert owner_and_mode(mac.root / LOGS) == (321, 398, 0o755)
+    left = [path for path in mac.files() if path.endswith(("state.db", "broker.log"))]
+    assert left == [LOG_FILE]
+    done = mac.uninstall("--purge")
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in mac.files() if "vmnet" in path]
+
+
+def test_upgrade_of_the_program_before_fails(mac):
+    """At its last step: what was there is there again, and loaded."""
+    previous(mac)
+    before = mac.files()
+    mac.pretend("silent")
+    done = mac.install("--force", mac.tarball())
+    assert done.returncode == 1
+    assert "the broker does not answer" in done.stderr
+    assert mac.files() == before
+    assert mac.launchd.jobs[LABEL].plist["GroupName"] == "_www"
+    mac.restart_broker()
 
 
 def test_launchd_takes_its_time(mac):
@@ -179,13 +294,13 @@ def test_in_use(mac):
 
 def test_running_and_not_in_use(mac):
     assert mac.install().returncode == 0
-    mac.pretend("pid", "1234\n")
+    mac.restart_broker()
     assert mac.install().returncode == 0
 
 
 def test_running_and_silent(mac):
     assert mac.install().returncode == 0
-    mac.pretend("pid", "1234\n")
+    mac.restart_broker()
     mac.pretend("silent")
     done = mac.install()
     assert done.returncode == 1
@@ -195,11 +310,16 @@ def test_running_and_silent(mac):
 def test_force(mac):
     assert mac.install().returncode == 0
     use(mac)
+    holder = mac.broker.pid
+    mac.stop_pretending("held")  # the next broker finds nobody
     done = mac.install("--force", mac.tarball())
     assert done.returncode == 0, done.stderr
+    assert mac.broker.pid != holder
     use(mac)
-    assert mac.uninstall("--force").returncode == 0
+    done = mac.uninstall("--force")
+    assert done.returncode == 0, done.stderr
     assert not (mac.root / FOLDER).exists()
+    assert not mac.loaded
 
 
 @pytest.mark.parametrize(
@@ -293,7 +413,7 @@ def test_configuration_that_the_new_version_refuses(mac):
     assert done.returncode == 1
     assert "does not take this configuration" in done.stderr
     assert mac.files() == before
-    assert mac.pretends("loaded")
+    assert mac.loaded
 
 
 @pytest.mark.parametrize(
@@ -332,7 +452,7 @@ def test_every_step_can_fail(mac, installed):
             break
         assert done.returncode == 1, f"change {change}"
         assert mac.files() == before, f"change {change}: {done.stderr}"
-        assert mac.pretends("loaded") == installed, f"change {change}: {done.stderr}"
+        assert mac.loaded == installed, f"change {change}: {done.stderr}"
     assert done.returncode == 0, done.stderr
     assert change > 10
 
@@ -353,12 +473,13 @@ def test_undoing_fails_too(mac):
 def test_broker_that_does_not_answer(mac):
     assert mac.install().returncode == 0
     before = mac.files()
+    mac.stop_broker()
     mac.pretend("silent")
     done = mac.install()
     assert done.returncode == 1
     assert "the broker does not answer" in done.stderr
     assert mac.files() == before
-    assert mac.pretends("loaded")
+    assert mac.loaded
     assert "undoing what was done" in (mac.root / LOG).read_text()
 
 
@@ -367,9 +488,9 @@ def test_uninstall(mac):
     assert mac.install().returncode == 0
     done = mac.uninstall()
     assert done.returncode == 0, done.stderr
-    assert not mac.pretends("loaded")
+    assert not mac.loaded
     left = {path for path in mac.files() if path not in before and "dscl" not in path}
-    assert left == {"private/etc/vmnet-broker", CONFIGURATION, STATE, LOGS}
+    assert left == {"private/etc/vmnet-broker", CONFIGURATION, STATE, LOGS, LOG_FILE}
     assert mac.install().returncode == 0
     assert mac.uninstall("--purge").returncode == 0
     assert mac.files() == before

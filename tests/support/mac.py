@@ -5,16 +5,25 @@ tests/macos/stand-in takes the place of what only macOS has."""
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+
+from support.launchd import Launchd
+from support.wait import wait_for
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 STAND_IN = SOURCE / "tests/macos/stand-in"
-STAND_INS = "chown codesign curl dscl launchctl ls mkdir mv shasum sleep sw_vers uname".split()
+ASK_LAUNCHD = SOURCE / "tests/macos/ask-launchd"
+STAND_INS = (
+    "chown codesign curl dscl ifconfig launchctl ls mkdir mv newsyslog "
+    "shasum sleep sudo sw_vers uname"
+).split()
 FOLDERS = [
     "Library/Application Support",
     "Library/LaunchDaemons",
     "Library/Logs",
     "private/etc/manpaths.d",
+    "private/etc/newsyslog.d",
     "private/etc/paths.d",
     "private/var/db",
     "private/var/empty",
@@ -23,23 +32,43 @@ FOLDERS = [
     "tmp",
 ]
 FOLDER = "Library/Application Support/vmnet-broker"
-PLIST = "Library/LaunchDaemons/com.github.nirs.vmnet-broker.plist"
+LABEL = "com.github.nirs.vmnet-broker"
+PLIST = f"Library/LaunchDaemons/{LABEL}.plist"
 LOG = "private/var/log/vmnet-broker-install.log"
 
-# vmnetctl, as far as the installer calls it: it prints what a test has prepared.
-VMNETCTL = """#!/bin/sh
+# vmnetctl, as far as the installer calls it: it prints what a test has prepared, and has launchd
+# start the broker, as whoever sends it a message does.
+VMNETCTL = f"""#!/bin/sh
 case $1 in
-networks) [ ! -f /stand-ins/silent ] && cat /stand-ins/networks.json ;;
+networks)
+    ask-launchd message {LABEL}
+    [ ! -f /stand-ins/silent ] && cat /stand-ins/networks.json
+    ;;
 inspect) cat "/stand-ins/inspect-$2.json" ;;
 check) ! grep -q wrong "$2" ;;
 esac
+"""
+
+# The broker: it has a transaction, and needs to be asked twice, while its networks are held (that
+# there is /stand-ins/held), takes a moment to let go of them, or for ever (/stand-ins/hangs).
+BROKER = """#!/usr/bin/python3 -IS
+# {}
+import os, pathlib, select, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+transactions = pathlib.Path("/stand-ins/transactions")
+held = os.path.exists("/stand-ins/held")
+transactions.write_text("1" if held else "0")
+for _ in range(2 if held else 1):
+    signal.sigwait([signal.SIGTERM])
+select.select([], [], [], None if os.path.exists("/stand-ins/hangs") else 0.1)
+transactions.write_text("0")
 """
 
 
 def make_build(directory, broker="a broker"):
     """A build directory: what dist takes from it, with no program in it that would run."""
     for path, content in {
-        "broker/darwin/vmnet-broker": broker,
+        "broker/darwin/vmnet-broker": BROKER.format(broker),
         "vmnetctl/vmnetctl": VMNETCTL,
         "client/libvmnet-broker.0.dylib": "a library",
         "client/libvmnet-broker.a": "a static library",
@@ -77,6 +106,17 @@ class Mac:
         os.chmod(root, 0o755)
         os.chmod(root / "stand-ins", 0o777)
         self.mounts = []
+        self.ends = {0, -signal.SIGTERM}  # of a broker: one that has not begun yet just ends
+        try:
+            self.set_up(directory, release)
+            self.launchd = self.start_launchd()
+        except BaseException:
+            self._unmount(check=False)
+            raise
+
+    def set_up(self, directory, release):
+        """What is there before the installation."""
+        root = self.root
         self._mount_commands(directory / "commands")
         self.pretend("version", "26.1\n")
         self.pretend("entitlements", (SOURCE / "data/entitlements.plist").read_text())
@@ -86,26 +126,63 @@ class Mac:
         for file in release.iterdir():
             shutil.copy(file, root / "tmp")
 
-    def _mount(self, what, where, *options):
+    def start_launchd(self):
+        return Launchd(self.root)
+
+    def mount(self, what, where, *options):
+        """Read-only: this machine's own is never changed or deleted with the test's directory."""
         where.mkdir(exist_ok=True)
-        subprocess.run(["mount", *options, what, where], check=True)
         self.mounts.append(where)
+        subprocess.run(["mount", *options, "-o", "ro", what, where], check=True)
+
+    def _unmount(self, check=True):
+        for where in reversed(self.mounts):
+            subprocess.run(["umount", where], check=check)
 
     def _mount_commands(self, commands):
         """This machine's commands, with the stand-ins before them."""
         (commands / "bin").mkdir(parents=True)
         for name in STAND_INS:
             shutil.copy(STAND_IN, commands / "bin" / name)
+        shutil.copy(ASK_LAUNCHD, commands / "bin")
         # Not /etc/alternatives/awk, where Debian's leads.
         (commands / "bin/awk").symlink_to(os.path.realpath("/usr/bin/awk"))
-        self._mount("/usr", self.root / "real", "--bind")
-        self._mount("/dev", self.root / "dev", "--bind")
+        self.mount("/usr", self.root / "real", "--bind")
+        self.mount("/dev", self.root / "dev", "--bind")
         lower = f"lowerdir={commands}:/usr"
-        self._mount("overlay", self.root / "usr", "-t", "overlay", "-o", lower)
+        self.mount("overlay", self.root / "usr", "-t", "overlay", "-o", lower)
 
     def close(self):
-        for where in reversed(self.mounts):
-            subprocess.run(["umount", where], check=True)
+        """A broker that launchd had to kill, whatever for, has cost its subnets."""
+        self.launchd.close()
+        self._unmount()
+        assert not self.launchd.killed, "launchd killed a broker"
+        assert {status for _, status in self.launchd.statuses} <= self.ends, self.launchd.statuses
+
+    @property
+    def broker(self):
+        """The process of the broker, or None."""
+        job = self.launchd.jobs.get(LABEL)
+        return job and job.process
+
+    @property
+    def loaded(self):
+        return LABEL in self.launchd.jobs
+
+    def stop_broker(self):
+        """It ends by itself, as one does that nobody uses."""
+        if self.broker:
+            self.run("ask-launchd", "kill", "SIGTERM", LABEL)
+            wait_for(lambda: not self.broker, what="the broker's end")
+
+    def restart_broker(self, held=False):
+        """Another broker, which a message started; held: it has networks, of others."""
+        self.stop_broker()
+        if held:
+            self.pretend("held")
+        self.stop_pretending("transactions")
+        self.run("ask-launchd", "message", LABEL)
+        wait_for(lambda: self.pretends("transactions"), what="the broker")
 
     def pretend(self, name, content=""):
         """Sets what the stand-ins pretend."""
@@ -128,12 +205,12 @@ class Mac:
         self.stop_pretending("calls")
         self.stop_pretending("changes")
 
-    def run(self, *command, user=None, **options):
+    def run(self, *command, user=None, timeout=120, **options):
         return subprocess.run(
             ["chroot", *([f"--userspec={user}"] if user else []), self.root, *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
             **options,
         )
