@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 
 import pytest
 from support.broker import SANITIZER_ENVIRONMENT, SANITIZER_REPORT
@@ -51,11 +52,15 @@ class CheckedMac(Mac):
         return Launchd(self.root, world="/world", environment=self.environment)
 
     def check(self):
-        return self.run(
-            *("sh", "/tmp/check-macos", "/tmp", "/build"),
-            env={**os.environ, **self.environment},
-            timeout=TIMEOUT,
-        )
+        """Returns the exit status and what it said."""
+        output = self.root / "check-macos.txt"
+        script = "exec sh /tmp/check-macos /tmp /build >/check-macos.txt 2>&1"
+        environment = {**os.environ, **self.environment}
+        try:
+            done = self.run("sh", "-c", script, env=environment, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pytest.fail(output.read_text())
+        return done.returncode, output.read_text()
 
 
 @pytest.fixture
@@ -79,7 +84,8 @@ def mac(directory, build):
 
 def test_all_of_it(mac):
     before = mac.files()
-    done = mac.check()
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}{FAILURES.findall(done.stdout)}"
-    assert not SANITIZER_REPORT.search(done.stdout)
+    status, output = mac.check()
+    assert status == 0, f"{output}\n{FAILURES.findall(output)}"
+    assert output.endswith("\n0 failed\n")
+    assert not SANITIZER_REPORT.search(output)
     assert mac.files() == before
