@@ -89,6 +89,8 @@ def dist(output, *arguments):
 class Mac:
     """root is its root directory, as seen from here."""
 
+    stand_ins = STAND_INS
+
     def __init__(self, directory, release):
         self.root = root = directory / "root"
         root.mkdir()
@@ -142,7 +144,7 @@ class Mac:
     def _mount_commands(self, commands):
         """This machine's commands, with the stand-ins before them."""
         (commands / "bin").mkdir(parents=True)
-        for name in STAND_INS:
+        for name in self.stand_ins:
             shutil.copy(STAND_IN, commands / "bin" / name)
         shutil.copy(ASK_LAUNCHD, commands / "bin")
         # Not /etc/alternatives/awk, where Debian's leads.
