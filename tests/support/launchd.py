@@ -9,6 +9,7 @@ again only when those are over.
 
 A message is a connection to SERVICE.socket in the double's world (tests/darwin/double/double.h),
 or a call of "ask-launchd message LABEL" by a program of the folder that only stands in for one.
+What "launchctl print" says of a service is in /stand-ins/services, for as long as it is loaded.
 """
 
 import json
@@ -16,7 +17,6 @@ import os
 import pathlib
 import plistlib
 import select
-import signal
 import socket
 import subprocess
 import threading
@@ -98,6 +98,7 @@ class Launchd:
         if job.process and job.process.poll() is not None:
             self.statuses.append((job.process.pid, job.process.returncode))
             job.process = job.deadline = None
+            self._publish(job)
         if job.process and job.deadline is not None and now >= job.deadline:
             self.killed.append(job.process.pid)
             job.process.kill()
@@ -134,6 +135,19 @@ class Launchd:
             stdout=subprocess.DEVNULL,
             pass_fds=[listener.fileno() for listener in job.listeners.values()],
         )
+        self._publish(job)
+
+    def _service_file(self, job):
+        return self.root / "stand-ins/services" / job.plist["Label"]
+
+    def _publish(self, job):
+        """What launchctl prints."""
+        pid = f"\tpid = {job.process.pid}\n" if job.process else ""
+        file = self._service_file(job)
+        file.parent.mkdir(exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(f"system/{file.name} = {{\n\tpath = {job.path}\n{pid}}}\n")
+        new.rename(file)
 
     def _transactions(self):
         folder = self.root / (self.world or "/stand-ins").lstrip("/")
@@ -152,6 +166,7 @@ class Launchd:
             job.listeners[service] = listener
 
     def _forget(self, job):
+        self._service_file(job).unlink()
         for listener in job.listeners.values():
             os.unlink(listener.getsockname())
             listener.close()
@@ -171,13 +186,6 @@ class Launchd:
     def _find(self, target):
         return self.jobs.get(target.rpartition("/")[2])
 
-    def _print(self, target):
-        job = self._find(target)
-        if not job:
-            return NOT_FOUND, f'Could not find service "{target}"\n'
-        pid = f"\tpid = {job.process.pid}\n" if job.process else ""
-        return OK, f"{target} = {{\n\tpath = {job.path}\n{pid}}}\n"
-
     def _bootstrap(self, _domain, path):
         file = self.root / path.lstrip("/")
         status = file.stat() if file.exists() else None
@@ -189,6 +197,7 @@ class Launchd:
             return IO_ERROR, "Bootstrap failed: 5: Input/output error\n"
         job = self.jobs[plist["Label"]] = Job(path, plist)
         self._listen(job)
+        self._publish(job)
         return OK, ""
 
     def _bootout(self, target):
@@ -206,13 +215,6 @@ class Launchd:
             job.deadline = time.monotonic() + job.plist.get("ExitTimeOut", EXIT_TIMEOUT)
         return IN_PROGRESS, "Boot-out failed: 36: Operation now in progress\n"
 
-    def _kill(self, name, target):
-        job = self._find(target)
-        if not job or not job.process:
-            return NO_PROCESS, "No process to signal.\n"
-        job.process.send_signal(getattr(signal, name))
-        return OK, ""
-
     def _message(self, label):
         job = self._find(label)
         if not job:
@@ -222,9 +224,7 @@ class Launchd:
         return OK, ""
 
     COMMANDS = {
-        "print": _print,
         "bootstrap": _bootstrap,
         "bootout": _bootout,
-        "kill": _kill,
         "message": _message,
     }

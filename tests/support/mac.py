@@ -174,7 +174,7 @@ class Mac:
     def stop_broker(self):
         """It ends by itself, as one does that nobody uses."""
         if self.broker:
-            self.run("ask-launchd", "kill", "SIGTERM", LABEL)
+            self.broker.terminate()
             wait_for(lambda: not self.broker, what="the broker's end")
 
     def restart_broker(self, held=False):
