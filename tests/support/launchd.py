@@ -27,7 +27,7 @@ MINIMUM_SECONDS = 0.5  # the system's are 10
 TICK_SECONDS = 0.02
 
 # What launchctl exits with.
-OK, NO_PROCESS, IO_ERROR, IN_PROGRESS, NOT_FOUND = 0, 3, 5, 36, 113
+OK, NO_PROCESS, IO_ERROR, IN_PROGRESS, USAGE, NOT_FOUND = 0, 3, 5, 36, 64, 113
 
 
 class Job:
@@ -177,7 +177,9 @@ class Launchd:
         connection, _ = self._control.accept()
         with connection:
             arguments = json.loads(connection.makefile().readline())
-            status, text = self.COMMANDS[arguments[0]](self, *arguments[1:])
+            command = self.COMMANDS.get(arguments[0])
+            unknown = (USAGE, f"launchd's double knows no {arguments[0]}\n")
+            status, text = command(self, *arguments[1:]) if command else unknown
             try:
                 connection.sendall(f"{status}\n{text}".encode())
             except BrokenPipeError:
