@@ -371,6 +371,7 @@ void connection_open(int fd)
 	struct connection *connection;
 	struct error error;
 
+	stream_refuse_fds(fd);
 	if (peer_credentials(fd, &credentials) < 0) {
 		disposal_close(fd, DISPOSAL_NOBODY);
 		return;
@@ -455,9 +456,11 @@ static struct connection *connection_of_kept(const struct kept *kept)
 
 static void connection_restore(const struct kept *kept)
 {
-	struct connection *connection = connection_of_kept(kept);
+	struct connection *connection;
 	const char *fault;
 
+	stream_refuse_fds(kept->fd);
+	connection = connection_of_kept(kept);
 	if (!connection) {
 		kept_remove(runtime_dir(), kept->number);
 		disposal_close(kept->fd, DISPOSAL_NOBODY);

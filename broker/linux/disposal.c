@@ -22,6 +22,8 @@ struct disposal {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct disposal *pending;
+static struct disposal *left; /* by disposal_leave() */
+static bool is_closing; /* there is a thread for these */
 
 static void unlink_disposal(const struct disposal *self)
 {
@@ -44,7 +46,25 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static int start_thread(struct disposal *self)
+static void *close_left(void *argument)
+{
+	struct disposal *self;
+
+	(void)argument;
+	(void)pthread_mutex_lock(&lock);
+	while ((self = left)) {
+		left = self->next;
+		(void)pthread_mutex_unlock(&lock);
+		(void)close(self->fd);
+		free(self);
+		(void)pthread_mutex_lock(&lock);
+	}
+	is_closing = false;
+	(void)pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static int start_thread(void *(*function)(void *argument), void *argument)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -54,25 +74,23 @@ static int start_thread(struct disposal *self)
 		return result;
 	result = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	if (!result)
-		result = pthread_create(&thread, &attributes, run, self);
+		result = pthread_create(&thread, &attributes, function, argument);
 	(void)pthread_attr_destroy(&attributes);
 	return result;
 }
 
-/* Without a thread it stays open, and its user shut out. */
+/* Without a thread it stays open, and its user shut out; without memory it just stays open. */
 static void close_apart(int fd, uid_t uid)
 {
 	struct disposal *self = malloc(sizeof(*self));
 
-	if (!self) {
-		(void)close(fd);
+	if (!self)
 		return;
-	}
 	(void)pthread_mutex_lock(&lock);
 	*self = (struct disposal){ .next = pending, .fd = fd, .uid = uid };
 	pending = self;
 	(void)pthread_mutex_unlock(&lock);
-	(void)start_thread(self);
+	(void)start_thread(run, self);
 }
 
 /* Of a socket that has been shut down: nothing more comes. */
@@ -94,6 +112,21 @@ void disposal_close(int fd, uid_t uid)
 		close_apart(fd, uid);
 	else
 		(void)close(fd);
+}
+
+/* More may come at any time. One after the other: there can be thousands. */
+void disposal_leave(int fd)
+{
+	struct disposal *self = malloc(sizeof(*self));
+
+	if (!self)
+		return;
+	(void)pthread_mutex_lock(&lock);
+	*self = (struct disposal){ .next = left, .fd = fd };
+	left = self;
+	if (!is_closing)
+		is_closing = start_thread(close_left, NULL) == 0;
+	(void)pthread_mutex_unlock(&lock);
 }
 
 bool disposal_is_pending(uid_t uid)

@@ -15,10 +15,16 @@
 /*
  * Shuts a socket down and closes it. Never blocks.
  *
- * fd: taken over.
+ * fd: taken over; stream_refuse_fds() knows it.
  * uid: whose it is, or DISPOSAL_NOBODY.
  */
 void disposal_close(int fd, uid_t uid);
+
+/*
+ * Closes one, or a listening socket, that others may have a copy of and go on with: it is not
+ * shut down. Never blocks; the end of the process does what is not done by then.
+ */
+void disposal_leave(int fd);
 
 /* Sockets of the user are still being closed. */
 bool disposal_is_pending(uid_t uid);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket, and the claim that there is only one broker. */
+/* The listening socket. */
 #include "listen.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,6 @@
 #include "../log.h"
 #include "kept.h"
 
-/* An abstract socket: it belongs to the network namespace, and goes with its process. */
-#define CLAIM_NAME "com.github.nirs.vmnet-broker"
 /* How often, and after which time, it is looked again whether another broker is there. */
 #define BUSY_TRIES 20
 #define BUSY_MSEC 50
@@ -49,29 +46,19 @@ static bool try_again(unsigned int *tries)
 	return true;
 }
 
-/* Returns a socket that is connected, or a negative errno. */
-static int connect_to(const struct sockaddr_un *address, socklen_t length)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int error;
-
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)address, length) == 0)
-		return fd;
-	error = errno;
-	if (fd >= 0)
-		(void)close(fd);
-	return -error;
-}
-
 /* Returns 0 or the errno of connect(). */
 static int try_connect(const struct sockaddr_un *address)
 {
-	int fd = connect_to(address, sizeof(*address));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = 0;
 
-	if (fd < 0)
-		return -fd;
-	(void)close(fd);
-	return 0;
+	/* Shut first: whoever listens there could send descriptors, to be closed here. */
+	if (fd < 0 || shutdown(fd, SHUT_RD) < 0 ||
+	    connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		error = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	return error;
 }
 
 /* A socket file whose broker has died is in the way of the next one. */
@@ -183,90 +170,4 @@ void listener_remove(const struct options *options, const struct listener *liste
 	/* The service user may not be allowed to: the next broker finds it stale. */
 	if (!listener->on_demand && unlink(options->socket) < 0)
 		log_debug(NULL, "the socket %s stays: %s", options->socket, strerror(errno));
-}
-
-/* Everyone may bind such a name; a broker is root's or the service user's. */
-static bool is_claimed_by_broker(const struct sockaddr_un *address, socklen_t length)
-{
-	struct ucred owner;
-	socklen_t size = sizeof(owner);
-	int fd = connect_to(address, length);
-	bool claimed;
-
-	if (fd < 0)
-		return false;
-	claimed = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) == 0 &&
-		  (owner.uid == 0 || owner.uid == geteuid());
-	(void)close(fd);
-	return claimed;
-}
-
-/* Who asks has seen our credentials by connecting. */
-static int on_asked(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	int asking = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)source;
-	(void)events;
-	(void)userdata;
-	if (asking >= 0)
-		(void)close(asking);
-	return 0;
-}
-
-/* The loop owns the descriptor from here on. */
-static int answer(sd_event *event, int fd)
-{
-	sd_event_source *source;
-	int result = sd_event_add_io(event, &source, fd, EPOLLIN, on_asked, NULL);
-
-	if (result >= 0)
-		result = sd_event_source_set_floating(source, 1);
-	if (result >= 0)
-		result = sd_event_source_set_io_fd_own(source, 1);
-	if (result >= 0)
-		(void)sd_event_source_unref(source);
-	errno = -result;
-	return result;
-}
-
-/* Returns 0 or the errno of bind(). */
-static int bind_claim(int fd, const struct sockaddr_un *address, socklen_t length)
-{
-	unsigned int tries = 0;
-	int error;
-
-	do
-		error = bind(fd, (const struct sockaddr *)address, length) < 0 ? errno : 0;
-	while (error == EADDRINUSE && is_claimed_by_broker(address, length) && try_again(&tries));
-	return error;
-}
-
-int claim_host(sd_event *event)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t length = offsetof(struct sockaddr_un, sun_path) + sizeof(CLAIM_NAME);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int error;
-
-	memcpy(&address.sun_path[1], CLAIM_NAME, sizeof(CLAIM_NAME) - 1);
-	error = fd < 0 ? errno : bind_claim(fd, &address, length);
-	if (error == 0 && listen(fd, SOMAXCONN) == 0 && answer(event, fd) >= 0)
-		return 0;
-	if (error != EADDRINUSE) {
-		log_error(NULL, "cannot claim the network namespace: %s",
-			  strerror(error ? error : errno));
-	} else if (is_claimed_by_broker(&address, length)) {
-		log_error(NULL, "another broker works in this network namespace; stop it first");
-	} else {
-		log_warning(NULL,
-			    "a program that is no broker has taken the name @%s; going on "
-			    "without it",
-			    CLAIM_NAME);
-		(void)close(fd);
-		return 0;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	return -1;
 }

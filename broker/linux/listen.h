@@ -4,7 +4,6 @@
 #define VMNET_BROKER_LISTEN_H
 
 #include <stdbool.h>
-#include <systemd/sd-event.h>
 
 #include "../platform.h"
 
@@ -22,12 +21,5 @@ int listener_open(const struct options *options, struct listener *listener);
 
 /* Removes the socket from the file system, when the broker made it; closes nothing. */
 void listener_remove(const struct options *options, const struct listener *listener);
-
-/*
- * Makes sure that no other broker works in this network namespace: it would
- * take this one's networks for what a dead one left. Holds for the life of the
- * loop. Returns 0, or -1 after logging why.
- */
-int claim_host(sd_event *event);
 
 #endif

@@ -26,6 +26,7 @@
 #include "../log.h"
 #include "adopt.h"
 #include "attach.h"
+#include "claim.h"
 #include "confine.h"
 #include "fds.h"
 #include "kept.h"
@@ -283,10 +284,8 @@ static int serve(void)
 {
 	int result = varlink_start(run.listener.fd);
 
-	if (result < 0) {
-		(void)close(run.listener.fd);
+	if (result < 0)
 		return failed("serve clients", result);
-	}
 	remove_unused();
 	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
@@ -341,7 +340,7 @@ static int open_and_work(void)
 {
 	int result;
 
-	if (claim_host(linux_platform.event) < 0)
+	if (claim_host() < 0)
 		return EXIT_FAILURE;
 	result = netlink_open();
 	if (result < 0)

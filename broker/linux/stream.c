@@ -37,6 +37,8 @@ void stream_refuse_fds(int fd)
 {
 	/* Where the kernel does not know of it, who sends one is disconnected. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
+	/* MSG_PEEK would pass over a byte sent with MSG_OOB, and recvmsg() free what it brings. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int));
 }
 
 void stream_init(struct stream *stream, int fd)
@@ -103,7 +105,7 @@ void stream_close(struct stream *stream, uid_t uid)
 
 void stream_leave(struct stream *stream)
 {
-	(void)close(give_up(stream));
+	disposal_leave(give_up(stream));
 }
 
 int stream_receive(struct stream *stream)

@@ -28,7 +28,11 @@ struct stream {
 	size_t output_size; /* bytes queued */
 };
 
-/* Has the kernel keep out descriptors that come to fd, or to what it accepts (Linux 6.16). */
+/*
+ * Has the kernel keep out descriptors that come to fd, or to what it accepts (Linux 6.16);
+ * and those that came before, out of band, are looked at as all others are. Before anything
+ * else is done with a client's socket.
+ */
 void stream_refuse_fds(int fd);
 
 /* Takes over fd, a connected socket with O_NONBLOCK. */

@@ -23,6 +23,7 @@
 
 #include "../log.h"
 #include "connection.h"
+#include "disposal.h"
 #include "linux.h"
 #include "users.h"
 
@@ -157,7 +158,8 @@ void varlink_stop(void)
 {
 	connections_end();
 	remove_sources();
+	/* With those who have not been accepted, and what they sent. */
 	if (door.fd >= 0)
-		close(door.fd);
+		disposal_leave(door.fd);
 	door = (struct door){ .fd = -1 };
 }

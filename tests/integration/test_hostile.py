@@ -15,6 +15,7 @@ import struct
 import pytest
 
 from support.host import descriptors
+from support.manager import ManagedBroker
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -142,12 +143,17 @@ def test_descriptors_that_nobody_asked_for(broker, witness):
     wait_for(lambda: len(descriptors(broker.pid)) <= before + OWN_DESCRIPTORS, 60, "their end")
 
 
+def preload_old_kernel(broker):
+    module = broker.host.program("tests/tools/oldkernel.so")
+    broker.wrapper = ["env", f"LD_PRELOAD={module}"]
+    broker.env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+
+
 @pytest.fixture
-def on_old_kernel(broker, host):
+def on_old_kernel(broker):
     """The broker as if the kernel could not keep descriptors out."""
     broker.stop()
-    broker.prefix = ["env", f"LD_PRELOAD={host.program('tests/tools/oldkernel.so')}"]
-    broker.env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+    preload_old_kernel(broker)
     broker.start()
 
 
@@ -166,38 +172,102 @@ def lingering_socket(host):
     return lingering, peer
 
 
-@pytest.mark.parametrize("is_read", [True, False])
-def test_descriptors_that_take_for_ever_to_close(on_old_kernel, broker, host, witness, is_read):
+def is_shut_out(broker):
+    """The enemy is told that what he sent has not been closed yet."""
+    with broker.client(uid=ENEMY) as client:
+        try:
+            client.call("org.varlink.service.GetInfo")
+        except VarlinkError as error:
+            return error.parameters["limit"] == "descriptors_sent"
+        except OSError:
+            return True  # it was, before it could call
+    return False
+
+
+# What a client sends with a descriptor: its bytes and flags, and the same without one after it.
+WAYS = {
+    "in band": (GET_INFO, 0, b""),
+    "out of band": (b"x", socket.MSG_OOB, b""),
+    "out of band and then in band": (b"x", socket.MSG_OOB, GET_INFO),
+    "out of band twice": (b"x", socket.MSG_OOB, b"y"),
+    "behind bytes in band": (b"{" * 10 + b"x", socket.MSG_OOB, b""),
+}
+
+
+def send_lingering(enemy, lingering, way):
+    """Sends the last one of a descriptor."""
+    data, flags, rest = WAYS[way]
+    with lingering:
+        enemy.send_raw(data, [lingering.fileno()], flags)
+    if rest:
+        enemy.send_raw(rest, flags=socket.MSG_OOB if len(rest) == 1 else 0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ["read", "not read", "close"])
+def test_descriptors_that_take_for_ever_to_close(on_old_kernel, broker, host, witness, end, way):
     """Their user waits for them alone, whether or not the broker has come across them."""
-
-    def is_shut_out():
-        with broker.client(uid=ENEMY) as client:
-            try:
-                client.call("org.varlink.service.GetInfo")
-            except VarlinkError as error:
-                return error.parameters["limit"] == "descriptors_sent"
-            except OSError:
-                return True  # it was, before it could call
-        return False
-
     enemy = broker.client(uid=ENEMY)
-    if not is_read:
+    if end == "not read":
         enemy.monitor()  # from here on it is not listened to
     lingering, peer = lingering_socket(host)
     with peer:
         # Meanwhile the broker must not let go of it: the last one to close it waits.
         os.kill(broker.pid, signal.SIGSTOP)
-        with lingering:
-            enemy.send_raw(GET_INFO, [lingering.fileno()])
+        send_lingering(enemy, lingering, way)
+        if end == "close":
+            enemy.close()
         os.kill(broker.pid, signal.SIGCONT)
-        if is_read:
+        if end == "read":
             wait_for(enemy.is_closed, what="the end of the connection")
         enemy.close()
-        wait_for(is_shut_out)
+        wait_for(lambda: is_shut_out(broker))
         assert witness.acquire("other")
         witness.release("other")
-        assert is_shut_out()
-    wait_for(lambda: not is_shut_out())
+        assert is_shut_out(broker)
+    wait_for(lambda: not is_shut_out(broker))
+
+
+@pytest.fixture(params=["this kernel", "an old kernel"])
+def managed_broker(request, host):
+    """One that a service manager starts on demand, which has not happened yet."""
+    broker = ManagedBroker(host, config=CONFIG, env=dict(ENVIRONMENT))
+    if request.param == "an old kernel":
+        preload_old_kernel(broker)
+    yield broker
+    broker.finish()
+
+
+@pytest.mark.parametrize("way", ["in band", "out of band", "out of band and then in band"])
+@pytest.mark.parametrize("end", ["open", "close"])
+def test_descriptors_that_came_before_the_broker(managed_broker, host, end, way):
+    """No option of the broker's could keep them out."""
+    broker = managed_broker
+    enemy = broker.client(uid=ENEMY)
+    lingering, peer = lingering_socket(host)
+    with peer:
+        send_lingering(enemy, lingering, way)
+        if end == "close":
+            enemy.close()
+        broker.start()
+        broker.wait_for_log(r"\(pid \d+, uid 666\) is disconnected: it sent descriptors")
+        with broker.client(uid=USER) as client:
+            assert client.acquire("other")["active"]
+
+
+def test_descriptors_of_who_was_never_accepted(on_old_kernel, broker, host):
+    """The broker ends without having looked at them."""
+    os.kill(broker.pid, signal.SIGSTOP)
+    enemy = broker.client(uid=ENEMY)
+    lingering, peer = lingering_socket(host)
+    with peer:
+        send_lingering(enemy, lingering, "in band")
+        enemy.close()
+        # Signals come before connections.
+        os.kill(broker.pid, signal.SIGTERM)
+        os.kill(broker.pid, signal.SIGCONT)
+        assert broker.process.wait(timeout=10) == 0
+    broker.start()
 
 
 def test_half_a_message_and_then_nothing(broker, witness):

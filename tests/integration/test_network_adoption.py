@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broker that ends leaves what machines use, and the next one takes it over."""
 
+import errno
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ from support.echo import WhoServer, who
 from support.forwarded import FORWARDED, MAC, PORT
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
 from support.tap import open_tap
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
+CLAIM = "\0com.github.nirs.vmnet-broker"
 
 
 def attached(broker, network, **options):
@@ -365,13 +367,35 @@ def test_a_program_that_has_the_last_brokers_sockets_is_waited_for(broker):
     broker.stop()
     with broker.host.entered():
         sockets = [socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)]
-        sockets[1].bind("\0com.github.nirs.vmnet-broker")
-    sockets[0].bind(broker.socket_path)
-    for held in sockets:
-        held.listen()
+        sockets[1].bind(CLAIM)
+    listening, claim = sockets
+    listening.bind(broker.socket_path)
+    listening.listen()
     broker.start(wait=False)
-    for held in sockets:
-        with held:
-            held.accept()[0].close()
-    broker.wait_for_log("serving")
+    with claim:
+        with listening:
+            listening.accept()[0].close()
+        wait_for(lambda: broker.is_waiting("poll"), what="another look at the claim")
+    wait_for(lambda: broker.log().count("serving") == 2, what="the second broker")
     assert broker.networks()
+
+
+def test_nobody_reaches_the_claim(broker):
+    """What can be connected to can be sent descriptors, whose end may take for ever."""
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET:
+        with broker.host.entered(), socket.socket(socket.AF_UNIX, kind) as client:
+            with pytest.raises(OSError) as refused:
+                client.connect(CLAIM)
+        assert refused.value.errno in (errno.ECONNREFUSED, errno.EPROTOTYPE)
+
+
+def test_a_claim_of_a_program_that_is_no_broker(broker):
+    broker.stop()
+    with broker.host.entered(), as_user(65534):
+        claim = socket.socket(socket.AF_UNIX)
+    with claim:
+        with broker.host.entered():
+            claim.bind(CLAIM)
+        broker.start()
+        broker.wait_for_log(f"a program that is no broker has taken the name @{CLAIM[1:]}")
+        assert broker.networks()

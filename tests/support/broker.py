@@ -66,6 +66,7 @@ class Broker:
         self.args = list(args)
         self.env = dict(env or {})
         self.prefix = list(prefix)
+        self.wrapper = []  # the same, and behind it: what a service manager starts
         self.directory = os.path.join(host.directory, "broker")
         self.config_path = os.path.join(self.directory, "networks.json")
         self.socket_path = os.path.join(self.directory, "socket")
@@ -94,6 +95,7 @@ class Broker:
         """Starts it and waits until it can be connected to."""
         argv = [
             *self.prefix,
+            *self.wrapper,
             self.host.program("broker/vmnet-broker"),
             f"--config={self.config_path}",
             f"--socket={self.socket_path}",
@@ -132,6 +134,11 @@ class Broker:
         """All that it has logged so far, over all its lives."""
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def is_waiting(self, call):
+        """Its first thread is in that system call: a word of what the kernel calls it."""
+        with open(f"/proc/{self.pid}/stack", encoding="ascii") as file:
+            return call in file.read()
 
     def wait_for_log(self, pattern, timeout=10):
         """Waits until a line of the log matches; returns the match."""

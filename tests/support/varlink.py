@@ -88,10 +88,10 @@ class Client:
         credentials = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         return struct.unpack("iII", credentials)[0]
 
-    def send_raw(self, data, fds=()):
+    def send_raw(self, data, fds=(), flags=0):
         """Sends bytes as they are, with descriptors if there are any."""
         control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        sent = self.socket.sendmsg([data], control)
+        sent = self.socket.sendmsg([data], control, flags)
         if sent < len(data):  # to send nothing fails, too, when the broker has ended the connection
             self.socket.sendall(data[sent:])
 
