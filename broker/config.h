@@ -144,6 +144,16 @@ struct config *config_parse(const char *text, size_t length, struct config_error
 
 void config_free(struct config *config);
 
+/*
+ * Looks up a user, or a group, in the system's database, which may take its time.
+ * id: gets its number. Returns 0, or ENOENT or another errno.
+ */
+typedef int config_look_up_function(const char *name, bool group, uint32_t *id);
+config_look_up_function config_look_up;
+
+/* From now on the names in configurations are looked up by another function. */
+void config_look_up_by(config_look_up_function *function);
+
 /* The network of this name, or with this alias, or NULL. */
 struct network_config *config_find(const struct config *config, const char *name);
 

@@ -17,8 +17,14 @@ struct account {
 	char *text;
 };
 
-/* Looks a name up in the system's database. Returns 0, or ENOENT or another errno. */
-static int look_up(const char *name, bool group, uint32_t *id)
+static config_look_up_function *look_up = config_look_up;
+
+void config_look_up_by(config_look_up_function *function)
+{
+	look_up = function;
+}
+
+int config_look_up(const char *name, bool group, uint32_t *id)
 {
 	struct passwd user_entry;
 	struct group group_entry;

@@ -18,6 +18,7 @@
 #include "../user_limits.h"
 #include "connection.h"
 #include "describe.h"
+#include "linux.h"
 #include "linux/interfaces.h" /* generated, in the build directory */
 #include "rogue.h"
 
@@ -310,14 +311,27 @@ void platform_event(struct client *client, const struct event *event)
 				NULL);
 }
 
-static void serve_reload(struct connection *connection)
+void calls_reload(struct connection *connection)
 {
 	struct error error;
 
+	connection->call.reload = false;
 	if (broker_reload_for(connection->client, &error) < 0)
 		reply_error(connection, &error);
 	else
 		reply(connection, json_object());
+	connection_answered(connection);
+}
+
+static void serve_reload(struct connection *connection)
+{
+	connection->state = CONNECTION_WAITING;
+	connection->call.reload = true;
+	/* Others are told at once that they may not. */
+	if (connection->client->credentials.uid != 0)
+		calls_reload(connection);
+	else
+		linux_platform_reload();
 }
 
 #define NETWORK_PARAMETER                      \

@@ -21,6 +21,7 @@ struct call {
 	bool vhost;
 	bool named;
 	char interface[256]; /* a Varlink interface's name */
+	bool reload; /* while WAITING: for the names in the configuration to be known */
 };
 
 /*
@@ -29,5 +30,8 @@ struct call {
  * text: length bytes; not used once the method is called.
  */
 int calls_serve(struct connection *connection, const char *text, size_t length);
+
+/* The names in the configuration are known now: for a call that waits for that. */
+void calls_reload(struct connection *connection);
 
 #endif

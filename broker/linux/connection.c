@@ -256,6 +256,15 @@ void connection_answered(struct connection *connection)
 	connection_update(connection);
 }
 
+void connections_reload(void)
+{
+	struct connection *connection;
+
+	TAILQ_FOREACH(connection, &connections, all)
+		if (connection->state == CONNECTION_WAITING && connection->call.reload)
+			calls_reload(connection);
+}
+
 void connection_serve(struct connection *connection)
 {
 	size_t length;

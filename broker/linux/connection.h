@@ -64,6 +64,9 @@ void connection_serve(struct connection *connection);
 /* The call that the connection was WAITING with has its answer: it is served again. */
 void connection_answered(struct connection *connection);
 
+/* The names in the configuration are known: those that wait for it to be read are answered. */
+void connections_reload(void);
+
 /* What the client holds has changed: written for the next broker, before the client is told. */
 void connection_keep(struct connection *connection);
 

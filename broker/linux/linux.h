@@ -32,4 +32,7 @@ extern struct linux_platform linux_platform;
  */
 void linux_platform_refuse_later(void);
 
+/* Has connections_reload() called once the names in the configuration are known. */
+void linux_platform_reload(void);
+
 #endif

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <nftables/libnftables.h>
+#include <nss.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -195,9 +196,21 @@ static int keep_two_descriptors(int socket)
 	return 0;
 }
 
+/* It names the users in others' rules: whatever modules would do for that, files are enough. */
+static void look_at_files_only(void)
+{
+	static const char *const databases[] = { "group", "hosts", "passwd", "protocols",
+						 "services" };
+
+	for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++)
+		(void)__nss_configure_lookup(databases[i], "files");
+}
+
 __attribute__((noreturn)) static void serve(int socket)
 {
 	unsigned int number;
+
+	look_at_files_only();
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (keep_two_descriptors(socket) < 0 || atexit(end_at_once) != 0 || confine_broker() < 0)

@@ -3,7 +3,8 @@
  * The broker's life on Linux:
  *
  *	1. the socket, while the process may still make it anywhere
- *	2. privileges shrink, and the processes that start dnsmasq and run nftables are made
+ *	2. privileges shrink, and the processes that start dnsmasq, look up users and run
+ *	   nftables are made
  *	3. what an earlier broker left is adopted or removed
  *	4. the door opens, also to the clients it left; system calls are confined, systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
@@ -24,10 +25,13 @@
 
 #include "../interface.h"
 #include "../log.h"
+#include "accounts.h"
 #include "adopt.h"
 #include "attach.h"
 #include "claim.h"
 #include "confine.h"
+#include "connection.h"
+#include "dnsmasq_process.h"
 #include "fds.h"
 #include "kept.h"
 #include "linux.h"
@@ -62,6 +66,7 @@ static struct {
 	struct listener listener;
 	int idle_exit; /* seconds, -1: never */
 	bool stopping;
+	bool reloading; /* the administrator has asked for it */
 	sd_event_source *idle; /* runs out when it is time to go */
 	sd_event_source *refuse; /* see linux_platform_refuse_later() */
 	sd_event_source *rest; /* asked after every event while stopping */
@@ -183,10 +188,27 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	return on_rest(run.rest, NULL);
 }
 
+static void on_names(void)
+{
+	struct error error;
+
+	if (run.reloading) {
+		run.reloading = false;
+		/* It logs what is wrong by itself. */
+		(void)broker_reload(linux_platform.broker, &error);
+		(void)sd_notify(0, "READY=1");
+	}
+	connections_reload();
+}
+
+void linux_platform_reload(void)
+{
+	accounts_prepare(on_names);
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct timespec now;
-	struct error error;
 
 	(void)source;
 	(void)info;
@@ -195,9 +217,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 			 (unsigned long long)now.tv_sec * USEC_PER_SEC +
 				 (unsigned long long)now.tv_nsec / 1000);
-	/* It logs what is wrong by itself. */
-	(void)broker_reload(linux_platform.broker, &error);
-	(void)sd_notify(0, "READY=1");
+	run.reloading = true;
+	linux_platform_reload();
 	return 0;
 }
 
@@ -287,6 +308,7 @@ static int serve(void)
 	if (result < 0)
 		return failed("serve clients", result);
 	remove_unused();
+	accounts_confine();
 	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
 		(void)sd_notify(0, "READY=1");
@@ -356,13 +378,20 @@ static int run_privileged(const struct options *options)
 
 	if (confine_start() < 0 || privilege_become_service(options, &linux_platform.dnsmasq) < 0)
 		return EXIT_FAILURE;
+	result = accounts_start();
+	if (result < 0) {
+		starter_stop();
+		return failed("make a process that looks up users", result);
+	}
 	result = nftables_start();
 	if (result < 0) {
+		accounts_stop();
 		starter_stop();
 		return failed("make a process for nftables", result);
 	}
 	result = open_and_work();
 	nftables_stop();
+	accounts_stop();
 	starter_stop();
 	return result;
 }

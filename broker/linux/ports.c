@@ -3,7 +3,6 @@
 #include "ports.h"
 
 #include <dirent.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,16 +104,13 @@ static int find_process(const struct listed_socket *socket)
 
 int ports_describe_owner(const struct listed_socket *socket, char *text, size_t size)
 {
-	const struct passwd *user = getpwuid(socket->uid);
 	int pid = find_process(socket);
 	char command[64] = "";
 	char path[64];
 	FILE *file;
 
-	if (user)
-		(void)snprintf(text, size, "a program of user %s", user->pw_name);
-	else
-		(void)snprintf(text, size, "a program of user %u", socket->uid);
+	/* By number: who knows their names may be far away. */
+	(void)snprintf(text, size, "a program of user %u", socket->uid);
 	if (!pid)
 		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);

@@ -429,7 +429,7 @@ def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
 
 
 # The processes that a broker of root has made, in their order.
-STARTER, FORKER = 0, 1
+STARTER, ACCOUNTS, FORKER = range(3)
 
 
 def children(pid):
@@ -488,7 +488,21 @@ def test_a_process_that_it_needs_fails(broker, join, number, helper, does):
     broker.client().acquire("host")
 
 
-@pytest.mark.parametrize("helper", [0, 1])
+def test_the_process_that_looks_up_users_is_killed(broker):
+    broker.wait_for_log("serving")
+    os.kill(children(broker.pid)[ACCOUNTS], signal.SIGKILL)
+    broker.configure({"host": {"mode": "host", "allow": {"users": ["root"]}}})
+    client = broker.client()
+    for _ in range(2):
+        with pytest.raises(VarlinkError, match="InvalidConfiguration.*cannot be looked up"):
+            client.call("Reload")
+    assert "users and groups has ended; restart the broker" in broker.log()
+    broker.configure({"host": {"mode": "host", "allow": {"users": [1000]}}})
+    client.call("Reload")
+    assert broker.client(uid=1000).acquire("host")["active"]
+
+
+@pytest.mark.parametrize("helper", [STARTER, ACCOUNTS, FORKER])
 def test_the_broker_ends_beside_a_process_that_is_stopped(broker, helper):
     broker.wait_for_log("serving")
     pid = children(broker.pid)[helper]

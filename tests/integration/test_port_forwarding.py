@@ -146,7 +146,7 @@ def test_a_port_that_is_taken_is_an_error(broker, host, protocol, address):
     )
     assert match, reason
     # An unprivileged broker cannot see whose sockets are whose.
-    assert match[1] == "a program of user root" or match[1].endswith(f" (pid {os.getpid()})")
+    assert match[1] == "a program of user 0" or match[1].endswith(f" (pid {os.getpid()})")
     assert client.acquire("lab")
 
 

@@ -4,12 +4,13 @@
 import os
 import re
 import signal
+import socket
 
 import pytest
 
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, SERVER_IPV4
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
 
 BEFORE = {
@@ -197,3 +198,75 @@ def test_a_port_that_leads_to_another_network_now(broker):
     holder.close()
     assert wait_for(lambda: client.networks().keys() == {"new"}, what="the end of the other")
     assert client.acquire("new")
+
+
+FARAWAY = 54321  # the number of the user that tests/tools/faraway.c knows
+
+
+@pytest.fixture
+def gate(broker):
+    """The accounts of this host are far away, and nobody is told of one while this file is there.
+
+    A module that the C library asks for them makes calls that serving does not take.
+    """
+    gate = os.path.join(broker.directory, "gate")
+    nsswitch = os.path.join(broker.directory, "nsswitch.conf")
+    with open(nsswitch, "w", encoding="ascii") as file:
+        file.write("passwd: files faraway\ngroup: files faraway\n")
+    broker.stop()
+    broker.env.update(
+        FARAWAY_GATE=gate,
+        LD_LIBRARY_PATH=os.path.dirname(broker.host.program("tests/tools/libnss_faraway.so.2")),
+    )
+    mount = 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"'
+    broker.prefix = ["unshare", "--mount", "sh", "-c", mount, nsswitch]
+    broker.start()
+    # It looks up its own users before it serves.
+    wait_for(lambda: broker.log().count("serving") == 2, what="the broker's start")
+    return gate
+
+
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_names_that_are_looked_up_far_away(broker, gate, by_signal):
+    """The reload waits for them, and nobody else does."""
+    holder = broker.client(uid=FARAWAY)
+    broker.configure({"same": {"mode": "host", "allow": {"users": ["faraway"]}}})
+    with open(gate, "w", encoding="ascii"):
+        pass
+    reloading = [broker.client() for _ in range(1 if by_signal else 3)]
+    if by_signal:
+        os.kill(broker.pid, signal.SIGHUP)
+    else:
+        for client in reloading:
+            client.send("Reload")
+    assert holder.acquire("going")["active"]
+    assert "removed from the configuration" not in broker.log()
+    os.unlink(gate)
+    broker.wait_for_log('network "going": removed from the configuration')
+    if not by_signal:
+        for client in reloading:
+            assert client.receive() == {}
+    assert holder.acquire("same")["active"]
+    with pytest.raises(VarlinkError, match="NotAllowed"):
+        broker.client(uid=12345).acquire("same")
+
+
+def test_a_name_that_is_nobodys_far_away(broker, gate):
+    broker.configure({"same": {"mode": "host", "allow": {"users": ["faraway", "nobody's"]}}})
+    with pytest.raises(VarlinkError, match="InvalidConfiguration.*a user of this host"):
+        broker.client().call("Reload")
+    assert broker.networks()["going"]
+
+
+def test_a_port_of_a_user_far_away(broker, gate):
+    with broker.host.entered(), as_user(FARAWAY):
+        taken = socket.create_server(("0.0.0.0", 0))
+    with taken:
+        forwarding = {"protocol": "tcp", "external_port": taken.getsockname()[1]}
+        forwarding.update(internal_address="192.168.105.5", internal_port=80)
+        network = {"mode": "shared", "subnet": "192.168.105.0/24"}
+        broker.configure({"lab": {**network, "port_forwarding": [forwarding]}})
+        broker.client().call("Reload")
+        with pytest.raises(VarlinkError, match="in use by a program of user 54321"):
+            broker.client().acquire("lab")
+    assert broker.networks()

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "interface.h"
+#include "linux/connection.h"
 #include "linux/fds.h"
 #include "linux/linux.h"
 #include "linux/rogue.h"
@@ -27,6 +28,11 @@ unsigned int door_closed;
 static char directory[32];
 static char path[64];
 static unsigned char next_random;
+
+void linux_platform_reload(void)
+{
+	connections_reload();
+}
 
 /* Whatever the platform was asked for is the state of the records: done in any order. */
 
