@@ -52,7 +52,7 @@ static void connection_end(struct connection *connection)
 
 	sd_event_source_disable_unref(connection->io);
 	if (connection->kept)
-		kept_remove(runtime_dir(), connection->kept);
+		kept_remove(runtime_dir(), connection->kept, connection->stream.fd);
 	stream_close(&connection->stream, client->credentials.uid);
 	connection_free(connection);
 	broker_client_gone(client);
@@ -471,7 +471,7 @@ static void connection_restore(const struct kept *kept)
 	stream_refuse_fds(kept->fd);
 	connection = connection_of_kept(kept);
 	if (!connection) {
-		kept_remove(runtime_dir(), kept->number);
+		kept_remove(runtime_dir(), kept->number, kept->fd);
 		disposal_close(kept->fd, DISPOSAL_NOBODY);
 		return;
 	}

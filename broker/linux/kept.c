@@ -22,19 +22,13 @@
 #include "../interface.h"
 #include "../json_text.h"
 #include "../log.h"
+#include "notify.h"
 
 #define NAME_PREFIX "client-"
 #define SUFFIX ".client"
 
 static struct kept *all_kept;
 static unsigned int last_number;
-
-bool kept_by_manager(void)
-{
-	const char *socket = getenv("NOTIFY_SOCKET");
-
-	return socket && socket[0] != '\0';
-}
 
 /* A decimal number above 0 at the start of text; end gets what follows. Returns 0 for none. */
 static unsigned int parse_number(const char *text, const char **end)
@@ -253,22 +247,25 @@ unsigned int kept_add(int fd)
 	char text[64];
 	int r;
 
-	if (!kept_by_manager())
+	if (!notify_has_manager())
 		return 0;
 	last_number++;
 	(void)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" NAME_PREFIX "%u", last_number);
-	r = sd_pid_notify_with_fds(0, 0, text, &fd, 1);
-	if (r > 0)
+	r = notify_with_fd(text, fd);
+	if (r == 0)
 		return last_number;
 	log_debug(NULL, "a connection will not survive a restart: %s", strerror(-r));
 	return 0;
 }
 
-void kept_remove(const char *runtime_dir, unsigned int number)
+void kept_remove(const char *runtime_dir, unsigned int number, int fd)
 {
 	char path[PATH_MAX];
+	char text[64];
 
-	(void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%u", number);
+	(void)snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%u", number);
+	if (!notify_withdraw(fd))
+		notify(text);
 	make_path(path, runtime_dir, number);
 	(void)unlink(path);
 }

@@ -37,9 +37,6 @@ struct kept {
 	bool damaged; /* what it holds cannot be read */
 };
 
-/* There is a manager that keeps sockets. */
-bool kept_by_manager(void);
-
 /*
  * Takes a descriptor that the manager passed, if it is a kept connection by its
  * name. Returns 1 if it is (and fd is taken over), 0 if not, or -ENOMEM.
@@ -69,8 +66,8 @@ void kept_free(struct kept *kept);
 /* Gives a copy of a client's socket to the manager. Its number, or 0 when it is not kept. */
 unsigned int kept_add(int fd);
 
-/* Takes it back, at the connection's end, with what was written of it. */
-void kept_remove(const char *runtime_dir, unsigned int number);
+/* Takes it back, at the connection's end, while fd is open, with what was written of it. */
+void kept_remove(const char *runtime_dir, unsigned int number, int fd);
 
 /* Writes what the client holds. A failure is logged. */
 void kept_save(const char *runtime_dir, unsigned int number, const struct client *client);

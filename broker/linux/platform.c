@@ -12,14 +12,15 @@
  *	7. networks that nobody uses are removed, the others are the next broker's
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@
 #include "netlink_socket.h"
 #include "network.h"
 #include "nftables.h"
+#include "notify.h"
 #include "privilege.h"
 #include "rules_monitor.h"
 #include "starter.h"
@@ -161,7 +163,7 @@ static int on_rest(sd_event_source *source, void *userdata)
 {
 	(void)source;
 	(void)userdata;
-	if (varlink_has_calls() || !are_workers_idle())
+	if (varlink_has_calls() || !are_workers_idle() || notify_is_pending())
 		return 0;
 	return sd_event_exit(linux_platform.event, EXIT_SUCCESS);
 }
@@ -178,9 +180,9 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 		return 0;
 	run.stopping = true;
 	log_info(NULL, "stopping (%s)", strsignal((int)info->ssi_signo));
-	(void)sd_notify(0, "STOPPING=1");
+	notify("STOPPING=1");
 	listener_remove(linux_platform.options, &run.listener);
-	if (kept_by_manager())
+	if (notify_has_manager())
 		varlink_leave();
 	else
 		varlink_stop();
@@ -196,7 +198,7 @@ static void on_names(void)
 		run.reloading = false;
 		/* It logs what is wrong by itself. */
 		(void)broker_reload(linux_platform.broker, &error);
-		(void)sd_notify(0, "READY=1");
+		notify("READY=1");
 	}
 	connections_reload();
 }
@@ -209,14 +211,15 @@ void linux_platform_reload(void)
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct timespec now;
+	char text[64];
 
 	(void)source;
 	(void)info;
 	(void)userdata;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-			 (unsigned long long)now.tv_sec * USEC_PER_SEC +
-				 (unsigned long long)now.tv_nsec / 1000);
+	(void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		       (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000);
+	notify(text);
 	run.reloading = true;
 	linux_platform_reload();
 	return 0;
@@ -242,6 +245,7 @@ static int prepare_loop(void)
 	if (result >= 0)
 		result = sd_event_new(&event);
 	linux_platform.event = event;
+	notify_start(event);
 	if (result >= 0)
 		result = sd_event_add_signal(event, &run.signals[0], SIGTERM, on_stop, NULL);
 	if (result >= 0)
@@ -272,6 +276,7 @@ static void end_loop(void)
 	run.idle = sd_event_source_disable_unref(run.idle);
 	run.rest = sd_event_source_disable_unref(run.rest);
 	run.refuse = sd_event_source_disable_unref(run.refuse);
+	notify_stop();
 	linux_platform.event = sd_event_unref(linux_platform.event);
 }
 
@@ -311,7 +316,7 @@ static int serve(void)
 	accounts_confine();
 	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
-		(void)sd_notify(0, "READY=1");
+		notify("READY=1");
 		log_info(NULL, "serving");
 		if (broker_is_idle(linux_platform.broker))
 			platform_idle();

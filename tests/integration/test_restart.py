@@ -323,3 +323,38 @@ def test_the_configuration_has_lost_the_network(broker, restart):
     assert client.inspect("lab")["network"]["ipv4_subnet"] == "10.20.30.0/24"
     client.release("lab")
     wait_for(lambda: "lab" not in client.networks())
+
+
+def test_a_manager_that_does_not_read(broker):
+    """Nobody waits for it; what it has not taken it is told later, in order."""
+    broker.manager.stop_reading()
+    clients = [broker.client(uid=1001) for _ in range(600)]
+    for client in clients:
+        assert client.acquire("lab")["active"]
+    for client in clients[20:]:
+        client.close()
+    wait_for(lambda: len(broker.inspect("lab")["clients"]) == 20, what="the end of the others")
+    os.kill(broker.pid, signal.SIGHUP)
+    broker.manager.read_on()
+    wait_for(lambda: "READY" in broker.manager.states[1:], what="the end of the reload")
+    assert broker.manager.states == ["READY", "RELOADING", "MONOTONIC_USEC", "READY"]
+    broker.manager.settle()
+    assert len(broker.manager.stored) == 20
+    broker.stop_and_start()
+    for client in clients[:20]:
+        assert client.acquire("lab")["clients"] == 20
+
+
+def test_a_broker_that_stops_has_told_its_manager_all(broker):
+    broker.manager.stop_reading()
+    clients = [broker.client(uid=1001) for _ in range(600)]
+    for client in clients:
+        assert client.acquire("lab")["active"]
+    os.kill(broker.pid, signal.SIGTERM)
+    broker.wait_for_log("stopping")
+    broker.wait_for_rest()
+    broker.manager.read_on()
+    broker.process.wait(timeout=20)
+    broker.start()
+    for client in clients:
+        assert client.networks()["lab"]["clients"] == 600

@@ -38,6 +38,8 @@ class Manager:
         self._socket.bind(self.path)
         os.chmod(self.path, 0o666)
         self._quiet = threading.Event()
+        self._reads = threading.Event()
+        self._reads.set()
         self._thread = threading.Thread(target=self._receive_all, daemon=True)
         self._thread.start()
 
@@ -45,6 +47,7 @@ class Manager:
         size = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
         while True:
             data, control, _, _ = self._socket.recvmsg(4096, size)
+            self._reads.wait()
             fds = array.array("i")
             for _, _, payload in control:
                 fds.frombytes(payload)
@@ -70,6 +73,13 @@ class Manager:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.sendto(data, self.path)
 
+    def stop_reading(self):
+        """Until read_on(): what it was about to read is taken note of then, in order."""
+        self._reads.clear()
+
+    def read_on(self):
+        self._reads.set()
+
     def settle(self):
         """All that has been sent is taken in; what has hung up is not kept any longer."""
         self._quiet.clear()
@@ -82,6 +92,7 @@ class Manager:
                 os.close(self.stored.pop(name))
 
     def close(self):
+        self.read_on()
         self._send(b"END=1")
         self._thread.join()
         self._socket.close()

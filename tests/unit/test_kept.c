@@ -10,6 +10,7 @@
 
 #include "interface.h"
 #include "linux/kept.h"
+#include "linux/notify.h"
 
 static char directory[] = "/tmp/vmnet-broker-kept-XXXXXX";
 static int sockets[2];
@@ -94,7 +95,7 @@ static void test_what_is_saved_is_loaded(void **state)
 	assert_null(kept->holds->next);
 	assert_int_equal(kept->holds->n_named, 1);
 	kept_free(kept);
-	kept_remove(directory, 7);
+	kept_remove(directory, 7, sockets[0]);
 }
 
 static void test_damaged_files(void **state)
@@ -121,7 +122,7 @@ static void test_damaged_files(void **state)
 		assert_true(kept->damaged);
 		kept_free(kept);
 	}
-	kept_remove(directory, 7);
+	kept_remove(directory, 7, sockets[0]);
 }
 
 static void test_files_of_connections_that_have_ended(void **state)
@@ -160,10 +161,10 @@ static void test_without_a_manager(void **state)
 {
 	(void)state;
 	unsetenv("NOTIFY_SOCKET");
-	assert_false(kept_by_manager());
+	assert_false(notify_has_manager());
 	assert_int_equal(kept_add(sockets[0]), 0);
 	setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1);
-	assert_true(kept_by_manager());
+	assert_true(notify_has_manager());
 	assert_int_equal(kept_add(sockets[0]), 0);
 	unsetenv("NOTIFY_SOCKET");
 }
