@@ -279,6 +279,8 @@ static void log_hold(const struct hold *hold, const char *what)
 {
 	const struct credentials *credentials = &hold->client->credentials;
 
+	if (!platform_may_log(hold->client))
+		return;
 	log_info(hold->network->config->name, "%s by %s (pid %jd, uid %ju)", what,
 		 credentials->command, (intmax_t)credentials->pid, (uintmax_t)credentials->uid);
 }

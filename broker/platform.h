@@ -49,6 +49,9 @@ void platform_acquired(struct client *client, const struct network *network,
  */
 void platform_hold_ended(struct client *client, struct network *network);
 
+/* Whether a line about what a client did may be logged: not too many are, in a time. */
+bool platform_may_log(const struct client *client);
+
 /* One event for a client that monitors. Must not end the client from within. */
 void platform_event(struct client *client, const struct event *event);
 

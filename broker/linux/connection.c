@@ -21,12 +21,18 @@
 
 #include "../interface.h"
 #include "../json_text.h"
+#include "../log.h"
 #include "../user_limits.h"
 #include "describe.h"
 #include "disposal.h"
 #include "linux.h"
 #include "peer.h"
-#include "varlink.h"
+
+/* A reply that every call can have, whatever its user has not read: an error, for instance. */
+#define SMALL_REPLY ((size_t)1024)
+#define TOO_MANY_BYTES                                                                           \
+	"its user's connections have more calls that have not come whole, replies that are not " \
+	"read, and groups, than are left for others; read them, or end some connections"
 
 static struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 static bool leaving; /* see connections_leave() */
@@ -42,28 +48,42 @@ static void connection_free(struct connection *connection)
 	TAILQ_REMOVE(&connections, connection, all);
 	if (connection->ready)
 		user_dequeue(connection);
-	user_leave(connection->user);
+	user_charge_bytes(connection->user, -(ssize_t)connection->bytes);
 	free(connection);
 }
 
 static void connection_end(struct connection *connection)
 {
 	struct client *client = connection->client;
+	struct user *user = connection->user;
 
-	sd_event_source_disable_unref(connection->io);
+	user_unwatch(connection);
 	if (connection->kept)
 		kept_remove(runtime_dir(), connection->kept, connection->stream.fd);
 	stream_close(&connection->stream, client->credentials.uid);
 	connection_free(connection);
 	broker_client_gone(client);
+	user_leave(user);
 }
 
 /* The client stays the policy's: its holds do not end. */
 static void connection_leave(struct connection *connection)
 {
-	sd_event_source_disable_unref(connection->io);
+	struct user *user = connection->user;
+
+	user_unwatch(connection);
 	stream_leave(&connection->stream);
 	connection_free(connection);
+	user_leave(user);
+}
+
+/* What it had ends after the connection, and is logged, too. */
+bool platform_may_log(const struct client *client)
+{
+	uid_t uid = client->credentials.uid;
+	struct user *user = uid == 0 ? NULL : user_known(uid);
+
+	return !user || user_may_log(user, false);
 }
 
 static void connection_shut_down(struct connection *connection)
@@ -77,8 +97,9 @@ static void log_fault(const struct connection *connection, const char *fault)
 {
 	const struct credentials *credentials = &connection->client->credentials;
 
-	varlink_log_client_fault("%s (pid %jd, uid %ju) is disconnected: %s", credentials->command,
-				 (intmax_t)credentials->pid, (uintmax_t)credentials->uid, fault);
+	if (user_may_log(connection->user, true))
+		log_warning(NULL, "%s (pid %jd, uid %ju) is disconnected: %s", credentials->command,
+			    (intmax_t)credentials->pid, (uintmax_t)credentials->uid, fault);
 }
 
 void connection_keep(struct connection *connection)
@@ -106,6 +127,17 @@ static enum kept_state kept_state(const struct connection *connection)
 	return KEPT_OPEN;
 }
 
+/* What it has in memory is its user's. */
+static void connection_charge(struct connection *connection)
+{
+	const struct credentials *credentials = &connection->client->credentials;
+	size_t bytes = connection->stream.output_size + connection->stream.input.size +
+		       credentials->n_groups * sizeof(*credentials->groups);
+
+	user_charge_bytes(connection->user, (ssize_t)(bytes - connection->bytes));
+	connection->bytes = bytes;
+}
+
 /* Makes the loop look for what the connection can go on with. */
 static void connection_update(struct connection *connection)
 {
@@ -115,14 +147,16 @@ static void connection_update(struct connection *connection)
 	uint32_t events = 0;
 
 	note(connection, kept_state(connection));
+	connection_charge(connection);
 	if (stream->output && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
 	if (serves && !ready && !connection->eof && !leaving)
 		events |= EPOLLIN;
-	if (sd_event_source_set_io_events(connection->io, events) < 0) {
+	if (events != connection->events && user_watch_other(connection, events) < 0) {
 		connection_shut_down(connection);
 		return;
 	}
+	connection->events = events;
 	if (ready && !connection->ready)
 		user_enqueue(connection);
 }
@@ -210,20 +244,28 @@ static void drop_slow_reader(struct connection *connection)
 	connection_shut_down(connection);
 }
 
-/* The text of a message, or of an error when it is too long; NULL when memory is short. */
-static char *message_text(const json_t *message)
+/*
+ * The text of a message, or of an error when it is too long, or too much with all that the
+ * user has not read; NULL when memory is short.
+ */
+static char *message_text(const struct connection *connection, const json_t *message)
 {
 	char *text = json_text_dump(message, JSON_COMPACT);
+	size_t length = text ? strlen(text) : 0;
+	bool fits = length < SMALL_REPLY || user_may_have_bytes(connection->user, length);
 
-	if (!text || strlen(text) < REPLY_SIZE_MAX)
+	if (!text || (fits && length < REPLY_SIZE_MAX))
 		return text;
 	free(text);
-	return limit_text("reply_bytes", REPLY_SIZE_MAX, "the reply is too long to be sent");
+	if (fits)
+		return limit_text("reply_bytes", REPLY_SIZE_MAX,
+				  "the reply is too long to be sent");
+	return limit_text("bytes_per_user", USERS_BYTES / 2, TOO_MANY_BYTES);
 }
 
 void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds)
 {
-	char *text = message_text(message);
+	char *text = message_text(connection, message);
 
 	json_decref(message);
 	if (connection->state == CONNECTION_WAITING)
@@ -294,40 +336,43 @@ static bool connection_read(struct connection *connection)
 	else if (r == -EPERM)
 		log_fault(connection, "it sent descriptors, which no call takes");
 	connection->eof = r == 0;
+	connection_charge(connection);
+	if (r > 0 && !user_may_have_bytes(connection->user, 0) &&
+	    !stream_has_message(&connection->stream)) {
+		log_fault(connection, TOO_MANY_BYTES);
+		return false;
+	}
 	return r >= 0 || r == -EAGAIN;
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+void connection_io(struct connection *connection, uint32_t events)
 {
-	struct connection *connection = userdata;
 	bool serves;
 
-	(void)source;
-	(void)fd;
 	connection_flush(connection);
 	serves = connection->state == CONNECTION_OPEN && !connection->stream.output;
 	if ((events & (EPOLLHUP | EPOLLERR)) && !serves) {
 		connection_end(connection);
-		return 0;
+		return;
 	}
 	if (serves && !connection->ready && !connection_read(connection)) {
 		connection_end(connection);
-		return 0;
+		return;
 	}
 	connection_update(connection);
 	if (is_over(connection))
 		connection_end(connection);
-	return 0;
 }
 
 /* Says no, whatever the client is going to ask. */
-static void refuse(int fd, const struct credentials *credentials, const struct error *error)
+static void refuse(int fd, struct user *user, const struct credentials *credentials,
+		   const struct error *error)
 {
 	char *text = error_text(error);
 
-	varlink_log_client_fault("%s (pid %jd, uid %ju) is refused: %s", credentials->command,
-				 (intmax_t)credentials->pid, (uintmax_t)credentials->uid,
-				 error->reason);
+	if (user_may_log(user, true))
+		log_warning(NULL, "%s (pid %jd, uid %ju) is refused: %s", credentials->command,
+			    (intmax_t)credentials->pid, (uintmax_t)credentials->uid, error->reason);
 	if (text)
 		(void)send(fd, text, strlen(text) + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	free(text);
@@ -343,13 +388,14 @@ static struct connection *connection_new(int fd, struct credentials *credentials
 	connection->user = user_join(credentials->uid);
 	if (!connection->user)
 		goto no_user;
+	stream_init(&connection->stream, fd);
+	connection->events = EPOLLIN;
 	connection->client = broker_client_new(linux_platform.broker, credentials, connection);
 	if (!connection->client)
 		goto no_client;
-	if (sd_event_add_io(linux_platform.event, &connection->io, fd, EPOLLIN, on_io, connection) <
-	    0)
+	if (user_watch(connection, EPOLLIN) < 0)
 		goto no_source;
-	stream_init(&connection->stream, fd);
+	connection_charge(connection);
 	TAILQ_INSERT_TAIL(&connections, connection, all);
 	return connection;
 
@@ -362,8 +408,17 @@ no_user:
 	return NULL;
 }
 
-static int check_limits(uid_t uid, struct error *error)
+static int check_limits(const struct user *user, const struct credentials *credentials,
+			struct error *error)
 {
+	uid_t uid = credentials->uid;
+
+	if (!user_may_have_bytes(user, credentials->n_groups * sizeof(*credentials->groups))) {
+		error_set(error, ERROR_LIMIT_EXCEEDED, "%s", TOO_MANY_BYTES);
+		error->limit = "bytes_per_user";
+		error->value = (unsigned int)(USERS_BYTES / 2);
+		return -1;
+	}
 	if (!disposal_is_pending(uid))
 		return limits_check_connection(linux_platform.broker, uid, error);
 	error_set(error, ERROR_LIMIT_EXCEEDED,
@@ -379,14 +434,17 @@ void connection_open(int fd)
 	struct credentials credentials;
 	struct connection *connection;
 	struct error error;
+	struct user *user;
 
-	stream_refuse_fds(fd);
 	if (peer_credentials(fd, &credentials) < 0) {
 		disposal_close(fd, DISPOSAL_NOBODY);
 		return;
 	}
-	if (check_limits(credentials.uid, &error) < 0) {
-		refuse(fd, &credentials, &error);
+	user = user_join(credentials.uid);
+	if (!user) {
+		disposal_close(fd, credentials.uid);
+	} else if (check_limits(user, &credentials, &error) < 0) {
+		refuse(fd, user, &credentials, &error);
 		disposal_close(fd, credentials.uid);
 	} else {
 		connection = connection_new(fd, &credentials);
@@ -395,6 +453,8 @@ void connection_open(int fd)
 		else
 			disposal_close(fd, credentials.uid);
 	}
+	if (user)
+		user_leave(user);
 	free(credentials.groups);
 }
 

@@ -38,12 +38,17 @@ struct connection {
 	struct client *client; /* client->door is this connection */
 	struct stream stream;
 	struct call call; /* the last one served; being answered while WAITING or MONITORING */
-	sd_event_source *io;
+	uint32_t events; /* that it is watched for */
+	size_t bytes; /* charged to the user */
+	unsigned int descriptors; /* charged to the user: on their way, as far as is known */
 	unsigned int kept; /* its number with the service manager, 0: it ends with the broker */
 	enum kept_state noted;
 };
 
-/* Serves a client on fd, which is taken over. One that cannot be served is told so. */
+/*
+ * Serves a client on fd, which is taken over, and which stream_refuse_fds() knows. One that
+ * cannot be served is told so.
+ */
 void connection_open(int fd);
 
 /*
@@ -57,6 +62,9 @@ void connections_leave(void);
 
 /* Ends every connection; after connections_leave(), lets go of it as it is. */
 void connections_end(void);
+
+/* Events of epoll_ctl(2) on its socket. May end the connection. */
+void connection_io(struct connection *connection, uint32_t events);
 
 /* Serves the next call. May end the connection. */
 void connection_serve(struct connection *connection);

@@ -1,42 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose call is served next. Users take turns, so that one with many
- * connections and calls waits for himself only.
+ * What each user has of the door, and whose turn is next: to be heard, to be
+ * served, to come in. One with many connections and calls waits for himself only.
  */
 #ifndef VMNET_BROKER_USERS_H
 #define VMNET_BROKER_USERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+/*
+ * What all users but root may have together. One has no more of it than what is
+ * left for the others: alone half, and who comes last is not refused.
+ */
+#define USERS_BYTES ((size_t)64 * 1024 * 1024) /* of calls, replies and groups */
+#define USERS_DESCRIPTORS 49152U /* on their way, of the 65536 that the broker may have there */
+
+struct arrival;
 struct connection;
 
+/* Log lines in a time that began then. */
+struct log_count {
+	uint64_t since;
+	unsigned int lines;
+	unsigned int faults; /* those that are warnings */
+};
+
+/* Without a connection it is only remembered, for a while. */
 struct user {
-	TAILQ_ENTRY(user) all;
-	TAILQ_ENTRY(user) turn; /* while ready is not empty */
+	LIST_ENTRY(user) all; /* in its bucket */
+	TAILQ_ENTRY(user) turn; /* while it has one */
 	TAILQ_HEAD(connections, connection) ready; /* those with a call to be served */
+	STAILQ_HEAD(, arrival) arrivals; /* who has connected */
+	bool has_turn;
+	bool arrived; /* the last turn was an arrival's */
 	uint64_t last_turn; /* its number */
 	uid_t uid;
-	unsigned int connections;
+	int epoll; /* its connections' sockets */
+	sd_event_source *io; /* of that */
+	unsigned int connections; /* with arrivals, and those that have ended but are not closed */
+	size_t bytes;
+	unsigned int descriptors; /* sent and not taken, as far as is known */
+	struct log_count logged;
 };
 
 /* Returns 0 or a negative errno. */
 int users_start(sd_event *event);
+
+/* After the end of all connections. */
 void users_stop(void);
 
-/* A call waits for its turn. */
+/* Somebody waits for a turn. */
 bool users_have_calls(void);
+
+/* Before a client is accepted: a descriptor is there for a new user. 0 or a negative errno. */
+int users_prepare(void);
+
+/* A client has connected: connection_open() is called with fd, which is taken over, in turn. */
+void users_arrive(int fd);
 
 /* One more connection of a user. Returns the user, for user_leave(), or NULL without memory. */
 struct user *user_join(uid_t uid);
 void user_leave(struct user *user);
+
+/* The user who has a connection, or is remembered; or NULL. */
+struct user *user_known(uid_t uid);
+
+/* Has connection_io() called for events of epoll_ctl(2), in the user's turn. 0 or a negative errno. */
+int user_watch(struct connection *connection, uint32_t events);
+int user_watch_other(struct connection *connection, uint32_t events);
+void user_unwatch(struct connection *connection);
 
 /* The connection has a call: connection_serve() is called once, in its turn. */
 void user_enqueue(struct connection *connection);
 
 /* The connection, which was enqueued, no longer wants to be served. */
 void user_dequeue(struct connection *connection);
+
+/* Whether the user may have so many more. Root may always. */
+bool user_may_have_bytes(const struct user *user, size_t more);
+bool user_may_have_descriptors(const struct user *user, unsigned int more);
+
+/* It has so many more, or fewer. */
+void user_charge_bytes(struct user *user, ssize_t more);
+void user_charge_descriptors(struct user *user, int more);
+
+/*
+ * Whether a line about what the user does may be logged now; else it is counted, and
+ * their number logged later. fault: of those that are warnings there are fewer.
+ */
+bool user_may_log(struct user *user, bool fault);
 
 #endif

@@ -14,8 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -29,42 +27,17 @@
 
 /* How long nobody is accepted after the system had no room for another client. */
 #define PAUSE_USEC ((uint64_t)200 * 1000)
-/* Of the faults of clients so many are logged in such a time. */
-#define FAULTS_MAX 10U
-#define FAULTS_USEC ((uint64_t)10 * 1000 * 1000)
+/* So many are accepted at a time, which takes little: they come in in their users' turns. */
+#define ACCEPT_MAX 16
 
 struct door {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* ends the pause */
-	uint64_t faults_since; /* start of the time in which faults are counted */
-	unsigned int faults;
+	bool has_paused; /* since somebody was accepted */
 };
 
 static struct door door = { .fd = -1 };
-
-void varlink_log_client_fault(const char *format, ...)
-{
-	char text[512];
-	uint64_t now = 0;
-	va_list arguments;
-
-	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
-	if (now - door.faults_since > FAULTS_USEC) {
-		if (door.faults > FAULTS_MAX)
-			log_warning(NULL, "%u more faults of clients were not logged",
-				    door.faults - FAULTS_MAX);
-		door.faults_since = now;
-		door.faults = 0;
-	}
-	door.faults++;
-	if (door.faults > FAULTS_MAX)
-		return;
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	log_warning(NULL, "%s", text);
-}
 
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -78,25 +51,34 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 /* Clients wait in the socket's queue meanwhile. */
 static void pause_accepting(int error)
 {
-	varlink_log_client_fault("clients have to wait: %s", strerror(error));
+	if (!door.has_paused)
+		log_warning(NULL, "clients have to wait: %s", strerror(error));
+	door.has_paused = true;
 	if (sd_event_source_set_time_relative(door.pause, PAUSE_USEC) < 0 ||
 	    sd_event_source_set_enabled(door.pause, SD_EVENT_ONESHOT) < 0)
 		return;
 	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
 }
 
-/* One at a time: those who are connected have their turns in between. */
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
 	(void)source;
 	(void)events;
 	(void)userdata;
-	if (client_fd >= 0)
-		connection_open(client_fd);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		pause_accepting(errno);
+	for (unsigned int i = 0; i < ACCEPT_MAX; i++) {
+		int client_fd = -1;
+
+		if (users_prepare() == 0)
+			client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (client_fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				pause_accepting(errno);
+			return 0;
+		}
+		door.has_paused = false;
+		stream_refuse_fds(client_fd);
+		users_arrive(client_fd);
+	}
 	return 0;
 }
 

@@ -22,7 +22,4 @@ bool varlink_has_calls(void);
 /* Closes the listening socket and every connection: all holds end, if not for varlink_leave(). */
 void varlink_stop(void);
 
-/* What a client did wrong: a warning, or one of many that are only counted for a while. */
-void varlink_log_client_fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

@@ -109,6 +109,82 @@ def test_the_log_is_not_flooded(broker, witness):
     assert len(re.findall("is disconnected", broker.log())) < 50
 
 
+def test_the_log_is_not_flooded_by_what_is_right(broker, witness):
+    client = broker.client(uid=ENEMY)
+    for _ in range(30):
+        for _ in range(50):
+            client.send("Acquire", {"network": "lab"})
+            client.send("Release", {"network": "lab"})
+        for _ in range(100):
+            client.receive()
+    lines = re.findall(r"(acquired|released) by .*uid 666", broker.log())
+    assert 500 < len(lines) < 2500
+    witness.acquire("other")
+    broker.wait_for_log('network "other": acquired by .*uid 12345')
+    client.close()
+    # It is said later how many there were.
+    wait_for(lambda: say_something(broker), 20, "the number of lines that were left out")
+
+
+def say_something(broker):
+    with broker.client(uid=ENEMY) as client:
+        client.acquire("lab")
+    return re.search(r"\d+ more lines about user 666 were not logged", broker.log())
+
+
+def test_many_groups(broker, witness):
+    """They are memory, and counted as such."""
+    before = memory(broker)
+    error = None
+    enemies = []
+    while not error and len(enemies) < 1000:
+        enemies.append(broker.client(uid=ENEMY, groups=range(100000, 165536)))
+        with contextlib.suppress(BrokenPipeError):  # refused already, and told why
+            enemies[-1].send("org.varlink.service.GetInfo")
+        try:
+            enemies[-1].receive()
+        except VarlinkError as refused:
+            error = refused
+    assert error.name == "LimitExceeded"
+    assert error.parameters["limit"] == "bytes_per_user"
+    assert memory(broker) - before < 48 * MEBIBYTE
+    # What is left is others'.
+    assert broker.client(uid=USER, groups=range(100000, 165536)).networks()
+    for enemy in enemies:
+        enemy.close()
+
+
+def test_long_replies_that_are_not_read(broker):
+    """Of a network with many clients, hence long."""
+    holders = [broker.client(uid=1000 + i % 4) for i in range(1200)]
+    for holder in holders:
+        holder.acquire("lab")
+    before = memory(broker)
+    enemies = [broker.client(uid=ENEMY) for _ in range(1000)]
+    call = json.dumps(
+        {"method": "com.github.nirs.vmnetbroker.Inspect", "parameters": {"network": "lab"}}
+    ).encode() + b"\0"
+    for enemy in enemies:
+        enemy.send_raw(call * 5)  # the socket takes some
+
+    def is_refused():
+        with broker.client(uid=ENEMY, timeout=60) as client:
+            try:
+                client.inspect("lab")
+            except VarlinkError as error:
+                return error.parameters["limit"] == "bytes_per_user"
+        return False
+
+    wait_for(is_refused, 60, "the limit")
+    assert memory(broker) - before < 48 * MEBIBYTE
+    assert len(broker.client(uid=USER).inspect("lab")["clients"]) >= 1200
+    for enemy in enemies:
+        enemy.close()
+    wait_for(lambda: not is_refused(), 60, "what is served again")
+    broker.close_clients()
+    broker.wait_until_clean(timeout=120)
+
+
 def test_calls_that_stay_within_varlink(broker, witness):
     """Deep, long, strange: each is answered with an error, and the connection goes on."""
     enemy = broker.client(uid=ENEMY)

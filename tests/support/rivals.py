@@ -23,6 +23,7 @@ BATCH_SECONDS = 0.1
 SETTLING_SECONDS = 0.02  # not counted, when the other is stopped or goes on
 INTERFACES = 1000
 CONNECTIONS = 50
+DRIBBLING = 1000
 COUNTER = struct.Struct("Q")
 PIPELINE = 20  # calls that are on their way on one connection
 
@@ -71,7 +72,23 @@ def flood(connect, count):
             count(answered)
 
 
-RIVALS = (create_and_destroy, attach, flood)
+def dribble(connect, count):
+    """A byte at a time, on as many connections as one may have."""
+    clients = [connect() for _ in range(DRIBBLING)]
+    while True:
+        for client in clients:
+            client.socket.send(b" ")
+            count(1)
+
+
+def come_and_go(connect, count):
+    """Connects, and asks nothing."""
+    while True:
+        connect().close()
+        count(1)
+
+
+RIVALS = (create_and_destroy, attach, flood, dribble, come_and_go)
 
 
 class Rival:
