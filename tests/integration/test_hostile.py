@@ -154,35 +154,42 @@ def test_many_groups(broker, witness):
         enemy.close()
 
 
+@pytest.mark.broker(
+    config={**CONFIG, "large": {"mode": "host", "subnet": "10.16.0.0/16"}}, env=ENVIRONMENT
+)
 def test_long_replies_that_are_not_read(broker):
-    """Of a network with many clients, hence long."""
-    holders = [broker.client(uid=1000 + i % 4) for i in range(1200)]
-    for holder in holders:
-        holder.acquire("lab")
+    """Of a network with thousands of leases, hence long."""
+    holder = broker.client(uid=USER)
+    holder.acquire("large")
+    with open(f"{broker.state_dir}/large.leases", "a", encoding="ascii") as file:
+        for i in range(4000):
+            mac = f"52:54:00:00:{i // 256:02x}:{i % 256:02x}"
+            file.write(f"4000000000 {mac} 10.16.{1 + i // 250}.{1 + i % 250} {'h' * 50}{i} *\n")
+    wait_for(lambda: len(holder.inspect("large")["leases"]) > 3900, 60, "the leases")
+    size = len(json.dumps(holder.inspect("large")))
+    assert size > MEBIBYTE / 2
     before = memory(broker)
+    enemies = [broker.client(uid=ENEMY) for _ in range(100)]
+    for enemy in enemies:
+        enemy.send("Inspect", {"network": "large"})
+    with broker.client(uid=ENEMY, timeout=60) as last, pytest.raises(VarlinkError) as error:
+        last.inspect("large")
+    assert error.value.name == "LimitExceeded"
+    assert error.value.parameters["limit"] == "bytes_per_user"
+    assert memory(broker) - before < 48 * MEBIBYTE < len(enemies) * size
+    # What is left is others'.
+    assert holder.inspect("large")["leases"]
+
+
+def test_half_messages_on_all_connections(broker, witness):
     enemies = [broker.client(uid=ENEMY) for _ in range(1000)]
-    call = json.dumps(
-        {"method": "com.github.nirs.vmnetbroker.Inspect", "parameters": {"network": "lab"}}
-    ).encode() + b"\0"
     for enemy in enemies:
-        enemy.send_raw(call * 5)  # the socket takes some
-
-    def is_refused():
-        with broker.client(uid=ENEMY, timeout=60) as client:
-            try:
-                client.inspect("lab")
-            except VarlinkError as error:
-                return error.parameters["limit"] == "bytes_per_user"
-        return False
-
-    wait_for(is_refused, 60, "the limit")
-    assert memory(broker) - before < 48 * MEBIBYTE
-    assert len(broker.client(uid=USER).inspect("lab")["clients"]) >= 1200
-    for enemy in enemies:
-        enemy.close()
-    wait_for(lambda: not is_refused(), 60, "what is served again")
-    broker.close_clients()
-    broker.wait_until_clean(timeout=120)
+        try_to_send(enemy, b'{"method":"' + b"x" * 60000)
+    broker.wait_for_log("uid 666.* is disconnected: its user's connections have more calls", 30)
+    # 64 KiB each, which is half of what all users may have.
+    wait_for(lambda: sum(not enemy.is_closed() for enemy in enemies) <= 512)
+    assert sum(not enemy.is_closed() for enemy in enemies) > 400
+    assert witness.networks()
 
 
 def test_calls_that_stay_within_varlink(broker, witness):
