@@ -140,11 +140,14 @@ static int resolve(const struct client *client, const char *name, struct target 
 
 /* Events */
 
+bool broker_may_know(const struct client *client, const struct network_config *config)
+{
+	return is_allowed(client, config);
+}
+
 void broker_event(const struct event *event)
 {
-	for (struct client *client = event->network->broker->clients; client; client = client->next)
-		if (client->monitoring && is_allowed(client, event->network->config))
-			platform_event(client, event);
+	platform_event(event);
 }
 
 static void network_event(const struct network *network, enum event_type type)

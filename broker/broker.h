@@ -193,7 +193,7 @@ int broker_inspect(struct client *client, const char *name, struct network_info 
 /* What an active network is, for the client that has just acquired it. */
 void broker_describe(const struct network *network, struct network_info *info);
 
-/* From now on platform_event() is called for each event that it may know of. */
+/* From now on the client monitors. */
 void broker_monitor(struct client *client);
 
 /* Reads the configuration again for a client (root only), or for the administrator. */
@@ -239,6 +239,9 @@ void broker_network_check(struct network *network);
 
 /* Nothing is held, nobody is connected, no network exists. */
 bool broker_is_idle(const struct broker *broker);
+
+/* Whether a client may know of what happens to a network of this configuration. */
+bool broker_may_know(const struct client *client, const struct network_config *config);
 
 /* Shared by the parts of the policy. */
 

@@ -52,8 +52,11 @@ void platform_hold_ended(struct client *client, struct network *network);
 /* Whether a line about what a client did may be logged: not too many are, in a time. */
 bool platform_may_log(const struct client *client);
 
-/* One event for a client that monitors. Must not end the client from within. */
-void platform_event(struct client *client, const struct event *event);
+/*
+ * One event, for each client that monitors and that broker_may_know() of it. Must not end a
+ * client from within.
+ */
+void platform_event(const struct event *event);
 
 /* broker_is_idle() has become true; it may be false again by the time it matters. */
 void platform_idle(void);

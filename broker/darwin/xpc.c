@@ -181,7 +181,7 @@ bool platform_may_log(const struct client *client)
 	return true;
 }
 
-void platform_event(struct client *client, const struct event *event)
+static void send_event(struct client *client, const struct event *event)
 {
 	struct peer *peer = client->door;
 	xpc_connection_t connection = peer->connection;
@@ -205,6 +205,13 @@ void platform_event(struct client *client, const struct event *event)
 		atomic_fetch_sub(&peer->unsent_events, 1);
 		xpc_release(connection);
 	});
+}
+
+void platform_event(const struct event *event)
+{
+	for (struct client *client = event->network->broker->clients; client; client = client->next)
+		if (client->monitoring && broker_may_know(client, event->network->config))
+			send_event(client, event);
 }
 
 /* Commands */

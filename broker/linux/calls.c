@@ -296,19 +296,7 @@ static void serve_monitor(struct connection *connection)
 		reply_error(connection, &error);
 		return;
 	}
-	connection->state = CONNECTION_MONITORING;
-	broker_monitor(connection->client);
-}
-
-void platform_event(struct client *client, const struct event *event)
-{
-	struct connection *connection = client->door;
-
-	if (connection->state == CONNECTION_MONITORING)
-		connection_send(connection,
-				json_pack("{s:{s:o}, s:b}", "parameters", "event",
-					  describe_event(event), "continues", true),
-				NULL);
+	connection_monitor(connection);
 }
 
 void calls_reload(struct connection *connection)

@@ -25,6 +25,7 @@
 #include "../user_limits.h"
 #include "describe.h"
 #include "disposal.h"
+#include "events.h"
 #include "linux.h"
 #include "peer.h"
 
@@ -46,6 +47,7 @@ static const char *runtime_dir(void)
 static void connection_free(struct connection *connection)
 {
 	TAILQ_REMOVE(&connections, connection, all);
+	events_leave(connection);
 	if (connection->ready)
 		user_dequeue(connection);
 	user_charge_bytes(connection->user, -(ssize_t)connection->bytes);
@@ -150,6 +152,8 @@ static void connection_update(struct connection *connection)
 	connection_charge(connection);
 	if (stream->output && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
+	else if (connection->monitors && (connection->events & EPOLLOUT))
+		events_wake();
 	if (serves && !ready && !connection->eof && !leaving)
 		events |= EPOLLIN;
 	if (events != connection->events && user_watch_other(connection, events) < 0) {
@@ -224,17 +228,13 @@ static void connection_flush(struct connection *connection)
 		connection_shut_down(connection);
 }
 
-/*
- * A client that monitors and does not read: it loses what was not sent, gets a
- * last word, for which the socket is given some room, and is dropped.
- */
-static void drop_slow_reader(struct connection *connection)
+void connection_drop_slow_reader(struct connection *connection)
 {
 	char *text;
 
 	log_fault(connection, "it does not read its events");
 	stream_drop_unsent(&connection->stream);
-	text = limit_text("unread_event_bytes", MONITOR_QUEUE_MAX,
+	text = limit_text("unread_event_bytes", EVENTS_BYTES,
 			  "events came faster than they were read");
 	if (text && queue_text(connection, text, NULL) == 0) {
 		(void)setsockopt(connection->stream.fd, SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 20 },
@@ -281,14 +281,30 @@ void connection_send(struct connection *connection, json_t *message, struct inte
 		connection_shut_down(connection);
 		return;
 	}
-	/* From the next broker it would get this reply again, or never. Events are lost, at worst. */
-	if (connection->state != CONNECTION_MONITORING)
-		note(connection, KEPT_BUSY);
+	/* From the next broker it would get this reply again, or never. */
+	note(connection, KEPT_BUSY);
 	connection_flush(connection);
-	if (connection->state == CONNECTION_MONITORING &&
-	    connection->stream.output_size > MONITOR_QUEUE_MAX)
-		drop_slow_reader(connection);
 	connection_update(connection);
+}
+
+void connection_send_events(struct connection *connection, char *text, size_t size)
+{
+	if (!text || (size > 0 && stream_queue(&connection->stream, text, size, NULL) < 0)) {
+		connection_shut_down(connection);
+		return;
+	}
+	if (size == 0)
+		free(text);
+	/* From the next broker it goes on; events are lost, at worst. */
+	connection_flush(connection);
+	connection_update(connection);
+}
+
+void connection_monitor(struct connection *connection)
+{
+	connection->state = CONNECTION_MONITORING;
+	broker_monitor(connection->client);
+	events_join(connection);
 }
 
 void connection_answered(struct connection *connection)
@@ -501,8 +517,7 @@ static void restore_state(struct connection *connection)
 	struct error error;
 
 	if (connection->noted == KEPT_MONITORING) {
-		connection->state = CONNECTION_MONITORING;
-		broker_monitor(connection->client);
+		connection_monitor(connection);
 	} else if (connection->noted == KEPT_WAITING) {
 		error_set(&error, ERROR_INTERNAL, "the broker was restarted meanwhile; try again");
 		connection_send(connection, describe_error(&error, ""), NULL);

@@ -18,9 +18,6 @@
 #include "stream.h"
 #include "users.h"
 
-/* Bytes of events that wait for a client that does not read them. */
-#define MONITOR_QUEUE_MAX ((size_t)256 * 1024)
-
 enum connection_state {
 	CONNECTION_OPEN, /* calls are read and served */
 	CONNECTION_WAITING, /* a call of it is not answered yet; no other is read */
@@ -38,6 +35,9 @@ struct connection {
 	struct client *client; /* client->door is this connection */
 	struct stream stream;
 	struct call call; /* the last one served; being answered while WAITING or MONITORING */
+	TAILQ_ENTRY(connection) monitor; /* while it monitors */
+	bool monitors; /* it is one of those */
+	uint64_t next_event; /* the number of the first that it has not been sent */
 	uint32_t events; /* that it is watched for */
 	size_t bytes; /* charged to the user */
 	unsigned int descriptors; /* charged to the user: on their way, as far as is known */
@@ -74,6 +74,18 @@ void connection_answered(struct connection *connection);
 
 /* The names in the configuration are known: those that wait for it to be read are answered. */
 void connections_reload(void);
+
+/* From now on the client gets events, and is not listened to any more. */
+void connection_monitor(struct connection *connection);
+
+/* Sends it some, as text of so many bytes: taken over; NULL, without memory, ends the connection. */
+void connection_send_events(struct connection *connection, char *text, size_t size);
+
+/*
+ * A client that monitors and does not read: it loses what was not sent, gets a
+ * last word, for which the socket is given some room, and is dropped.
+ */
+void connection_drop_slow_reader(struct connection *connection);
 
 /* What the client holds has changed: written for the next broker, before the client is told. */
 void connection_keep(struct connection *connection);

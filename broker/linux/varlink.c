@@ -6,7 +6,8 @@
  *	stream.c	its messages and descriptors, on the socket
  *	disposal.c	the socket's end
  *	peer.c		who it is
- *	users.c		whose call is next
+ *	users.c		whose turn is next
+ *	events.c	what those are told who monitor
  *	calls.c		the methods
  *	describe.c	the policy's structures in the protocol's words
  */
@@ -22,6 +23,7 @@
 #include "../log.h"
 #include "connection.h"
 #include "disposal.h"
+#include "events.h"
 #include "linux.h"
 #include "users.h"
 
@@ -96,12 +98,16 @@ static int add_sources(int listen_fd)
 	r = sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
+	r = events_start(linux_platform.event);
+	if (r < 0)
+		return r;
 	return users_start(linux_platform.event);
 }
 
 static void remove_sources(void)
 {
 	users_stop();
+	events_stop();
 	door.pause = sd_event_source_disable_unref(door.pause);
 	door.io = sd_event_source_disable_unref(door.io);
 }
@@ -133,7 +139,7 @@ void varlink_leave(void)
 
 bool varlink_has_calls(void)
 {
-	return users_have_calls();
+	return users_have_calls() || events_are_pending();
 }
 
 void varlink_stop(void)

@@ -10,11 +10,13 @@ import contextlib
 import json
 import mmap
 import os
+import resource
 import select
 import signal
 import statistics
 import struct
 import time
+import traceback
 
 from .varlink import INTERFACE, Client
 
@@ -24,6 +26,7 @@ SETTLING_SECONDS = 0.02  # not counted, when the other is stopped or goes on
 INTERFACES = 1000
 CONNECTIONS = 50
 DRIBBLING = 1000
+WATCHERS, MONITORS = 120, 32
 COUNTER = struct.Struct("Q")
 PIPELINE = 20  # calls that are on their way on one connection
 
@@ -88,6 +91,23 @@ def come_and_go(connect, count):
         count(1)
 
 
+def watch(connect, count):
+    """Many users who monitor, on as many connections as each may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    poll = select.epoll()
+    clients = {}
+    for i in range(WATCHERS * MONITORS):
+        client = connect(RIVAL + i // MONITORS)
+        clients[client.fileno()] = client
+        client.monitor()
+        poll.register(client, select.EPOLLIN)
+    count(1)
+    while True:
+        for fd, _ in poll.poll():
+            count(clients[fd].socket.recv(1 << 20).count(b"\0"))
+
+
 RIVALS = (create_and_destroy, attach, flood, dribble, come_and_go)
 
 
@@ -100,7 +120,9 @@ class Rival:
         if self.pid == 0:
             try:
                 os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-                work(lambda: Client(path, RIVAL, timeout=60), self._count)
+                work(lambda uid=RIVAL: Client(path, uid, timeout=60), self._count)
+            except BaseException:  # noqa: the parent's tests must not go on in this process
+                traceback.print_exc()
             finally:
                 os._exit(1)
 
@@ -169,6 +191,25 @@ def divided(broker):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         for thread in (0, *threads):
             os.sched_setaffinity(thread, processors)
+
+
+def watched(broker, seconds):
+    """Medians of an acquire that nobody is told of, and of one that thousands are; how often."""
+    acquire = Acquire(broker.socket_path)
+    alone = acquire.times(seconds)
+    rival = Rival(watch, broker.socket_path)
+    try:
+        while not rival.done():
+            assert rival.is_running(), "the watchers have failed; see their standard error"
+            time.sleep(0.1)
+        told = acquire.times(seconds)
+        while rival.done() < len(told):
+            assert rival.is_running(), "the watchers have failed; see their standard error"
+            time.sleep(0.1)
+    finally:
+        rival.close()
+        acquire.close()
+    return statistics.median(alone), statistics.median(told), rival.done()
 
 
 def compare(broker, work, rounds):

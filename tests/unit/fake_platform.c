@@ -156,7 +156,7 @@ bool platform_may_log(const struct client *client)
 	return true;
 }
 
-void platform_event(struct client *client, const struct event *event)
+static void take_event(struct client *client, const struct event *event)
 {
 	size_t length = strlen(fake_events);
 	const char *detail = "";
@@ -171,6 +171,13 @@ void platform_event(struct client *client, const struct event *event)
 	(void)snprintf(fake_events + length, sizeof(fake_events) - length, "%s %s%s%s\n",
 		       event_type_name(event->type), event->network->config->name,
 		       *detail ? " " : "", detail);
+}
+
+void platform_event(const struct event *event)
+{
+	for (struct client *client = event->network->broker->clients; client; client = client->next)
+		if (client->monitoring && broker_may_know(client, event->network->config))
+			take_event(client, event);
 }
 
 /* Clients */
