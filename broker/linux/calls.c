@@ -240,7 +240,13 @@ static void serve_attach(struct connection *connection)
 		.vhost = call->vhost,
 		.named = call->named,
 	};
+	struct error error;
 
+	if (connection_reserve_descriptors(connection, request.queues * (call->vhost ? 2 : 1),
+					   &error) < 0) {
+		reply_error(connection, &error);
+		return;
+	}
 	connection->state = CONNECTION_WAITING;
 	broker_attach(connection->client, &request);
 }

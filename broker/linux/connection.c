@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,6 +37,18 @@
 	"its user's connections have more calls that have not come whole, replies that are not " \
 	"read, and groups, than are left for others; read them, or end some connections"
 
+#define TOO_MANY_DESCRIPTORS \
+	"too many descriptors are on their way to clients that do not take them; try again later"
+
+/* A connection that has ended, with descriptors that the client has not taken. */
+struct untaken {
+	struct untaken *next;
+	int fd;
+	struct user *user; /* one more connection of it */
+	unsigned int descriptors;
+};
+
+static struct untaken *all_untaken;
 static struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 static bool leaving; /* see connections_leave() */
 
@@ -54,6 +68,87 @@ static void connection_free(struct connection *connection)
 	free(connection);
 }
 
+/* All that was sent by a socket was received, or nobody is left to. */
+static bool is_taken(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) < 0 || bytes == 0;
+}
+
+static void settle(struct connection *connection)
+{
+	if (connection->descriptors == 0 || connection->stream.output ||
+	    !is_taken(connection->stream.fd))
+		return;
+	user_charge_descriptors(connection->user, -(int)connection->descriptors);
+	connection->descriptors = 0;
+}
+
+/* Those that have been taken meanwhile; or all, at the end. */
+static void close_untaken(bool all)
+{
+	struct untaken **link = &all_untaken;
+
+	while (*link) {
+		struct untaken *untaken = *link;
+
+		if (!all && !is_taken(untaken->fd)) {
+			link = &untaken->next;
+			continue;
+		}
+		*link = untaken->next;
+		user_charge_descriptors(untaken->user, -(int)untaken->descriptors);
+		disposal_close(untaken->fd, untaken->user->uid);
+		user_leave(untaken->user);
+		free(untaken);
+	}
+}
+
+int connection_reserve_descriptors(struct connection *connection, unsigned int n,
+				   struct error *error)
+{
+	struct connection *other;
+
+	settle(connection);
+	if (!user_may_have_descriptors(connection->user, n)) {
+		close_untaken(false);
+		TAILQ_FOREACH(other, &connections, all)
+			if (other != connection)
+				settle(other);
+	}
+	if (!user_may_have_descriptors(connection->user, n)) {
+		error_set(error, ERROR_LIMIT_EXCEEDED, "%s", TOO_MANY_DESCRIPTORS);
+		error->limit = "descriptors_in_flight";
+		error->value = USERS_DESCRIPTORS / 2;
+		return -1;
+	}
+	user_charge_descriptors(connection->user, (int)n);
+	connection->descriptors += n;
+	return 0;
+}
+
+/* The client may keep its end, with descriptors in it: then so do we, to see when it has gone. */
+static void close_or_keep(struct connection *connection)
+{
+	struct user *user = connection->user;
+	struct untaken *untaken = NULL;
+
+	if (connection->descriptors > 0 && !is_taken(connection->stream.fd))
+		untaken = malloc(sizeof(*untaken));
+	if (!untaken) {
+		user_charge_descriptors(user, -(int)connection->descriptors);
+		stream_close(&connection->stream, user->uid);
+		return;
+	}
+	*untaken = (struct untaken){ .next = all_untaken,
+				     .fd = stream_end(&connection->stream),
+				     .user = user,
+				     .descriptors = connection->descriptors };
+	user->connections++;
+	all_untaken = untaken;
+}
+
 static void connection_end(struct connection *connection)
 {
 	struct client *client = connection->client;
@@ -62,7 +157,7 @@ static void connection_end(struct connection *connection)
 	user_unwatch(connection);
 	if (connection->kept)
 		kept_remove(runtime_dir(), connection->kept, connection->stream.fd);
-	stream_close(&connection->stream, client->credentials.uid);
+	close_or_keep(connection);
 	connection_free(connection);
 	broker_client_gone(client);
 	user_leave(user);
@@ -74,6 +169,7 @@ static void connection_leave(struct connection *connection)
 	struct user *user = connection->user;
 
 	user_unwatch(connection);
+	user_charge_descriptors(user, -(int)connection->descriptors);
 	stream_leave(&connection->stream);
 	connection_free(connection);
 	user_leave(user);
@@ -210,9 +306,7 @@ static int replace_first(struct connection *connection)
 
 	stream_drop_first(&connection->stream);
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	text = limit_text("descriptors_in_flight", files.rlim_cur,
-			  "too many descriptors are on their way to clients that do not take "
-			  "them; try again later");
+	text = limit_text("descriptors_in_flight", files.rlim_cur, TOO_MANY_DESCRIPTORS);
 	if (!text || queue_text(connection, text, NULL) < 0)
 		return -ENOMEM;
 	return stream_flush(&connection->stream);
@@ -452,6 +546,7 @@ void connection_open(int fd)
 	struct error error;
 	struct user *user;
 
+	close_untaken(false);
 	if (peer_credentials(fd, &credentials) < 0) {
 		disposal_close(fd, DISPOSAL_NOBODY);
 		return;
@@ -598,5 +693,6 @@ void connections_end(void)
 		else
 			connection_end(TAILQ_FIRST(&connections));
 	}
+	close_untaken(true);
 	leaving = false;
 }

@@ -75,6 +75,13 @@ void connection_answered(struct connection *connection);
 /* The names in the configuration are known: those that wait for it to be read are answered. */
 void connections_reload(void);
 
+/*
+ * So many descriptors are going to be sent. Returns 0, or -1 with error when those that the
+ * user's clients have not taken are too many.
+ */
+int connection_reserve_descriptors(struct connection *connection, unsigned int n,
+				   struct error *error);
+
 /* From now on the client gets events, and is not listened to any more. */
 void connection_monitor(struct connection *connection);
 

@@ -49,7 +49,7 @@
 #include "worker.h"
 
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
-/* As many descriptors may be on their way, too: one user's, not taken, are half of them. */
+/* As many descriptors may be on their way, too: see USERS_DESCRIPTORS. */
 #define DESCRIPTORS 65536
 /* When the loop has no memory, it tries again after this. */
 #define MEMORY_MSEC 10

@@ -103,6 +103,12 @@ void stream_close(struct stream *stream, uid_t uid)
 	disposal_close(give_up(stream), uid);
 }
 
+int stream_end(struct stream *stream)
+{
+	(void)shutdown(stream->fd, SHUT_RDWR);
+	return give_up(stream);
+}
+
 void stream_leave(struct stream *stream)
 {
 	disposal_leave(give_up(stream));

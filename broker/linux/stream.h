@@ -44,6 +44,9 @@ void stream_init(struct stream *stream, int fd);
  */
 void stream_close(struct stream *stream, uid_t uid);
 
+/* Ends it in the same way, but for the socket, which is returned open and shut down. */
+int stream_end(struct stream *stream);
+
 /* The same, but whoever has a copy of the socket can go on with it. */
 void stream_leave(struct stream *stream);
 

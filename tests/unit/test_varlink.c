@@ -17,6 +17,7 @@
 #include "../../client/linux/input.h"
 #include "door_double.h"
 #include "linux/linux.h"
+#include "linux/users.h"
 #include "log_double.h"
 #include "user_limits.h"
 
@@ -660,6 +661,57 @@ static void test_connections_are_limited(void **state)
 	limit_files(files);
 }
 
+/* What is on its way counts until it has been taken, or nobody is left to. */
+static void test_descriptors_that_are_not_taken(void **state)
+{
+	static const char attach[] =
+		METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":2}}";
+	struct peer peer = peer_connect();
+	struct peer other = peer_connect();
+	struct user *user;
+	char *text;
+
+	(void)state;
+	say(&other, GET_INFO);
+	say(&peer, ACQUIRE);
+	door_run();
+	user = user_known(geteuid() == 0 ? OUTSIDER : geteuid());
+	free(take(&peer));
+	say(&peer, attach);
+	door_run();
+	assert_int_equal(user->descriptors, 2);
+	say(&peer, attach);
+	door_run();
+	assert_int_equal(user->descriptors, 4);
+	free(take(&peer));
+	free(take(&peer));
+	say(&peer, attach);
+	door_run();
+	assert_int_equal(user->descriptors, 2);
+	/* The broker ends the connection, and the client does not. */
+	say(&peer, "nonsense");
+	door_run();
+	assert_int_equal(user->descriptors, 2);
+	user_charge_descriptors(user, (int)USERS_DESCRIPTORS / 2 - 2);
+	free(take(&other));
+	say(&other, ACQUIRE);
+	say(&other, attach);
+	door_run();
+	free(take(&other));
+	text = take(&other);
+	assert_non_null(strstr(text, "\"limit\":\"descriptors_in_flight\",\"value\":24576"));
+	free(text);
+	peer_close(&peer);
+	say(&other, attach);
+	door_run();
+	text = take(&other);
+	assert_non_null(strstr(text, "tap_fds"));
+	free(text);
+	user_charge_descriptors(user, 2 - (int)USERS_DESCRIPTORS / 2);
+	peer_close(&other);
+	door_run();
+}
+
 /* The broker waits for descriptors without turning round and round, then goes on. */
 static void test_no_descriptor_for_a_client(void **state)
 {
@@ -860,6 +912,7 @@ int main(void)
 		TEST(test_limits),
 		TEST(test_monitors_are_limited),
 		TEST(test_connections_are_limited),
+		TEST(test_descriptors_that_are_not_taken),
 		TEST(test_no_descriptor_for_a_client),
 		TEST(test_replies_that_are_not_read),
 		TEST(test_fairness),
