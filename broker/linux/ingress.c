@@ -40,6 +40,9 @@
 /* A frame that is longer is one that has to be cut: the MTU of Ethernet with jumbo frames. */
 #define FRAME_MAX (9216 + ETH_HLEN + 4)
 
+/* As many as wait when each processor has machines that send: of the kernel's own 32 some are lost. */
+#define FRAMES 4096U
+
 /* What a filter of tc's without an action of its own returns. */
 #define NO_MATCH 0U
 #define MATCH UINT32_MAX
@@ -51,7 +54,8 @@ static int request_checksums(const char *name)
 	struct nlattr *info;
 
 	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-	    nla_put_string(message, IFLA_IFNAME, name) < 0)
+	    nla_put_string(message, IFLA_IFNAME, name) < 0 ||
+	    nla_put_u32(message, IFLA_TXQLEN, FRAMES) < 0)
 		goto failed;
 	info = nla_nest_start(message, IFLA_LINKINFO);
 	if (!info || nla_put_string(message, IFLA_INFO_KIND, KIND) < 0)
