@@ -24,6 +24,7 @@ CONFIG = {
     "closed": {"mode": "host", "subnet": "192.168.107.0/24"},
     "a.b_c-D": {"mode": "shared", "subnet": "192.168.108.0/24"},
     "a..b-": {"mode": "shared", "subnet": "192.168.109.0/24"},
+    "routed": {"mode": "shared", "subnet": "192.168.110.0/24", "nat44": False, "nat66": False},
 }
 
 pytestmark = pytest.mark.broker(config=CONFIG)
@@ -156,17 +157,17 @@ def test_dns_over_ipv6(outside, join):
 def is_answered(namespace, server):
     with Resolver(namespace, server) as resolver:
         try:
-            return bool(resolver.resolve("gateway.lab.internal", tries=2))
+            return bool(resolver.resolve("gateway", tries=2))
         except (AssertionError, OSError):
             return False
 
 
 def test_others_do_not_learn_its_names(host, outside, join):
     """Whoever is outside and sends what is for the network to the host; the host may ask."""
-    join("lab")
-    outside.ip(f"route add 192.168.105.0/24 via {HOST_IPV4}")
+    machines = join("lab"), join("routed")
+    outside.ip(f"route add 192.168.0.0/16 via {HOST_IPV4}")
     outside.ip(f"-6 route add fd12:3456:789a:5::/64 via {HOST_IPV6}")
-    for server in GATEWAY, GATEWAY_IPV6:
+    for server in GATEWAY_IPV6, *(machine.lease["router"] for machine in machines):
         assert is_answered(host, server)
         assert not is_answered(outside, server)
 
