@@ -85,7 +85,7 @@ int connection_reserve_descriptors(struct connection *connection, unsigned int n
 /* From now on the client gets events, and is not listened to any more. */
 void connection_monitor(struct connection *connection);
 
-/* Sends it some, as text of so many bytes: taken over; NULL, without memory, ends the connection. */
+/* Sends it some, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
 void connection_send_events(struct connection *connection, char *text, size_t size);
 
 /*

@@ -70,7 +70,10 @@ void user_leave(struct user *user);
 /* The user who has a connection, or is remembered; or NULL. */
 struct user *user_known(uid_t uid);
 
-/* Has connection_io() called for events of epoll_ctl(2), in the user's turn. 0 or a negative errno. */
+/*
+ * Has connection_io() called for events of epoll_ctl(2), in the user's turn; and for others from
+ * then on. Both return 0 or a negative errno.
+ */
 int user_watch(struct connection *connection, uint32_t events);
 int user_watch_other(struct connection *connection, uint32_t events);
 void user_unwatch(struct connection *connection);

@@ -19,6 +19,7 @@ import time
 import traceback
 
 from .varlink import INTERFACE, Client
+from .wait import wait_for
 
 USER, RIVAL = 20001, 20002
 BATCH_SECONDS = 0.1
@@ -199,13 +200,9 @@ def watched(broker, seconds):
     alone = acquire.times(seconds)
     rival = Rival(watch, broker.socket_path)
     try:
-        while not rival.done():
-            assert rival.is_running(), "the watchers have failed; see their standard error"
-            time.sleep(0.1)
+        wait_for(lambda: rival.done() or not rival.is_running(), 60, "the watchers")
         told = acquire.times(seconds)
-        while rival.done() < len(told):
-            assert rival.is_running(), "the watchers have failed; see their standard error"
-            time.sleep(0.1)
+        wait_for(lambda: rival.done() >= len(told), 60, "what they are told")
     finally:
         rival.close()
         acquire.close()
