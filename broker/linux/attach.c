@@ -186,12 +186,12 @@ static void attach_done(struct job *job)
 static unsigned int frames_of(const struct interface *interface)
 {
 	const struct network *network = interface->network->broker->networks;
-	unsigned int n = 0;
+	unsigned int n = 1;
 	unsigned int frames;
 
 	for (; network; network = network->next)
 		for (const struct interface *i = network->interfaces; i; i = i->next)
-			n += i->owner == interface->owner;
+			n += i != interface && i->owner == interface->owner;
 	frames = FRAMES_SHARED / n;
 	if (frames > FRAMES_MAX)
 		frames = FRAMES_MAX;

@@ -33,6 +33,7 @@
 #define IPV6_HEADER 40
 #define ND_TARGET 8
 
+#define LOAD_CONSTANT BPF_IMM /* of the class BPF_LD, which is 0 */
 #define ALL UINT32_MAX
 #define NONE 0U
 
@@ -104,14 +105,25 @@ struct claims {
 	size_t n_ipv6;
 };
 
+/*
+ * Where br_netfilter is loaded a bridge itself applies NAT to who uses a forwarded port of his own
+ * network: then frames of machines come from the gateway's address, and rightly.
+ */
+static bool is_source_for_gateway_alone(const struct network_config *config)
+{
+	return !config->n_port_forwardings;
+}
+
 static void add_ipv4(struct gateway_filter *filter, const struct network_addresses *addresses,
-		     bool dhcp)
+		     const struct network_config *config)
 {
 	size_t block;
 
-	add(filter, BPF_LD | BPF_W | BPF_ABS, IPV4_SOURCE);
-	refuse_if(filter, ntohl(addresses->ipv4_gateway.s_addr));
-	if (!dhcp)
+	if (is_source_for_gateway_alone(config)) {
+		add(filter, BPF_LD | BPF_W | BPF_ABS, IPV4_SOURCE);
+		refuse_if(filter, ntohl(addresses->ipv4_gateway.s_addr));
+	}
+	if (!config->dhcp)
 		return;
 	add(filter, BPF_LD | BPF_H | BPF_ABS, IPV4_FRAGMENT);
 	add(filter, BPF_ALU | BPF_AND | BPF_K, IP_OFFMASK);
@@ -152,7 +164,7 @@ static void add_ipv6_header(struct gateway_filter *filter)
 	add(filter, BPF_LD | BPF_B | BPF_IND, 0);
 	add(filter, BPF_ST, NEXT);
 	add(filter, BPF_LD | BPF_B | BPF_IND, 1);
-	add(filter, BPF_ALU | BPF_ADD | BPF_K, 1);
+	add(filter, BPF_ALU | BPF_ADD, 1);
 	add(filter, BPF_ALU | BPF_LSH | BPF_K, 3);
 	store_place(filter);
 	end_block(filter, block);
@@ -166,7 +178,7 @@ static void add_ipv6_header(struct gateway_filter *filter)
 	add(filter, BPF_RET | BPF_K, ALL); /* a later fragment */
 	add(filter, BPF_LD | BPF_B | BPF_IND, 0);
 	add(filter, BPF_ST, NEXT);
-	add(filter, BPF_LD | BPF_IMM, 8);
+	add(filter, LOAD_CONSTANT, 8);
 	store_place(filter);
 	end_block(filter, block);
 }
@@ -216,11 +228,11 @@ static void add_ipv6(struct gateway_filter *filter, const struct claims *claims)
 					    IPPROTO_DSTOPTS };
 	size_t block;
 
-	for (size_t i = 0; i < claims->n_ipv6; i++)
+	for (size_t i = 0; i < claims->n_ipv6 && is_source_for_gateway_alone(claims->config); i++)
 		refuse_if_address(filter, BPF_ABS, IPV6_SOURCE, &claims->ipv6[i]);
-	add(filter, BPF_LD | BPF_IMM, 0);
+	add(filter, LOAD_CONSTANT, 0);
 	add(filter, BPF_ST, IN_FRAGMENTS);
-	add(filter, BPF_LD | BPF_IMM, NETWORK + IPV6_HEADER);
+	add(filter, LOAD_CONSTANT, NETWORK + IPV6_HEADER);
 	add(filter, BPF_ST, AT);
 	add(filter, BPF_LD | BPF_B | BPF_ABS, IPV6_NEXT);
 	add(filter, BPF_ST, NEXT);
@@ -278,7 +290,7 @@ void gateway_filter_make(const struct network_config *config,
 	add(filter, BPF_RET | BPF_K, ALL);
 	end_block(filter, block);
 	block = begin_block(filter, ETH_P_IP);
-	add_ipv4(filter, addresses, config->dhcp);
+	add_ipv4(filter, addresses, config);
 	add(filter, BPF_RET | BPF_K, ALL);
 	end_block(filter, block);
 	block = begin_block(filter, ETH_P_IPV6);
