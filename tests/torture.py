@@ -324,7 +324,8 @@ class Torture:
     def _services(self):
         """What all networks together have on the host while they are held."""
         rules = self.host.run("nft", "--stateless", "list", "ruleset").stdout
-        rules = re.sub(r"iifgroup (!= )?\d+", "", rules).splitlines()  # it goes by the bridge's index
+        # The group goes by the bridge's index.
+        rules = re.sub(r"iifgroup (!= )?\d+", "", rules).splitlines()
         addresses = self.host.run("ip", "-br", "address", "show", "type", "bridge").stdout
         servers = [
             pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")

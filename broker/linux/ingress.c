@@ -40,7 +40,7 @@
 /* A frame that is longer is one that has to be cut: the MTU of Ethernet with jumbo frames. */
 #define FRAME_MAX (9216 + ETH_HLEN + 4)
 
-/* As many as wait when each processor has machines that send: of the kernel's own 32 some are lost. */
+/* Waiting, while each processor has machines that send: with the kernel's own 32 some are lost. */
 #define FRAMES 4096U
 
 /* What a filter of tc's without an action of its own returns. */
