@@ -90,57 +90,78 @@ static int add_addresses(struct ranges *ranges)
 
 /* Routes */
 
+/* A route's destination and mask, of the one family or the other. */
+union route_address {
+	struct in_addr ipv4;
+	struct in6_addr ipv6;
+};
+
 /*
- * An IPv4 address among those that follow a route's header: a byte of length,
- * one of family, two of port, and as many of the address as are not zero.
+ * An address among those that follow a route's header: as a socket's address has
+ * it, its length in the first byte, without the zeroes at its end.
  */
-static struct in_addr read_ipv4(const uint8_t *bytes, size_t size)
+static union route_address read_address(int family, const uint8_t *bytes, size_t size)
 {
-	const size_t start = offsetof(struct sockaddr_in, sin_addr);
-	struct in_addr address = { 0 };
+	const bool is_ipv4 = family == AF_INET;
+	const size_t start = is_ipv4 ? offsetof(struct sockaddr_in, sin_addr)
+				     : offsetof(struct sockaddr_in6, sin6_addr);
+	const size_t end = start + (is_ipv4 ? sizeof(struct in_addr) : sizeof(struct in6_addr));
+	union route_address address = { .ipv6 = IN6ADDR_ANY_INIT };
 	size_t length = bytes[0] < size ? bytes[0] : size;
 
-	if (length > start + sizeof(address))
-		length = start + sizeof(address);
+	if (length > end)
+		length = end;
 	if (length > start)
 		memcpy(&address, bytes + start, length - start);
 	return address;
 }
 
-static int add_route(struct ranges *ranges, const struct rt_msghdr *header, const uint8_t *bytes,
-		     size_t size)
+static unsigned int length_of(const union route_address *mask)
 {
-	/* A route to one host has no mask. */
-	struct in_addr mask = { .s_addr = INADDR_BROADCAST };
-	struct in_addr destination = { 0 };
+	unsigned int length = 0;
+
+	for (size_t i = 0; i < sizeof(mask->ipv6.s6_addr); i++)
+		length += (unsigned int)__builtin_popcount(mask->ipv6.s6_addr[i]);
+	return length;
+}
+
+static int add_route(struct ranges *ranges, int family, const struct rt_msghdr *header,
+		     const uint8_t *bytes, size_t size)
+{
+	union route_address destination = { .ipv6 = IN6ADDR_ANY_INIT };
+	union route_address mask = destination;
 	char owner[RANGE_OWNER_SIZE];
 	char name[IF_NAMESIZE];
 
+	/* A route to one host has no mask. */
+	memset(&mask, 0xff, family == AF_INET ? sizeof(mask.ipv4) : sizeof(mask));
 	for (int i = 0; i <= RTAX_NETMASK && size > 0; i++) {
 		size_t length = bytes[0] ? (bytes[0] + 3U) & ~3U : 4;
 
 		if (!(header->rtm_addrs & 1 << i))
 			continue;
 		if (i == RTAX_DST)
-			destination = read_ipv4(bytes, size);
+			destination = read_address(family, bytes, size);
 		if (i == RTAX_NETMASK)
-			mask = read_ipv4(bytes, size);
+			mask = read_address(family, bytes, size);
 		if (length > size)
 			length = size;
 		bytes += length;
 		size -= length;
 	}
-	if (__builtin_popcount(mask.s_addr) < SHORTEST_ROUTE ||
-	    !if_indextoname(header->rtm_index, name) || is_vmnets(name))
+	if (length_of(&mask) < SHORTEST_ROUTE || !if_indextoname(header->rtm_index, name) ||
+	    is_vmnets(name))
 		return 0;
 	(void)snprintf(owner, sizeof(owner), "a route over %s", name);
-	return add_ipv4(ranges, owner, destination, mask);
+	if (family == AF_INET)
+		return add_ipv4(ranges, owner, destination.ipv4, mask.ipv4);
+	return add_ipv6(ranges, owner, &destination.ipv6, &mask.ipv6);
 }
 
 /* The table, for free(), or NULL with errno. It may grow between the two calls. */
-static uint8_t *read_table(size_t *size)
+static uint8_t *read_table(int family, size_t *size)
 {
-	int name[] = { CTL_NET, PF_ROUTE, 0, AF_INET, NET_RT_DUMP, 0 };
+	int name[] = { CTL_NET, PF_ROUTE, 0, family, NET_RT_DUMP, 0 };
 	const unsigned int length = sizeof(name) / sizeof(name[0]);
 
 	for (;;) {
@@ -157,11 +178,11 @@ static uint8_t *read_table(size_t *size)
 	}
 }
 
-static int add_routes(struct ranges *ranges)
+static int add_routes(struct ranges *ranges, int family)
 {
 	struct rt_msghdr header;
 	size_t size = 0;
-	uint8_t *table = read_table(&size);
+	uint8_t *table = read_table(family, &size);
 	int result = 0;
 
 	if (!table)
@@ -171,7 +192,7 @@ static int add_routes(struct ranges *ranges)
 		if (header.rtm_msglen < sizeof(header) || header.rtm_msglen > size - at)
 			break;
 		if (!(header.rtm_flags & RTF_ITS_OWN))
-			result = add_route(ranges, &header, table + at + sizeof(header),
+			result = add_route(ranges, family, &header, table + at + sizeof(header),
 					   header.rtm_msglen - sizeof(header));
 	}
 	free(table);
@@ -183,7 +204,11 @@ int host_ranges(struct ranges *ranges)
 {
 	int result = add_addresses(ranges);
 
-	return result < 0 ? result : add_routes(ranges);
+	if (result == 0)
+		result = add_routes(ranges, AF_INET);
+	if (result == 0)
+		result = add_routes(ranges, AF_INET6);
+	return result;
 }
 
 /* Ports */
@@ -199,7 +224,11 @@ static bool is_free(int family, int type, uint16_t port)
 
 	if (fd < 0)
 		return true;
-	/* Connections that have ended are not in the way; whoever listens is. */
+	/*
+	 * Connections that have ended are not in the way; whoever listens is. So no
+	 * Mac tells of one that listens on a single address, as on 127.0.0.1, which
+	 * forwarded ports have nothing to do with on macOS 26.
+	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (family == AF_INET6) {
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));

@@ -336,6 +336,10 @@ def test_a_configured_subnet_of_the_mac_is_refused_before_vmnet_is_asked(world, 
         "route utun3 0.0.0.0/1",
         "inet bridge100 10.1.2.1/24",
         "route bridge101 10.1.2.0/24",
+        "neighbour en0 fd12:3456:789a:1::9",
+        "route bridge101 fd12:3456:789a:1::/64",
+        "route utun3 fd12:3456:789a:2::/64",
+        "route en0 fe80::/64",
     ],
 )
 def test_what_does_not_keep_a_network_from_its_subnet(world, line):
@@ -346,12 +350,21 @@ def test_what_does_not_keep_a_network_from_its_subnet(world, line):
     assert world.wire().acquire("lab")["info"]["ipv4_subnet"] == "10.1.2.0/24"
 
 
-def test_a_configured_prefix_of_the_mac_is_refused(world):
+@pytest.mark.parametrize(
+    "line, user",
+    [
+        ("inet6 en0 fd12:3456:789a:1::7/64", "en0"),
+        ("route utun3 fd12:3456:789a:1::/64", "a route over utun3"),
+        ("route utun3 fd12:3456:789a::/48", "a route over utun3"),
+        ("route utun3 fd12:3456:789a:1:2::/80", "a route over utun3"),
+    ],
+)
+def test_a_configured_prefix_of_the_mac_is_refused(world, line, user):
     world.configure({"lab": LAB})
-    world.host("inet6 en0 fd12:3456:789a:1::7/64")
+    world.host(line)
     world.bootstrap()
     assert world.wire().acquire("lab")["message"] == (
-        'prefix fd12:3456:789a:1::/64 is in use by en0; choose another "ipv6_prefix"'
+        f'prefix fd12:3456:789a:1::/64 is in use by {user}; choose another "ipv6_prefix"'
     )
 
 

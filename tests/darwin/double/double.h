@@ -44,7 +44,8 @@
  *
  *	host               what the Mac itself has, a line each: "inet en0 10.0.0.5/24",
  *	                   "inet6 en0 ADDRESS/LENGTH", "route utun3 10.8.0.0/16",
- *	                   "neighbour en0 10.0.0.7" (a route that ARP makes)
+ *	                   "neighbour en0 10.0.0.7" (a route that ARP makes), both of
+ *	                   IPv6, too; its lengths are multiples of 8
  *	taken              subnets and prefixes that something else has, one a line
  *	unsigned           names of programs that are signed without the entitlement
  *	creator-is-root    networks are made as root's are, in 192.168.2.0/24 and up

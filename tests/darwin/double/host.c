@@ -52,6 +52,15 @@ static struct in_addr mask_of(unsigned int length)
 	return (struct in_addr){ .s_addr = htonl(length ? UINT32_MAX << (32 - length) : 0) };
 }
 
+static struct in6_addr mask6_of(unsigned int length)
+{
+	struct in6_addr mask = IN6ADDR_ANY_INIT;
+
+	for (unsigned int i = 0; i < length / 8; i++)
+		mask.s6_addr[i] = 0xff;
+	return mask;
+}
+
 /* Addresses */
 
 static void add(struct ifaddrs **entries, const char *name, const void *address, const void *mask,
@@ -81,12 +90,10 @@ static void add_inet6(struct ifaddrs **entries, const char *name, const char *te
 		      unsigned int length)
 {
 	struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
-	struct sockaddr_in6 mask = { .sin6_family = AF_INET6 };
+	struct sockaddr_in6 mask = { .sin6_family = AF_INET6, .sin6_addr = mask6_of(length) };
 
 	if (inet_pton(AF_INET6, text, &address.sin6_addr) != 1)
 		broken("double: an address of the Mac");
-	for (unsigned int i = 0; i < length / 8; i++)
-		mask.sin6_addr.s6_addr[i] = 0xff;
 	add(entries, name, &address, &mask, sizeof(address));
 }
 
@@ -156,22 +163,27 @@ void freeifaddrs(struct ifaddrs *entries)
 
 /* Routes */
 
-/* An address as macOS writes it: a mask's trailing zeroes are left out. Returns its room. */
-static size_t write_address(uint8_t *bytes, struct in_addr address, bool is_mask)
+/*
+ * An address as macOS writes it: a mask has no family, and is without its
+ * trailing zeroes. Returns its room.
+ */
+static size_t write_address(uint8_t *bytes, int family, const void *address, bool is_mask)
 {
-	uint8_t length = 16;
+	const uint8_t start = family == AF_INET ? 4 : 8;
+	const uint8_t size = family == AF_INET ? 4 : 16;
+	uint8_t length = family == AF_INET ? 16 : 28;
 
-	memset(bytes, 0, 16);
-	bytes[1] = is_mask ? 0 : AF_INET;
-	memcpy(bytes + 4, &address, sizeof(address));
+	memset(bytes, 0, 28);
+	bytes[1] = is_mask ? 0 : (uint8_t)family;
+	memcpy(bytes + start, address, size);
 	if (is_mask)
-		for (length = 8; length > 4 && bytes[length - 1] == 0; length--)
+		for (length = start + size; length > start && bytes[length - 1] == 0; length--)
 			;
-	bytes[0] = length == 4 ? 0 : length;
-	return length == 4 ? 4 : (length + 3U) & ~3U;
+	bytes[0] = length == start ? 0 : length;
+	return length == start ? 4 : (length + 3U) & ~3U;
 }
 
-static size_t write_route(uint8_t *bytes, const char *name, struct in_addr destination,
+static size_t write_route(uint8_t *bytes, const char *name, int family, const void *destination,
 			  unsigned int length, int flags)
 {
 	struct rt_msghdr header = {
@@ -181,40 +193,44 @@ static size_t write_route(uint8_t *bytes, const char *name, struct in_addr desti
 		.rtm_flags = RTF_UP | flags,
 		.rtm_addrs = RTA_DST,
 	};
+	const struct in6_addr mask6 = mask6_of(length);
+	const struct in_addr mask = mask_of(family == AF_INET ? length : 0);
 	size_t size = sizeof(header);
 
-	size += write_address(bytes + size, destination, false);
-	if (flags & RTF_HOST) {
-		header.rtm_msglen = (u_short)size;
-	} else {
+	size += write_address(bytes + size, family, destination, false);
+	if (!(flags & RTF_HOST)) {
 		header.rtm_addrs |= RTA_NETMASK;
-		size += write_address(bytes + size, mask_of(length), true);
-		header.rtm_msglen = (u_short)size;
+		size += write_address(bytes + size, family,
+				      family == AF_INET ? (const void *)&mask : &mask6, true);
 	}
+	header.rtm_msglen = (u_short)size;
 	memcpy(bytes, &header, sizeof(header));
 	return size;
 }
 
 /* The default route, and those that were written down; a host's are the system's own, of ARP. */
-static size_t write_routes(uint8_t *bytes, size_t room)
+static size_t write_routes(uint8_t *bytes, size_t room, int family)
 {
 	FILE *file = fopen(world_path("host"), "re");
 	char name[IF_NAMESIZE];
-	char address[INET_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN];
 	char line[LINE_SIZE];
-	struct in_addr destination = { 0 };
-	size_t size = write_route(bytes, "en0", destination, 0, 0);
+	struct in6_addr destination = IN6ADDR_ANY_INIT;
+	size_t size = write_route(bytes, "en0", family, &destination, 0, 0);
 	unsigned int length;
 
 	while (file && fgets(line, sizeof(line), file)) {
-		int host = sscanf(line, "neighbour %15s %15[0-9.]", name, address) == 2;
+		int host = sscanf(line, "neighbour %15s %45[0-9a-f.:]", name, address) == 2;
 
-		if (!host && sscanf(line, "route %15s %15[0-9.]/%u", name, address, &length) != 3)
+		if (!host &&
+		    sscanf(line, "route %15s %45[0-9a-f.:]/%u", name, address, &length) != 3)
+			continue;
+		if ((strchr(address, ':') ? AF_INET6 : AF_INET) != family)
 			continue;
 		if (room - size < 2 * sizeof(struct rt_msghdr) ||
-		    inet_pton(AF_INET, address, &destination) != 1)
+		    inet_pton(family, address, &destination) != 1)
 			broken("double: a route of the Mac");
-		size += write_route(bytes + size, name, destination, length,
+		size += write_route(bytes + size, name, family, &destination, host ? 0 : length,
 				    host ? RTF_HOST | RTF_LLINFO | RTF_WASCLONED : 0);
 	}
 	if (file)
@@ -228,9 +244,10 @@ int sysctl(int *name, u_int length, void *old, size_t *old_size, void *new, size
 	size_t size;
 
 	if (length != 6 || name[0] != CTL_NET || name[1] != PF_ROUTE || name[2] != 0 ||
-	    name[3] != AF_INET || name[4] != NET_RT_DUMP || name[5] != 0 || new || new_size)
-		misuse("sysctl: the double knows IPv4's routes only");
-	size = write_routes(table, sizeof(table));
+	    (name[3] != AF_INET && name[3] != AF_INET6) || name[4] != NET_RT_DUMP || name[5] != 0 ||
+	    new || new_size)
+		misuse("sysctl: the double knows routes only");
+	size = write_routes(table, sizeof(table), name[3]);
 	if (old && *old_size < size) {
 		errno = ENOMEM;
 		return -1;
