@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 
+import pytest
 from support.wait import wait_for
 from world import SERVICE, USER_UID
 
@@ -137,6 +138,20 @@ def test_the_example_without_the_library(mac):
     assert line in [f"MAC address {address}, MTU 1500\n" for address in addresses]
     status, _, errors = interrupt(process)
     assert (status, errors) == (0, "")
+    mac.wait_for_networks(0)
+
+
+@pytest.mark.parametrize(
+    "example, message",
+    [
+        ("client", 'network "shared": vmnet cannot open it: 1001\n'),
+        ("client-xpc", "cannot open the network: vmnet says 1001\n"),
+    ],
+)
+def test_an_example_whose_network_vmnet_does_not_open(mac, example, message):
+    mac.refuse("create_with_serialization")
+    done = mac.run(f"examples/{example}", "shared", check=False)
+    assert (done.returncode, done.stderr) == (1, message)
     mac.wait_for_networks(0)
 
 
