@@ -110,7 +110,7 @@ def macos(_checks, log):
 def installer(checks, log):
     """what a release for macOS is made of, and its installer"""
     checks.build(SANITIZED, log)
-    return pytest(log, "tests/macos")
+    return pytest(log, "tests/macos", *TESTS_AT_ONCE)
 
 
 @stage(last=True)
