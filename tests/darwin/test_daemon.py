@@ -270,15 +270,16 @@ def test_the_unified_log_has_what_standard_error_has(mac):
 
 
 def test_a_client_that_takes_no_events_is_disconnected(mac):
-    watcher, client = mac.wire(), mac.wire()
+    watcher, client, other = mac.wire(), mac.wire(), mac.wire()
     watcher.call(command="monitor")
     client.acquire("host")
     watcher.process.send_signal(signal.SIGSTOP)
     while f"pid {watcher.pid}) takes none of its events" not in mac.log():
         for _ in range(50):
-            client.post(command="acquire", network_name="default")
-            client.post(command="release", network_name="default")
-        client.call(command="list")
+            # Whose network it is stays: nothing is made, and all are events.
+            other.post(command="acquire", network_name="host")
+            other.post(command="release", network_name="host")
+        other.call(command="list")
     # Nobody else notices.
     assert client.acquire("host")["info"]["clients"] == 1
     watcher.process.send_signal(signal.SIGCONT)
