@@ -2,16 +2,25 @@
 /*
  * The log on macOS: standard error, which launchd writes to a file, and the
  * unified log, where "log show" finds it by its subsystem.
+ *
+ * A file that newsyslog has renamed is written to until the broker ends, and
+ * nobody looks at it again, while clients have as much logged as they like:
+ * beyond a size only the unified log, which the system keeps small, has the rest.
  */
 #include "../log.h"
 
 #include <os/log.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "protocol.h"
+
+#define FILE_SIZE_MAX (16 << 20)
 
 static const struct {
 	const char *name;
@@ -36,6 +45,34 @@ static void open_unified_log(void)
 	unified_log = os_log_create(SERVICE_NAME, "broker");
 }
 
+static bool file_has_room(void)
+{
+	static atomic_bool full;
+	struct stat status;
+
+	if (full)
+		return false;
+	if (fstat(STDERR_FILENO, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    status.st_size < FILE_SIZE_MAX)
+		return true;
+	if (!atomic_exchange(&full, true))
+		(void)fputs("vmnet-broker: warning: this file is full; the unified log has what "
+			    "follows\n",
+			    stderr);
+	return false;
+}
+
+static void write_to_file(enum log_level level, const char *network, const char *message)
+{
+	if (!file_has_room())
+		return;
+	if (network)
+		(void)fprintf(stderr, "vmnet-broker: %s: network \"%s\": %s\n", levels[level].name,
+			      network, message);
+	else
+		(void)fprintf(stderr, "vmnet-broker: %s: %s\n", levels[level].name, message);
+}
+
 void log_write(enum log_level level, const char *network, const char *format, ...)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -53,14 +90,11 @@ void log_write(enum log_level level, const char *network, const char *format, ..
 		return;
 	}
 	(void)pthread_once(&once, open_unified_log);
-	if (network) {
-		(void)fprintf(stderr, "vmnet-broker: %s: network \"%s\": %s\n", levels[level].name,
-			      network, message);
+	write_to_file(level, network, message);
+	if (network)
 		os_log_with_type(unified_log, levels[level].type,
 				 "network \"%{public}s\": %{public}s", network, message);
-	} else {
-		(void)fprintf(stderr, "vmnet-broker: %s: %s\n", levels[level].name, message);
+	else
 		os_log_with_type(unified_log, levels[level].type, "%{public}s", message);
-	}
 	free(message);
 }

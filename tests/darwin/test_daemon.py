@@ -269,6 +269,27 @@ def test_the_unified_log_has_what_standard_error_has(mac):
         assert f'{SERVICE} 10 network "host": cannot be created: ' in file.read()
 
 
+def test_a_file_that_is_full_is_left_to_the_unified_log(mac):
+    """newsyslog renames it, and the broker writes on."""
+    size = 16 << 20
+    client = mac.wire()
+    client.acquire("default")
+    with open(mac.log_path, "rb+") as file:
+        file.truncate(size)
+    client.acquire("host")
+    client.call(command="release", network_name="host")
+    mac.wait_for_networks(1)
+    with open(mac.log_path, "rb") as file:
+        file.seek(size)
+        assert file.read() == (
+            b"vmnet-broker: warning: this file is full; the unified log has what follows\n"
+        )
+    with open(mac.path("log"), encoding="utf-8") as file:
+        assert f'{SERVICE} 00 network "host": created' in file.read()
+    with open(mac.log_path, "rb+") as file:
+        file.truncate(0)
+
+
 def test_a_client_that_takes_no_events_is_disconnected(mac):
     watcher, client, other = mac.wire(), mac.wire(), mac.wire()
     watcher.call(command="monitor")
