@@ -186,7 +186,7 @@ static void attach_done(struct job *job)
 static unsigned int frames_of(const struct interface *interface)
 {
 	const struct network *network = interface->network->broker->networks;
-	unsigned int n = 1;
+	unsigned int n = 1; /* the interface itself, and others of its owner */
 	unsigned int frames;
 
 	for (; network; network = network->next)
