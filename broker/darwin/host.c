@@ -225,9 +225,9 @@ static bool is_free(int family, int type, uint16_t port)
 	if (fd < 0)
 		return true;
 	/*
-	 * Connections that have ended are not in the way; whoever listens is. So no
-	 * Mac tells of one that listens on a single address, as on 127.0.0.1, which
-	 * forwarded ports have nothing to do with on macOS 26.
+	 * Connections that have ended are not in the way; whoever listens is, at all
+	 * addresses. On a BSD this passes by one that listens on a single address: at
+	 * 127.0.0.1 it is not in the way on macOS 26, which forwards nothing there.
 	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (family == AF_INET6) {
