@@ -318,9 +318,10 @@ class Launchd:
 
     def _serve(self):
         while not self._is_woken([self._listener], None):
+            # Before: who is served knows of the start.
+            self.starts.append(time.monotonic())
             with open(self._world.log_path, "ab") as log:
                 process = self._start(log)
-            self.starts.append(time.monotonic())
             self.process = process
             status = process.wait()
             self.process = None
