@@ -151,13 +151,18 @@ static void store_place(struct gateway_filter *filter)
 	add(filter, BPF_ST, AT);
 }
 
+static void load_next(struct gateway_filter *filter)
+{
+	add(filter, BPF_LD | BPF_MEM, NEXT);
+	add(filter, BPF_LDX | BPF_MEM, AT);
+}
+
 /* Steps over an extension header, if there is one. */
 static void add_ipv6_header(struct gateway_filter *filter)
 {
 	size_t block;
 
-	add(filter, BPF_LD | BPF_MEM, NEXT);
-	add(filter, BPF_LDX | BPF_MEM, AT);
+	load_next(filter);
 	add_if(filter, IPPROTO_HOPOPTS, 3, 0);
 	add_if(filter, IPPROTO_ROUTING, 2, 0);
 	block = begin_block(filter, IPPROTO_DSTOPTS);
@@ -168,8 +173,14 @@ static void add_ipv6_header(struct gateway_filter *filter)
 	add(filter, BPF_ALU | BPF_LSH | BPF_K, 3);
 	store_place(filter);
 	end_block(filter, block);
-	add(filter, BPF_LD | BPF_MEM, NEXT);
-	add(filter, BPF_LDX | BPF_MEM, AT);
+}
+
+/* Steps over the header of a first fragment, in which is all that there is of the others. */
+static void add_ipv6_fragment(struct gateway_filter *filter)
+{
+	size_t block;
+
+	load_next(filter);
 	block = begin_block(filter, IPPROTO_FRAGMENT);
 	add(filter, BPF_ST, IN_FRAGMENTS); /* what A is: not 0 */
 	add(filter, BPF_LD | BPF_H | BPF_IND, 2);
@@ -238,8 +249,8 @@ static void add_ipv6(struct gateway_filter *filter, const struct claims *claims)
 	add(filter, BPF_ST, NEXT);
 	for (int i = 0; i < IPV6_HEADERS_MAX; i++)
 		add_ipv6_header(filter);
-	add(filter, BPF_LD | BPF_MEM, NEXT);
-	add(filter, BPF_LDX | BPF_MEM, AT);
+	add_ipv6_fragment(filter);
+	load_next(filter);
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		refuse_if(filter, headers[i]);
 	if (claims->config->router_advertisement) {
