@@ -10,8 +10,10 @@
  * whose checksum offload is off), and come back as they were but complete,
  * before the bridge and the host's filters look at them. Longer ones than any
  * link takes are to be cut into segments: for those the kernel looks itself
- * whether the checksum is where the TCP header has it. What machines get from
- * each other they filter themselves, when it is complete (gateway_filter.h).
+ * whether the checksum is where the TCP header has it. But IPv4 without DF may
+ * be cut into fragments instead, as it is: it takes this way, too. What machines
+ * get from each other they filter themselves, when it is complete
+ * (gateway_filter.h).
  *
  * A bridge of the host's own is not to be told by a machine who its neighbours
  * are: frames for the bridge itself (IEEE 802.1D, table 7-10) end here.
@@ -27,6 +29,7 @@
 #include <linux/sockios.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <net/if.h>
+#include <netinet/ip.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <stdio.h>
@@ -39,6 +42,8 @@
 #define KIND "ifb"
 /* A frame that is longer is one that has to be cut: the MTU of Ethernet with jumbo frames. */
 #define FRAME_MAX (9216 + ETH_HLEN + 4)
+#define TYPE 12
+#define IPV4_FRAGMENT (ETH_HLEN + 6)
 
 /* Waiting, while each processor has machines that send: with the kernel's own 32 some are lost. */
 #define FRAMES 4096U
@@ -214,13 +219,17 @@ static int lead_to_checksums(const struct port_setup *setup)
 	const uint32_t low = (uint32_t)mac[4] << 8 | (uint32_t)mac[5];
 	const struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FRAME_MAX, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FRAME_MAX, 0, 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 7),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IPV4_FRAGMENT),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, IP_DF, 5, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 3),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, MATCH),
+		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
 	};
 
 	return add_filter(setup->index, program, sizeof(program) / sizeof(program[0]),

@@ -132,15 +132,20 @@ def write_checksums_at(host, device):
         fcntl.ioctl(any_socket, SIOCETHTOOL, request)
 
 
-def test_a_checksum_does_not_change_what_leaves(broker, host, outside, attach):
-    """Neither a port that the administrator drops, nor another source than there is."""
-    rogue = attach()
-    write_checksums_at(host, UPLINK)
+def drop_port(host):
+    """As an administrator does: UDP to port 9."""
     host.run(
         *"nft add table inet admin; add chain inet admin forward "
         "{ type filter hook forward priority 0; }; "
         "add rule inet admin forward udp dport 9 counter drop".split()
     )
+
+
+def test_a_checksum_does_not_change_what_leaves(broker, host, outside, attach):
+    """Neither a port that the administrator drops, nor another source than there is."""
+    rogue = attach()
+    write_checksums_at(host, UPLINK)
+    drop_port(host)
     gateway = bridge_mac(host)
     with receiver(outside, 9) as dropped, receiver(outside, 1000) as passed:
 
@@ -165,6 +170,23 @@ def test_a_checksum_does_not_change_what_leaves(broker, host, outside, attach):
     rules = host.run("nft", "list", "table", "inet", "admin").stdout
     host.run("nft", "delete", "table", "inet", "admin")
     assert "counter packets 1 " in rules
+
+
+def test_a_checksum_does_not_change_what_leaves_in_fragments(host, outside, attach):
+    """The host makes these of a frame that is too long, and completes the checksum first."""
+    rogue = attach()
+    drop_port(host)
+    with receiver(outside, 9) as dropped, receiver(outside, 1000) as passed:
+        for port in 9, 1000:
+            datagram = frame.udp(1000, 1, NOTE + bytes(20000))
+            packet = frame.ipv4("192.168.105.7", SERVER_IPV4, 17, datagram, fragment=0)
+            data = own_frame(rogue, bridge_mac(host), 0x0800, packet)
+            frame.write_completed(rogue.tap_fds[0], data, 36, port)
+        assert passed.recv(70000).startswith(NOTE)
+        dropped.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            dropped.recv(70000)
+    host.run("nft", "delete", "table", "inet", "admin")
 
 
 @pytest.mark.parametrize("version", [4, 6])

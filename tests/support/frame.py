@@ -34,9 +34,9 @@ def arp_reply(mac, address):
     return bytes.fromhex("0001080006040002") + sender + BROADCAST + b"\0" * 4
 
 
-def ipv4(source, destination, protocol, payload):
+def ipv4(source, destination, protocol, payload, fragment=0x4000):
     addresses = b"".join(ipaddress.ip_address(each).packed for each in (source, destination))
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, fragment, 64, protocol, 0)
     sum_ = struct.pack("!H", checksum(header + addresses))
     return header[:10] + sum_ + addresses + payload
 
