@@ -11,6 +11,7 @@
 
 #include "../broker.h"
 #include "firewall_rules.h"
+#include "linux.h"
 #include "nft_query.h"
 #include "nftables.h"
 #include "sysctl.h"
@@ -18,6 +19,7 @@
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error)
 {
+	const uid_t server = linux_platform.dnsmasq.is_own ? linux_platform.dnsmasq.uid : 0;
 	unsigned int bridge_index;
 
 	if (config->mode == NETWORK_BRIDGED)
@@ -31,7 +33,7 @@ int firewall_create(const struct network_config *config, const struct network_ad
 		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s",
 				 addresses->bridge, strerror(errno));
 	return nftables_run(firewall_rules(config, addresses, firewall_port_group(bridge_index),
-					   !sysctl_bridges_filter(AF_INET6)),
+					   !sysctl_bridges_filter(AF_INET6), server),
 			    error);
 }
 

@@ -50,6 +50,7 @@ struct rules {
 	struct mac_address bridge_mac;
 	uint32_t port_group;
 	bool ipv6_loopback;
+	uid_t server;
 };
 
 static void write_table_start(const struct rules *rules, const char *family)
@@ -179,7 +180,9 @@ static void write_address_bits(const struct rules *rules, const struct in6_addr 
 /*
  * A dnsmasq whose bridge goes sends its next router advertisement wherever
  * multicast goes, and would make the host a router of the network outside. It
- * is known by its first option, the prefix: 32 bytes from the start.
+ * is known by its first option, the prefix: 32 bytes from the start. One that was
+ * taken over can send what it likes by that socket: to networks of the broker's
+ * alone.
  */
 static void write_advertised(const struct rules *rules)
 {
@@ -189,8 +192,13 @@ static void write_advertised(const struct rules *rules)
 		      "oifname != \"%s\" icmpv6 type nd-router-advert @th,256,128 0x",
 		      rules->bridge);
 	write_address_bits(rules, &rules->ipv6_prefix);
-	(void)fprintf(rules->file, " drop\n"
-				   "}\n");
+	(void)fprintf(rules->file, " drop\n");
+	if (rules->server)
+		(void)fprintf(rules->file,
+			      "oifname != \"" BRIDGE_PREFIX "*\" meta skuid %u "
+			      "meta l4proto ipv6-icmp drop\n",
+			      rules->server);
+	(void)fprintf(rules->file, "}\n");
 }
 
 static void write_leaving(const struct rules *rules)
@@ -541,7 +549,7 @@ static void write_bridge_table(const struct rules *rules)
 }
 
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
-		     uint32_t port_group, bool ipv6_loopback)
+		     uint32_t port_group, bool ipv6_loopback, uid_t server)
 {
 	struct rules rules = {
 		.config = config,
@@ -551,6 +559,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		.bridge_mac = addresses->bridge_mac,
 		.port_group = port_group,
 		.ipv6_loopback = ipv6_loopback,
+		.server = server,
 	};
 	char *text;
 	size_t size;

@@ -20,11 +20,12 @@
  *
  * port_group: firewall_port_group() of the network's bridge.
  * ipv6_loopback: forwarded ports are reached at ::1, too.
+ * server: the user that dnsmasq and nothing else runs as, or 0.
  *
  * Returns a text that the caller frees, or NULL when memory is short.
  */
 char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
-		     uint32_t port_group, bool ipv6_loopback);
+		     uint32_t port_group, bool ipv6_loopback, uid_t server);
 
 /* The transaction that removes a network's tables, whether they are there or not. */
 char *firewall_rules_removal(const char *network);

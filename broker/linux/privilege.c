@@ -216,7 +216,11 @@ static int find_dnsmasq_user(struct dnsmasq_user *user)
 			  dnsmasq_users[0]);
 		return -1;
 	}
-	*user = (struct dnsmasq_user){ .uid = found->pw_uid, .gid = found->pw_gid };
+	*user = (struct dnsmasq_user){
+		.uid = found->pw_uid,
+		.is_own = strcmp(found->pw_name, dnsmasq_users[0]) == 0,
+		.gid = found->pw_gid,
+	};
 	(void)snprintf(user->name, sizeof(user->name), "%s", found->pw_name);
 	return 0;
 }

@@ -6,12 +6,14 @@
 #ifndef VMNET_BROKER_STARTER_H
 #define VMNET_BROKER_STARTER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Whom dnsmasq runs as. */
 struct dnsmasq_user {
 	char name[64];
 	uid_t uid;
+	bool is_own; /* nothing else of the host's runs as this user */
 	gid_t gid; /* files that the broker has for it are this group's */
 };
 

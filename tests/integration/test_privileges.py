@@ -2,19 +2,22 @@
 """What the broker may still do once it serves."""
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
+import socket
 
 import pytest
 
 from support.broker import Broker
-from support.host import descriptors
+from support.host import UPLINK, descriptors
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
 SERVICE_UID = 29001
 DNSMASQ_UID = 29002
+PIDFD_GETFD = 438
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
 OF_BROKER = 1 << CAP_NET_ADMIN
 OF_STARTER = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
@@ -257,6 +260,37 @@ def test_what_a_dnsmasq_that_was_taken_over_may_do(host, directory, installed):
         client.acquire("lab")
     assert re.search(r"may: lab\.leases;$", error.value.parameters["reason"].strip())
     broker.finish()
+
+
+def raw_socket_of(pid):
+    """The same open socket as the one of IPv6 that a process has for any message of ICMPv6."""
+    pidfd = os.pidfd_open(pid)
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        fd = ctypes.CDLL(None).syscall(PIDFD_GETFD, pidfd, int(number), 0)
+        if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+            os.close(fd)
+            continue
+        found = socket.socket(fileno=fd)
+        if (found.family, found.type) == (socket.AF_INET6, socket.SOCK_RAW):
+            os.close(pidfd)
+            return found
+        found.close()
+    raise AssertionError("no raw socket")
+
+
+def test_a_dnsmasq_that_was_taken_over_is_no_router_outside(service_broker):
+    """With the socket by which it is one on its own network."""
+    host = service_broker.host
+    client = service_broker.client()
+    client.acquire("default")
+    (bridge,) = (name for name in host.links() if name.startswith("vmb-"))
+    advertisement = bytes.fromhex("86000000 40000708 00000000 00000000")
+    with client.attach("default"), raw_socket_of(dnsmasq(service_broker)) as taken:
+        with host.entered():
+            outside, inside = map(socket.if_nametoindex, (UPLINK, bridge))
+        taken.sendto(advertisement, ("ff02::1", 0, 0, inside))
+        with pytest.raises(PermissionError):
+            taken.sendto(advertisement, ("ff02::1", 0, 0, outside))
 
 
 def test_a_forbidden_system_call_ends_the_broker_and_is_named(host):

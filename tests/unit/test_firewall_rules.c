@@ -8,6 +8,7 @@
 #include "linux/firewall_rules.h"
 
 #define PORT_GROUP 0x766d0007
+#define SERVER 29002
 
 static struct network_addresses addresses(const char *subnet, const char *prefix)
 {
@@ -41,7 +42,7 @@ static void assert_rules(const struct network_config *network, const char *prefi
 			 const char *expected)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", prefix);
-	char *text = firewall_rules(network, &at, PORT_GROUP, false);
+	char *text = firewall_rules(network, &at, PORT_GROUP, false, SERVER);
 
 	assert_non_null(text);
 	assert_string_equal(text, expected);
@@ -53,7 +54,7 @@ static bool rules_have_line(const struct network_config *network, bool ipv6_loop
 			    const char *line)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", "fd12:3456:789a:1::/64");
-	char *text = firewall_rules(network, &at, PORT_GROUP, ipv6_loopback);
+	char *text = firewall_rules(network, &at, PORT_GROUP, ipv6_loopback, SERVER);
 	bool result = false;
 
 	assert_non_null(text);
@@ -293,13 +294,17 @@ static void test_services_of_machines(void **state)
 	static const char advertised[] =
 		"oifname != \"vmb-lab\" icmpv6 type nd-router-advert @th,256,128 "
 		"0xfd123456789a00010000000000000000 drop";
+	static const char sent_by_server[] =
+		"oifname != \"vmb-*\" meta skuid 29002 meta l4proto ipv6-icmp drop";
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
 	assert_true(has_line(&network, advertised));
+	assert_true(has_line(&network, sent_by_server));
 	network.dhcp = false;
 	network.router_advertisement = false;
 	assert_false(has_line(&network, advertised));
+	assert_false(has_line(&network, sent_by_server));
 	assert_false(has_line(&network, "ether type ip udp sport 67 goto rogue"));
 	assert_false(has_line(&network, "ether type ip6 udp sport 547 goto rogue"));
 	assert_false(
