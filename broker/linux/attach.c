@@ -55,6 +55,7 @@ struct device {
 	int index; /* 0: not made yet */
 	int result; /* of the job */
 	bool removing; /* the job is under way, and frees the device */
+	bool named; /* it can be opened by name, and has no filter then: see ingress.c */
 	bool cut_off; /* not joined to its network as it has to be, by the last notification */
 	unsigned int moves; /* how often it was found with another address, since: */
 	uint64_t moving_since;
@@ -161,6 +162,29 @@ static void run_attach(struct job *job)
 	self->fds = NULL;
 }
 
+/* What is sent to one that is opened by name has to be complete. */
+static bool has_named(const struct network *network)
+{
+	if (network->config->mode == NETWORK_BRIDGED)
+		return false;
+	for (const struct interface *i = network->interfaces; i; i = i->next) {
+		const struct device *device = i->platform;
+
+		if (i->named || (device && device->named))
+			return true;
+	}
+	return false;
+}
+
+/* The others were joined when there was none, or this one was. */
+static void device_has_joined(const struct attach_job *job)
+{
+	struct network *network = job->interface->network;
+
+	if (has_named(network) && (job->named || !job->port.completes_all))
+		network_repair(network, REPAIR_BRIDGE);
+}
+
 static void attach_done(struct job *job)
 {
 	struct attach_job *self = (struct attach_job *)job;
@@ -172,6 +196,7 @@ static void attach_done(struct job *job)
 		device->index = self->port.index;
 		(void)snprintf(interface->name, sizeof(interface->name), "%s", self->name);
 		network_has_machines(interface->network);
+		device_has_joined(self);
 		broker_interface_attached(interface, self->fds, NULL);
 		if (!if_indextoname((unsigned int)self->port.index, name))
 			interface_link_gone(self->port.index);
@@ -240,6 +265,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.frames = frames_of(interface),
 		.alias = self->alias,
 		.isolated = network->config->isolated,
+		.completes_all = has_named(network),
 	};
 	if (!self->bridged)
 		gateway_filter_make(network->config, &network->addresses, &self->filter);
@@ -401,6 +427,11 @@ void interface_link_changed(const struct link *link)
 		device_has_moved(device, link->name);
 		return;
 	}
+	if (link->persistent && !device->named) {
+		device->named = true;
+		if (has_named(interface->network))
+			network_repair(interface->network, REPAIR_BRIDGE);
+	}
 	device->cut_off = !network_has_port(interface->network, link);
 	if (device->cut_off)
 		monitor_look_at_ports();
@@ -483,6 +514,7 @@ int interface_adopt(struct network *network, const struct link *link, const stru
 	if (!device)
 		return -ENOMEM;
 	device->index = link->index;
+	device->named = link->persistent;
 	return 0;
 }
 

@@ -13,7 +13,9 @@
  * whether the checksum is where the TCP header has it. But IPv4 without DF may
  * be cut into fragments instead, as it is: it takes this way, too. What machines
  * get from each other they filter themselves, when it is complete
- * (gateway_filter.h).
+ * (gateway_filter.h). A device that is opened by name has no filter: the kernel
+ * would have to read it anew, from where it was in the memory of who set it. On
+ * a network with one all frames take this way.
  *
  * A bridge of the host's own is not to be told by a machine who its neighbours
  * are: frames for the bridge itself (IEEE 802.1D, table 7-10) end here.
@@ -210,24 +212,26 @@ static int add_filter(int index, const struct sock_filter *program, size_t n, in
 	return netlink_request(message);
 }
 
-/* Of a bridge of ours: what is for the host is completed. */
+/* Of a bridge of ours: what is for the host is completed, or all that it gets. */
 static int lead_to_checksums(const struct port_setup *setup)
 {
+	const uint8_t no_match = setup->completes_all ? 0 : 1; /* how much further it is */
 	const uint8_t *mac = setup->gateway.bytes;
 	const uint32_t high = (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 |
 			      (uint32_t)mac[2] << 8 | (uint32_t)mac[3];
 	const uint32_t low = (uint32_t)mac[4] << 8 | (uint32_t)mac[5];
 	const struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FRAME_MAX, 0, 4),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FRAME_MAX, 0, 5),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 7),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IPV4_FRAGMENT),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, IP_DF, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IP_DF, 5, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2 + no_match),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, no_match),
 		BPF_STMT(BPF_RET | BPF_K, MATCH),
 		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
 	};

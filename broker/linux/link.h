@@ -89,6 +89,7 @@ struct port_setup {
 	const char *alias;
 	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
 	bool isolated; /* exchanges nothing with other isolated ports */
+	bool completes_all; /* what it sends to other machines, too: see ingress.c */
 };
 
 /* Makes a link a port of a bridge and sets it up. */
