@@ -197,6 +197,14 @@ static bool serves(int fd, char message[MESSAGE_SIZE])
 	return strlen(message) < length;
 }
 
+/* Nobody listens where the broker asks, or not for long, when systemd has given the socket up. */
+static const char *remedy(int result)
+{
+	return result == -ECONNREFUSED || result == -ECONNRESET ?
+		       " (\"systemctl start vmnet-broker-dnsmasq.socket\" mends it)" :
+		       "";
+}
+
 /* Returns its pidfd, or -1 with the reason as one line. */
 static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_SIZE])
 {
@@ -212,7 +220,7 @@ static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_
 	pidfd = starter_start(files->config, files->leases, fds[1], &pid);
 	(void)close(fds[1]);
 	if (pidfd < 0)
-		(void)snprintf(message, MESSAGE_SIZE, "%s", strerror(-pidfd));
+		(void)snprintf(message, MESSAGE_SIZE, "%s%s", strerror(-pidfd), remedy(pidfd));
 	else if (dnsmasq_files_write_pid(files, pid) < 0)
 		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(errno));
 	else

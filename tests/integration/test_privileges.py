@@ -135,6 +135,14 @@ def test_the_units_give_the_same(build, name, user, needed):
     assert user in USERS
 
 
+def test_the_second_unit_stops_neither_the_broker_nor_itself_for_good(build):
+    """Its socket may be stopped while the broker serves, and it may start any number of times."""
+    broker = unit(build, "vmnet-broker")
+    assert "Wants=vmnet-broker-dnsmasq.socket" in broker
+    assert "Requires=vmnet-broker.socket" in broker
+    assert "StartLimitIntervalSec=0" in unit(build, "vmnet-broker-dnsmasq")
+
+
 def does_all_there_is_to_do(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
@@ -192,6 +200,12 @@ def test_two_services_do_the_same(host):
         wait_for(lambda: os.stat(f"/proc/{pid}/mem").st_uid == 0)
     starter.kill()
     starter.wait()
+    with pytest.raises(VarlinkError) as error:
+        broker.client().acquire("host")
+    assert re.search(
+        r'refused \("systemctl start vmnet-broker-dnsmasq\.socket" mends it\)$',
+        error.value.parameters["reason"],
+    )
     os.unlink(socket_path)
     (server,) = host.processes("dnsmasq")  # it runs on
     starter = start_service()
