@@ -200,9 +200,9 @@ static bool serves(int fd, char message[MESSAGE_SIZE])
 /* Nobody listens where the broker asks, or not for long, when systemd has given the socket up. */
 static const char *remedy(int result)
 {
-	return result == -ECONNREFUSED || result == -ECONNRESET ?
-		       " (\"systemctl start vmnet-broker-dnsmasq.socket\" mends it)" :
-		       "";
+	return result == -ECONNREFUSED || result == -ECONNRESET
+		       ? " (\"systemctl start vmnet-broker-dnsmasq.socket\" mends it)"
+		       : "";
 }
 
 /* Returns its pidfd, or -1 with the reason as one line. */

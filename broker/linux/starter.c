@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -200,6 +201,14 @@ static void send_signal(int pidfd, int number)
 		(void)pidfd_send_signal(pidfd, number, NULL, 0);
 }
 
+/* By then it has asked another, or has ended: nobody would know of what is started. */
+static bool has_hung_up(int socket)
+{
+	struct pollfd end = { .fd = socket };
+
+	return poll(&end, 1, 0) > 0 && (end.revents & POLLHUP);
+}
+
 static void serve(int socket)
 {
 	struct request request;
@@ -210,7 +219,7 @@ static void serve(int socket)
 		request.leases[sizeof(request.leases) - 1] = '\0';
 		if (fd >= 0 && request.signal)
 			send_signal(fd, request.signal);
-		else if (fd >= 0)
+		else if (fd >= 0 && !has_hung_up(socket))
 			start(socket, &request, fd);
 		if (fd >= 0)
 			(void)close(fd);
@@ -407,7 +416,15 @@ int starter_start(const char *config, const char *leases, int error_fd, pid_t *p
 void starter_signal(int pidfd, int number)
 {
 	const struct request request = { .signal = number };
+	int result = ask(&request, pidfd);
+	int fd;
 
-	/* The worker may be about to connect anew; a signal can be sent again. */
-	(void)ask(&request, pidfd);
+	/* The service has ended. The worker alone connects anew for good, when it starts one. */
+	if (starter.child || (result != -EPIPE && result != -ECONNRESET))
+		return;
+	fd = open_connection();
+	if (fd < 0)
+		return;
+	(void)send_packet(fd, &request, sizeof(request), pidfd);
+	(void)close(fd);
 }

@@ -211,6 +211,11 @@ def test_two_services_do_the_same(host):
     starter = start_service()
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: host.processes("dnsmasq") not in ([], [server]))
+    # It has ended, and is started again: what is no longer wanted ends all the same.
+    starter.kill()
+    starter.wait()
+    os.unlink(socket_path)
+    starter = start_service()
     broker.close_clients()
     wait_for(lambda: not host.processes("dnsmasq"), what="its end")
     starter.kill()
