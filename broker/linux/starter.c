@@ -390,8 +390,11 @@ static int start_one(const struct request *request, int error_fd, pid_t *pid)
 
 		if (result < 0)
 			return result;
-		if (!ask_for_start(request, error_fd, &reply, &pidfd))
+		if (!ask_for_start(request, error_fd, &reply, &pidfd)) {
+			/* A late answer is not taken for that to the next request. */
+			(void)shutdown(starter.socket, SHUT_RDWR);
 			return -ECONNRESET;
+		}
 	}
 	*pid = reply.pid;
 	/* Without a descriptor the broker has no room for one. */

@@ -211,6 +211,15 @@ def test_two_services_do_the_same(host):
     starter = start_service()
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: host.processes("dnsmasq") not in ([], [server]))
+    # It hangs: its late answers are not taken for others.
+    os.kill(starter.pid, signal.SIGSTOP)
+    with pytest.raises(VarlinkError):
+        broker.client(timeout=60).acquire("host")
+    os.kill(starter.pid, signal.SIGCONT)
+    broker.client().acquire("host")
+    with open(f"{broker.runtime_dir}/host.dnsmasq.pid", encoding="ascii") as file:
+        assert int(file.read()) in host.processes("dnsmasq")
+    assert len(host.processes("dnsmasq")) == 2
     # It has ended, and is started again: what is no longer wanted ends all the same.
     starter.kill()
     starter.wait()
