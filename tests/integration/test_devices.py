@@ -403,3 +403,15 @@ def test_devices_of_an_older_broker(broker, host, attach):
 
     wait_for(is_done, what="what an older broker did not do")
     assert len(broker.inspect("lab")["interfaces"]) == 1
+
+
+def test_udev_leaves_every_device_its_address(broker):
+    """It sets those that the kernel chose, or tries to."""
+    client = broker.client()
+    client.acquire("lab")
+    with client.attach("lab"):
+        made = [name for name in broker.host.links() if name.startswith("vm")]
+        assert len(made) == 3
+        for name in made:
+            path = f"/sys/class/net/{name}/addr_assign_type"
+            assert broker.host.run("cat", path).stdout == "3\n", name  # NET_ADDR_SET
