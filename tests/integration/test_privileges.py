@@ -95,7 +95,8 @@ def test_the_service_user_has_one_capability(service_broker):
         assert capabilities(pid, "CapInh", "CapAmb") == 0
     assert ids(starter) == ids(starter, "Gid") == ids(starter, "Groups") == {DNSMASQ_UID}
     assert capabilities(starter) == OF_STARTER
-    assert capabilities(accounts) == 0
+    assert capabilities(accounts, "CapPrm", "CapEff", "CapInh", "CapAmb") == 0
+    assert status(accounts)["NoNewPrivs"] == "1"  # what it is bound to it cannot get
     for pid in service_broker.pid, starter, forker:
         assert status(pid)["NoNewPrivs"] == "1"
         assert are_all_threads_filtered(pid)
