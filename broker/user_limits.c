@@ -52,15 +52,8 @@ static int check_requests(const struct client *client, struct error *error)
 	return 0;
 }
 
-int limits_check_connection(const struct broker *broker, uid_t uid, struct error *error)
+int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struct error *error)
 {
-	unsigned int all = 0;
-	unsigned int own = 0;
-
-	for (const struct client *client = broker->clients; client; client = client->next) {
-		all++;
-		own += client->credentials.uid == uid;
-	}
 	if (all >= LIMIT_CONNECTIONS - (uid == 0 ? 0 : LIMIT_CONNECTIONS_RESERVED)) {
 		error_set(error, ERROR_LIMIT_EXCEEDED,
 			  "the broker has %u connections, as many as it allows; try again later",

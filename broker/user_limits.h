@@ -21,7 +21,9 @@
  * broker_client_new() and broker_monitor(); for the policy, before a hold or an
  * interface.
  */
-int limits_check_connection(const struct broker *broker, uid_t uid, struct error *error);
+
+/* own, all: connections that the user has, and all users together. */
+int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struct error *error);
 int limits_check_monitor(const struct client *client, struct error *error);
 int limits_check_hold(const struct client *client, struct error *error);
 int limits_check_interface(const struct client *client, struct error *error);

@@ -394,12 +394,24 @@ static int read_credentials(xpc_connection_t connection, struct credentials *cre
 
 /* Peers */
 
+static int check_limits(const struct broker *broker, uid_t uid, struct error *error)
+{
+	unsigned int all = 0;
+	unsigned int own = 0;
+
+	for (const struct client *client = broker->clients; client; client = client->next) {
+		all++;
+		own += client->credentials.uid == uid;
+	}
+	return limits_check_connection(uid, own, all, error);
+}
+
 static int peer_join(struct peer *peer, struct error *error)
 {
 	struct broker *broker = darwin_platform.broker;
 	struct credentials credentials;
 
-	if (limits_check_connection(broker, xpc_connection_get_euid(peer->connection), error) < 0)
+	if (check_limits(broker, xpc_connection_get_euid(peer->connection), error) < 0)
 		return -1;
 	if (read_credentials(peer->connection, &credentials) < 0)
 		return error_set(error, ERROR_INTERNAL, "out of memory");

@@ -61,6 +61,7 @@ static const char *runtime_dir(void)
 static void connection_free(struct connection *connection)
 {
 	TAILQ_REMOVE(&connections, connection, all);
+	user_count_open(connection->user, -1);
 	events_leave(connection);
 	if (connection->ready)
 		user_dequeue(connection);
@@ -99,6 +100,7 @@ static void close_untaken(bool all)
 		}
 		*link = untaken->next;
 		user_charge_descriptors(untaken->user, -(int)untaken->descriptors);
+		user_count_open(untaken->user, -1);
 		disposal_close(untaken->fd, untaken->user->uid);
 		user_leave(untaken->user);
 		free(untaken);
@@ -146,6 +148,7 @@ static void close_or_keep(struct connection *connection)
 				     .user = user,
 				     .descriptors = connection->descriptors };
 	user->connections++;
+	user_count_open(user, 1);
 	all_untaken = untaken;
 }
 
@@ -506,6 +509,7 @@ static struct connection *connection_new(int fd, struct credentials *credentials
 	if (user_watch(connection, EPOLLIN) < 0)
 		goto no_source;
 	connection_charge(connection);
+	user_count_open(connection->user, 1);
 	TAILQ_INSERT_TAIL(&connections, connection, all);
 	return connection;
 
@@ -530,7 +534,7 @@ static int check_limits(const struct user *user, const struct credentials *crede
 		return -1;
 	}
 	if (!disposal_is_pending(uid))
-		return limits_check_connection(linux_platform.broker, uid, error);
+		return limits_check_connection(uid, user->open, users_open(), error);
 	error_set(error, ERROR_LIMIT_EXCEEDED,
 		  "user %ju has sent descriptors, which no call takes, and they have not been "
 		  "closed yet; try again later",

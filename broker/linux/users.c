@@ -45,6 +45,8 @@ static TAILQ_HEAD(users, user) turns = TAILQ_HEAD_INITIALIZER(turns);
 /* All but root's. */
 static size_t all_bytes;
 static unsigned int all_descriptors;
+static unsigned int all_arriving;
+static unsigned int all_open; /* root's, too */
 static struct log_count all_logged; /* root's, too */
 static unsigned int remembered;
 /*
@@ -89,14 +91,29 @@ static void update_turn(struct user *user)
 	arm();
 }
 
-static void open_first(struct user *user)
+static void count_arriving(struct user *user, int more)
+{
+	user->arriving += (unsigned int)more;
+	if (user->uid != 0)
+		all_arriving += (unsigned int)more;
+}
+
+/* The caller leaves the user, too. Returns the socket. */
+static int take_arrival(struct user *user)
 {
 	struct arrival *arrival = STAILQ_FIRST(&user->arrivals);
+	int fd = arrival->fd;
 
 	STAILQ_REMOVE_HEAD(&user->arrivals, all);
-	update_turn(user);
-	connection_open(arrival->fd);
 	free(arrival);
+	count_arriving(user, -1);
+	update_turn(user);
+	return fd;
+}
+
+static void open_first(struct user *user)
+{
+	connection_open(take_arrival(user));
 	user_leave(user);
 }
 
@@ -153,12 +170,7 @@ void users_stop(void)
 
 	/* Those who have come last have no connection yet. */
 	while ((user = TAILQ_FIRST(&turns))) {
-		struct arrival *arrival = STAILQ_FIRST(&user->arrivals);
-
-		STAILQ_REMOVE_HEAD(&user->arrivals, all);
-		update_turn(user);
-		disposal_leave(arrival->fd);
-		free(arrival);
+		disposal_leave(take_arrival(user));
 		user_leave(user);
 	}
 	/* user_forget() takes it from the list, which the analyser does not see. */
@@ -184,23 +196,39 @@ int users_prepare(void)
 	return spare_epoll < 0 ? -errno : 0;
 }
 
-void users_arrive(int fd)
+/* Who connects faster than he has turns must not have all descriptors by that. */
+static bool user_may_arrive(const struct user *user)
 {
-	struct arrival *arrival = malloc(sizeof(*arrival));
-	struct user *user = NULL;
-	struct ucred peer;
+	return user->uid == 0 || user->arriving + 1 + all_arriving <= USERS_ARRIVALS;
+}
 
-	if (arrival &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof(peer) }) == 0)
-		user = user_join(peer.uid);
-	if (!user) {
-		free(arrival);
-		disposal_close(fd, DISPOSAL_NOBODY);
-		return;
+/* Returns 0, or -1 when the client cannot wait for a turn. */
+static int arrive(int fd, uid_t uid)
+{
+	struct user *user = user_join(uid);
+	struct arrival *arrival;
+
+	if (!user)
+		return -1;
+	arrival = user_may_arrive(user) ? malloc(sizeof(*arrival)) : NULL;
+	if (!arrival) {
+		user_leave(user);
+		return -1;
 	}
 	arrival->fd = fd;
 	STAILQ_INSERT_TAIL(&user->arrivals, arrival, all);
+	count_arriving(user, 1);
 	update_turn(user);
+	return 0;
+}
+
+void users_arrive(int fd)
+{
+	struct ucred peer = { .uid = DISPOSAL_NOBODY };
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof(peer) }) < 0 ||
+	    arrive(fd, peer.uid) < 0)
+		disposal_close(fd, peer.uid);
 }
 
 /* Users */
@@ -352,6 +380,17 @@ void user_dequeue(struct connection *connection)
 }
 
 /* Limits */
+
+unsigned int users_open(void)
+{
+	return all_open;
+}
+
+void user_count_open(struct user *user, int more)
+{
+	user->open += (unsigned int)more;
+	all_open += (unsigned int)more;
+}
 
 bool user_may_have_bytes(const struct user *user, size_t more)
 {

@@ -19,6 +19,7 @@
  */
 #define USERS_BYTES ((size_t)64 * 1024 * 1024) /* of calls, replies and groups */
 #define USERS_DESCRIPTORS 49152U /* on their way, of the 65536 that the broker may have there */
+#define USERS_ARRIVALS 2048U /* connected, and waiting for their user's turn */
 
 struct arrival;
 struct connection;
@@ -43,6 +44,8 @@ struct user {
 	int epoll; /* its connections' sockets */
 	sd_event_source *io; /* of that */
 	unsigned int connections; /* with arrivals, and those that have ended but are not closed */
+	unsigned int arriving; /* of these */
+	unsigned int open; /* of these, those that have come in: as many descriptors */
 	size_t bytes;
 	unsigned int descriptors; /* sent and not taken, as far as is known */
 	struct log_count logged;
@@ -60,7 +63,10 @@ bool users_have_calls(void);
 /* Before a client is accepted: a descriptor is there for a new user. 0 or a negative errno. */
 int users_prepare(void);
 
-/* A client has connected: connection_open() is called with fd, which is taken over, in turn. */
+/*
+ * A client has connected: connection_open() is called with fd, which is taken over, in turn;
+ * or it is closed, when too many of its user wait for theirs.
+ */
 void users_arrive(int fd);
 
 /* One more connection of a user. Returns the user, for user_leave(), or NULL without memory. */
@@ -83,6 +89,12 @@ void user_enqueue(struct connection *connection);
 
 /* The connection, which was enqueued, no longer wants to be served. */
 void user_dequeue(struct connection *connection);
+
+/* Those of all users that have come in, and are not closed. */
+unsigned int users_open(void);
+
+/* The user has one more of them, or one less. */
+void user_count_open(struct user *user, int more);
 
 /* Whether the user may have so many more. Root may always. */
 bool user_may_have_bytes(const struct user *user, size_t more);

@@ -483,6 +483,68 @@ def test_a_broker_out_of_descriptors(broker, witness):
         client.close()
 
 
+def come_and_go(path):
+    """A process of the enemy's that connects as fast as it can. Returns its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setresuid(ENEMY, ENEMY, ENEMY)
+        while True:
+            with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+                client.connect(path)
+    finally:
+        os._exit(1)
+
+
+def test_who_connects_faster_than_he_is_served(broker, witness):
+    """Those that wait for a turn are descriptors of the broker's, and others need some."""
+    before = len(descriptors(broker.pid))
+    busy = broker.client(uid=USER)
+    pids = [come_and_go(broker.socket_path) for _ in range(2)]
+    try:
+        for _ in range(300):
+            busy.acquire("other")  # of others' turns, he has none
+            busy.release("other")
+            assert len(descriptors(broker.pid)) < before + 1024 + OWN_DESCRIPTORS + 50
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    assert "clients have to wait" not in broker.log()
+    wait_for(lambda: len(descriptors(broker.pid)) <= before + OWN_DESCRIPTORS, 60, "their end")
+
+
+def attach_and_leave(broker):
+    """Takes the descriptor, not the reply, and is disconnected. Returns the client."""
+    client = broker.client(uid=ENEMY)
+    with contextlib.suppress(BrokenPipeError):  # refused already, and told why
+        client.send("Acquire", {"network": "lab"})
+    client.receive()
+    client.send("Attach", {"network": "lab"})
+    _, fds, _, _ = socket.recv_fds(client.socket, 1, 16)
+    for fd in fds:
+        os.close(fd)
+    client.send_raw(b"nonsense\0")
+    return client
+
+
+def test_connections_that_have_ended_and_are_kept(broker, witness):
+    """What was not taken keeps the broker's end open: it is a connection still."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    enemies = []
+    with pytest.raises(VarlinkError) as error:
+        while len(enemies) < 1200:
+            enemies.append(attach_and_leave(broker))
+    assert error.value.parameters["limit"] == "connections_per_user"
+    assert len(enemies) == 1024
+    for enemy in enemies:
+        enemy.close()
+    attach_and_leave(broker).close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 def test_devices_that_take_long_to_make(broker, witness):
     enemies = [broker.client(uid=ENEMY) for _ in range(80)]
 

@@ -66,29 +66,28 @@ static void assert_exceeded(const struct error *error, const char *limit, unsign
 
 static void test_connections_of_a_user(void **state)
 {
+	const unsigned int most = LIMIT_USER_CONNECTIONS;
 	struct error error;
 
 	(void)state;
-	connections(LIMIT_USER_CONNECTIONS - 1, USER);
-	assert_int_equal(limits_check_connection(&broker, USER, &error), 0);
-	connections(LIMIT_USER_CONNECTIONS, USER);
-	assert_int_equal(limits_check_connection(&broker, USER, &error), -1);
-	assert_exceeded(&error, "connections_per_user", LIMIT_USER_CONNECTIONS);
-	assert_int_equal(limits_check_connection(&broker, OTHER, &error), 0);
-	assert_int_equal(limits_check_connection(&broker, 0, &error), 0);
+	assert_int_equal(limits_check_connection(USER, most - 1, most, &error), 0);
+	assert_int_equal(limits_check_connection(USER, most, most, &error), -1);
+	assert_exceeded(&error, "connections_per_user", most);
+	assert_int_equal(limits_check_connection(OTHER, 0, most, &error), 0);
+	assert_int_equal(limits_check_connection(0, most, most, &error), 0);
 }
 
 static void test_connections_of_all(void **state)
 {
+	const unsigned int most = LIMIT_CONNECTIONS - LIMIT_CONNECTIONS_RESERVED;
 	struct error error;
 
 	(void)state;
-	connections(LIMIT_CONNECTIONS - LIMIT_CONNECTIONS_RESERVED, USER);
-	assert_int_equal(limits_check_connection(&broker, OTHER, &error), -1);
+	assert_int_equal(limits_check_connection(OTHER, 0, most - 1, &error), 0);
+	assert_int_equal(limits_check_connection(OTHER, 0, most, &error), -1);
 	assert_exceeded(&error, "connections", LIMIT_CONNECTIONS);
-	assert_int_equal(limits_check_connection(&broker, 0, &error), 0);
-	connections(LIMIT_CONNECTIONS, USER);
-	assert_int_equal(limits_check_connection(&broker, 0, &error), -1);
+	assert_int_equal(limits_check_connection(0, 0, most, &error), 0);
+	assert_int_equal(limits_check_connection(0, 0, LIMIT_CONNECTIONS, &error), -1);
 }
 
 static void test_holds(void **state)
