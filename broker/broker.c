@@ -282,7 +282,7 @@ static void log_hold(const struct hold *hold, const char *what)
 {
 	const struct credentials *credentials = &hold->client->credentials;
 
-	if (!platform_may_log(hold->client))
+	if (!platform_may_log(credentials->uid, false))
 		return;
 	log_info(hold->network->config->name, "%s by %s (pid %jd, uid %ju)", what,
 		 credentials->command, (intmax_t)credentials->pid, (uintmax_t)credentials->uid);
@@ -298,6 +298,7 @@ static void hold_end(struct hold *hold)
 		client_event(hold, EVENT_CLIENT_RELEASED);
 	}
 	hold_free(hold);
+	network->user = client->credentials.uid;
 	platform_hold_ended(client, network);
 	broker_network_check(network);
 }
@@ -332,6 +333,7 @@ static int network_start(struct client *client, struct network_config *config)
 		return -1;
 	}
 	network->state = NETWORK_CREATING;
+	network->user = client->credentials.uid;
 	platform_network_create(network);
 	return 0;
 }
@@ -417,7 +419,8 @@ static void network_failed(struct network *network, const struct error *error)
 {
 	struct broker *broker = network->broker;
 
-	log_error(network->config->name, "cannot be created: %s", error->reason);
+	if (platform_may_log(network->user, true))
+		log_error(network->config->name, "cannot be created: %s", error->reason);
 	network_unlink(network);
 	while (network->holds) {
 		struct client *client = network->holds->client;
@@ -438,7 +441,8 @@ void broker_network_created(struct network *network, const struct error *error)
 		return;
 	}
 	network->state = NETWORK_ACTIVE;
-	log_info(network->config->name, "created");
+	if (platform_may_log(network->user, false))
+		log_info(network->config->name, "created");
 	network_event(network, EVENT_NETWORK_CREATED);
 	if (!network->holds) {
 		broker_network_check(network);
@@ -454,7 +458,8 @@ void broker_network_removed(struct network *network)
 {
 	struct broker *broker = network->broker;
 
-	log_info(network->config->name, "removed");
+	if (platform_may_log(network->user, false))
+		log_info(network->config->name, "removed");
 	network_event(network, EVENT_NETWORK_REMOVED);
 	network_unlink(network);
 	/* Who waited for the next life asks anew: the configuration may be another by now. */

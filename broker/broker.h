@@ -90,6 +90,7 @@ struct network {
 	struct lease *leases;
 	char *faults[N_FAULTS]; /* one sentence each; NULL: nothing */
 	char *fault; /* all of them, for clients; NULL: none */
+	uid_t user; /* who was the last to have it made or removed: what is logged of it is his */
 	void *platform; /* the platform's own, from create to removed */
 };
 

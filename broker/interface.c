@@ -137,7 +137,10 @@ static void interface_failed(struct interface *interface, const struct error *er
 	struct network *network = interface->network;
 	struct client *client = interface->client;
 
-	log_error(network->config->name, "an interface cannot be attached: %s", error->reason);
+	if (platform_may_log(interface->owner, true))
+		log_error(network->config->name, "an interface cannot be attached: %s",
+			  error->reason);
+	network->user = interface->owner;
 	interface_unlink(interface);
 	free(interface);
 	if (client)
@@ -159,8 +162,9 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 	if (interface->client)
 		platform_attached(interface->client, interface, fds, NULL);
 	/* Whoever waits for the interface does not for this. */
-	log_info(interface->network->config->name, "interface %s attached, MAC address %s",
-		 interface->name, mac_address_format(&interface->mac, text));
+	if (platform_may_log(interface->owner, false))
+		log_info(interface->network->config->name, "interface %s attached, MAC address %s",
+			 interface->name, mac_address_format(&interface->mac, text));
 	if (interface->client)
 		return;
 	/* The client has left meanwhile; so does the device, with its descriptors or without. */
@@ -176,7 +180,9 @@ void broker_interface_detached(struct interface *interface)
 	struct network *network = interface->network;
 
 	interface_unlink(interface);
-	log_info(network->config->name, "interface %s detached", interface->name);
+	if (platform_may_log(interface->owner, false))
+		log_info(network->config->name, "interface %s detached", interface->name);
+	network->user = interface->owner;
 	interface_event(interface, EVENT_INTERFACE_DETACHED);
 	free(interface);
 	broker_network_check(network);

@@ -49,8 +49,11 @@ void platform_acquired(struct client *client, const struct network *network,
  */
 void platform_hold_ended(struct client *client, struct network *network);
 
-/* Whether a line about what a client did may be logged: not too many are, in a time. */
-bool platform_may_log(const struct client *client);
+/*
+ * Whether a line about what a user did may be logged: not too many are, in a time.
+ * fault: it is an error or a warning, of which there are fewer.
+ */
+bool platform_may_log(uid_t uid, bool fault);
 
 /*
  * One event, for each client that monitors and that broker_may_know() of it. Must not end a

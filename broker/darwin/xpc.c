@@ -175,9 +175,10 @@ void platform_acquired(struct client *client, const struct network *network,
 /* Events */
 
 /* The unified log limits what it takes from a process. */
-bool platform_may_log(const struct client *client)
+bool platform_may_log(uid_t uid, bool fault)
 {
-	(void)client;
+	(void)uid;
+	(void)fault;
 	return true;
 }
 

@@ -178,15 +178,6 @@ static void connection_leave(struct connection *connection)
 	user_leave(user);
 }
 
-/* What it had ends after the connection, and is logged, too. */
-bool platform_may_log(const struct client *client)
-{
-	uid_t uid = client->credentials.uid;
-	struct user *user = uid == 0 ? NULL : user_known(uid);
-
-	return !user || user_may_log(user, false);
-}
-
 static void connection_shut_down(struct connection *connection)
 {
 	connection->state = CONNECTION_ENDING;
@@ -198,7 +189,7 @@ static void log_fault(const struct connection *connection, const char *fault)
 {
 	const struct credentials *credentials = &connection->client->credentials;
 
-	if (user_may_log(connection->user, true))
+	if (platform_may_log(credentials->uid, true))
 		log_warning(NULL, "%s (pid %jd, uid %ju) is disconnected: %s", credentials->command,
 			    (intmax_t)credentials->pid, (uintmax_t)credentials->uid, fault);
 }
@@ -478,12 +469,11 @@ void connection_io(struct connection *connection, uint32_t events)
 }
 
 /* Says no, whatever the client is going to ask. */
-static void refuse(int fd, struct user *user, const struct credentials *credentials,
-		   const struct error *error)
+static void refuse(int fd, const struct credentials *credentials, const struct error *error)
 {
 	char *text = error_text(error);
 
-	if (user_may_log(user, true))
+	if (platform_may_log(credentials->uid, true))
 		log_warning(NULL, "%s (pid %jd, uid %ju) is refused: %s", credentials->command,
 			    (intmax_t)credentials->pid, (uintmax_t)credentials->uid, error->reason);
 	if (text)
@@ -559,7 +549,7 @@ void connection_open(int fd)
 	if (!user) {
 		disposal_close(fd, credentials.uid);
 	} else if (check_limits(user, &credentials, &error) < 0) {
-		refuse(fd, user, &credentials, &error);
+		refuse(fd, &credentials, &error);
 		disposal_close(fd, credentials.uid);
 	} else {
 		connection = connection_new(fd, &credentials);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../log.h"
+#include "../platform.h"
 #include "connection.h"
 #include "disposal.h"
 #include "linux.h"
@@ -47,7 +48,7 @@ static size_t all_bytes;
 static unsigned int all_descriptors;
 static unsigned int all_arriving;
 static unsigned int all_open; /* root's, too */
-static struct log_count all_logged; /* root's, too */
+static struct log_count all_logged; /* of faults root's, too */
 static unsigned int remembered;
 /*
  * A descriptor that is always readable: its source falls due anew in each round
@@ -435,15 +436,24 @@ static void log_left_out(const struct user *user)
 			 logged->lines - LINES_MAX, (uintmax_t)user->uid);
 }
 
-bool user_may_log(struct user *user, bool fault)
+/* What is left out is counted, and their number logged later. */
+bool platform_may_log(uid_t uid, bool fault)
 {
+	struct user *user = user_known(uid);
 	uint64_t now = now_usec();
+	bool may = true;
 
-	if (now - user->logged.since > LINES_USEC)
-		log_left_out(user);
-	begin_anew(&user->logged, now);
+	if (!fault && uid == 0)
+		return true;
 	begin_anew(&all_logged, now);
-	if (fault)
-		return ++user->logged.faults <= FAULTS_MAX && ++all_logged.faults <= FAULTS_MAX_ALL;
-	return ++user->logged.lines <= LINES_MAX && ++all_logged.lines <= LINES_MAX_ALL;
+	if (user) {
+		if (now - user->logged.since > LINES_USEC)
+			log_left_out(user);
+		begin_anew(&user->logged, now);
+		may = fault ? ++user->logged.faults <= FAULTS_MAX
+			    : ++user->logged.lines <= LINES_MAX;
+	}
+	/* Also what is logged about those of whom nothing is remembered. */
+	return may && (fault ? ++all_logged.faults <= FAULTS_MAX_ALL
+			     : ++all_logged.lines <= LINES_MAX_ALL);
 }

@@ -104,10 +104,4 @@ bool user_may_have_descriptors(const struct user *user, unsigned int more);
 void user_charge_bytes(struct user *user, ssize_t more);
 void user_charge_descriptors(struct user *user, int more);
 
-/*
- * Whether a line about what the user does may be logged now; else it is counted, and
- * their number logged later. fault: of those that are warnings there are fewer.
- */
-bool user_may_log(struct user *user, bool fault);
-
 #endif

@@ -126,6 +126,30 @@ def test_the_log_is_not_flooded_by_what_is_right(broker, witness):
     wait_for(lambda: say_something(broker), 20, "the number of lines that were left out")
 
 
+def test_the_log_is_not_flooded_by_networks_and_interfaces(broker, witness):
+    """What is logged of them is their user's, as is what he acquires."""
+    witness.attach("lab").close()
+    broker.wait_for_log("interface .* detached")
+    client = broker.client(uid=ENEMY)
+    for _ in range(12):
+        for _ in range(50):
+            client.send("Acquire", {"network": "lab"})
+            client.send("Release", {"network": "lab"})
+        for _ in range(100):
+            client.receive()
+    client.acquire("lab")
+    client.attach("lab").close()
+    client.acquire("other")
+    client.release("other")
+    wait_for(lambda: not client.networks()["other"]["active"], what="the end of the network")
+    wait_for(lambda: not client.inspect("lab")["interfaces"], what="the end of the interface")
+    assert len(re.findall("interface .* (attached|detached)", broker.log())) == 2
+    assert not re.search('network "other": (created|removed)', broker.log())
+    witness.acquire("other")
+    witness.release("other")
+    broker.wait_for_log('network "other": removed')
+
+
 def say_something(broker):
     with broker.client(uid=ENEMY) as client:
         client.acquire("lab")

@@ -150,9 +150,10 @@ void platform_fds_discard(struct interface_fds *fds)
 	free(fds);
 }
 
-bool platform_may_log(const struct client *client)
+bool platform_may_log(uid_t uid, bool fault)
 {
-	(void)client;
+	(void)uid;
+	(void)fault;
 	return true;
 }
 
