@@ -28,6 +28,8 @@
 
 /* Longer names of accounts are none (useradd(8) takes 32 bytes, directories some more). */
 #define ACCOUNT_NAME_MAX 255
+/* Whoever has not answered by then is not waited for; a directory's own modules give up before. */
+#define LOOK_UP_SECONDS 60U
 
 /* What the process is asked, and what it answers. */
 struct question {
@@ -72,19 +74,41 @@ static int give_up_rest(int socket)
 	return STDERR_FILENO + 1;
 }
 
+/*
+ * By a process for each: a module of others' may hang, or end the one that it is in. It
+ * has until an alarm to answer.
+ */
+static int answer_apart(int socket, const struct question *question)
+{
+	struct answer answer = { 0 };
+	pid_t process = fork();
+	int status;
+
+	if (process == 0) {
+		(void)alarm(LOOK_UP_SECONDS);
+		answer.error = config_look_up(question->name, question->group, &answer.id);
+		_exit(send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) < 0);
+	}
+	if (process < 0)
+		answer.error = errno;
+	else if (waitpid(process, &status, 0) < 0)
+		answer.error = errno;
+	else if (WIFSIGNALED(status))
+		answer.error = WTERMSIG(status) == SIGALRM ? ETIMEDOUT : ECHILD;
+	else
+		return WEXITSTATUS(status) == 0 ? 0 : -1;
+	return send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
 __attribute__((noreturn)) static void serve(int socket)
 {
 	struct question question;
-	struct answer answer;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	socket = give_up_rest(socket);
-	while (recv(socket, &question, sizeof(question), 0) == (ssize_t)sizeof(question)) {
-		answer = (struct answer){ 0 };
-		answer.error = config_look_up(question.name, question.group, &answer.id);
-		if (send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
-			break;
-	}
+	while (recv(socket, &question, sizeof(question), 0) == (ssize_t)sizeof(question) &&
+	       answer_apart(socket, &question) == 0)
+		;
 	_exit(EXIT_SUCCESS);
 }
 

@@ -251,6 +251,30 @@ def test_names_that_are_looked_up_far_away(broker, gate, by_signal):
         broker.client(uid=12345).acquire("same")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGALRM])
+def test_a_look_up_that_does_not_end(broker, gate, end):
+    """It is given up, by an alarm, or falls with the module; the next one is another's."""
+    broker.configure({"same": {"mode": "host", "allow": {"users": ["faraway"]}}})
+    with open(gate, "w", encoding="ascii"):
+        pass
+    reloading = broker.client()
+    reloading.send("Reload")
+    looking = wait_for(lambda: [two for one in children(broker.pid) for two in children(one)])
+    os.kill(looking[0], end)
+    reason = "timed out" if end == signal.SIGALRM else "No child processes"
+    with pytest.raises(VarlinkError, match=f"cannot be looked up: .*{reason}"):
+        reloading.receive()
+    assert broker.networks()["going"]
+    os.unlink(gate)
+    assert broker.client().call("Reload") == {}
+    assert "going" not in broker.networks()
+
+
 def test_a_name_that_is_nobodys_far_away(broker, gate):
     broker.configure({"same": {"mode": "host", "allow": {"users": ["faraway", "nobody's"]}}})
     with pytest.raises(VarlinkError, match="InvalidConfiguration.*a user of this host"):
