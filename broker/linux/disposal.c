@@ -2,12 +2,17 @@
 /*
  * A socket with descriptors in it is closed by a thread of its own. They are
  * never received: a file in the broker's table would be flushed when it is
- * closed, which a file system of the user's own can keep from ending.
+ * closed, which a file system of the user's own can keep from ending. Another
+ * thread, with a table of its own, has it for a moment longer and closes it by
+ * its end: the kernel does not let connections linger then, for as long as their
+ * owner has said, and threads do not gather.
  */
 #include "disposal.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,16 +39,6 @@ static void unlink_disposal(const struct disposal *self)
 		link = &(*link)->next;
 	*link = self->next;
 	(void)pthread_mutex_unlock(&lock);
-}
-
-static void *run(void *argument)
-{
-	struct disposal *self = argument;
-
-	(void)close(self->fd);
-	unlink_disposal(self);
-	free(self);
-	return NULL;
 }
 
 static void *close_left(void *argument)
@@ -77,6 +72,48 @@ static int start_thread(void *(*function)(void *argument), void *argument)
 		result = pthread_create(&thread, &attributes, function, argument);
 	(void)pthread_attr_destroy(&attributes);
 	return result;
+}
+
+/* A thread's own descriptors, and its end. */
+struct last_holder {
+	sem_t holds;
+	sem_t may_end;
+};
+
+/* What a thread closes by its end does not linger, and nobody waits for a thread that ends. */
+static void *hold_to_the_end(void *argument)
+{
+	struct last_holder *self = argument;
+
+	/* Without, the other one has to wait. */
+	(void)unshare(CLONE_FILES);
+	(void)sem_post(&self->holds);
+	(void)sem_wait(&self->may_end);
+	return NULL;
+}
+
+static void *run(void *argument)
+{
+	struct disposal *self = argument;
+	struct last_holder holder;
+	pthread_t thread;
+	bool is_held;
+
+	(void)sem_init(&holder.holds, 0, 0);
+	(void)sem_init(&holder.may_end, 0, 0);
+	is_held = pthread_create(&thread, NULL, hold_to_the_end, &holder) == 0;
+	if (is_held)
+		(void)sem_wait(&holder.holds);
+	(void)close(self->fd);
+	if (is_held) {
+		(void)sem_post(&holder.may_end);
+		(void)pthread_join(thread, NULL);
+	}
+	(void)sem_destroy(&holder.holds);
+	(void)sem_destroy(&holder.may_end);
+	unlink_disposal(self);
+	free(self);
+	return NULL;
 }
 
 /* Without a thread it stays open, and its user shut out; without memory it just stays open. */
