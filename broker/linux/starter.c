@@ -41,6 +41,8 @@
 #define SOCKET_NAME "dnsmasq.socket"
 /* It makes a process, and answers. By then it has, or is stopped. */
 #define ANSWER_SECONDS 10
+/* Of its user, those of other networks included: one takes some twenty for DNS by TCP. */
+#define PROCESSES_MAX 2048
 #define PRELOADED "vmnet-dnsmasq.so"
 
 struct request {
@@ -150,6 +152,7 @@ static int take_descriptors(int error_fd)
 __attribute__((noreturn)) static void become_dnsmasq(const struct request *request, int error_fd)
 {
 	const struct rlimit file_size = { DNSMASQ_FILE_SIZE_MAX, DNSMASQ_FILE_SIZE_MAX };
+	const struct rlimit processes = { PROCESSES_MAX, PROCESSES_MAX };
 	char option[sizeof(DNSMASQ_CONFIG_OPTION) + PATH_MAX];
 	char *const arguments[] = { "dnsmasq", option, NULL };
 	char *const environment[] = { "LC_ALL=C", (char *)find_preloaded(), NULL };
@@ -162,7 +165,7 @@ __attribute__((noreturn)) static void become_dnsmasq(const struct request *reque
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
 	if (take_descriptors(error_fd) < 0 || setrlimit(RLIMIT_FSIZE, &file_size) < 0 ||
-	    confine_dnsmasq(request->leases) < 0) {
+	    setrlimit(RLIMIT_NPROC, &processes) < 0 || confine_dnsmasq(request->leases) < 0) {
 		(void)dprintf(STDERR_FILENO, "it cannot be shut in: %s", strerror(errno));
 		_exit(EXIT_FAILURE);
 	}

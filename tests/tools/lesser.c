@@ -14,6 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,17 @@ static void say(const char *what, long result)
 	if (result >= 0 || (errno != EPERM && errno != EACCES))
 		(void)fprintf(stderr, "%s; ", what);
 }
+
+/* A call that the broker may not make either ends who makes it, unless he is ready for it. */
+static sigjmp_buf refused;
+
+static void on_refusal(int number)
+{
+	(void)number;
+	siglongjmp(refused, 1);
+}
+
+#define TRY(call) (sigsetjmp(refused, 1) ? (errno = EPERM, -1) : (long)(call))
 
 /* The kernel's answer to a change of the first link. */
 static int change(unsigned short type)
@@ -87,9 +99,9 @@ static void try_process(const char *name, pid_t pid)
 	(void)snprintf(what, sizeof(what), "%s: a signal", name);
 	say(what, kill(pid, SIGTERM));
 	(void)snprintf(what, sizeof(what), "%s: ptrace", name);
-	say(what, ptrace(PTRACE_ATTACH, pid, NULL, NULL));
+	say(what, TRY(ptrace(PTRACE_ATTACH, pid, NULL, NULL)));
 	(void)snprintf(what, sizeof(what), "%s: memory", name);
-	say(what, process_vm_writev(pid, &memory, 1, &memory, 1, 0));
+	say(what, TRY(process_vm_writev(pid, &memory, 1, &memory, 1, 0)));
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	say(what, open(path, O_RDWR));
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
@@ -161,7 +173,9 @@ int main(int argc, char **argv)
 {
 	char *directory = strchr(argv[argc - 1], '/');
 	char state[4096];
+	struct rlimit processes;
 
+	(void)signal(SIGSYS, on_refusal);
 	*strrchr(directory, '/') = '\0';
 	(void)snprintf(state, sizeof(state), "%s/../state", directory);
 	(void)fputs("may: ", stderr);
@@ -171,6 +185,8 @@ int main(int argc, char **argv)
 	say("/dev/shm", make("/dev/shm"));
 	try_network();
 	try_processes();
-	say("namespaces", unshare(CLONE_NEWUSER));
+	(void)getrlimit(RLIMIT_NPROC, &processes);
+	say("processes without end", processes.rlim_max > 4096 ? 0 : -1);
+	say("namespaces", TRY(unshare(CLONE_NEWUSER)));
 	return EXIT_FAILURE;
 }
