@@ -169,7 +169,7 @@ static void add_ipv6_header(struct gateway_filter *filter)
 	add(filter, BPF_LD | BPF_B | BPF_IND, 0);
 	add(filter, BPF_ST, NEXT);
 	add(filter, BPF_LD | BPF_B | BPF_IND, 1);
-	add(filter, BPF_ALU | BPF_ADD, 1);
+	add(filter, BPF_ALU | BPF_ADD, 1); /* BPF_K is 0, too */
 	add(filter, BPF_ALU | BPF_LSH | BPF_K, 3);
 	store_place(filter);
 	end_block(filter, block);
