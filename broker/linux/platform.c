@@ -121,7 +121,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)userdata;
 	if (!broker_is_idle(linux_platform.broker))
 		return 0; /* the next time that it becomes so counts */
-	if (!are_workers_idle()) {
+	if (varlink_has_calls() || !are_workers_idle()) {
 		platform_idle();
 		return 0;
 	}
