@@ -89,9 +89,7 @@ static int answer_apart(int socket, const struct question *question)
 		answer.error = config_look_up(question->name, question->group, &answer.id);
 		_exit(send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) < 0);
 	}
-	if (process < 0)
-		answer.error = errno;
-	else if (waitpid(process, &status, 0) < 0)
+	if (process < 0 || waitpid(process, &status, 0) < 0)
 		answer.error = errno;
 	else if (WIFSIGNALED(status))
 		answer.error = WTERMSIG(status) == SIGALRM ? ETIMEDOUT : ECHILD;
