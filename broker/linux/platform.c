@@ -318,6 +318,8 @@ static int serve(void)
 	if (result == EXIT_SUCCESS) {
 		notify("READY=1");
 		log_info(NULL, "serving");
+		/* What an earlier broker could not switch off may be possible now. */
+		monitor_look_around();
 		if (broker_is_idle(linux_platform.broker))
 			platform_idle();
 		result = run_loop();
