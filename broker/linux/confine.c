@@ -125,7 +125,7 @@ static int allow_calls(scmp_filter_ctx filter)
 	}
 	/* For the thread that closes what clients have sent (disposal.c): no namespaces. */
 	errno = -seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1,
-				  SCMP_A0(SCMP_CMP_EQ, CLONE_FILES));
+				  SCMP_A0(SCMP_CMP_EQ, CLONE_FILES, 0));
 	return errno ? failed("allow a system call") : 0;
 }
 

@@ -218,7 +218,8 @@ static void test_connect_fails(void **state)
 static void test_names_of_statuses_and_events(void **state)
 {
 	(void)state;
-	for (int status = VMNET_BROKER_SUCCESS; status <= VMNET_BROKER_INTERNAL_ERROR; status++) {
+	for (unsigned int status = VMNET_BROKER_SUCCESS; status <= VMNET_BROKER_INTERNAL_ERROR;
+	     status++) {
 		const char *sentence = vmnet_broker_strerror((vmnet_broker_return_t)status);
 
 		assert_string_not_equal(sentence, "unknown status");
@@ -287,13 +288,14 @@ static void test_names_are_checked_before_they_are_sent(void **state)
 	struct fixture *fixture = *state;
 	struct vmnet_broker_attachment *attachment;
 	struct vmnet_broker_inspection *inspection;
+	const char *no_name = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(vmnet_broker_acquire(fixture->broker, bad[i], NULL),
 				 VMNET_BROKER_INVALID_REQUEST);
 		assert_non_null(strstr(vmnet_broker_error(fixture->broker), "is no network name"));
 	}
-	assert_int_equal(vmnet_broker_acquire(fixture->broker, NULL, NULL),
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, no_name, NULL),
 			 VMNET_BROKER_INVALID_REQUEST);
 	assert_int_equal(vmnet_broker_release(fixture->broker, "a b"),
 			 VMNET_BROKER_INVALID_REQUEST);
