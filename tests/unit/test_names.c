@@ -70,7 +70,11 @@ static void test_alias_of_interface(void **state)
 	assert_string_equal(text, "vmnet-broker " LONGEST_NAME
 				  " 52:54:00:01:02:ff 4294967294 fe:00:01:02:03:04");
 	assert_int_equal(alias_parse(text, &alias), 0);
-	assert_memory_equal(&alias, &whole, sizeof(alias));
+	assert_string_equal(alias.network, whole.network);
+	assert_true(alias.is_interface && alias.is_whole);
+	assert_true(mac_address_equal(&alias.mac, &whole.mac));
+	assert_true(mac_address_equal(&alias.host_mac, &whole.host_mac));
+	assert_int_equal(alias.owner, whole.owner);
 }
 
 static void test_alias_of_an_older_broker(void **state)
