@@ -93,6 +93,7 @@ static void try_process(const char *name, pid_t pid)
 {
 	char what[64];
 	char path[64];
+	char target[64];
 	struct rlimit limit = { 0 };
 	struct iovec memory = { what, 1 };
 
@@ -104,8 +105,10 @@ static void try_process(const char *name, pid_t pid)
 	say(what, TRY(process_vm_writev(pid, &memory, 1, &memory, 1, 0)));
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	say(what, open(path, O_RDWR));
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	say(what, open(path, O_RDONLY | O_DIRECTORY));
+	/* What they are: that there are some, everybody of the user sees of one that starts. */
+	(void)snprintf(what, sizeof(what), "%s: descriptors", name);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pid);
+	say(what, (int)readlink(path, target, sizeof(target)));
 	(void)snprintf(what, sizeof(what), "%s: limits", name);
 	say(what, prlimit(pid, RLIMIT_CPU, &limit, NULL));
 }
