@@ -55,7 +55,7 @@ struct device {
 	int index; /* 0: not made yet */
 	int result; /* of the job */
 	bool removing; /* the job is under way, and frees the device */
-	bool named; /* it can be opened by name, and has no filter then: see ingress.c */
+	bool unfiltered; /* by name or by its queues it has no filter of its own: see ingress.c */
 	bool cut_off; /* not joined to its network as it has to be, by the last notification */
 	unsigned int moves; /* how often it was found with another address, since: */
 	uint64_t moving_since;
@@ -111,10 +111,11 @@ static bool is_ours_alone(const struct attach_job *self)
 
 static int make_device(struct attach_job *self)
 {
+	const bool filtered = !self->bridged && self->queues == 1;
 	char checksums[INTERFACE_NAME_SIZE];
 	int result;
 
-	if (tap_open(self->queues, self->owner, self->bridged ? NULL : &self->filter, self->name,
+	if (tap_open(self->queues, self->owner, filtered ? &self->filter : NULL, self->name,
 		     self->fds, &self->error) < 0)
 		return -1;
 	if (!is_ours_alone(self))
@@ -162,15 +163,15 @@ static void run_attach(struct job *job)
 	self->fds = NULL;
 }
 
-/* What is sent to one that is opened by name has to be complete. */
-static bool has_named(const struct network *network)
+/* What is sent to one without a filter has to be complete. */
+static bool has_unfiltered(const struct network *network)
 {
 	if (network->config->mode == NETWORK_BRIDGED)
 		return false;
 	for (const struct interface *i = network->interfaces; i; i = i->next) {
 		const struct device *device = i->platform;
 
-		if (i->named || (device && device->named))
+		if (i->named || i->queues > 1 || (device && device->unfiltered))
 			return true;
 	}
 	return false;
@@ -181,7 +182,7 @@ static void device_has_joined(const struct attach_job *job)
 {
 	struct network *network = job->interface->network;
 
-	if (has_named(network) && (job->named || !job->port.completes_all))
+	if (has_unfiltered(network) && (job->named || job->queues > 1 || !job->port.completes_all))
 		network_repair(network, REPAIR_BRIDGE);
 }
 
@@ -265,7 +266,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.frames = frames_of(interface),
 		.alias = self->alias,
 		.isolated = network->config->isolated,
-		.completes_all = has_named(network),
+		.completes_all = has_unfiltered(network),
 	};
 	if (!self->bridged)
 		gateway_filter_make(network->config, &network->addresses, &self->filter);
@@ -427,9 +428,9 @@ void interface_link_changed(const struct link *link)
 		device_has_moved(device, link->name);
 		return;
 	}
-	if (link->persistent && !device->named) {
-		device->named = true;
-		if (has_named(interface->network))
+	if (link->persistent && !device->unfiltered) {
+		device->unfiltered = true;
+		if (has_unfiltered(interface->network))
 			network_repair(interface->network, REPAIR_BRIDGE);
 	}
 	device->cut_off = !network_has_port(interface->network, link);
@@ -514,7 +515,7 @@ int interface_adopt(struct network *network, const struct link *link, const stru
 	if (!device)
 		return -ENOMEM;
 	device->index = link->index;
-	device->named = link->persistent;
+	device->unfiltered = link->persistent || link->queues;
 	return 0;
 }
 

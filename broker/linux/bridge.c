@@ -306,11 +306,11 @@ bool bridge_port_has_moved(const struct link *link)
 	       !mac_address_equal(&alias.host_mac, &link->mac);
 }
 
-/* One that is opened by name has no filter of its own: see ingress.c. */
-static bool has_named_port(const struct link *links, size_t n_links, const char *network)
+/* One that is opened by name, or has several queues, has no filter of its own: see ingress.c. */
+static bool has_unfiltered_port(const struct link *links, size_t n_links, const char *network)
 {
 	for (size_t i = 0; i < n_links; i++)
-		if (links[i].persistent && is_port_of(&links[i], network))
+		if ((links[i].persistent || links[i].queues) && is_port_of(&links[i], network))
 			return true;
 	return false;
 }
@@ -339,17 +339,17 @@ int bridge_join_ports(const struct network_config *config,
 	struct link *links;
 	size_t n_links;
 	int result = link_list(&links, &n_links);
-	bool has_named;
+	bool completes_all;
 
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot list the host's links: %s",
 				 strerror(-result));
-	has_named = has_named_port(links, n_links, config->name);
+	completes_all = has_unfiltered_port(links, n_links, config->name);
 	for (size_t i = 0; i < n_links && result == 0; i++) {
 		const struct link *link = &links[i];
 		struct port_setup setup = port_setup(config, addresses, bridge, link);
 
-		setup.completes_all = has_named;
+		setup.completes_all = completes_all;
 
 		if (!is_port_of(link, config->name))
 			continue;

@@ -13,9 +13,9 @@
  * whether the checksum is where the TCP header has it. But IPv4 without DF may
  * be cut into fragments instead, as it is: it takes this way, too. What machines
  * get from each other they filter themselves, when it is complete
- * (gateway_filter.h). A device that is opened by name has no filter: the kernel
- * would have to read it anew, from where it was in the memory of who set it. On
- * a network with one all frames take this way.
+ * (gateway_filter.h). A device that is opened by name, or whose machine switches
+ * queues on, has no filter: the kernel would have to read it anew, from where it
+ * was in the memory of who set it. On a network with one all frames take this way.
  *
  * A bridge of the host's own is not to be told by a machine who its neighbours
  * are: frames for the bridge itself (IEEE 802.1D, table 7-10) end here.

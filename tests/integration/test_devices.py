@@ -25,6 +25,7 @@ CONFIG = {
 }
 SIOCSIFHWADDR, TUNSETOWNER, TUNSETOFFLOAD = 0x8924, 0x400454CC, 0x400454D0
 TUN_F_CSUM, TUN_F_TSO4 = 1, 2
+TUNSETQUEUE, IFF_ATTACH_QUEUE, IFF_DETACH_QUEUE = 0x400454D9, 0x0200, 0x0400
 SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
 ARPHRD_ETHER = 1
 NOTE = b"something to know it by "
@@ -86,17 +87,31 @@ def neighbour_advertisement(rogue, _):
     return own_frame(rogue, bytes.fromhex("333300000001"), 0x86DD, packet), 14 + 40 + 22, 1
 
 
-@pytest.mark.parametrize("named", [False, True])
+def switch_queue(fd, how):
+    fcntl.ioctl(fd, TUNSETQUEUE, struct.pack("16sH22x", b"", how))
+
+
+def test_a_machine_switches_its_queues(attach):
+    """QEMU does at each start: the kernel reads a filter of the device anew, in QEMU's memory."""
+    queues = attach(queues=2).tap_fds
+    for how in IFF_DETACH_QUEUE, IFF_ATTACH_QUEUE:
+        switch_queue(queues[1], how)
+
+
+@pytest.mark.parametrize("options", [{}, {"named": True}, {"queues": 2}], ids=str)
 @pytest.mark.parametrize(
     "make_frame",
     [arp_claim, ipv4_source, dhcp_offer, router_advertisement, neighbour_advertisement],
 )
-def test_a_checksum_does_not_make_the_gateway_of_a_machine(host, attach, make_frame, named):
+def test_a_checksum_does_not_make_the_gateway_of_a_machine(host, attach, make_frame, options):
     """A device without offloads gets what the kernel has written: as firmware has it, and BSDs."""
     host.filter_bridges("ip", 0)  # which looks at the sum of the header, too
-    rogue, victim = attach(), attach(named=named)
+    rogue, victim = attach(), attach(**options)
     data, at, value = make_frame(rogue, victim)
+    named = "named" in options
     fd = open_tap(host, victim.name) if named else victim.tap_fds[0]
+    for other in victim.tap_fds[1:]:
+        switch_queue(other, IFF_DETACH_QUEUE)
 
     def is_made(each):
         return len(each) == len(data) and each[:at] == data[:at]
