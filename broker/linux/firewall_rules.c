@@ -20,6 +20,9 @@
  *
  * An accept here is only the end of our own objections: rules of others have
  * their say in tables of theirs.
+ *
+ * What is to pass is never left to a set or map: while a table is replaced, those
+ * of the old one are empty already for the packets that are still in it.
  */
 #include "firewall_rules.h"
 
@@ -162,7 +165,8 @@ static void write_input(const struct rules *rules)
 				   "type filter hook input priority filter; policy accept;\n");
 	write_link_local(rules, from_machine);
 	(void)fprintf(rules->file,
-		      "iifname { \"lo\", \"%s\" } accept\n"
+		      "iifname \"lo\" accept\n"
+		      "iifname \"%s\" accept\n"
 		      "ct direction reply accept\n",
 		      rules->bridge);
 	write_gateway(rules, config->nat44, "ip daddr", rules->subnet);
@@ -343,7 +347,10 @@ static void write_postrouting(const struct rules *rules)
 				   "type nat hook postrouting priority srcnat; policy accept;\n");
 	if (rules->config->n_port_forwardings)
 		write_returned(rules);
-	(void)fprintf(rules->file, "oifname { \"lo\", \"%s\" } accept\n", rules->bridge);
+	(void)fprintf(rules->file,
+		      "oifname \"lo\" accept\n"
+		      "oifname \"%s\" accept\n",
+		      rules->bridge);
 	if (rules->config->nat44)
 		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
 	if (rules->config->nat66 && rules->has_ipv6)
@@ -360,7 +367,8 @@ static void write_masqueraded(const struct rules *rules)
 	(void)fprintf(rules->file,
 		      "chain masqueraded {\n"
 		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
-		      "oifname { \"lo\", \"%s\" } accept\n",
+		      "oifname \"lo\" accept\n"
+		      "oifname \"%s\" accept\n",
 		      rules->bridge);
 	if (rules->config->nat44)
 		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
@@ -505,8 +513,12 @@ static void write_prerouting(const struct rules *rules)
 		      "type filter hook prerouting priority filter; policy accept;\n"
 		      "iifgroup != 0x%08" PRIx32 " accept\n"
 		      "ether saddr %s goto rogue\n"
-		      "ether type vmap { ip : goto of_ipv4, ip6 : goto of_ipv6, arp : goto of_arp, "
-		      "0x8035 : accept, 8021q : goto tagged, 8021ad : goto tagged }\n"
+		      "ether type ip goto of_ipv4\n"
+		      "ether type ip6 goto of_ipv6\n"
+		      "ether type arp goto of_arp\n"
+		      "ether type 0x8035 accept\n"
+		      "ether type 8021q goto tagged\n"
+		      "ether type 8021ad goto tagged\n"
 		      "goto rogue\n"
 		      "}\n",
 		      rules->gateway_value, rules->port_group,

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What passes between machines, the host and the outside, and what must not."""
 
+import re
+import signal
+import subprocess
+
 import pytest
 
 from support.echo import WhoServer, nobody, who
@@ -322,3 +326,22 @@ def test_rules_are_replaced_after_a_crash(host, broker, join):
 
     wait_for(lambda: "chain forward" in rules() and "chain left" not in rules())
     assert machine.ping(SERVER_IPV4)
+
+
+@pytest.mark.parametrize("family", ["bridge", "inet"])
+def test_nothing_is_lost_while_rules_are_replaced(host, join, family):
+    """What is to pass is not in a set: while a table is replaced, those of the old one are empty."""
+    host.filter_bridges("ip", 1)  # so that frames between machines meet both tables
+    first, second = join("lab"), join("lab")
+    table = f"{family} vmnet-broker-lab"
+    rules = host.run("nft", "--stateless", "list", "table", *table.split()).stdout
+    pings = [
+        first.popen("ping", "-n", "-q", "-i", "0.004", address, stdout=subprocess.PIPE)
+        for address in (second.address, "192.168.105.1")
+    ]
+    for _ in range(30):
+        host.run("nft", "-f", "-", input=f"delete table {table}\n{rules}")
+    for ping in pings:
+        ping.send_signal(signal.SIGINT)
+        output, _ = ping.communicate(timeout=20)
+        assert re.search(r"([1-9]\d*) packets transmitted, \1 received", output), output
