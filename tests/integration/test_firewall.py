@@ -330,7 +330,7 @@ def test_rules_are_replaced_after_a_crash(host, broker, join):
 
 @pytest.mark.parametrize("family", ["bridge", "inet"])
 def test_nothing_is_lost_while_rules_are_replaced(host, join, family):
-    """What is to pass is not in a set: while a table is replaced, those of the old one are empty."""
+    """What is to pass is in no set: of a table that is being replaced they are empty."""
     host.filter_bridges("ip", 1)  # so that frames between machines meet both tables
     first, second = join("lab"), join("lab")
     table = f"{family} vmnet-broker-lab"
