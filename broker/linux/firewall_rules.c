@@ -21,8 +21,8 @@
  * An accept here is only the end of our own objections: rules of others have
  * their say in tables of theirs.
  *
- * What is to pass is never left to a set or map: while a table is replaced, those
- * of the old one are empty already for the packets that are still in it.
+ * What is dropped otherwise is never let pass by a set or map: while a table is
+ * replaced, those of the old one are empty already for the packets still in it.
  */
 #include "firewall_rules.h"
 
