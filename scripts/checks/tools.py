@@ -182,7 +182,9 @@ def junit(path):
             result.skipped += 1
             result.notes.append(f"skipped: {name}: {skipped.get('message') or 'no reason given'}")
         else:
-            result.add(case.find("failure") is None and case.find("error") is None, name)
+            failures = [*case.iter("failure"), *case.iter("error")]
+            said = "; ".join(failure.get("message") or "" for failure in failures)
+            result.add(not failures, f"{name}: {said.splitlines()[0] if said else 'no message'}")
     return result
 
 

@@ -140,7 +140,7 @@ class Broker:
         with open(f"/proc/{self.pid}/stack", encoding="ascii") as file:
             return call in file.read()
 
-    def wait_for_log(self, pattern, timeout=10):
+    def wait_for_log(self, pattern, timeout=30):
         """Waits until a line of the log matches; returns the match."""
         return wait_for(
             lambda: re.search(pattern, self.log(), re.MULTILINE),
@@ -151,7 +151,7 @@ class Broker:
     def stop(self):
         """Asks it to end; that has to succeed."""
         self.process.terminate()
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         assert status == 0, f"the broker ended with status {status}\n{self.log()}"
 
     def kill(self):

@@ -11,7 +11,7 @@ def random_moment(generator, longest):
     time.sleep(generator.uniform(0, longest))
 
 
-def wait_for(predicate, timeout=10, what=None):
+def wait_for(predicate, timeout=30, what=None):
     """Returns what predicate() returns once it is true; fails when it is not in time.
 
     what: what was waited for, for the message; a text, or a function that makes one.
