@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "interface.h"
-#include "log.h"
 #include "platform.h"
 #include "user_limits.h"
 

@@ -17,9 +17,9 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "address.h"
-#include "config.h"
-#include "error.h"
+#include "base/address.h"
+#include "base/error.h"
+#include "config/config.h"
 
 #define COMMAND_MAX 63
 #define HOSTNAME_TEXT_MAX 255

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "broker.h"
-#include "config.h"
-#include "log.h"
+#include "config/config.h"
 #include "platform.h"
 
 enum {

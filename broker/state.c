@@ -19,9 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "json_text.h"
-#include "log.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "config/config.h"
 
 #define FILE_MAX 65536
 

@@ -6,7 +6,7 @@
 #ifndef VMNET_BROKER_STATE_H
 #define VMNET_BROKER_STATE_H
 
-#include "address.h"
+#include "base/address.h"
 
 struct network_state_kept {
 	struct ipv4_subnet ipv4_subnet; /* length 0: none yet */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../broker/config.h"
+#include "config/config.h"
 #include "text.h"
 #include "vmnetctl.h"
 

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "../broker/config.h"
+#include "config/config.h"
 #include "system.h"
 #include "text.h"
 #include "vmnetctl.h"

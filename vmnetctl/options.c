@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../broker/nearest.h"
+#include "base/nearest.h"
 #include "text.h"
 #include "vmnetctl.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../broker/nearest.h"
+#include "base/nearest.h"
 #include "system.h"
 #include "text.h"
 

@@ -11,7 +11,7 @@ let package = Package(
     ],
     targets: [
         // The client library itself: links to its sources, so that nothing has to be installed.
-        .target(name: "CVmnetBroker"),
+        .target(name: "CVmnetBroker", cSettings: [.headerSearchPath(".")]),
         .target(name: "VmnetBroker", dependencies: ["CVmnetBroker"]),
         .testTarget(name: "VmnetBrokerTests", dependencies: ["VmnetBroker"]),
     ],

@@ -24,7 +24,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../log.h"
+#include "base/log.h"
 #include "configuration.h"
 #include "darwin.h"
 #include "host.h"

@@ -5,9 +5,9 @@
 
 #include <vmnet/vmnet.h>
 
-#include "../broker.h"
-#include "../state.h"
-#include "../subnet.h"
+#include "base/subnet.h"
+#include "broker/broker.h"
+#include "broker/state.h"
 
 /* What the choice depends on, beside the network's configuration. */
 struct address_request {

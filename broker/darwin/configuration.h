@@ -5,8 +5,8 @@
 
 #include <vmnet/vmnet.h>
 
-#include "../config.h"
-#include "../error.h"
+#include "base/error.h"
+#include "config/config.h"
 
 /* Addresses to ask for. A length of 0 leaves one to vmnet. */
 struct wish {

@@ -5,8 +5,8 @@
 
 #include <dispatch/dispatch.h>
 
-#include "../broker.h"
-#include "../platform.h"
+#include "broker/broker.h"
+#include "broker/platform.h"
 
 struct darwin_platform {
 	struct broker *broker;

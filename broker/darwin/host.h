@@ -3,9 +3,9 @@
 #ifndef VMNET_BROKER_DARWIN_HOST_H
 #define VMNET_BROKER_DARWIN_HOST_H
 
-#include "../config.h"
-#include "../error.h"
-#include "../subnet.h"
+#include "base/error.h"
+#include "base/subnet.h"
+#include "config/config.h"
 
 /*
  * Adds the addresses of interfaces, and where IPv4 routes lead to. vmnet's own

@@ -7,7 +7,7 @@
  * nobody looks at it again, while clients have as much logged as they like:
  * beyond a size only the unified log, which the system keeps small, has the rest.
  */
-#include "../log.h"
+#include "base/log.h"
 
 #include <os/log.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "protocol.h"
+#include "wire/xpc_protocol.h"
 
 #define FILE_SIZE_MAX (16 << 20)
 

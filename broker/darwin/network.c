@@ -20,8 +20,8 @@
 #include <string.h>
 #include <vmnet/vmnet.h>
 
-#include "../log.h"
 #include "addresses.h"
+#include "base/log.h"
 #include "configuration.h"
 #include "darwin.h"
 #include "host.h"

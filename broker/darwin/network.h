@@ -5,7 +5,7 @@
 
 #include <xpc/xpc.h>
 
-#include "../broker.h"
+#include "broker/broker.h"
 
 /* What a client joins an active network with. The network's still: retain it to keep it. */
 xpc_object_t network_serialization(const struct network *network);

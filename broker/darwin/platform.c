@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
-#include "../log.h"
+#include "base/log.h"
 #include "darwin.h"
 #include "network.h"
 #include "xpc.h"

@@ -24,11 +24,11 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
-#include "../log.h"
-#include "../user_limits.h"
+#include "base/log.h"
+#include "broker/user_limits.h"
 #include "darwin.h"
 #include "network.h"
-#include "protocol.h"
+#include "wire/xpc_protocol.h"
 
 /* Events that may wait for a client that does not take them. */
 #define UNSENT_EVENTS_MAX 1024

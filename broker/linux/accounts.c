@@ -22,8 +22,8 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "../config.h"
-#include "../log.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "linux.h"
 
 /* Longer names of accounts are none (useradd(8) takes 32 bytes, directories some more). */

@@ -28,7 +28,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "../log.h"
+#include "base/log.h"
 
 /* When memory is short, libseccomp may go round for ever: it gets so much of the processor. */
 #define MAKE_SECONDS 1

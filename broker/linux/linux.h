@@ -5,9 +5,9 @@
 
 #include <systemd/sd-event.h>
 
-#include "../broker.h"
-#include "../platform.h"
-#include "starter.h"
+#include "broker/broker.h"
+#include "broker/linux/dnsmasq/starter.h"
+#include "broker/platform.h"
 
 /*
  * The host's link-local address on every bridge with an IPv6 prefix: where

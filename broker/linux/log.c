@@ -3,7 +3,7 @@
  * The log on Linux: the journal, with the network's name as a field, when
  * standard error goes there; else lines on standard error.
  */
-#include "../log.h"
+#include "base/log.h"
 
 /* Every message would be said to come from write_message(). */
 #define SD_JOURNAL_SUPPRESS_LOCATION

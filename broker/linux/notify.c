@@ -13,7 +13,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "../log.h"
+#include "base/log.h"
 
 struct notification {
 	STAILQ_ENTRY(notification) all;

@@ -39,8 +39,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "../log.h"
-#include "starter.h"
+#include "base/log.h"
+#include "broker/linux/dnsmasq/starter.h"
 
 #define SERVICE_USER "vmnet-broker"
 

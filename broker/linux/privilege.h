@@ -3,8 +3,8 @@
 #ifndef VMNET_BROKER_PRIVILEGE_H
 #define VMNET_BROKER_PRIVILEGE_H
 
-#include "../platform.h"
-#include "starter.h"
+#include "broker/linux/dnsmasq/starter.h"
+#include "broker/platform.h"
 
 /*
  * Before the first client and the second thread: makes the state and runtime

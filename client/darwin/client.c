@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libvmnet-broker on macOS: each call is one message over XPC, and waits for
- * its reply. broker/darwin/protocol.h says what they are made of.
+ * its reply. wire/xpc_protocol.h says what they are made of.
  *
  * A broker that dies takes all holds with it. Its successor answers the next
  * message, as if nothing had been, but for the number that each broker tells
@@ -16,10 +16,10 @@
 #include <string.h>
 #include <xpc/xpc.h>
 
-#include "../../broker/darwin/protocol.h"
-#include "../common.h"
-#include "../holds.h"
+#include "client/common.h"
+#include "client/holds.h"
 #include "decode.h"
+#include "wire/xpc_protocol.h"
 
 /* How many brokers get a message, and how many what was held: it may be what they die of. */
 #define BROKERS_MAX 5

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../broker/darwin/protocol.h"
+#include "wire/xpc_protocol.h"
 
 struct decoder {
 	xpc_object_t dictionary;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The broker's dictionaries (broker/darwin/protocol.h) as the library's
+ * The broker's dictionaries (wire/xpc_protocol.h) as the library's
  * structures. Keys that are not known are ignored: a newer broker may have more
  * to say. Each function returns SUCCESS, INVALID_REPLY, or INTERNAL_ERROR (out
  * of memory), and the structure on SUCCESS only.
@@ -10,7 +10,7 @@
 
 #include <xpc/xpc.h>
 
-#include "../common.h"
+#include "client/common.h"
 
 /* reply: to acquire. */
 vmnet_broker_return_t vmnet_broker_decode_network(xpc_object_t reply,

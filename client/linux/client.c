@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common.h"
-#include "../holds.h"
+#include "client/common.h"
+#include "client/holds.h"
 #include "decode.h"
 #include "transport.h"
 

@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "../common.h"
+#include "client/common.h"
 
 #define QUEUES_MAX 16U /* of an interface */
 

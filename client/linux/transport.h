@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "input.h"
+#include "wire/varlink_input.h"
 
 /* Bytes of one message, with its NUL. */
 #define TRANSPORT_REPLY_MAX ((size_t)16 * 1024 * 1024)

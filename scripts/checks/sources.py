@@ -43,8 +43,13 @@ def tidy(checks, log):
 @stage(beside=True)
 def cppcheck(checks, log):
     """cppcheck"""
-    files = checks.files("broker/*.c", "client/*.c", "vmnetctl/*.c", "examples/*.c", "bench/*.c")
-    files = [file for file in files if "/darwin/" not in file and "-xpc" not in file]
+    files = [
+        file
+        for file in checks.files("*.c")
+        if not file.startswith(("tests/", "bindings/"))
+        and "darwin" not in file
+        and "-xpc" not in file
+    ]
     return each_file(
         log,
         files,
@@ -62,6 +67,7 @@ def cppcheck(checks, log):
         '-DJSON_INTEGER_FORMAT="lld"',
         '-DFIREWALLD_ZONE=""',
         "-Iinclude",
+        "-I.",
     )
 
 
@@ -133,9 +139,9 @@ HYGIENE = [
     ),
     (
         "a condition on the system",
-        ["broker/*.[ch]", "vmnetctl/*.[ch]", "client/*.[ch]"],
+        ["*.[ch]"],
         r"#\s*(el)?if.*__(linux|APPLE)__",
-        ["*/linux/*", "*/darwin/*"],
+        ["*/linux/*", "*/darwin/*", "include/*", "bindings/*", "tests/*", "examples/*"],
     ),
     ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
 ]

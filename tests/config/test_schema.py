@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSON schema and the parser say the same of the same networks.
 
-What the parser says is in the .txt beside each bad file (tests/unit/test_config.c
+What the parser says is in the .txt beside each bad file (tests/unit/config/test_config.c
 compares that to the letter). What a schema cannot say is in beyond-schema.txt,
 one network a line: exactly those pass the schema and not the parser.
 """

@@ -161,7 +161,7 @@ def schema_keys():
 
 def parser_keys():
     """The keys of the parser's tables, without what they are in."""
-    sources = sorted(TOP.glob("broker/*config*.c"))
+    sources = sorted(TOP.glob("config/*.c"))
     text = "".join(path.read_text() for path in sources)
     return re.findall(r'\{\s*"(\w+)",\s*(?:config_)?read_\w+,', text)
 

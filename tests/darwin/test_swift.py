@@ -26,13 +26,13 @@ def swift(request):
 
 
 def test_the_target_in_c_is_the_whole_library(build, directory):
-    # As the package manager compiles it: every source, with nothing but its public headers.
+    # As the package manager compiles it: every source, with its public headers and its own folder.
     objects = []
     for number, source in enumerate(sorted(TARGET.rglob("*.c"))):
         objects.append(f"{directory}/{number}.o")
         subprocess.run(
-            ["clang", *DARWIN, *WARNINGS[:3], "-D_GNU_SOURCE", "-std=c17", f"-I{TARGET}/include"]
-            + ["-c", str(source), "-o", objects[-1]],
+            ["clang", *DARWIN, *WARNINGS[:3], "-D_GNU_SOURCE", "-std=c17"]
+            + [f"-I{TARGET}/include", f"-I{TARGET}", "-c", str(source), "-o", objects[-1]],
             check=True,
         )
     library = f"{directory}/library.so"

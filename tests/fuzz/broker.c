@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fake_platform.h"
-#include "log_double.h"
-#include "must.h"
+#include "tests/unit/fake_platform.h"
+#include "tests/unit/log_double.h"
+#include "tests/unit/must.h"
 
 #define N_CLIENTS 4
 #define N_STEPS 13

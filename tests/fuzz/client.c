@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "must.h"
+#include "tests/unit/must.h"
 #include "vmnet-broker.h"
 
 /* What fits into the socket before the library reads. */

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "config.h"
-#include "must.h"
-#include "places.h"
+#include "config/config.h"
+#include "config/places.h"
+#include "tests/unit/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

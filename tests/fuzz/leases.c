@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "linux/leases.h"
-#include "must.h"
+#include "broker/linux/dnsmasq/leases.h"
+#include "tests/unit/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "linux/link.h"
-#include "linux/names.h"
-#include "linux/route.h"
-#include "must.h"
+#include "host/link.h"
+#include "host/names.h"
+#include "host/route.h"
+#include "tests/unit/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

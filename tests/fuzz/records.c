@@ -11,12 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "linux/forwarding_state.h"
-#include "linux/kept.h"
-#include "linux/names.h"
-#include "linux/record.h"
-#include "log_double.h"
-#include "must.h"
+#include "broker/linux/network/record.h"
+#include "broker/linux/routing/forwarding_state.h"
+#include "broker/linux/varlink/kept.h"
+#include "host/names.h"
+#include "tests/unit/log_double.h"
+#include "tests/unit/must.h"
 #include "write_file.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

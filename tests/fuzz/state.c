@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log_double.h"
-#include "must.h"
-#include "state.h"
+#include "broker/state.h"
+#include "tests/unit/log_double.h"
+#include "tests/unit/must.h"
 #include "write_file.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

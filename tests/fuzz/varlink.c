@@ -14,11 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../client/linux/input.h"
-#include "door_double.h"
-#include "linux/linux.h"
-#include "log_double.h"
-#include "must.h"
+#include "broker/linux/linux.h"
+#include "tests/unit/door_double.h"
+#include "tests/unit/log_double.h"
+#include "tests/unit/must.h"
+#include "wire/varlink_input.h"
 
 #define CONFIG                                                                     \
 	"{\"lab\":{\"mode\":\"shared\",\"aliases\":[\"a\"],\"max_interfaces\":2}," \

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "must.h"
+#include "tests/unit/must.h"
 
 static inline void write_file(const char *path, const uint8_t *data, size_t size)
 {

@@ -12,7 +12,7 @@ from support.host import SERVER_IPV4
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
-PORT_GROUP = 0x766D0000  # with the index of the bridge: broker/linux/firewall.h
+PORT_GROUP = 0x766D0000  # with the index of the bridge: broker/linux/firewall/firewall.h
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "interface.h"
-#include "linux/connection.h"
-#include "linux/fds.h"
-#include "linux/linux.h"
-#include "linux/rogue.h"
-#include "linux/varlink.h"
-#include "linux/worker.h"
+#include "broker/interface.h"
+#include "broker/linux/firewall/rogue.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/varlink/connection.h"
+#include "broker/linux/varlink/fds.h"
+#include "broker/linux/varlink/varlink.h"
+#include "broker/linux/worker.h"
 #include "must.h"
 
 struct linux_platform linux_platform;

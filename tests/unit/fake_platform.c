@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/platform.h"
 #include "must.h"
-#include "platform.h"
 
 /* What a network or interface has at the platform. */
 enum fake_work {

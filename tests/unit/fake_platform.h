@@ -7,8 +7,8 @@
 #ifndef FAKE_PLATFORM_H
 #define FAKE_PLATFORM_H
 
-#include "broker.h"
-#include "interface.h"
+#include "broker/broker.h"
+#include "broker/interface.h"
 
 /* A client as its door sees it: client->door points to one. */
 struct fake_client {

@@ -23,10 +23,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../../broker/address.h"
-#include "../system.h"
-#include "../text.h"
-#include "../vmnetctl.h"
+#include "base/address.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/text.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define LEASES_FILE "/var/db/dhcpd_leases"
 #define ARP "/usr/sbin/arp -an 2>/dev/null"

@@ -6,7 +6,7 @@
  * given back. A vmnet that hangs must not take doctor along: what asks the broker has a time
  * limit. Under a problem stands a command only where it was seen to help on a Mac.
  */
-#include "../doctor.h"
+#include "vmnetctl/doctor.h"
 
 #include <dispatch/dispatch.h>
 #include <errno.h>
@@ -17,10 +17,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "../../broker/config.h"
-#include "../system.h"
-#include "../vmnetctl.h"
+#include "config/config.h"
 #include "installed.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define OLDEST_VERSION 26
 /* The first one whose own loopback reaches forwarded ports (FB7731708). */

@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "../process.h"
-#include "../system.h"
-#include "../text.h"
-#include "../vmnetctl.h"
+#include "vmnetctl/process.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/text.h"
+#include "vmnetctl/vmnetctl.h"
 
 const char run_synopsis[] = "--network NETWORK [--network ...] [--] COMMAND [ARG...]";
 const char run_description[] = "Hold networks while a command runs";

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small differences of macOS: the broker's service, signals, descriptors. */
-#include "../system.h"
+#include "vmnetctl/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../text.h"
-#include "../vmnetctl.h"
 #include "installed.h"
+#include "vmnetctl/text.h"
+#include "vmnetctl/vmnetctl.h"
 
 /* There is no descriptor to wait for, and a second is soon enough to hear of it. */
 #define WATCH_INTERVAL 1000

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A machine's address on Linux: the broker knows the leases. */
-#include "../../broker/address.h"
+#include "base/address.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include "../system.h"
-#include "../text.h"
-#include "../vmnetctl.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/text.h"
+#include "vmnetctl/vmnetctl.h"
 
 static bool is_of(const struct vmnet_broker_lease *lease, const char *machine)
 {

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../broker/config.h"
-#include "../../broker/linux/names.h"
-#include "../../broker/linux/netlink_socket.h"
-#include "../../broker/linux/ranges.h"
-#include "../doctor.h"
-#include "../vmnetctl.h"
+#include "config/config.h"
 #include "doctor.h"
+#include "host/names.h"
+#include "host/netlink_socket.h"
+#include "host/ranges.h"
+#include "vmnetctl/doctor.h"
+#include "vmnetctl/vmnetctl.h"
 
 /* A range's owner is described by words that end with the interface's name. */
 static bool is_ours(const struct range *range)

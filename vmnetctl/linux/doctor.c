@@ -4,7 +4,7 @@
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
  * out in way_out.c, other programs' packet filters in filters.c.
  */
-#include "../doctor.h"
+#include "vmnetctl/doctor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,10 +18,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../../broker/linux/ports.h"
-#include "../system.h"
-#include "../vmnetctl.h"
 #include "doctor.h"
+#include "host/ports.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define TUN "/dev/net/tun"
 

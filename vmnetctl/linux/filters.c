@@ -5,7 +5,7 @@
  * what it does not know drops machines' packets, whatever the broker's says.
  *
  * The broker puts rules of its own into such tables, see
- * broker/linux/neighbours.c. What is named here is what it cannot do, or has
+ * broker/linux/firewall/foreign_firewalls.c. What is named here is what it cannot do, or has
  * not done:
  *
  *	a bridge of ours is there, and a chain that stops what it does not know
@@ -20,15 +20,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../broker/config.h"
-#include "../../broker/linux/foreign_table.h"
-#include "../../broker/linux/names.h"
-#include "../../broker/linux/nftables.h"
-#include "../../broker/linux/ruleset.h"
-#include "../../broker/linux/sysctl.h"
-#include "../doctor.h"
-#include "../vmnetctl.h"
+#include "config/config.h"
 #include "doctor.h"
+#include "host/foreign_table.h"
+#include "host/names.h"
+#include "host/nftables.h"
+#include "host/ruleset.h"
+#include "host/sysctl.h"
+#include "vmnetctl/doctor.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define FIREWALLD_REMEDY "cp " FIREWALLD_ZONE " /etc/firewalld/zones && firewall-cmd --reload"
 #define SHOW_RULES "nft list ruleset"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What nftables lists, for the broker's sources that doctor shares: in this very process. */
-#include "../../broker/linux/nftables.h"
+#include "host/nftables.h"
 
 #include <nftables/libnftables.h>
 

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../broker/config.h"
-#include "../../broker/linux/netlink_socket.h"
-#include "../../broker/linux/sysctl.h"
-#include "../doctor.h"
+#include "config/config.h"
 #include "doctor.h"
+#include "host/netlink_socket.h"
+#include "host/sysctl.h"
+#include "vmnetctl/doctor.h"
 
 /* Addresses that are kept for documentation, and so nobody's. */
 #define OUTSIDE_IPV4 "192.0.2.1"

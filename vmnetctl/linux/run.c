@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../process.h"
-#include "../system.h"
-#include "../template.h"
-#include "../text.h"
-#include "../vmnetctl.h"
+#include "vmnetctl/process.h"
+#include "vmnetctl/system.h"
+#include "vmnetctl/template.h"
+#include "vmnetctl/text.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define QUEUES_MAX 16
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small differences of Linux: the broker's socket, signals, descriptors. */
-#include "../system.h"
+#include "vmnetctl/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../text.h"
+#include "vmnetctl/text.h"
 
 static void complain_of_socket_permission(const char *path)
 {

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../broker/linux/names.h"
-#include "../doctor.h"
 #include "doctor.h"
+#include "host/names.h"
+#include "vmnetctl/doctor.h"
 
 #define NO_ROUTE "the host has no route to the outside"
 

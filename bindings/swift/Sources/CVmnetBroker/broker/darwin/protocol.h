@@ -1,1 +1,0 @@
-../../../../../../broker/darwin/protocol.h

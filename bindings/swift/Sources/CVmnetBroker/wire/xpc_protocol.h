@@ -1,0 +1,1 @@
+../../../../../wire/xpc_protocol.h

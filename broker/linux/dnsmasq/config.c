@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dnsmasq's configuration for one network.
+ *
+ * Everything in it is of a form that was checked: addresses, numbers, names of
+ * networks, host names of reservations (DNS labels), and paths of the broker's
+ * own.
+ *
+ * Names: a machine is found by the name it gave by DHCP, as NAME and as
+ * NAME.NETWORK.internal, and the host as gateway.NETWORK.internal. The host's
+ * own /etc/hosts is not looked at: what "localhost" or its own name stand for
+ * there is wrong for a machine. All else is asked of the host's resolvers, on
+ * shared networks; a host network has no outside to ask.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memstream.h"
+#include "leases.h"
+
+#define LEASE_TIME "1h"
+/* Seconds between unasked router advertisements, and how long a router is one. */
+#define RA_INTERVAL 60
+#define RA_LIFETIME 1800
+
+/* Each part between dots is one that a host may have in its name. */
+static bool is_domain(const char *name)
+{
+	for (const char *label = name; label; label = strchr(label, '.')) {
+		size_t length;
+
+		label += *label == '.';
+		length = strcspn(label, ".");
+		if (!length || label[0] == '-' || label[length - 1] == '-')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * NETWORK.internal. A network's name that is none for DNS ("a..b", "a-") is one
+ * without what DNS minds: "ab.internal".
+ */
+static void write_domain(FILE *file, const char *network)
+{
+	bool is_whole = is_domain(network);
+
+	for (const char *c = network; *c; c++)
+		if (is_whole || isalnum((unsigned char)*c))
+			(void)fputc(*c, file);
+	(void)fputs(".internal", file);
+}
+
+static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
+{
+	return inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
+}
+
+/* The host's own address of the prefix. */
+static const char *ipv6_gateway_text(const struct network_addresses *addresses,
+				     char text[INET6_ADDRSTRLEN])
+{
+	struct in6_addr address = addresses->ipv6_prefix.address;
+
+	address.s6_addr[sizeof(address) - 1] = 1;
+	return inet_ntop(AF_INET6, &address, text, INET6_ADDRSTRLEN);
+}
+
+/* A name for addresses: NAME and NAME.NETWORK.internal. */
+static void write_host(FILE *file, const char *network, const char *name, const char *addresses)
+{
+	(void)fprintf(file, "host-record=%s,%s.", name, name);
+	write_domain(file, network);
+	(void)fprintf(file, ",%s\n", addresses);
+}
+
+/* Names that nobody else can take: the gateway's, and those that are reserved. */
+static void write_own_names(FILE *file, const struct network_config *config,
+			    const struct network_addresses *addresses)
+{
+	char text[INET_ADDRSTRLEN + 1 + INET6_ADDRSTRLEN];
+	size_t length;
+
+	(void)text_of(addresses->ipv4_gateway, text);
+	if (addresses->ipv6_prefix.length > 0) {
+		length = strlen(text);
+		text[length++] = ',';
+		(void)ipv6_gateway_text(addresses, text + length);
+	}
+	write_host(file, config->name, "gateway", text);
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
+		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
+
+		if (reservation->hostname)
+			write_host(file, config->name, reservation->hostname,
+				   text_of(reservation->address, text));
+	}
+}
+
+static void write_dns(FILE *file, const struct network_config *config,
+		      const struct network_addresses *addresses, const struct dnsmasq_files *files)
+{
+	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
+
+	if (!config->dns_proxy) {
+		(void)fputs("port=0\n", file);
+		return;
+	}
+	(void)fputs("no-hosts\n"
+		    "expand-hosts\n"
+		    "domain-needed\n"
+		    "domain=",
+		    file);
+	write_domain(file, config->name);
+	/* What is asked about the network itself is answered here or nowhere. */
+	(void)fputs("\nlocal=/", file);
+	write_domain(file, config->name);
+	(void)fprintf(file, "/\nrev-server=%s\n",
+		      ipv4_subnet_format(&addresses->ipv4_subnet, subnet));
+	if (addresses->ipv6_prefix.length > 0)
+		(void)fprintf(file, "rev-server=%s\n",
+			      ipv6_prefix_format(&addresses->ipv6_prefix, prefix));
+	write_own_names(file, config, addresses);
+	if (config->mode == NETWORK_HOST)
+		(void)fputs("no-resolv\n", file);
+	else
+		(void)fprintf(file, "resolv-file=%s\n", files->resolvers);
+}
+
+/*
+ * Names that programs look for by themselves: for a proxy (wpad), a tunnel
+ * (isatap), their own host, and for what a cloud's machine is to run
+ * (cloud-init's instance-data and data-server). Whoever had one could tell
+ * other machines what to do.
+ */
+static const char *const sought_names[] = {
+	"data-server", "gateway", "instance-data", "isatap", "localhost", "wpad",
+};
+
+/* What a machine calls itself, with a domain or without, is not taken for one of these. */
+static void write_refused_name(FILE *file, const char *name)
+{
+	(void)fprintf(file,
+		      "dhcp-name-match=set:unnamed,%s\n"
+		      "dhcp-name-match=set:unnamed,%s.*\n",
+		      name, name);
+}
+
+/*
+ * Names of machines, for IPv4 and IPv6, are those of its leases: what is not in
+ * them is nowhere. A reserved name is in the lease of who it is for.
+ */
+static void write_refused_names(FILE *file, const struct network_config *config)
+{
+	for (size_t i = 0; i < sizeof(sought_names) / sizeof(sought_names[0]); i++)
+		write_refused_name(file, sought_names[i]);
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++)
+		if (config->dhcp_reservations[i].hostname)
+			write_refused_name(file, config->dhcp_reservations[i].hostname);
+	(void)fputs("dhcp-ignore-names=tag:unnamed\n", file);
+}
+
+static void write_dhcp(FILE *file, const struct network_config *config,
+		       const struct network_addresses *addresses)
+{
+	const struct ipv4_subnet *subnet = &addresses->ipv4_subnet;
+	struct in_addr last = ipv4_subnet_last(subnet);
+	char text[3][INET_ADDRSTRLEN];
+
+	if (!config->dhcp)
+		return;
+	last.s_addr = htonl(ntohl(last.s_addr) - 1);
+	(void)fprintf(file,
+		      "dhcp-authoritative\n"
+		      /* What else reaches who has no address yet takes CAP_NET_ADMIN. */
+		      "dhcp-broadcast\n"
+		      "no-ping\n"
+		      "quiet-dhcp\n"
+		      "dhcp-lease-max=%u\n"
+		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"
+		      "dhcp-option=option:mtu,%u\n",
+		      leases_max(subnet), text_of(ipv4_subnet_host(subnet, 2), text[0]),
+		      text_of(last, text[1]), text_of(ipv4_subnet_mask(subnet), text[2]),
+		      addresses->mtu);
+	write_refused_names(file, config);
+	/* A host network leads nowhere. */
+	if (config->mode == NETWORK_HOST)
+		(void)fputs("dhcp-option=option:router\n", file);
+	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
+		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
+		char mac[MAC_TEXT_SIZE];
+
+		(void)fprintf(
+			file, "dhcp-host=%s,%s%s%s\n", mac_address_format(&reservation->mac, mac),
+			text_of(reservation->address, text[0]), reservation->hostname ? "," : "",
+			reservation->hostname ? reservation->hostname : "");
+	}
+}
+
+static void write_router_advertisement(FILE *file, const struct network_config *config,
+				       const struct network_addresses *addresses)
+{
+	char prefix[INET6_ADDRSTRLEN];
+	char gateway[INET6_ADDRSTRLEN];
+
+	if (!config->router_advertisement || addresses->ipv6_prefix.length == 0)
+		return;
+	inet_ntop(AF_INET6, &addresses->ipv6_prefix.address, prefix, sizeof(prefix));
+	(void)fprintf(file,
+		      "enable-ra\n"
+		      "quiet-ra\n"
+		      "quiet-dhcp6\n"
+		      "dhcp-range=%s,ra-stateless,ra-names,%u," LEASE_TIME "\n"
+		      "ra-param=%s,mtu:%u,%d,%d\n",
+		      prefix, addresses->ipv6_prefix.length, addresses->bridge, addresses->mtu,
+		      RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
+	/* Not by its link-local address, which many a resolver cannot use. */
+	if (config->dns_proxy)
+		(void)fprintf(file, "dhcp-option=option6:dns-server,[%s]\n",
+			      ipv6_gateway_text(addresses, gateway));
+}
+
+char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,
+		     const struct dnsmasq_files *files)
+{
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	if (!file)
+		return NULL;
+	(void)fprintf(file,
+		      "# Made by vmnet-broker for network \"%s\"; changes are overwritten.\n"
+		      "keep-in-foreground\n"
+		      "pid-file\n"
+		      "dhcp-leasefile=%s\n"
+		      "interface=%s\n"
+		      "except-interface=lo\n"
+		      /* Once: afterwards it may not any more, see dnsmasq_preload.c. */
+		      "bind-interfaces\n",
+		      config->name, files->leases, addresses->bridge);
+	write_dns(file, config, addresses, files);
+	write_dhcp(file, config, addresses);
+	write_router_advertisement(file, config, addresses);
+	return memstream_close(file, &text);
+}

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's dnsmasq: start, adoption, supervision, end.
+ *
+ * It is not the broker's child, so that it outlives a broker that crashes, and
+ * that the one that was found is watched just like the one that was started: by
+ * a pidfd. It is not the broker's equal either: see starter.c, and the one file
+ * of its own, the leases, which is read as what comes from a machine is.
+ *
+ * An earlier broker's is adopted when it runs, and was started with just the
+ * configuration that it would be started with now.
+ */
+#include "dnsmasq.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/network/network.h"
+#include "broker/linux/worker.h"
+#include "config.h"
+#include "files.h"
+#include "leases.h"
+#include "process.h"
+#include "progress.h"
+#include "release.h"
+#include "resolvers.h"
+#include "starter.h"
+
+/* A lease file is read when nothing has been written to it for so long, */
+#define SETTLE_USEC ((uint64_t)50 * 1000)
+/* or has been written to for so long: a machine can have it written to all the time. */
+#define UNSETTLED_USEC ((uint64_t)1000 * 1000)
+/* The first pause before a restart; each failure doubles it, up to the last. */
+#define FIRST_PAUSE_USEC ((uint64_t)100 * 1000)
+#define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
+/* A server that has run for so long starts over with the first pause. */
+#define STEADY_USEC ((uint64_t)60 * 1000 * 1000)
+/* While there are machines, a server is looked at so often; sooner when it seems to be stuck. */
+#define LOOK_USEC ((uint64_t)5 * 1000 * 1000)
+#define NEXT_LOOK_USEC ((uint64_t)1000 * 1000)
+/* Looks in a row that find it stuck, until it is killed. */
+#define STUCK_LOOKS 3U
+
+struct dnsmasq {
+	/* The worker's: constant while it is supervised, but for a restart. */
+	char name[NETWORK_NAME_MAX + 1];
+	struct dnsmasq_files files;
+	char *config; /* its configuration file's text */
+	int pidfd; /* -1: it does not run */
+
+	/* The policy's. */
+	struct network *network;
+	struct restart *restart; /* under way */
+	sd_event_source *end; /* of the process */
+	sd_event_source *pause; /* before a restart */
+	sd_event_source *changes; /* of the lease file */
+	sd_event_source *settle;
+	uint64_t changed_usec; /* the first change that it is on for */
+	struct releasing *releasing; /* under way */
+	struct resolvers_watch *resolvers; /* NULL: it asks none */
+	sd_event_source *look; /* whether it serves; on while there are machines */
+	struct progress progress; /* at the last look */
+	unsigned int stuck; /* looks in a row that found it so */
+	uint64_t pause_usec;
+	uint64_t started_usec;
+};
+
+/* A restart on the worker. Without its dnsmasq when nobody waits for it any more. */
+struct restart {
+	struct job job;
+	struct dnsmasq *dnsmasq; /* the policy's to clear */
+	struct dnsmasq *target;
+	struct error error;
+	bool failed;
+};
+
+/* Addresses being given up on the worker; without its dnsmasq as a restart is. */
+struct releasing {
+	struct job job;
+	struct dnsmasq *dnsmasq; /* the policy's to clear */
+	struct release *release;
+	int result;
+};
+
+/* The server */
+
+/* A host network has no outside to ask. */
+static bool asks_resolvers(const struct network_config *config)
+{
+	return config->mode == NETWORK_SHARED && config->dns_proxy;
+}
+
+static int launch(struct dnsmasq *self, struct error *error)
+{
+	if (dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid) < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
+				 strerror(errno));
+	self->pidfd = dnsmasq_process_start(&self->files, error);
+	return self->pidfd < 0 ? -1 : 0;
+}
+
+/* With leases of a subnet that it had before, or with too many, a server may not even start. */
+static void trim_leases(const struct dnsmasq *self, const struct ipv4_subnet *subnet)
+{
+	size_t length;
+	char *text = dnsmasq_file_read(self->files.leases, &length);
+	char *trimmed = text ? leases_trim(text, length, subnet) : NULL;
+
+	if (trimmed && strcmp(trimmed, text) != 0 &&
+	    dnsmasq_files_replace_leases(&self->files, trimmed) < 0)
+		log_warning(self->name, "its former leases in %s cannot be removed: %s",
+			    self->files.leases, strerror(errno));
+	free(trimmed);
+	free(text);
+}
+
+static struct dnsmasq *dnsmasq_new(const struct network_config *config,
+				   const struct network_addresses *addresses, const char *state_dir,
+				   const char *runtime_dir)
+{
+	struct dnsmasq *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return NULL;
+	strcpy(self->name, config->name);
+	self->pidfd = -1;
+	self->pause_usec = FIRST_PAUSE_USEC;
+	if (dnsmasq_files_init(&self->files, config->name, state_dir, runtime_dir) == 0)
+		self->config = dnsmasq_config(config, addresses, &self->files);
+	if (self->config)
+		return self;
+	dnsmasq_forget(self);
+	return NULL;
+}
+
+struct dnsmasq *dnsmasq_start(const struct network_config *config,
+			      const struct network_addresses *addresses, const char *state_dir,
+			      const char *runtime_dir, struct error *error)
+{
+	struct dnsmasq *self = dnsmasq_new(config, addresses, state_dir, runtime_dir);
+	int result = self && asks_resolvers(config) ? resolvers_copy(self->files.resolvers) : 0;
+
+	if (result < 0) {
+		error_set(error, ERROR_CREATE_FAILED,
+			  "the name servers in " RESOLVERS_SOURCE " cannot be passed on: %s",
+			  strerror(-result));
+		dnsmasq_files_remove(&self->files);
+		dnsmasq_forget(self);
+		return NULL;
+	}
+	if (!self) {
+		error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files in %s and %s: %s", state_dir,
+			  runtime_dir, strerror(errno));
+		return NULL;
+	}
+	self->pidfd = dnsmasq_process_find(&self->files);
+	if (self->pidfd >= 0 && dnsmasq_files_have(&self->files, self->config))
+		return self;
+	if (self->pidfd >= 0)
+		dnsmasq_process_end(self->name, self->pidfd);
+	self->pidfd = -1;
+	trim_leases(self, &addresses->ipv4_subnet);
+	if (launch(self, error) == 0)
+		return self;
+	if (dnsmasq_process_end_lost(self->name, &self->files) > 0 && launch(self, error) == 0)
+		return self;
+	/* One that was started, but not found for want of memory, must not stay. */
+	self->pidfd = dnsmasq_process_find(&self->files);
+	dnsmasq_stop(self);
+	return NULL;
+}
+
+bool dnsmasq_lacks_bridge(const struct error *error)
+{
+	return strstr(error->reason, "unknown interface");
+}
+
+bool dnsmasq_has_lost_leases(const struct dnsmasq *self, const char *state_dir)
+{
+	return access(self->files.leases, F_OK) < 0 && errno == ENOENT &&
+	       access(state_dir, F_OK) == 0;
+}
+
+void dnsmasq_forget(struct dnsmasq *self)
+{
+	if (!self)
+		return;
+	if (self->pidfd >= 0)
+		close(self->pidfd);
+	dnsmasq_files_clear(&self->files);
+	free(self->config);
+	free(self);
+}
+
+void dnsmasq_stop(struct dnsmasq *self)
+{
+	if (!self)
+		return;
+	if (self->pidfd >= 0)
+		dnsmasq_process_end(self->name, self->pidfd);
+	self->pidfd = -1;
+	dnsmasq_files_remove(&self->files);
+	dnsmasq_forget(self);
+}
+
+int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
+{
+	struct dnsmasq_files files = { 0 };
+	int pidfd;
+
+	if (dnsmasq_files_init(&files, network, NULL, runtime_dir) < 0)
+		return -ENOMEM;
+	pidfd = dnsmasq_process_find(&files);
+	if (pidfd >= 0)
+		dnsmasq_process_end(network, pidfd);
+	else
+		(void)dnsmasq_process_end_lost(network, &files);
+	dnsmasq_files_remove(&files);
+	dnsmasq_files_clear(&files);
+	return 0;
+}
+
+/* Supervision: leases */
+
+static void run_releasing(struct job *job)
+{
+	struct releasing *releasing = (struct releasing *)job;
+
+	releasing->result = release_send(releasing->release);
+}
+
+static void releasing_done(struct job *job)
+{
+	struct releasing *releasing = (struct releasing *)job;
+	struct dnsmasq *self = releasing->dnsmasq;
+
+	if (self)
+		self->releasing = NULL;
+	if (self && releasing->result < 0)
+		log_warning(self->name, "addresses of machines that have gone cannot be freed: %s",
+			    strerror(-releasing->result));
+	else if (self)
+		log_debug(self->name, "freed the addresses of %d machines that have gone",
+			  releasing->result);
+	free(releasing->release);
+	free(releasing);
+}
+
+/* Frees addresses when they are getting short; what was freed shows in the lease file. */
+static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size_t n_leases)
+{
+	struct releasing *releasing;
+	struct release *release;
+
+	if (self->releasing)
+		return;
+	release = release_plan(self->network, leases, n_leases);
+	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
+	if (!releasing) {
+		free(release);
+		return;
+	}
+	releasing->job.run = run_releasing;
+	releasing->job.done = releasing_done;
+	releasing->dnsmasq = self;
+	releasing->release = release;
+	self->releasing = releasing;
+	worker_submit(&network_worker, &releasing->job);
+}
+
+static int read_leases(struct dnsmasq *self)
+{
+	struct dhcp_lease *leases = NULL;
+	struct lease *list;
+	size_t n_leases;
+	size_t length;
+	char *text = dnsmasq_file_read(self->files.leases, &length);
+	int result = -1;
+
+	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
+	if (text && length > 0 && text[length - 1] != '\n') {
+		result = 0;
+		goto out;
+	}
+	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
+	    leases_list(leases, n_leases, &list) < 0)
+		goto out;
+	broker_leases_changed(self->network, list);
+	release_leases(self, leases, n_leases);
+	result = 0;
+out:
+	free(leases);
+	free(text);
+	return result;
+}
+
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+
+	(void)source;
+	(void)usec;
+	if (read_leases(self) == 0)
+		return 0;
+	if (errno == ENOENT)
+		network_repair(self->network, REPAIR_BRIDGE);
+	else
+		log_warning(self->name, "its leases in %s cannot be read: %s", self->files.leases,
+			    strerror(errno));
+	return 0;
+}
+
+static int on_lease_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+	int enabled = SD_EVENT_OFF;
+	uint64_t now = 0;
+
+	(void)source;
+	(void)event;
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	(void)sd_event_source_get_enabled(self->settle, &enabled);
+	if (enabled == SD_EVENT_OFF)
+		self->changed_usec = now;
+	else if (now - self->changed_usec > UNSETTLED_USEC)
+		return 0;
+	(void)sd_event_source_set_time_relative(self->settle, SETTLE_USEC);
+	(void)sd_event_source_set_enabled(self->settle, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* Each start of the server may have made another file. IN_ATTRIB: it is removed. */
+static int watch_leases(struct dnsmasq *self)
+{
+	self->changes = sd_event_source_disable_unref(self->changes);
+	return sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
+				    IN_MODIFY | IN_ATTRIB, on_lease_file, self);
+}
+
+/* Supervision: restarts */
+
+static int watch_end(struct dnsmasq *self);
+
+static void run_restart(struct job *job)
+{
+	struct restart *restart = (struct restart *)job;
+
+	restart->failed = launch(restart->target, &restart->error) < 0;
+}
+
+static void plan_restart(struct dnsmasq *self)
+{
+	(void)sd_event_source_set_time_relative(self->pause, self->pause_usec);
+	(void)sd_event_source_set_enabled(self->pause, SD_EVENT_ONESHOT);
+	self->pause_usec *= 2;
+	if (self->pause_usec > LAST_PAUSE_USEC)
+		self->pause_usec = LAST_PAUSE_USEC;
+}
+
+/* Watches the one that a restart has made. One that cannot be watched is no use. */
+static int take_over(struct dnsmasq *self, struct error *error)
+{
+	int result = watch_end(self);
+
+	if (result >= 0)
+		result = watch_leases(self);
+	if (result >= 0)
+		return on_lease_file(NULL, NULL, self);
+	self->end = sd_event_source_disable_unref(self->end);
+	starter_signal(self->pidfd, SIGKILL);
+	close(self->pidfd);
+	self->pidfd = -1;
+	return error_set(error, ERROR_CREATE_FAILED, "its dnsmasq cannot be watched: %s",
+			 strerror(-result));
+}
+
+static void restart_done(struct job *job)
+{
+	struct restart *restart = (struct restart *)job;
+	struct dnsmasq *self = restart->dnsmasq;
+
+	if (self) {
+		self->restart = NULL;
+		if (restart->failed || take_over(self, &restart->error) < 0) {
+			broker_network_fault(self->network, FAULT_SERVERS, restart->error.reason);
+			plan_restart(self);
+		} else {
+			log_info(self->name, "its dnsmasq was started again");
+			broker_network_fault(self->network, FAULT_SERVERS, NULL);
+		}
+	}
+	free(restart);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+	struct restart *restart = calloc(1, sizeof(*restart));
+
+	(void)source;
+	(void)usec;
+	if (!restart) {
+		plan_restart(self);
+		return 0;
+	}
+	restart->job.run = run_restart;
+	restart->job.done = restart_done;
+	restart->dnsmasq = self;
+	restart->target = self;
+	self->restart = restart;
+	worker_submit(&network_worker, &restart->job);
+	return 0;
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+	uint64_t now = 0;
+
+	(void)source;
+	(void)events;
+	self->end = sd_event_source_disable_unref(self->end);
+	close(fd);
+	self->pidfd = -1;
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	if (now - self->started_usec > STEADY_USEC)
+		self->pause_usec = FIRST_PAUSE_USEC;
+	log_warning(self->name, "its dnsmasq has ended; it is started again");
+	plan_restart(self);
+	return 0;
+}
+
+static int watch_end(struct dnsmasq *self)
+{
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &self->started_usec);
+	return sd_event_add_io(linux_platform.event, &self->end, self->pidfd, EPOLLIN, on_end,
+			       self);
+}
+
+/* Supervision: whether it serves */
+
+static void look_after(struct dnsmasq *self, uint64_t usec)
+{
+	(void)sd_event_source_set_time_relative(self->look, usec);
+	(void)sd_event_source_set_enabled(self->look, SD_EVENT_ONESHOT);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct dnsmasq *self = userdata;
+	const struct network *network = self->network;
+
+	(void)source;
+	(void)usec;
+	if (!network->interfaces)
+		return 0; /* the next one that is attached counts */
+	/* While it is started again it is the worker's. */
+	if (self->end && progress_is_stuck(&self->progress, self->pidfd, network_bridge(network),
+					   network->addresses.ipv4_gateway))
+		self->stuck++;
+	else
+		self->stuck = 0;
+	if (self->stuck == STUCK_LOOKS) {
+		self->stuck = 0;
+		log_warning(self->name, "its dnsmasq has stopped serving; it is killed");
+		starter_signal(self->pidfd, SIGKILL);
+	}
+	look_after(self, self->stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
+	return 0;
+}
+
+void dnsmasq_has_machines(struct dnsmasq *self)
+{
+	int enabled;
+
+	if (self->look && sd_event_source_get_enabled(self->look, &enabled) == SD_EVENT_OFF)
+		look_after(self, LOOK_USEC);
+}
+
+static int add_timer(sd_event_source **source, sd_event_time_handler_t handler,
+		     struct dnsmasq *self)
+{
+	int r = sd_event_add_time_relative(linux_platform.event, source, CLOCK_MONOTONIC, 0, 0,
+					   handler, self);
+
+	return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+}
+
+int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
+{
+	int r;
+
+	self->network = network;
+	r = add_timer(&self->pause, on_pause_over, self);
+	if (r >= 0)
+		r = add_timer(&self->settle, on_settled, self);
+	if (r >= 0)
+		r = add_timer(&self->look, on_look, self);
+	/* It may have ended while nobody watched. */
+	if (r >= 0 && self->pidfd < 0)
+		plan_restart(self);
+	else if (r >= 0)
+		r = watch_end(self);
+	if (r >= 0 && asks_resolvers(network->config))
+		r = resolvers_watch_new(&self->resolvers, linux_platform.event, self->name,
+					self->files.resolvers);
+	/* Last: the file may have been removed, and the server serves without it. */
+	if (r >= 0)
+		r = watch_leases(self);
+	if (network->interfaces)
+		dnsmasq_has_machines(self);
+	if (r < 0)
+		return r;
+	if (self->pidfd >= 0)
+		broker_network_fault(network, FAULT_SERVERS, NULL);
+	/* What an earlier life has left. */
+	return on_settled(self->settle, 0, self);
+}
+
+void dnsmasq_unsupervise(struct dnsmasq *self)
+{
+	if (self->restart)
+		self->restart->dnsmasq = NULL;
+	self->restart = NULL;
+	if (self->releasing)
+		self->releasing->dnsmasq = NULL;
+	self->releasing = NULL;
+	resolvers_watch_free(self->resolvers);
+	self->resolvers = NULL;
+	self->end = sd_event_source_disable_unref(self->end);
+	self->pause = sd_event_source_disable_unref(self->pause);
+	self->changes = sd_event_source_disable_unref(self->changes);
+	self->settle = sd_event_source_disable_unref(self->settle);
+	self->look = sd_event_source_disable_unref(self->look);
+	self->network = NULL;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DHCP, DNS and router advertisements: one dnsmasq per network, supervised,
+ * and able to outlive the broker.
+ */
+#ifndef VMNET_BROKER_DNSMASQ_H
+#define VMNET_BROKER_DNSMASQ_H
+
+#include "broker/broker.h"
+
+struct dnsmasq;
+
+/*
+ * Starts it, or adopts the one that an earlier broker left if it runs with the
+ * same configuration. On the worker's thread: returns when it serves, so that
+ * no request of a machine is lost.
+ *
+ * Copies what it needs of config and addresses. Returns the server, or NULL
+ * with error (ERROR_CREATE_FAILED, and nothing is left behind).
+ */
+struct dnsmasq *dnsmasq_start(const struct network_config *config,
+			      const struct network_addresses *addresses, const char *state_dir,
+			      const char *runtime_dir, struct error *error);
+
+/* Whether it could not be started because its bridge has gone, or has no address. */
+bool dnsmasq_lacks_bridge(const struct error *error);
+
+/*
+ * From now on network is told of its leases (broker_leases_changed()), and the
+ * server is started again, with backoff, when it dies; while it cannot be, that
+ * is the network's FAULT_SERVERS. On the policy's thread. Returns 0, or a
+ * negative errno when not all of that will be: for another try, after
+ * dnsmasq_unsupervise().
+ */
+int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
+
+/* Its network, which is supervised, has got an interface: from now on it has to serve. */
+void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
+
+/* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
+void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
+
+/*
+ * Whether it writes its leases to a file that somebody has removed, and could
+ * have a new one. On the worker's thread.
+ */
+bool dnsmasq_has_lost_leases(const struct dnsmasq *dnsmasq, const char *state_dir);
+
+/*
+ * Stops the server, waits for its end, removes its files (the leases stay),
+ * and frees it. On the worker's thread. NULL is allowed.
+ */
+void dnsmasq_stop(struct dnsmasq *dnsmasq);
+
+/*
+ * Stops the server that an earlier broker left for a network that is not to be
+ * adopted, if one runs, and removes its files (the leases stay). On the
+ * worker's thread. Returns 0 or a negative errno.
+ */
+int dnsmasq_stop_leftover(const char *network, const char *runtime_dir);
+
+/* Frees the record and lets the server run on, for the next broker. */
+void dnsmasq_forget(struct dnsmasq *dnsmasq);
+
+#endif

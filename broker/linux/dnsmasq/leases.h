@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dnsmasq's lease file as plain data. Machines choose some of what is in it. */
+#ifndef VMNET_BROKER_LEASES_H
+#define VMNET_BROKER_LEASES_H
+
+#include "broker/broker.h"
+
+#define CLIENT_ID_MAX 255
+
+/* Of a network of any size: a server takes the square of their number of time to start. */
+#define LEASES_MAX 4096U
+
+/* How many leases a network has at most. */
+static inline unsigned int leases_max(const struct ipv4_subnet *subnet)
+{
+	return subnet->length > 20 ? 1U << (32 - subnet->length) : LEASES_MAX;
+}
+
+/* An IPv4 address that a machine has by DHCP. It makes its IPv6 addresses itself. */
+struct dhcp_lease {
+	struct mac_address mac;
+	struct in_addr address;
+	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
+	time_t expires; /* 0: never */
+	uint8_t client_id[CLIENT_ID_MAX];
+	size_t client_id_length; /* 0: none */
+};
+
+/*
+ * The leases in the text of a lease file, in an array that the caller frees. A
+ * line that is no lease is passed over, a host name that is none is left out.
+ * There are at most LEASES_MAX of them: a server that was taken over may have
+ * written more.
+ *
+ * Returns 0, or -1 when memory is short.
+ */
+int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
+
+/* The same for broker_leases_changed(). Returns 0, or -1 when memory is short. */
+int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list);
+
+/*
+ * The text of a lease file without leases that are not of a subnet, or are very
+ * many. Returns a text that the caller frees, or NULL when memory is short.
+ */
+char *leases_trim(const char *text, size_t length, const struct ipv4_subnet *subnet);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process of a network's dnsmasq, known by its pid file, its user and its
+ * command line. On the worker's thread.
+ */
+#ifndef VMNET_BROKER_DNSMASQ_PROCESS_H
+#define VMNET_BROKER_DNSMASQ_PROCESS_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "files.h"
+
+/* Of a process that runs, whose pidfd it is: its id; else 0 or less. On any thread. */
+pid_t dnsmasq_process_id(int pidfd);
+
+/*
+ * Starts it with the configuration that is written, and waits until it serves.
+ * Returns its pidfd, or -1 with error (ERROR_CREATE_FAILED).
+ */
+int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error);
+
+/* Returns the pidfd of the one that runs with these files, whoever started it, or -1. */
+int dnsmasq_process_find(const struct dnsmasq_files *files);
+
+/*
+ * Ends those that run with this configuration and whose pid file is lost, which
+ * takes a look at all processes. network: its name, for messages. Returns how
+ * many there were.
+ */
+int dnsmasq_process_end_lost(const char *network, const struct dnsmasq_files *files);
+
+/* Ends it and closes its pidfd. network: its name, for messages. */
+void dnsmasq_process_end(const char *network, int pidfd);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The service that starts dnsmasq; systemd's, and nobody else's to run. */
+#include "broker/linux/linux.h"
+
+/* Unused here: whom dnsmasq runs as is who runs this. */
+struct linux_platform linux_platform;
+
+int main(void)
+{
+	return starter_run();
+}

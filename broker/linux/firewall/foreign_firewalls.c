@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every table of nftables sees every packet: what ours accept, another
+ * program's may still drop. Where one has a chain for input or forward that
+ * stops whatever none of its rules are about (see ruleset.c), rules of ours are
+ * put into that chain, right before the stop:
+ *
+ *	forward		from and to the network's bridge. What of it passes is
+ *			up to our own table, which sees it as well.
+ *	input		DHCP, DNS and ICMP from the bridge; nothing else
+ *
+ * They stand after the other program's own rules, so that all that these drop
+ * stays dropped. The comment "vmnet-broker NETWORK" tells them from everybody
+ * else's. A chain whose rules know the bridge already is left as it is: a zone
+ * of firewalld, or what the administrator has allowed.
+ *
+ * A stop at the end of forward also keeps strangers from other programs'
+ * networks, those of Docker's containers for one. Machines stay such strangers:
+ * a chain in our table, "others", lets them begin nothing by a bridge that does
+ * not lead to the outside, but for the ports that have been published there.
+ *
+ * Rules in the tables of iptables-nft may use only what iptables itself
+ * understands, or it refuses to work on these tables: hence no sets and no
+ * connection states. The older x_tables of iptables-legacy are out of reach of
+ * nftables, and so are tables that have an owner; doctor names both.
+ *
+ * When others change their rules, or a default route, all of this is looked at
+ * again. What is in its place stays untouched, so that two programs that do the
+ * same have an end.
+ */
+#include "foreign_firewalls.h"
+
+#include <inttypes.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memstream.h"
+#include "broker/broker.h"
+#include "broker/linux/linux.h"
+#include "host/foreign_table.h"
+#include "host/netlink_socket.h"
+#include "host/nftables.h"
+#include "host/ruleset.h"
+#include "rules.h"
+
+/* All_DHCP_Relay_Agents_and_Servers */
+#define DHCPV6_SERVERS "ff02::1:2"
+
+/* The chain in our table, see above. */
+#define OTHERS "others"
+
+#define UNLISTED "other packet filters cannot be looked at; memory may be short"
+
+/* A network that is there; network_config is the policy's, these are copies. */
+struct opened {
+	struct opened *next;
+	char name[NETWORK_NAME_MAX + 1];
+	char bridge[INTERFACE_NAME_SIZE];
+	char external[INTERFACE_NAME_SIZE]; /* "": whatever routes say */
+	char gateway[INET_ADDRSTRLEN];
+	char ipv6_gateway[INET6_ADDRSTRLEN]; /* "": no IPv6 */
+	bool shared;
+	bool isolated;
+	bool dhcp;
+	bool dns;
+	char *others; /* how the chain "others" in our table was made; NULL: it was not */
+	bool guarded; /* the look that is under way has found that right */
+	bool refused; /* that a table refuses our rules has been logged */
+};
+
+static struct opened *networks;
+
+/* What is to be done to a chain, as it is written down. */
+struct visit {
+	FILE *file;
+	struct foreign_tables *tables;
+	json_t *list; /* of the chain's table */
+	const struct base_chain *chain;
+	const struct opened *network; /* NULL: it goes */
+	const char *name; /* of the network */
+	char place[24]; /* "handle N", or "" for the chain's end */
+	size_t n_rules; /* written, or counted when file is NULL */
+};
+
+/* Rules */
+
+__attribute__((format(printf, 2, 3))) static void write_rule(struct visit *visit,
+							     const char *format, ...)
+{
+	const struct base_chain *chain = visit->chain;
+	va_list arguments;
+
+	visit->n_rules++;
+	if (!visit->file)
+		return;
+	(void)fprintf(visit->file, "%s rule %s %s %s %s ", *visit->place ? "insert" : "add",
+		      chain->family, chain->table, chain->name, visit->place);
+	va_start(arguments, format);
+	(void)vfprintf(visit->file, format, arguments);
+	va_end(arguments);
+	(void)fprintf(visit->file, " accept comment \"" RULESET_COMMENT "%s\"\n", visit->name);
+}
+
+static void write_forward(struct visit *visit)
+{
+	const struct opened *network = visit->network;
+
+	if (network->shared) {
+		write_rule(visit, "iifname \"%s\"", network->bridge);
+		write_rule(visit, "oifname \"%s\"", network->bridge);
+	} else if (!network->isolated) {
+		/* With br_netfilter frames from port to port are forwarded, too. */
+		write_rule(visit, "iifname \"%s\" oifname \"%s\"", network->bridge,
+			   network->bridge);
+	}
+}
+
+static void write_dns(struct visit *visit, const char *family, const char *address)
+{
+	const char *bridge = visit->network->bridge;
+
+	write_rule(visit, "iifname \"%s\" %s daddr %s udp dport 53", bridge, family, address);
+	write_rule(visit, "iifname \"%s\" %s daddr %s tcp dport 53", bridge, family, address);
+}
+
+static void write_ipv4_input(struct visit *visit)
+{
+	const struct opened *network = visit->network;
+
+	if (network->dhcp)
+		write_rule(visit, "iifname \"%s\" ip protocol udp udp dport 67", network->bridge);
+	if (network->dns)
+		write_dns(visit, "ip", network->gateway);
+	write_rule(visit, "iifname \"%s\" ip protocol icmp", network->bridge);
+}
+
+static void write_ipv6_input(struct visit *visit)
+{
+	const struct opened *network = visit->network;
+
+	if (network->dhcp)
+		write_rule(visit, "iifname \"%s\" ip6 daddr " DHCPV6_SERVERS " udp dport 547",
+			   network->bridge);
+	if (network->dns) {
+		write_dns(visit, "ip6", network->ipv6_gateway);
+		write_dns(visit, "ip6", GATEWAY_LINK_LOCAL);
+	}
+	write_rule(visit, "iifname \"%s\" meta l4proto ipv6-icmp", network->bridge);
+}
+
+static void write_rules(struct visit *visit)
+{
+	const char *family = visit->chain->family;
+
+	if (strcmp(visit->chain->hook, "forward") == 0) {
+		write_forward(visit);
+		return;
+	}
+	if (strcmp(family, "ip6") != 0)
+		write_ipv4_input(visit);
+	if (strcmp(family, "ip") != 0 && *visit->network->ipv6_gateway)
+		write_ipv6_input(visit);
+}
+
+/* Others' chains */
+
+/* Whether our rules are as many as they should be, with nobody else's between them and the end. */
+static bool is_in_place(const struct visit *visit, const struct chain_end *end, size_t n_wanted)
+{
+	size_t n_own = 0;
+	bool apart = false;
+	bool passed = false;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(visit->list, i, item) {
+		json_t *rule = ruleset_rule(item, visit->chain);
+
+		if (!ruleset_rule_is_in(rule, visit->chain->name))
+			continue;
+		passed = passed || rule == end->rule;
+		if (ruleset_rule_is_own(rule, visit->name)) {
+			n_own++;
+			apart = apart || passed;
+		} else if (n_own && !passed && !ruleset_rule_is_own(rule, NULL)) {
+			apart = true;
+		}
+	}
+	return n_own == n_wanted && !apart;
+}
+
+static void remove_rules(const struct visit *visit)
+{
+	const struct base_chain *chain = visit->chain;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(visit->list, i, item) {
+		json_t *rule = ruleset_rule(item, chain);
+
+		if (ruleset_rule_is_in(rule, chain->name) && ruleset_rule_is_own(rule, visit->name))
+			(void)fprintf(visit->file,
+				      "delete rule %s %s %s handle %" JSON_INTEGER_FORMAT "\n",
+				      chain->family, chain->table, chain->name,
+				      json_integer_value(json_object_get(rule, "handle")));
+	}
+}
+
+/* Whether the network's packets are stopped, and nobody else has decided about them. */
+static bool is_in_the_way(const struct visit *visit, const struct chain_end *end)
+{
+	return visit->network && end->stops &&
+	       !ruleset_names_bridge(visit->list, visit->chain, visit->network->bridge, false);
+}
+
+/*
+ * Writes what has to be done to one chain. again: also when all seems to be in
+ * its place. Returns whether packets through it depend on us.
+ */
+static bool visit_chain(struct visit *visit, bool again)
+{
+	struct chain_end end = ruleset_chain_end(visit->list, visit->chain);
+	bool opens = is_in_the_way(visit, &end);
+	struct visit count = *visit;
+
+	count.file = NULL;
+	if (opens)
+		write_rules(&count);
+	if (count.n_rules ? !again && is_in_place(visit, &end, count.n_rules)
+			  : is_in_place(visit, &end, 0))
+		return opens;
+	remove_rules(visit);
+	if (!opens)
+		return false;
+	if (end.rule)
+		(void)snprintf(visit->place, sizeof(visit->place), "handle %" JSON_INTEGER_FORMAT,
+			       json_integer_value(json_object_get(end.rule, "handle")));
+	write_rules(visit);
+	return true;
+}
+
+/* Our table */
+
+struct uplinks {
+	FILE *file;
+	const char *table;
+};
+
+static void write_uplink(const struct uplinks *uplinks, unsigned int index)
+{
+	char name[IF_NAMESIZE];
+
+	if (if_indextoname(index, name) && firewall_name_is_plain(name))
+		(void)fprintf(uplinks->file,
+			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
+			      " oifname \"%s\" accept\n",
+			      uplinks->table, name);
+}
+
+/* What a default route leads over is the outside, a bridge or not. */
+static int on_route(const struct nlmsghdr *message, void *userdata)
+{
+	struct nlattr *attributes[RTA_MAX + 1];
+	const struct rtnexthop *hop;
+	int rest;
+
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct rtmsg), attributes, RTA_MAX,
+			NULL) < 0 ||
+	    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len)
+		return 0;
+	if (attributes[RTA_OIF])
+		write_uplink(userdata, nla_get_u32(attributes[RTA_OIF]));
+	if (!attributes[RTA_MULTIPATH])
+		return 0;
+	hop = nla_data(attributes[RTA_MULTIPATH]);
+	rest = nla_len(attributes[RTA_MULTIPATH]);
+	for (; RTNH_OK(hop, rest); rest -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+		write_uplink(userdata, (unsigned int)hop->rtnh_ifindex);
+	return 0;
+}
+
+static int write_uplinks(FILE *file, const struct opened *network)
+{
+	const struct rtmsg all_routes = { .rtm_family = AF_UNSPEC };
+	struct uplinks uplinks = { file, network->name };
+
+	if (*network->external) {
+		(void)fprintf(file,
+			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
+			      " oifname \"%s\" accept\n",
+			      network->name, network->external);
+		return 0;
+	}
+	return netlink_dump(&(struct netlink_dump){
+		.type = RTM_GETROUTE,
+		.header = &all_routes,
+		.size = sizeof(all_routes),
+		.each = on_route,
+		.userdata = &uplinks,
+	});
+}
+
+static int write_others(FILE *file, const struct opened *network)
+{
+	const char *name = network->name;
+	int result;
+
+	(void)fprintf(
+		file,
+		"add chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
+		" { type filter hook forward priority filter; policy accept; }\n"
+		"flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
+		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " iifname != \"%s\" accept\n"
+		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " oifname \"%s\" accept\n"
+		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct direction reply accept\n"
+		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct status dnat accept\n",
+		name, name, name, network->bridge, name, network->bridge, name, name);
+	result = write_uplinks(file, network);
+	(void)fprintf(file,
+		      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
+		      " meta oifkind \"bridge\" drop\n",
+		      name);
+	return result;
+}
+
+/* What makes the chain "others" as it has to be now; NULL after logging why not. */
+static char *describe_others(const struct opened *network)
+{
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	int result;
+
+	if (!file)
+		return NULL;
+	result = write_others(file, network);
+	text = memstream_close(file, &text);
+	if (result == 0)
+		return text;
+	free(text);
+	log_warning(network->name, "the host's routes cannot be read: %s", strerror(-result));
+	return NULL;
+}
+
+/* Has the chain "others" as it has to be. Returns 0, or -1 after logging why not. */
+static int guard(struct opened *network)
+{
+	struct error error;
+	char *wanted;
+
+	if (network->guarded || !network->shared)
+		return 0;
+	wanted = describe_others(network);
+	if (!wanted)
+		return -1;
+	network->guarded = network->others && strcmp(wanted, network->others) == 0;
+	if (network->guarded) {
+		free(wanted);
+		return 0;
+	}
+	if (nftables_run(strdup(wanted), &error) < 0) {
+		log_warning(network->name, "%s", error.reason);
+		free(wanted);
+		return -1;
+	}
+	free(network->others);
+	network->others = wanted;
+	network->guarded = true;
+	return 0;
+}
+
+static void unguard(struct opened *network)
+{
+	struct error error;
+	char *text;
+
+	if (!network->others)
+		return;
+	if (asprintf(&text,
+		     "flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
+		     "delete chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n",
+		     network->name, network->name) < 0)
+		text = NULL;
+	if (nftables_run(text, &error) < 0)
+		log_warning(network->name, "%s", error.reason);
+	free(network->others);
+	network->others = NULL;
+}
+
+/* All of them */
+
+static void warn_once(const struct base_chain *chain, struct opened *network, const char *reason)
+{
+	if (!network || network->refused)
+		return;
+	network->refused = true;
+	log_warning(network->name,
+		    "table %s %s of another packet filter stops its machines' packets, and cannot "
+		    "be changed (\"vmnetctl doctor\" knows the remedy): %s",
+		    chain->family, chain->table, reason);
+}
+
+/* Runs what a visit has written, if anything. network: NULL, when it goes. */
+static void run(struct visit *visit, struct opened *network, char *text)
+{
+	struct error error;
+
+	if (text && !*text) {
+		free(text);
+		return;
+	}
+	if (nftables_run(text, &error) < 0)
+		warn_once(visit->chain, network, error.reason);
+	foreign_tables_forget(visit->tables);
+}
+
+static bool forwards_so_far(const struct opened *network)
+{
+	return network && network->others;
+}
+
+/* One chain in one transaction: a table that refuses ours keeps nothing else from being done. */
+static bool change_chain(struct visit *visit, struct opened *network, bool again)
+{
+	bool forwards;
+	char *text;
+	size_t size;
+
+	visit->file = open_memstream(&text, &size);
+	if (!visit->file)
+		return forwards_so_far(network);
+	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
+	text = memstream_close(visit->file, &text);
+	if (forwards && guard(network) < 0)
+		free(text);
+	else
+		run(visit, network, text);
+	return forwards;
+}
+
+/* Only its owner may change the table. */
+static void complain_of_owner(struct visit *visit, struct opened *network, uint32_t owner)
+{
+	struct chain_end end = ruleset_chain_end(visit->list, visit->chain);
+	char reason[64];
+
+	if (!is_in_the_way(visit, &end))
+		return;
+	write_rules(visit);
+	(void)snprintf(reason, sizeof(reason), "process %" PRIu32 " keeps it for itself", owner);
+	if (visit->n_rules)
+		warn_once(visit->chain, network, reason);
+}
+
+/*
+ * Returns whether packets are forwarded through the chain by our rules. When it
+ * cannot be listed, they may be if they were so far.
+ */
+static bool look_at_chain(const struct base_chain *chain, struct foreign_tables *tables,
+			  struct opened *network, const char *name, bool again)
+{
+	struct visit visit = { .chain = chain, .tables = tables, .network = network, .name = name };
+	struct foreign_table table;
+	bool forwards = false;
+
+	if (foreign_table_get(chain, &table) < 0 || (table.owner && (!network || network->refused)))
+		return false;
+	visit.list = foreign_table_list(tables, chain, &table);
+	if (!visit.list)
+		return forwards_so_far(network);
+	if (table.owner)
+		complain_of_owner(&visit, network, table.owner);
+	else
+		forwards = change_chain(&visit, network, again);
+	json_decref(visit.list);
+	return forwards;
+}
+
+/* network: NULL, when it goes. */
+static void look_at_chains(struct foreign_tables *tables, struct opened *network, const char *name,
+			   bool again)
+{
+	struct base_chain chain;
+	bool forwards = false;
+	json_t *item;
+	size_t i;
+
+	if (network)
+		network->guarded = false;
+	json_array_foreach(tables->chains, i, item) {
+		if (ruleset_chain(item, &chain) == 0 &&
+		    look_at_chain(&chain, tables, network, name, again))
+			forwards = true;
+	}
+	if (network && !forwards)
+		unguard(network);
+}
+
+/* Of one network. Returns 0, or -1 when the chains cannot be listed. */
+static int look_again(struct opened *network, const char *name)
+{
+	struct foreign_tables tables;
+
+	if (foreign_tables_open(&tables) < 0)
+		return -1;
+	look_at_chains(&tables, network, name, true);
+	foreign_tables_close(&tables);
+	return 0;
+}
+
+static struct opened **find(const char *name)
+{
+	struct opened **link = &networks;
+
+	while (*link && strcmp((*link)->name, name) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
+static void fill(struct opened *opened, const struct network_config *config,
+		 const struct network_addresses *addresses)
+{
+	struct in6_addr gateway = addresses->ipv6_prefix.address;
+
+	(void)snprintf(opened->name, sizeof(opened->name), "%s", config->name);
+	(void)snprintf(opened->bridge, sizeof(opened->bridge), "%s", addresses->bridge);
+	(void)snprintf(opened->external, sizeof(opened->external), "%s",
+		       config->external_interface ? config->external_interface : "");
+	inet_ntop(AF_INET, &addresses->ipv4_gateway, opened->gateway, sizeof(opened->gateway));
+	gateway.s6_addr[sizeof(gateway.s6_addr) - 1] |= 1;
+	if (addresses->ipv6_prefix.length)
+		inet_ntop(AF_INET6, &gateway, opened->ipv6_gateway, sizeof(opened->ipv6_gateway));
+	opened->shared = config->mode == NETWORK_SHARED;
+	opened->isolated = config->isolated;
+	opened->dhcp = config->dhcp;
+	opened->dns = config->dns_proxy;
+}
+
+int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
+		    struct error *error)
+{
+	struct opened **link = find(config->name);
+
+	if (!*link)
+		*link = calloc(1, sizeof(**link));
+	if (*link) {
+		fill(*link, config, addresses);
+		free((*link)->others);
+		(*link)->others = NULL;
+		if (look_again(*link, (*link)->name) == 0)
+			return 0;
+	}
+	return error_set(error, ERROR_CREATE_FAILED, UNLISTED);
+}
+
+int neighbours_close(const char *network, struct error *error)
+{
+	struct opened **link = find(network);
+	struct opened *opened = *link;
+
+	if (opened) {
+		*link = opened->next;
+		free(opened->others);
+		free(opened);
+	}
+	return look_again(NULL, network) < 0 ? error_set(error, ERROR_CREATE_FAILED, UNLISTED) : 0;
+}
+
+void neighbours_refresh(void)
+{
+	struct foreign_tables tables;
+
+	if (!networks)
+		return;
+	if (foreign_tables_open(&tables) < 0) {
+		log_warning(NULL, UNLISTED);
+		return;
+	}
+	for (struct opened *network = networks; network; network = network->next)
+		look_at_chains(&tables, network, network->name, false);
+	foreign_tables_close(&tables);
+}

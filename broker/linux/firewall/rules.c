@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules of one network, as text for nftables.
+ *
+ * Two tables, of the same name. The one of family inet is about packets that
+ * the host handles, and hooks in where they
+ *
+ *   come in                 spoofed: the network's addresses from its bridge, and
+ *                           no others from there
+ *                           returning: by which way
+ *   are for the host        input: its addresses on the network are for its machines
+ *   pass through the host   forward: leaving and entering, by the network's mode
+ *   are the host's own      advertised: routes to the network, to it alone
+ *   begin a connection      prerouting, output (forwarded ports), postrouting (NAT)
+ *   go out                  masqueraded: with NAT, never by a machine's own address
+ *
+ * The one of family bridge sees every frame of a machine before the bridge
+ * does, also those for other machines, and keeps machines from acting as the
+ * network's gateway.
+ *
+ * An accept here is only the end of our own objections: rules of others have
+ * their say in tables of theirs.
+ *
+ * What is dropped otherwise is never let pass by a set or map: while a table is
+ * replaced, those of the old one are empty already for the packets still in it.
+ */
+#include "rules.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memstream.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/routing/uplink.h"
+
+/* The label of a connection to a forwarded port, one of 128 that connections can have. */
+#define CAME_IN_ELSEWHERE 118U
+
+/* What the functions below write from. */
+struct rules {
+	FILE *file;
+	const struct network_config *config;
+	const char *bridge;
+	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char gateway[INET_ADDRSTRLEN];
+	uint32_t gateway_value; /* host byte order */
+	bool has_ipv6;
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
+	struct in6_addr ipv6_prefix;
+	struct in6_addr ipv6_gateway;
+	struct mac_address bridge_mac;
+	uint32_t port_group;
+	bool ipv6_loopback;
+	uid_t server;
+};
+
+static void write_table_start(const struct rules *rules, const char *family)
+{
+	const char *name = rules->config->name;
+
+	/* To add it first makes deleting it succeed, whether it was there or not. */
+	(void)fprintf(rules->file,
+		      "add table %s " FIREWALL_TABLE_PREFIX "%s\n"
+		      "delete table %s " FIREWALL_TABLE_PREFIX "%s\n"
+		      "table %s " FIREWALL_TABLE_PREFIX "%s {\n",
+		      family, name, family, name, family, name);
+}
+
+/*
+ * Nothing comes from a machine with an address of somebody else, and nothing
+ * from elsewhere with one of the network's, whatever the host's reverse path
+ * filter is set to. Loopback addresses are refused as destinations too: with
+ * forwarded ports the bridge routes them.
+ */
+static void write_spoofed(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain machine {\n"
+		      "ip daddr 127.0.0.0/8 drop\n"
+		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
+		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
+		      "}\n"
+		      "chain spoofed {\n"
+		      "type filter hook prerouting priority raw; policy accept;\n"
+		      "iifname \"%s\" goto machine\n"
+		      "iifname \"lo\" accept\n"
+		      "ip saddr %s drop\n",
+		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
+		      rules->has_ipv6 ? rules->prefix : "", rules->bridge, rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
+static bool has_other_ways_in(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	return config->mode == NETWORK_SHARED && config->external_interface &&
+	       config->n_port_forwardings;
+}
+
+/* What comes back of such a connection goes where it came from: see uplink.h. */
+static void write_returning(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain returning {\n"
+		      "type filter hook prerouting priority mangle; policy accept;\n"
+		      "iifname \"%s\" ct direction reply ct label %u "
+		      "meta mark set meta mark | 0x%08" PRIx32 "\n"
+		      "}\n",
+		      rules->bridge, CAME_IN_ELSEWHERE, UPLINK_EXEMPT_MARK);
+}
+
+/*
+ * Link-local addresses are a link's own. A machine that reached one by NAT would
+ * speak as the host: to a cloud's metadata service, with the host's credentials.
+ * They are known by what was asked for, as others' rules may have led it
+ * elsewhere by then, and refused at once: machines look for such a service when
+ * they start, and wait for it.
+ */
+static void write_link_local(const struct rules *rules, const char *match)
+{
+	if (!rules->config->link_local)
+		(void)fprintf(rules->file,
+			      "%sct direction original ct original ip daddr 169.254.0.0/16 "
+			      "reject with icmp type admin-prohibited\n",
+			      match);
+}
+
+/*
+ * The host is reached at its address there by machines and itself; without NAT,
+ * by others too, but for the name server, which looks at addresses only.
+ */
+static void write_gateway(const struct rules *rules, bool nat, const char *match,
+			  const char *addresses)
+{
+	const struct network_config *config = rules->config;
+
+	if (nat || config->mode != NETWORK_SHARED) {
+		(void)fprintf(rules->file, "%s %s drop\n", match, addresses);
+		return;
+	}
+	if (config->dns_proxy)
+		(void)fprintf(rules->file, "%s %s meta l4proto { tcp, udp } th dport 53 drop\n",
+			      match, addresses);
+	if (config->external_interface)
+		(void)fprintf(rules->file, "iifname != \"%s\" %s %s drop\n",
+			      config->external_interface, match, addresses);
+	else
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" %s %s drop\n", match,
+			      addresses);
+}
+
+static void write_input(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+	char from_machine[INTERFACE_NAME_SIZE + sizeof("iifname \"\" ")];
+
+	(void)snprintf(from_machine, sizeof(from_machine), "iifname \"%s\" ", rules->bridge);
+	(void)fprintf(rules->file, "chain input {\n"
+				   "type filter hook input priority filter; policy accept;\n");
+	write_link_local(rules, from_machine);
+	(void)fprintf(rules->file,
+		      "iifname \"lo\" accept\n"
+		      "iifname \"%s\" accept\n"
+		      "ct direction reply accept\n",
+		      rules->bridge);
+	write_gateway(rules, config->nat44, "ip daddr", rules->subnet);
+	if (rules->has_ipv6)
+		write_gateway(rules, config->nat66, "ip6 daddr", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_address_bits(const struct rules *rules, const struct in6_addr *address)
+{
+	for (size_t i = 0; i < sizeof(address->s6_addr); i++)
+		(void)fprintf(rules->file, "%02x", address->s6_addr[i]);
+}
+
+/*
+ * A dnsmasq whose bridge goes sends its next router advertisement wherever
+ * multicast goes, and would make the host a router of the network outside. It
+ * is known by its first option, the prefix: 32 bytes from the start. One that was
+ * taken over can send what it likes by that socket: to networks of the broker's
+ * alone.
+ */
+static void write_advertised(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain advertised {\n"
+		      "type filter hook output priority filter; policy accept;\n"
+		      "oifname != \"%s\" icmpv6 type nd-router-advert @th,256,128 0x",
+		      rules->bridge);
+	write_address_bits(rules, &rules->ipv6_prefix);
+	(void)fprintf(rules->file, " drop\n");
+	if (rules->server)
+		(void)fprintf(rules->file,
+			      "oifname != \"" BRIDGE_PREFIX "*\" meta skuid %u "
+			      "meta l4proto ipv6-icmp drop\n",
+			      rules->server);
+	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_leaving(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain leaving {\n");
+	/*
+	 * From one machine to another by way of the host: forwarded ports, and,
+	 * where br_netfilter is loaded, every frame that the bridge passes on.
+	 */
+	if (!config->isolated)
+		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	if (config->mode == NETWORK_SHARED) {
+		write_link_local(rules, "");
+		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n"
+					   "ct direction reply accept\n");
+		if (config->external_interface)
+			(void)fprintf(rules->file, "oifname != \"%s\" drop\n",
+				      config->external_interface);
+		(void)fprintf(rules->file, "accept\n");
+	} else {
+		(void)fprintf(rules->file, "drop\n");
+	}
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* Without NAT the outside knows the machines' own addresses, and may begin. */
+static void write_routed(const struct rules *rules, const char *protocol)
+{
+	const char *interface = rules->config->external_interface;
+
+	(void)fprintf(rules->file, "meta nfproto %s ", protocol);
+	if (interface)
+		(void)fprintf(rules->file, "iifname \"%s\" ", interface);
+	(void)fprintf(rules->file, "accept\n");
+}
+
+static void write_entering(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain entering {\n");
+	if (config->mode == NETWORK_SHARED) {
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n"
+					   "ct state established,related accept\n");
+		if (has_other_ways_in(rules))
+			(void)fprintf(rules->file,
+				      "iifname != \"%s\" ct status dnat ct label set %u\n",
+				      config->external_interface, CAME_IN_ELSEWHERE);
+		(void)fprintf(rules->file, "ct status dnat accept\n");
+		if (!config->nat44)
+			write_routed(rules, "ipv4");
+		if (!config->nat66)
+			write_routed(rules, "ipv6");
+	}
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+}
+
+static void write_forward(const struct rules *rules)
+{
+	write_leaving(rules);
+	write_entering(rules);
+	(void)fprintf(rules->file,
+		      "chain forward {\n"
+		      "type filter hook forward priority filter; policy accept;\n"
+		      "iifname \"%s\" goto leaving\n"
+		      "oifname \"%s\" goto entering\n"
+		      "}\n",
+		      rules->bridge, rules->bridge);
+}
+
+static void write_forwarded_port(const struct rules *rules, const struct port_forwarding *port)
+{
+	char address[INET6_ADDRSTRLEN];
+	bool ipv6 = port->family == AF_INET6;
+
+	inet_ntop(port->family, &port->internal_address, address, sizeof(address));
+	(void)fprintf(rules->file, "meta nfproto %s %s dport %u fib daddr type local dnat %s to ",
+		      ipv6 ? "ipv6" : "ipv4", port->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		      port->external_port, ipv6 ? "ip6" : "ip");
+	(void)fprintf(rules->file, ipv6 ? "[%s]:%u\n" : "%s:%u\n", address, port->internal_port);
+}
+
+/* What machines ask of the DNS and DHCP server of their own network is for no other machine. */
+static void write_own_services(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" ");
+	if (!rules->config->dns_proxy)
+		(void)fprintf(rules->file, "iifname != \"%s\" ", rules->bridge);
+	(void)fprintf(rules->file, "fib daddr . iif type local meta l4proto { tcp, udp } "
+				   "th dport { 53, 67 } accept\n");
+}
+
+/*
+ * Forwarded ports, reached at whatever address of the host: from elsewhere, or
+ * from itself. The exception is ::1 where bridges apply NAT themselves: the host
+ * would take their answers for packets for ::1 from the wire, and drop them.
+ */
+static void write_forwarded_ports(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	(void)fprintf(rules->file, "chain forwarded {\n");
+	if (!rules->ipv6_loopback)
+		(void)fprintf(rules->file, "ip6 daddr ::1 return\n");
+	for (size_t i = 0; i < config->n_port_forwardings; i++)
+		write_forwarded_port(rules, &config->port_forwardings[i]);
+	(void)fprintf(rules->file, "}\n"
+				   "chain prerouting {\n"
+				   "type nat hook prerouting priority dstnat; policy accept;\n");
+	write_own_services(rules);
+	(void)fprintf(rules->file, "jump forwarded\n"
+				   "}\n"
+				   "chain output {\n"
+				   "type nat hook output priority -100; policy accept;\n"
+				   "jump forwarded\n"
+				   "}\n");
+}
+
+/*
+ * Who uses a forwarded port and could not be answered at its own address, being
+ * the host's loopback or a machine of the same network, comes from the
+ * gateway's.
+ */
+static void write_returned(const struct rules *rules)
+{
+	static const char format[] = "oifname \"%s\" ct status dnat %s saddr %s masquerade\n";
+
+	(void)fprintf(rules->file, format, rules->bridge, "ip", "127.0.0.0/8");
+	(void)fprintf(rules->file, format, rules->bridge, "ip", rules->subnet);
+	if (!rules->has_ipv6)
+		return;
+	(void)fprintf(rules->file, format, rules->bridge, "ip6", "::1");
+	(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
+}
+
+static void write_postrouting(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "chain postrouting {\n"
+				   "type nat hook postrouting priority srcnat; policy accept;\n");
+	if (rules->config->n_port_forwardings)
+		write_returned(rules);
+	(void)fprintf(rules->file,
+		      "oifname \"lo\" accept\n"
+		      "oifname \"%s\" accept\n",
+		      rules->bridge);
+	if (rules->config->nat44)
+		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
+	if (rules->config->nat66 && rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s masquerade\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+/*
+ * Not everything is of a connection that NAT knows: a stray RST, an answer that
+ * nobody asked for, what a connection goes on with that began without our rules.
+ */
+static void write_masqueraded(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain masqueraded {\n"
+		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
+		      "oifname \"lo\" accept\n"
+		      "oifname \"%s\" accept\n",
+		      rules->bridge);
+	if (rules->config->nat44)
+		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
+	if (rules->config->nat66 && rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* The host's table: what passes to, from and through the host. */
+static void write_inet_table(const struct rules *rules)
+{
+	const struct network_config *config = rules->config;
+
+	write_table_start(rules, "inet");
+	write_spoofed(rules);
+	write_input(rules);
+	write_forward(rules);
+	if (rules->has_ipv6 && config->router_advertisement)
+		write_advertised(rules);
+	if (config->mode == NETWORK_SHARED) {
+		if (config->n_port_forwardings)
+			write_forwarded_ports(rules);
+		if (has_other_ways_in(rules))
+			write_returning(rules);
+		write_postrouting(rules);
+		if (config->nat44 || config->nat66)
+			write_masqueraded(rules);
+	}
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* A neighbour discovery message about an address: its target follows 8 bytes of header. */
+static void write_discovery(const struct rules *rules, const char *match,
+			    const struct in6_addr *target)
+{
+	(void)fprintf(rules->file, "%s @th,64,128 0x", match);
+	write_address_bits(rules, target);
+	(void)fprintf(rules->file, " goto rogue\n");
+}
+
+/* Claims to have an address of the host's, or to be about to take it: the host would give it up. */
+static void write_icmpv6(const struct rules *rules, const struct in6_addr *addresses, size_t n)
+{
+	(void)fprintf(rules->file, "chain of_icmpv6 {\n"
+				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n");
+	if (rules->config->router_advertisement)
+		(void)fprintf(rules->file,
+			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
+	for (size_t i = 0; i < n; i++) {
+		write_discovery(rules, "icmpv6 type nd-neighbor-advert", &addresses[i]);
+		write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit",
+				&addresses[i]);
+	}
+	(void)fprintf(rules->file, "}\n");
+}
+
+/* Few clients look at the port that an answer comes from. */
+static void write_udp(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "chain of_udp {\n");
+	if (rules->config->dhcp)
+		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
+					   "ether type ip udp dport 68 goto rogue\n");
+	if (rules->config->router_advertisement)
+		(void)fprintf(rules->file, "ether type ip6 udp sport 547 goto rogue\n"
+					   "ether type ip6 udp dport 546 goto rogue\n");
+	(void)fprintf(rules->file, "}\n");
+}
+
+/*
+ * Packets without a whole header of TCP, UDP or ICMP are something to whoever
+ * puts them together in another way, and so is what nftables cannot parse. Later
+ * fragments have no such header; first ones have it right behind the fragment
+ * header, or it could be in a later one (RFC 7113), with something else in its
+ * place after the packet's end. Neighbour discovery is never so long that it has
+ * to be in fragments (RFC 6980).
+ */
+static void write_ipv4(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "chain of_ipv4 {\n"
+		      "ip saddr %s goto rogue\n"
+		      "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
+		      "meta l4proto tcp @th,56,8 >= 0 accept\n"
+		      "meta l4proto udp @th,56,8 >= 0 goto of_udp\n",
+		      rules->gateway);
+	if (rules->config->dhcp)
+		(void)fprintf(rules->file, "icmp type router-advertisement goto rogue\n");
+	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n"
+				   "meta l4proto { icmp, tcp, udp } goto rogue\n"
+				   "meta l4proto >= 0 accept\n"
+				   "goto rogue\n"
+				   "}\n");
+}
+
+static void write_ipv6(const struct rules *rules)
+{
+	struct in6_addr addresses[2];
+	char text[INET6_ADDRSTRLEN];
+	size_t n = 0;
+
+	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &addresses[n++]);
+	if (rules->has_ipv6)
+		addresses[n++] = rules->ipv6_gateway;
+	write_icmpv6(rules, addresses, n);
+	(void)fprintf(rules->file, "chain of_ipv6 {\n");
+	for (size_t i = 0; i < n; i++)
+		(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n",
+			      inet_ntop(AF_INET6, &addresses[i], text, sizeof(text)));
+	(void)fprintf(rules->file, "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+				   "meta l4proto tcp @th,56,8 >= 0 accept\n"
+				   "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
+				   "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
+				   "frag frag-off != 0 meta l4proto >= 0 accept\n"
+				   "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
+				   "meta l4proto >= 0 accept\n"
+				   "goto rogue\n"
+				   "}\n");
+}
+
+/*
+ * Frames for VLAN 0, of either kind, are taken by machines as if they had no
+ * tag, and so are those that say with a SNAP header what they are. The address
+ * that an ARP message claims is looked for in the message itself: machines
+ * believe it for hardware types that "arp saddr" is not about. Frames from the
+ * bridge's address are the host's: machines' devices trust them.
+ */
+static void write_prerouting(const struct rules *rules)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	(void)fprintf(rules->file,
+		      "chain of_arp {\n"
+		      "@nh,32,16 != 0x0604 goto rogue\n"
+		      "@nh,112,32 0x%08" PRIx32 " goto rogue\n"
+		      "}\n"
+		      "chain tagged {\n"
+		      "vlan id 0 goto rogue\n"
+		      "ether type 8021ad vlan id 0 goto rogue\n"
+		      "}\n"
+		      "chain prerouting {\n"
+		      "type filter hook prerouting priority filter; policy accept;\n"
+		      "iifgroup != 0x%08" PRIx32 " accept\n"
+		      "ether saddr %s goto rogue\n"
+		      "ether type ip goto of_ipv4\n"
+		      "ether type ip6 goto of_ipv6\n"
+		      "ether type arp goto of_arp\n"
+		      "ether type 0x8035 accept\n"
+		      "ether type 8021q goto tagged\n"
+		      "ether type 8021ad goto tagged\n"
+		      "goto rogue\n"
+		      "}\n",
+		      rules->gateway_value, rules->port_group,
+		      mac_address_format(&rules->bridge_mac, mac));
+}
+
+/*
+ * The bridge takes frames for the address of each of its ports as for itself.
+ * Only those for its own have their checksums completed first: see ingress.c.
+ */
+static void write_for_host(const struct rules *rules)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	(void)fprintf(rules->file,
+		      "chain input {\n"
+		      "type filter hook input priority filter; policy accept;\n"
+		      "iifgroup 0x%08" PRIx32
+		      " ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+		      "ether daddr != %s goto rogue\n"
+		      "}\n",
+		      rules->port_group, mac_address_format(&rules->bridge_mac, mac));
+}
+
+/* The machines' table: what they say to each other and to the host. */
+static void write_bridge_table(const struct rules *rules)
+{
+	write_table_start(rules, "bridge");
+	(void)fprintf(rules->file, "counter " FIREWALL_ROGUE_COUNTER " {\n"
+				   "}\n"
+				   "chain rogue {\n"
+				   "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
+				   "}\n");
+	write_udp(rules);
+	write_ipv4(rules);
+	write_ipv6(rules);
+	write_prerouting(rules);
+	write_for_host(rules);
+	(void)fprintf(rules->file, "}\n");
+}
+
+char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
+		     uint32_t port_group, bool ipv6_loopback, uid_t server)
+{
+	struct rules rules = {
+		.config = config,
+		.bridge = addresses->bridge,
+		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
+		.has_ipv6 = addresses->ipv6_prefix.length != 0,
+		.bridge_mac = addresses->bridge_mac,
+		.port_group = port_group,
+		.ipv6_loopback = ipv6_loopback,
+		.server = server,
+	};
+	char *text;
+	size_t size;
+
+	ipv4_subnet_format(&addresses->ipv4_subnet, rules.subnet);
+	inet_ntop(AF_INET, &addresses->ipv4_gateway, rules.gateway, sizeof(rules.gateway));
+	if (rules.has_ipv6) {
+		ipv6_prefix_format(&addresses->ipv6_prefix, rules.prefix);
+		rules.ipv6_prefix = addresses->ipv6_prefix.address;
+		rules.ipv6_gateway = rules.ipv6_prefix;
+		rules.ipv6_gateway.s6_addr[sizeof(rules.ipv6_gateway) - 1] = 1;
+	}
+	rules.file = open_memstream(&text, &size);
+	if (!rules.file)
+		return NULL;
+	write_inet_table(&rules);
+	write_bridge_table(&rules);
+	return memstream_close(rules.file, &text);
+}
+
+char *firewall_rules_removal(const char *network)
+{
+	char *text;
+
+	if (asprintf(&text,
+		     "add table inet " FIREWALL_TABLE_PREFIX "%s\n"
+		     "delete table inet " FIREWALL_TABLE_PREFIX "%s\n"
+		     "add table bridge " FIREWALL_TABLE_PREFIX "%s\n"
+		     "delete table bridge " FIREWALL_TABLE_PREFIX "%s\n",
+		     network, network, network, network) < 0)
+		return NULL;
+	return text;
+}
+
+bool firewall_name_is_plain(const char *interface)
+{
+	for (const char *c = interface; *c; c++) {
+		if (!isalnum((unsigned char)*c) && !strchr("._-@:", *c))
+			return false;
+	}
+	return *interface != '\0' && *interface != '-';
+}

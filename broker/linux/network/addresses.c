@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's addresses, in this order:
+ *
+ *	1. what the configuration says: taken by somebody else, it is an error
+ *	2. what the network had in its last life, unless taken since
+ *	3. a free subnet, a random prefix (RFC 4193), a random MAC address
+ *
+ * Taken is what the host uses at this moment, and what other networks are
+ * configured with or have had: theirs is kept for them, too.
+ */
+#include "addresses.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/subnet.h"
+#include "broker/platform.h"
+#include "broker/state.h"
+#include "host/link.h"
+#include "host/ranges.h"
+
+#define PREFIX_LENGTH 64
+
+static int out_of_memory(struct error *error)
+{
+	return error_set(error, ERROR_CREATE_FAILED, "out of memory for its addresses");
+}
+
+static int add_other(struct ranges *taken, const struct other_network *other, const char *state_dir)
+{
+	struct network_state_kept kept = { 0 };
+	struct range ipv4 = { .ipv4 = other->subnet };
+	struct range ipv6 = { .ipv6 = other->prefix };
+
+	if (!ipv4.ipv4.length || !ipv6.ipv6.length)
+		(void)state_load(state_dir, other->name, &kept);
+	if (!ipv4.ipv4.length)
+		ipv4.ipv4 = kept.ipv4_subnet;
+	if (!ipv6.ipv6.length)
+		ipv6.ipv6 = kept.ipv6_prefix;
+	(void)snprintf(ipv4.owner, sizeof(ipv4.owner), "network \"%s\"", other->name);
+	(void)snprintf(ipv6.owner, sizeof(ipv6.owner), "network \"%s\"", other->name);
+	if (ranges_add(taken, &ipv4) < 0)
+		return -1;
+	return ranges_add(taken, &ipv6);
+}
+
+/* Only the host's own uses keep a network from what the configuration gives it. */
+static int check_configured(const struct network_config *config, const struct ranges *host,
+			    struct error *error)
+{
+	const struct range *subnet = ranges_find_ipv4(host, &config->subnet);
+	const struct range *prefix = ranges_find_ipv6(host, &config->ipv6_prefix);
+	char text[IPV6_PREFIX_TEXT_SIZE];
+
+	if (config->subnet.length && subnet)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "subnet %s is in use by %s; choose another \"subnet\"",
+				 ipv4_subnet_format(&config->subnet, text), subnet->owner);
+	if (config->ipv6_prefix.length && !link_ipv6_is_available())
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "IPv6 is switched off on this host; remove \"ipv6_prefix\", or "
+				 "switch it on (net.ipv6.conf.default.disable_ipv6)");
+	if (config->ipv6_prefix.length && prefix)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "prefix %s is in use by %s; choose another \"ipv6_prefix\"",
+				 ipv6_prefix_format(&config->ipv6_prefix, text), prefix->owner);
+	return 0;
+}
+
+static int choose_subnet(const struct network_config *config, const struct ranges *taken,
+			 struct ipv4_subnet *subnet, struct error *error)
+{
+	const struct range *user = ranges_find_ipv4(taken, subnet);
+	struct ipv4_subnet before = *subnet;
+	char old[IPV4_SUBNET_TEXT_SIZE];
+	char new[IPV4_SUBNET_TEXT_SIZE];
+
+	if (config->subnet.length) {
+		*subnet = config->subnet;
+		return 0;
+	}
+	if (before.length && !user)
+		return 0;
+	if (subnet_choose(taken, subnet) < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "no subnet from 192.168.64.0/24 to 192.168.255.0/24 is free; "
+				 "set its \"subnet\"");
+	if (before.length)
+		log_warning(config->name, "its subnet %s is in use by %s now; it gets %s",
+			    ipv4_subnet_format(&before, old), user->owner,
+			    ipv4_subnet_format(subnet, new));
+	return 0;
+}
+
+static void choose_prefix(const struct network_config *config, const struct ranges *taken,
+			  struct ipv6_prefix *prefix)
+{
+	const struct range *user = ranges_find_ipv6(taken, prefix);
+	struct ipv6_prefix before = *prefix;
+	char old[IPV6_PREFIX_TEXT_SIZE];
+	char new[IPV6_PREFIX_TEXT_SIZE];
+
+	if (config->ipv6_prefix.length) {
+		*prefix = config->ipv6_prefix;
+		return;
+	}
+	if (before.length && !user)
+		return;
+	/* fd, 40 random bits, subnet 0: nobody has the same by accident. */
+	*prefix = (struct ipv6_prefix){ .length = PREFIX_LENGTH };
+	prefix->address.s6_addr[0] = 0xfd;
+	platform_random(&prefix->address.s6_addr[1], 5);
+	if (before.length)
+		log_warning(config->name, "its prefix %s is in use by %s now; it gets %s",
+			    ipv6_prefix_format(&before, old), user->owner,
+			    ipv6_prefix_format(prefix, new));
+}
+
+static void choose_mac(struct mac_address *mac)
+{
+	if (!mac_address_is_unicast(mac)) {
+		platform_random(mac->bytes, sizeof(mac->bytes));
+		mac->bytes[0] = (uint8_t)((mac->bytes[0] & 0xfc) | 0x02);
+	}
+}
+
+static int gather(const struct network_config *config, const struct other_network *others,
+		  size_t n_others, const char *state_dir, struct ranges *taken, struct error *error)
+{
+	int result = ranges_of_host(taken);
+
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "the host's addresses cannot be read: %s", strerror(-result));
+	if (check_configured(config, taken, error) < 0)
+		return -1;
+	for (size_t i = 0; i < n_others; i++)
+		if (add_other(taken, &others[i], state_dir) < 0)
+			return out_of_memory(error);
+	return 0;
+}
+
+int addresses_choose(const struct network_config *config, const struct other_network *others,
+		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
+		     struct error *error)
+{
+	struct network_state_kept kept;
+	struct ranges taken = { 0 };
+	int result;
+
+	result = state_load(state_dir, config->name, &kept);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "its addresses, kept in %s, cannot be read: %s", state_dir,
+				 strerror(-result));
+	result = gather(config, others, n_others, state_dir, &taken, error);
+	if (result == 0)
+		result = choose_subnet(config, &taken, &kept.ipv4_subnet, error);
+	if (result == 0) {
+		choose_prefix(config, &taken, &kept.ipv6_prefix);
+		choose_mac(&kept.bridge_mac);
+	}
+	ranges_clear(&taken);
+	if (result < 0)
+		return -1;
+	addresses->ipv4_subnet = kept.ipv4_subnet;
+	addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
+	if (link_ipv6_is_available())
+		addresses->ipv6_prefix = kept.ipv6_prefix;
+	addresses->bridge_mac = kept.bridge_mac;
+	return 0;
+}
+
+static bool is_changed(const struct network_state_kept *before,
+		       const struct network_state_kept *after)
+{
+	return memcmp(&before->ipv4_subnet, &after->ipv4_subnet, sizeof(after->ipv4_subnet)) != 0 ||
+	       memcmp(&before->ipv6_prefix, &after->ipv6_prefix, sizeof(after->ipv6_prefix)) != 0 ||
+	       !mac_address_equal(&before->bridge_mac, &after->bridge_mac);
+}
+
+int addresses_keep(const char *state_dir, const char *network,
+		   const struct network_addresses *addresses)
+{
+	struct network_state_kept before;
+	struct network_state_kept kept;
+
+	(void)state_load(state_dir, network, &before);
+	kept = before;
+	kept.ipv4_subnet = addresses->ipv4_subnet;
+	/* A host without IPv6 may have it again in the next life. */
+	if (addresses->ipv6_prefix.length)
+		kept.ipv6_prefix = addresses->ipv6_prefix;
+	kept.bridge_mac = addresses->bridge_mac;
+	return is_changed(&before, &kept) ? state_save(state_dir, network, &kept) : 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The choice of a network's addresses. On the worker's thread. */
+#ifndef VMNET_BROKER_ADDRESSES_H
+#define VMNET_BROKER_ADDRESSES_H
+
+#include "broker/broker.h"
+
+/* Another network of the configuration, active or not: what it has is not free. */
+struct other_network {
+	char name[NETWORK_NAME_MAX + 1];
+	struct ipv4_subnet subnet; /* length 0: what is kept of it counts */
+	struct ipv6_prefix prefix; /* the same */
+};
+
+/*
+ * Chooses the addresses of a shared or host network: those of its
+ * configuration, or those that it had before, or new ones.
+ *
+ * addresses: gets subnet, prefix, gateway and the bridge's MAC address.
+ * Returns 0, or -1 with error (ERROR_CREATE_FAILED).
+ */
+int addresses_choose(const struct network_config *config, const struct other_network *others,
+		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
+		     struct error *error);
+
+/*
+ * Keeps them for the network's next life, where that has not been done. Returns
+ * 0 or a negative errno.
+ */
+int addresses_keep(const char *state_dir, const char *network,
+		   const struct network_addresses *addresses);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Adoption.
+ *
+ * A network that an earlier broker left is known by its record, by the alias
+ * of its bridge, by those of its interfaces, or by its rules: any of them may be
+ * missing. An interface is alive while somebody has its device open, and a
+ * named one also while the connection of its client lives on (kept.h).
+ *
+ *	an interface alive,	the network is adopted as it was created, also when
+ *	or a hold		the configuration has changed or lost it; what is
+ *				missing of it (the bridge, rules) is made again
+ *	neither			all that is left of it is removed
+ *
+ * A network with an alive interface of which neither record nor configuration
+ * is left cannot be adopted: it is left as it is.
+ */
+#include "adopt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attach.h"
+#include "base/log.h"
+#include "broker/linux/firewall/firewall.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/varlink/kept.h"
+#include "broker/linux/worker.h"
+#include "broker/state.h"
+#include "host/link.h"
+#include "host/names.h"
+#include "network.h"
+#include "record.h"
+
+struct left {
+	char name[NETWORK_NAME_MAX + 1];
+	const struct link *bridge; /* NULL: none */
+};
+
+struct leftovers {
+	struct left *items;
+	size_t n_items;
+	struct link *links;
+	size_t n_links;
+};
+
+struct delete_job {
+	struct job job;
+	int index;
+};
+
+static void run_delete(struct job *job)
+{
+	(void)link_delete(((struct delete_job *)job)->index);
+}
+
+static void delete_done(struct job *job)
+{
+	free(job);
+}
+
+/* A named device that nobody has open, and whose client is gone. */
+static bool is_abandoned(const struct link *link, const struct alias *alias)
+{
+	return link->persistent && !link->carrier && !kept_has_named(alias->network, &alias->mac);
+}
+
+static int remove_abandoned(const struct link *link, const char *network)
+{
+	struct delete_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	log_info(network, "removing device %s, which nobody has open", link->name);
+	*job = (struct delete_job){ .job = { .run = run_delete, .done = delete_done },
+				    .index = link->index };
+	worker_submit(&network_worker, &job->job);
+	/* cppcheck-suppress memleak; the job is the worker's now */
+	return 0;
+}
+
+/* Finds the network among the leftovers, or adds it. NULL when memory is short. */
+static struct left *left_get(struct leftovers *leftovers, const char *network)
+{
+	struct left *items;
+
+	for (size_t i = 0; i < leftovers->n_items; i++)
+		if (strcmp(leftovers->items[i].name, network) == 0)
+			return &leftovers->items[i];
+	items = reallocarray(leftovers->items, leftovers->n_items + 1, sizeof(*items));
+	if (!items)
+		return NULL;
+	leftovers->items = items;
+	items += leftovers->n_items++;
+	*items = (struct left){ 0 };
+	memcpy(items->name, network, strlen(network));
+	return items;
+}
+
+static int add_name(const char *network, void *userdata)
+{
+	return left_get(userdata, network) ? 0 : -ENOMEM;
+}
+
+static int add_links(struct leftovers *leftovers)
+{
+	struct alias alias;
+
+	for (size_t i = 0; i < leftovers->n_links; i++) {
+		const struct link *link = &leftovers->links[i];
+		struct left *left;
+
+		if (alias_parse(link->alias, &alias) < 0)
+			continue;
+		left = left_get(leftovers, alias.network);
+		if (!left)
+			return -ENOMEM;
+		if (!alias.is_interface)
+			left->bridge = link;
+	}
+	return 0;
+}
+
+static bool is_interface_of(const struct link *link, const char *network, struct alias *alias)
+{
+	return alias_parse(link->alias, alias) == 0 && alias->is_interface &&
+	       strcmp(alias->network, network) == 0;
+}
+
+static bool has_interface(const struct leftovers *leftovers, const struct left *left)
+{
+	struct alias alias;
+
+	for (size_t i = 0; i < leftovers->n_links; i++)
+		if (is_interface_of(&leftovers->links[i], left->name, &alias) &&
+		    !is_abandoned(&leftovers->links[i], &alias))
+			return true;
+	return false;
+}
+
+static bool is_used(const struct leftovers *leftovers, const struct left *left)
+{
+	return kept_holds(left->name) || has_interface(leftovers, left);
+}
+
+/* Of a network whose record is lost: by what the configuration and the state directory say. */
+static int guess(const struct broker *broker, const char *name, struct network_config **config,
+		 struct network_addresses *addresses)
+{
+	struct network_config *found = config_find_named(broker->config, name);
+	struct network_state_kept kept;
+
+	if (!found)
+		return -1;
+	(void)state_load(linux_platform.options->state_dir, name, &kept);
+	if (found->mode != NETWORK_BRIDGED && !kept.ipv4_subnet.length)
+		return -1;
+	*addresses = (struct network_addresses){ .mtu = found->mtu };
+	if (found->mode == NETWORK_BRIDGED) {
+		(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s",
+			       found->external_interface);
+	} else {
+		bridge_name(name, addresses->bridge);
+		addresses->ipv4_subnet = kept.ipv4_subnet;
+		addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
+		addresses->ipv6_prefix = kept.ipv6_prefix;
+		addresses->bridge_mac = kept.bridge_mac;
+	}
+	*config = network_config_ref(found);
+	return 0;
+}
+
+static int adopt_interfaces(const struct leftovers *leftovers, struct network *network)
+{
+	struct alias alias;
+	int result = 0;
+
+	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {
+		const struct link *link = &leftovers->links[i];
+
+		if (is_interface_of(link, network->config->name, &alias) &&
+		    !is_abandoned(link, &alias))
+			result = interface_adopt(network, link, &alias);
+	}
+	return result;
+}
+
+static int adopt_network(struct broker *broker, const struct leftovers *leftovers,
+			 const struct left *left, struct network_config *config,
+			 const struct network_addresses *addresses)
+{
+	const int bridge = left->bridge ? left->bridge->index : 0;
+	struct network *network;
+
+	if (!is_used(leftovers, left))
+		return network_remove_leftover(left->name, config, addresses, bridge);
+	network = network_adopt(broker, config, addresses, bridge);
+	return network ? adopt_interfaces(leftovers, network) : -ENOMEM;
+}
+
+static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
+		      const struct left *left)
+{
+	struct network_config *config;
+	struct network_addresses addresses;
+
+	record_load(linux_platform.options->runtime_dir, left->name, &config, &addresses);
+	if ((config && addresses.bridge[0]) || !is_used(leftovers, left))
+		return adopt_network(broker, leftovers, left, config, &addresses);
+	network_config_unref(config);
+	if (guess(broker, left->name, &config, &addresses) == 0)
+		return adopt_network(broker, leftovers, left, config, &addresses);
+	if (!has_interface(leftovers, left))
+		return network_remove_leftover(left->name, NULL, &(struct network_addresses){ 0 },
+					       left->bridge ? left->bridge->index : 0);
+	log_warning(left->name, "machines use what an earlier broker left of it, but its record is "
+				"lost: it stays as it is until the next start");
+	return 0;
+}
+
+static int adopt_all(struct broker *broker, struct leftovers *leftovers)
+{
+	struct alias alias;
+	int result = link_list(&leftovers->links, &leftovers->n_links);
+
+	if (result == 0)
+		result = record_list(linux_platform.options->runtime_dir, add_name, leftovers);
+	if (result == 0)
+		result = kept_list_networks(add_name, leftovers);
+	if (result == 0)
+		result = add_links(leftovers);
+	if (result == 0)
+		result = firewall_list(add_name, leftovers);
+	for (size_t i = 0; i < leftovers->n_items && result == 0; i++)
+		result = adopt_left(broker, leftovers, &leftovers->items[i]);
+	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {
+		const struct link *link = &leftovers->links[i];
+
+		if (alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
+		    is_abandoned(link, &alias))
+			result = remove_abandoned(link, alias.network);
+	}
+	return result;
+}
+
+int adopt(struct broker *broker)
+{
+	struct leftovers leftovers = { 0 };
+	int result = adopt_all(broker, &leftovers);
+
+	if (result < 0)
+		log_error(NULL, "cannot take over what an earlier broker left: %s",
+			  strerror(-result));
+	free(leftovers.items);
+	free(leftovers.links);
+	return result;
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interfaces.
+ *
+ * A device is made on a worker's thread, which joins it to the bridge and
+ * hands over its open descriptors. They are passed to the client and closed
+ * here; from then on the device lives as long as somebody has it open. Its end
+ * comes by itself, and rtnetlink tells of it: nothing else ends an interface,
+ * and platform_interface_detach() only makes it happen.
+ *
+ * A device may end before the policy has heard of it. Then the notification
+ * found nobody to tell, so its link is looked up once more at that point.
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "bridge.h"
+#include "broker/linux/firewall/firewall.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/varlink/fds.h"
+#include "broker/linux/worker.h"
+#include "broker/platform.h"
+#include "host/names.h"
+#include "ingress.h"
+#include "monitor.h"
+#include "network.h"
+#include "tap.h"
+
+/*
+ * Frames that nobody reads are kept in the kernel's memory, up to 64 KiB each,
+ * and are charged to nobody. A user's first interfaces get room for more frames
+ * than it takes to lose none; later ones share as much again, down to the least
+ * that TCP is as fast with.
+ */
+#define FRAMES_MAX 128U
+#define FRAMES_SHARED 4096U
+#define FRAMES_MIN 16U
+#define FRAMES_QUEUE_MIN 4U
+
+/* How often the address of a device is put back in such a time until it is enough. */
+#define MOVES_MAX 8
+#define MOVES_USEC ((uint64_t)60 * 1000 * 1000)
+
+/* interface->platform: the device of an interface, from its request to its end. */
+struct device {
+	struct job job; /* removes it */
+	struct interface *interface; /* NULL once the policy knows that it is gone */
+	char network[NETWORK_NAME_MAX + 1];
+	int index; /* 0: not made yet */
+	int result; /* of the job */
+	bool removing; /* the job is under way, and frees the device */
+	bool unfiltered; /* by name or by its queues it has no filter of its own: see ingress.c */
+	bool cut_off; /* not joined to its network as it has to be, by the last notification */
+	unsigned int moves; /* how often it was found with another address, since: */
+	uint64_t moving_since;
+};
+
+/* Copies of all that making a device takes. */
+struct attach_job {
+	struct job job;
+	struct interface *interface; /* the policy's thread alone */
+	struct interface_fds *fds; /* NULL: it failed */
+	char bridge[INTERFACE_NAME_SIZE];
+	bool bridged; /* the bridge is the host's own */
+	char name[INTERFACE_NAME_SIZE];
+	char alias[ALIAS_SIZE];
+	struct port_setup port;
+	struct gateway_filter filter;
+	unsigned int queues;
+	bool vhost;
+	bool named;
+	uid_t owner;
+	struct error error;
+};
+
+/*
+ * The host side's own MAC address. It has to differ from the machine's, and be
+ * higher than any other on the bridge: a bridge of the host's own may take the
+ * lowest of its ports'.
+ */
+static struct mac_address random_port_mac(void)
+{
+	struct mac_address mac;
+
+	platform_random(mac.bytes, sizeof(mac.bytes));
+	mac.bytes[0] = 0xfe;
+	return mac;
+}
+
+/* The network is repaired as soon as the kernel's notification has been read. */
+static int bridge_is_gone(struct attach_job *self)
+{
+	return error_set(&self->error, ERROR_CREATE_FAILED,
+			 "bridge %s has been removed just now; try again", self->bridge);
+}
+
+/* A queue that was opened before the device had its owner may be anybody's. */
+static bool is_ours_alone(const struct attach_job *self)
+{
+	struct link link;
+
+	return self->queues == 1 ||
+	       (link_get(self->name, &link) == 0 && link.queues == self->queues);
+}
+
+static int make_device(struct attach_job *self)
+{
+	const bool filtered = !self->bridged && self->queues == 1;
+	char checksums[INTERFACE_NAME_SIZE];
+	int result;
+
+	if (tap_open(self->queues, self->owner, filtered ? &self->filter : NULL, self->name,
+		     self->fds, &self->error) < 0)
+		return -1;
+	if (!is_ours_alone(self))
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "somebody else has opened %s at once; try again", self->name);
+	self->port.index = link_index(self->name);
+	self->port.bridge = link_index(self->bridge);
+	if (!self->bridged) {
+		checksums_name(self->bridge, checksums);
+		self->port.checksums = link_index(checksums);
+	}
+	if (!self->port.bridge || (!self->bridged && !self->port.checksums))
+		return bridge_is_gone(self);
+	if (!self->port.index)
+		return error_set(&self->error, ERROR_CREATE_FAILED, "%s is gone; try again",
+				 self->name);
+	if (!self->bridged)
+		self->port.group = firewall_port_group((unsigned int)self->port.bridge);
+	result = link_join_bridge(&self->port);
+	if (result < 0 && link_index(self->bridge) != self->port.bridge)
+		return bridge_is_gone(self);
+	if (result < 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "cannot join %s to bridge %s: %s%s", self->name, self->bridge,
+				 strerror(-result), result == -ENOENT ? INGRESS_REMEDY : "");
+	if (self->named) {
+		if (tap_keep(self->fds->tap[0], &self->error) < 0)
+			return -1;
+		/* Who opens it by name finds it busy while one of these is open. */
+		tap_close(self->fds);
+	} else if (self->vhost) {
+		tap_open_vhost(self->fds);
+	}
+	return 0;
+}
+
+static void run_attach(struct job *job)
+{
+	struct attach_job *self = (struct attach_job *)job;
+
+	if (make_device(self) == 0)
+		return;
+	tap_close(self->fds);
+	free(self->fds);
+	self->fds = NULL;
+}
+
+/* What is sent to one without a filter has to be complete. */
+static bool has_unfiltered(const struct network *network)
+{
+	if (network->config->mode == NETWORK_BRIDGED)
+		return false;
+	for (const struct interface *i = network->interfaces; i; i = i->next) {
+		const struct device *device = i->platform;
+
+		if (i->named || i->queues > 1 || (device && device->unfiltered))
+			return true;
+	}
+	return false;
+}
+
+/* The others were joined when there was none, or this one was. */
+static void device_has_joined(const struct attach_job *job)
+{
+	struct network *network = job->interface->network;
+
+	if (has_unfiltered(network) && (job->named || job->queues > 1 || !job->port.completes_all))
+		network_repair(network, REPAIR_BRIDGE);
+}
+
+static void attach_done(struct job *job)
+{
+	struct attach_job *self = (struct attach_job *)job;
+	struct interface *interface = self->interface;
+	struct device *device = interface->platform;
+	char name[IF_NAMESIZE];
+
+	if (self->fds) {
+		device->index = self->port.index;
+		(void)snprintf(interface->name, sizeof(interface->name), "%s", self->name);
+		network_has_machines(interface->network);
+		device_has_joined(self);
+		broker_interface_attached(interface, self->fds, NULL);
+		if (!if_indextoname((unsigned int)self->port.index, name))
+			interface_link_gone(self->port.index);
+	} else {
+		broker_interface_attached(interface, NULL, &self->error);
+		free(device);
+	}
+	free(self);
+}
+
+/* Of each of an interface's queues. */
+static unsigned int frames_of(const struct interface *interface)
+{
+	const struct network *network = interface->network->broker->networks;
+	unsigned int n = 1; /* the interface itself, and others of its owner */
+	unsigned int frames;
+
+	for (; network; network = network->next)
+		for (const struct interface *i = network->interfaces; i; i = i->next)
+			n += i != interface && i->owner == interface->owner;
+	frames = FRAMES_SHARED / n;
+	if (frames > FRAMES_MAX)
+		frames = FRAMES_MAX;
+	if (frames < FRAMES_MIN)
+		frames = FRAMES_MIN;
+	frames /= interface->queues;
+	return frames < FRAMES_QUEUE_MIN ? FRAMES_QUEUE_MIN : frames;
+}
+
+/* Returns NULL when memory is short. */
+static struct attach_job *attach_job_new(struct interface *interface)
+{
+	const struct network *network = interface->network;
+	struct attach_job *self = calloc(1, sizeof(*self));
+	struct alias alias;
+
+	if (!self)
+		return NULL;
+	self->fds = calloc(1, sizeof(*self->fds));
+	if (!self->fds) {
+		free(self);
+		return NULL;
+	}
+	self->job = (struct job){
+		.run = run_attach,
+		.done = attach_done,
+		.owner = JOB_OWNER(interface->owner),
+	};
+	self->interface = interface;
+	(void)snprintf(self->bridge, sizeof(self->bridge), "%s", network->addresses.bridge);
+	self->bridged = network->config->mode == NETWORK_BRIDGED;
+	alias = (struct alias){
+		.is_interface = true,
+		.mac = interface->mac,
+		.is_whole = true,
+		.owner = interface->owner,
+		.host_mac = random_port_mac(),
+	};
+	(void)snprintf(alias.network, sizeof(alias.network), "%s", network->config->name);
+	alias_format(&alias, self->alias);
+	self->port = (struct port_setup){
+		.mac = alias.host_mac,
+		.machine = interface->mac,
+		.gateway = network->addresses.bridge_mac,
+		.mtu = network->addresses.mtu,
+		.frames = frames_of(interface),
+		.alias = self->alias,
+		.isolated = network->config->isolated,
+		.completes_all = has_unfiltered(network),
+	};
+	if (!self->bridged)
+		gateway_filter_make(network->config, &network->addresses, &self->filter);
+	self->queues = interface->queues;
+	self->vhost = interface->vhost;
+	self->named = interface->named;
+	self->owner = interface->owner;
+	return self;
+}
+
+static struct device *device_new(struct interface *interface)
+{
+	struct device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	device->interface = interface;
+	(void)snprintf(device->network, sizeof(device->network), "%s",
+		       interface->network->config->name);
+	interface->platform = device;
+	return device;
+}
+
+void platform_interface_attach(struct interface *interface)
+{
+	struct attach_job *job = attach_job_new(interface);
+
+	if (!job || !device_new(interface)) {
+		if (job)
+			free(job->fds);
+		free(job);
+		linux_platform_refuse_later();
+		return;
+	}
+	worker_submit(&attach_worker, &job->job);
+}
+
+void interfaces_refuse(struct broker *broker)
+{
+	struct error error;
+	struct network *network = broker->networks;
+
+	error_set(&error, ERROR_INTERNAL, "out of memory");
+	while (network) {
+		struct interface *interface = network->interfaces;
+
+		while (interface &&
+		       (interface->state != INTERFACE_ATTACHING || interface->platform))
+			interface = interface->next;
+		network = network->next;
+		if (interface) {
+			broker_interface_attached(interface, NULL, &error);
+			network = broker->networks; /* the answer may have changed the list */
+		}
+	}
+}
+
+/* The policy hears of it, once. */
+static void device_gone(struct device *device)
+{
+	struct interface *interface = device->interface;
+
+	device->interface = NULL;
+	if (!device->removing)
+		free(device);
+	if (interface)
+		broker_interface_detached(interface);
+}
+
+static void run_remove(struct job *job)
+{
+	struct device *device = (struct device *)job;
+
+	device->result = link_delete(device->index);
+}
+
+/* A device that could not be removed is given up: its network must not wait for ever. */
+static void remove_done(struct job *job)
+{
+	struct device *device = (struct device *)job;
+
+	if (device->result < 0 && device->result != -ENODEV)
+		log_warning(device->network, "a TAP device cannot be removed: %s",
+			    strerror(-device->result));
+	device->removing = false;
+	device_gone(device);
+}
+
+void platform_interface_detach(struct interface *interface)
+{
+	struct device *device = interface->platform;
+
+	device->removing = true;
+	device->job = (struct job){ .run = run_remove, .done = remove_done };
+	worker_submit_last(&network_worker, &device->job);
+}
+
+static struct device *device_find(int index)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		for (struct interface *i = network->interfaces; i; i = i->next) {
+			struct device *device = i->platform;
+
+			if (device && device->index == index)
+				return device;
+		}
+	}
+	return NULL;
+}
+
+void interface_link_gone(int index)
+{
+	struct device *device = index ? device_find(index) : NULL;
+
+	if (device)
+		device_gone(device);
+}
+
+/*
+ * With the address of its device a program takes what is for a neighbour, or
+ * for the host's own bridge. It may mean no harm by it, once.
+ */
+static void device_has_moved(struct device *device, const char *name)
+{
+	struct interface *interface = device->interface;
+	uint64_t now = 0;
+
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	if (now - device->moving_since > MOVES_USEC) {
+		device->moving_since = now;
+		device->moves = 0;
+	}
+	if (++device->moves < MOVES_MAX) {
+		network_repair(interface->network, REPAIR_BRIDGE);
+		return;
+	}
+	log_warning(device->network,
+		    "interface %s is removed: its program changes the device's address over and "
+		    "over",
+		    name);
+	interface->state = INTERFACE_DETACHING;
+	platform_interface_detach(interface);
+}
+
+/*
+ * A named device outlives its last descriptor, for as long as its client holds
+ * it: not after a restart. So does one that a program has made persistent, which
+ * nobody has to hold. They go when nobody has them open.
+ */
+void interface_link_changed(const struct link *link)
+{
+	struct device *device = device_find(link->index);
+	struct interface *interface = device ? device->interface : NULL;
+
+	if (!interface || interface->state != INTERFACE_ATTACHED)
+		return;
+	if (bridge_port_has_moved(link)) {
+		device_has_moved(device, link->name);
+		return;
+	}
+	if (link->persistent && !device->unfiltered) {
+		device->unfiltered = true;
+		if (has_unfiltered(interface->network))
+			network_repair(interface->network, REPAIR_BRIDGE);
+	}
+	device->cut_off = !network_has_port(interface->network, link);
+	if (device->cut_off)
+		monitor_look_at_ports();
+	if (!link->persistent || link->carrier || (interface->client && interface->named))
+		return;
+	interface->state = INTERFACE_DETACHING;
+	platform_interface_detach(interface);
+}
+
+void interface_port_not_isolated(int index)
+{
+	struct device *device = device_find(index);
+
+	if (!device || !device->interface || !device->interface->network->config->isolated)
+		return;
+	device->cut_off = true;
+	monitor_look_at_ports();
+}
+
+void interface_not_led(int index)
+{
+	struct device *device = device_find(index);
+
+	if (!device)
+		return;
+	device->cut_off = true;
+	monitor_look_at_ports();
+}
+
+void interfaces_join(struct broker *broker)
+{
+	char name[IF_NAMESIZE];
+
+	for (struct network *network = broker->networks; network; network = network->next) {
+		bool wanted = false;
+
+		for (const struct interface *i = network->interfaces; i; i = i->next) {
+			struct device *device = i->platform;
+
+			if (!device || !device->cut_off)
+				continue;
+			device->cut_off = false;
+			wanted |= if_indextoname((unsigned int)device->index, name) != NULL;
+		}
+		if (wanted)
+			network_repair(network, REPAIR_BRIDGE);
+	}
+}
+
+void interfaces_look(struct broker *broker)
+{
+	char name[IF_NAMESIZE];
+	struct network *network = broker->networks;
+
+	while (network) {
+		const struct device *gone = NULL;
+
+		for (const struct interface *i = network->interfaces; i && !gone; i = i->next) {
+			const struct device *device = i->platform;
+
+			if (device && device->index &&
+			    !if_indextoname((unsigned int)device->index, name))
+				gone = device;
+		}
+		/* The last interface may take its network with it. */
+		network = network->next;
+		if (gone) {
+			interface_link_gone(gone->index);
+			network = broker->networks;
+		}
+	}
+}
+
+int interface_adopt(struct network *network, const struct link *link, const struct alias *alias)
+{
+	struct interface *interface = broker_interface_adopt(
+		network, link->name, &alias->mac, alias->is_whole ? alias->owner : link->owner);
+	struct device *device = interface ? device_new(interface) : NULL;
+
+	if (!device)
+		return -ENOMEM;
+	device->index = link->index;
+	device->unfiltered = link->persistent || link->queues;
+	return 0;
+}
+
+void interfaces_forget(struct broker *broker)
+{
+	for (struct network *network = broker->networks; network; network = network->next) {
+		for (struct interface *i = network->interfaces; i; i = i->next) {
+			free(i->platform);
+			i->platform = NULL;
+		}
+	}
+}

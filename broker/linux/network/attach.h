@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interfaces in the operating system: TAP devices on a network's bridge. On the policy's thread. */
+#ifndef VMNET_BROKER_ATTACH_H
+#define VMNET_BROKER_ATTACH_H
+
+#include "host/link.h"
+#include "host/names.h"
+
+/*
+ * Takes over an interface that an earlier broker left on an adopted network.
+ * Returns 0 or -ENOMEM.
+ */
+int interface_adopt(struct network *network, const struct link *link, const struct alias *alias);
+
+/* A link has gone, or (link_changed) is not as it was: if it is an interface, that follows. */
+void interface_link_gone(int index);
+void interface_link_changed(const struct link *link);
+
+/* A bridge has said of a port of it that it is not isolated. */
+void interface_port_not_isolated(int index);
+
+/* What leads the frames of a link has been removed. */
+void interface_not_led(int index);
+
+/*
+ * Interfaces that were found cut off from their networks, and that still are
+ * there, are joined again. For a moment later: all that end are cut off first.
+ */
+void interfaces_join(struct broker *broker);
+
+/* Looks for all interfaces whether their links are still there. */
+void interfaces_look(struct broker *broker);
+
+/* As networks_refuse() and networks_forget(). */
+void interfaces_refuse(struct broker *broker);
+void interfaces_forget(struct broker *broker);
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's bridge.
+ *
+ * One of the broker's own is known by its name and its alias. Anybody may have
+ * renamed, changed or removed it, and one that an earlier broker made may lack
+ * what came after the crash. So putting one right is making it, but that it is
+ * looked for first: what is there already is no error.
+ */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "broker/linux/firewall/firewall.h"
+#include "broker/linux/linux.h"
+#include "host/names.h"
+#include "ingress.h"
+
+int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
+		     struct error *error)
+{
+	const char *name = addresses->bridge;
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "there is no bridge %s to join; make it, or name another in "
+				 "\"external_interface\"",
+				 name);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s", name,
+				 strerror(-result));
+	if (strcmp(link.kind, "bridge") != 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "%s is no bridge; make it a port of one, and name that one in "
+				 "\"external_interface\"",
+				 name);
+	bridge->index = link.index;
+	addresses->mtu = link.mtu;
+	return 0;
+}
+
+/* A crash may have come between the making of a bridge and its alias: then its MAC tells. */
+static bool is_own(const char *network, const struct network_addresses *addresses,
+		   const struct link *link)
+{
+	struct alias alias;
+
+	if (strcmp(link->kind, "bridge") != 0)
+		return false;
+	if (alias_parse(link->alias, &alias) == 0)
+		return !alias.is_interface && strcmp(alias.network, network) == 0;
+	return mac_address_is_unicast(&addresses->bridge_mac) &&
+	       mac_address_equal(&link->mac, &addresses->bridge_mac);
+}
+
+/*
+ * Finds the bridge of a network that is there already. One that somebody has
+ * given another name gets its own back: rules and dnsmasq know it by that.
+ * index: the one that it was last seen with, or 0; gets its index, or 0.
+ */
+static int find(const char *network, const struct network_addresses *addresses, int *index)
+{
+	const char *name = addresses->bridge;
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == -ENODEV && *index) {
+		result = link_rename(*index, name);
+		if (result == 0) {
+			log_warning(network, "its bridge was renamed, and is %s again", name);
+			result = link_get(name, &link);
+		}
+	}
+	*index = result == 0 && is_own(network, addresses, &link) ? link.index : 0;
+	return result == -ENODEV ? 0 : result;
+}
+
+static int remove_itself(const char *network, const struct network_addresses *addresses, int bridge)
+{
+	int result = find(network, addresses, &bridge);
+
+	if (result == 0 && bridge)
+		result = link_delete(bridge);
+	return result == -ENODEV ? 0 : result;
+}
+
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+{
+	int result = remove_itself(network, addresses, bridge);
+
+	return result < 0 ? result : ingress_remove_checksums(addresses->bridge);
+}
+
+static int request(const char *network, const struct network_addresses *addresses, int *index)
+{
+	struct alias named = { 0 };
+	char alias[ALIAS_SIZE];
+
+	(void)snprintf(named.network, sizeof(named.network), "%s", network);
+	alias_format(&named, alias);
+	return link_create_bridge(
+		&(struct bridge_setup){
+			.name = addresses->bridge,
+			.mac = addresses->bridge_mac,
+			.mtu = addresses->mtu,
+			.alias = alias,
+		},
+		index);
+}
+
+static bool is_port_of(const struct link *link, const char *network)
+{
+	struct alias alias;
+
+	return alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
+	       strcmp(alias.network, network) == 0;
+}
+
+/* Also when that cannot be found out. */
+static bool has_machines(const char *network)
+{
+	struct link *links;
+	size_t n_links;
+	bool found = false;
+
+	if (link_list(&links, &n_links) < 0)
+		return true;
+	for (size_t i = 0; i < n_links && !found; i++)
+		found = is_port_of(&links[i], network);
+	free(links);
+	return found;
+}
+
+static int create(const char *network, const struct network_addresses *addresses, int *index,
+		  struct error *error)
+{
+	const char *name = addresses->bridge;
+	int left = 0;
+	int result = request(network, addresses, index);
+
+	if (result == -EEXIST)
+		(void)find(network, addresses, &left);
+	if (left && has_machines(network))
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "machines use what an earlier broker left of it, but its record "
+				 "is lost; stop them first");
+	/* One of ours, that memory was too short to remove. */
+	if (result == -EEXIST) {
+		(void)remove_itself(network, addresses, 0);
+		result = request(network, addresses, index);
+	}
+	if (result == -EEXIST)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "a device %s exists already, and is not the broker's; remove it "
+				 "(\"ip link delete %s\") or choose another name for the network",
+				 name, name);
+	if (result < 0) {
+		/* The kernel may have made it, and the answer was lost. */
+		(void)remove_itself(network, addresses, 0);
+		return error_set(error, ERROR_CREATE_FAILED, "cannot make bridge %s: %s", name,
+				 strerror(-result));
+	}
+	return 0;
+}
+
+int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
+		    int bridge, struct error *error)
+{
+	struct in6_addr address = addresses->ipv6_prefix.address;
+	struct in6_addr link_local;
+	int result;
+
+	if (!addresses->ipv6_prefix.length)
+		return 0;
+	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
+	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
+	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length);
+	if (result == 0)
+		result = link_add_ipv6(bridge, &address, addresses->ipv6_prefix.length);
+	if (result == 0 && config->n_port_forwardings)
+		result = link_route_ipv6_loopback(bridge);
+	if (result == -EACCES)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "IPv6 is switched off for bridge %s; switch it on "
+				 "(net.ipv6.conf.%s.disable_ipv6)",
+				 addresses->bridge, addresses->bridge);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot give bridge %s its IPv6 addresses: %s", addresses->bridge,
+				 strerror(-result));
+	return 0;
+}
+
+static int make_checksums(const char *name, struct bridge *bridge, struct error *error)
+{
+	char device[INTERFACE_NAME_SIZE];
+	int result = ingress_make_checksums(name, &bridge->checksums);
+
+	if (result == 0)
+		return 0;
+	checksums_name(name, device);
+	if (result == -EEXIST)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "a device %s exists already, and is not the broker's; remove it "
+				 "(\"ip link delete %s\") or choose another name for the network",
+				 device, device);
+	return error_set(error, ERROR_CREATE_FAILED, "cannot make device %s: %s%s", device,
+			 strerror(-result),
+			 result == -EOPNOTSUPP ? " (\"modprobe ifb\" brings it)" : "");
+}
+
+static int give_address(const struct network_config *config,
+			const struct network_addresses *addresses, int bridge, struct error *error)
+{
+	int result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
+
+	if (result == 0)
+		result = link_set_up(bridge);
+	if (result == 0 && config->n_port_forwardings)
+		result = link_route_loopback(addresses->bridge);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot give bridge %s its address: %s", addresses->bridge,
+				 strerror(-result));
+	return 0;
+}
+
+int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
+		bool repair, struct bridge *bridge, struct error *error)
+{
+	const char *name = addresses->bridge;
+	int result = 0;
+
+	bridge->is_new = false;
+	if (repair)
+		result = find(config->name, addresses, &bridge->index);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot look up bridge %s: %s", name,
+				 strerror(-result));
+	if (!bridge->index) {
+		if (create(config->name, addresses, &bridge->index, error) < 0)
+			return -1;
+		bridge->is_new = true;
+	}
+	if (make_checksums(name, bridge, error) < 0 ||
+	    give_address(config, addresses, bridge->index, error) < 0) {
+		if (bridge->is_new) {
+			(void)bridge_remove(config->name, addresses, bridge->index);
+			bridge->index = 0;
+		}
+		return -1;
+	}
+	if (repair && bridge->is_new)
+		log_warning(config->name, "its bridge %s was gone, and was made again", name);
+	return 0;
+}
+
+/* How the link of an interface is joined to a network. */
+static struct port_setup port_setup(const struct network_config *config,
+				    const struct network_addresses *addresses,
+				    const struct bridge *bridge, const struct link *link)
+{
+	struct port_setup setup = {
+		.index = link->index,
+		.bridge = bridge->index,
+		.mac = link->mac,
+		.gateway = addresses->bridge_mac,
+		.checksums = bridge->checksums,
+		.mtu = addresses->mtu,
+		.alias = link->alias,
+		.group = config->mode == NETWORK_BRIDGED
+				 ? 0
+				 : firewall_port_group((unsigned int)bridge->index),
+		.isolated = config->isolated,
+	};
+	struct alias alias;
+
+	if (alias_parse(link->alias, &alias) < 0)
+		return setup;
+	setup.machine = alias.mac;
+	if (alias.is_whole)
+		setup.mac = alias.host_mac;
+	return setup;
+}
+
+bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,
+		     int bridge, const struct link *link)
+{
+	const struct port_setup setup =
+		port_setup(config, addresses, &(struct bridge){ .index = bridge }, link);
+
+	return link_is_joined(link, &setup);
+}
+
+bool bridge_port_has_moved(const struct link *link)
+{
+	struct alias alias;
+
+	return alias_parse(link->alias, &alias) == 0 && alias.is_whole &&
+	       !mac_address_equal(&alias.host_mac, &link->mac);
+}
+
+/* One that is opened by name, or has several queues, has no filter of its own: see ingress.c. */
+static bool has_unfiltered_port(const struct link *links, size_t n_links, const char *network)
+{
+	for (size_t i = 0; i < n_links; i++)
+		if ((links[i].persistent || links[i].queues) && is_port_of(&links[i], network))
+			return true;
+	return false;
+}
+
+/* Also one that is joined may be led to where nothing is any more, or have lost its machine. */
+static int join_port(const struct link *link, const struct port_setup *setup, bool was_there,
+		     const char *network)
+{
+	int result;
+
+	if (!link_is_joined(link, setup)) {
+		result = link_join_bridge(setup);
+		if (result == 0 && was_there)
+			log_warning(network, "interface %s was cut off, and is joined again",
+				    link->name);
+		return result;
+	}
+	result = ingress_lead(setup);
+	return result < 0 ? result : link_keep_machine(setup);
+}
+
+int bridge_join_ports(const struct network_config *config,
+		      const struct network_addresses *addresses, const struct bridge *bridge,
+		      struct error *error)
+{
+	struct link *links;
+	size_t n_links;
+	int result = link_list(&links, &n_links);
+	bool completes_all;
+
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot list the host's links: %s",
+				 strerror(-result));
+	completes_all = has_unfiltered_port(links, n_links, config->name);
+	for (size_t i = 0; i < n_links && result == 0; i++) {
+		const struct link *link = &links[i];
+		struct port_setup setup = port_setup(config, addresses, bridge, link);
+
+		setup.completes_all = completes_all;
+
+		if (!is_port_of(link, config->name))
+			continue;
+		result = join_port(link, &setup, !bridge->is_new, config->name);
+		if (result == -ENODEV)
+			result = 0; /* its machine has ended just now */
+		if (result < 0)
+			result = error_set(error, ERROR_CREATE_FAILED,
+					   "cannot join %s to bridge %s: %s", link->name,
+					   addresses->bridge, strerror(-result));
+	}
+	free(links);
+	return result;
+}

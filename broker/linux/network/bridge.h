@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's bridge, with its addresses and ports. On the worker's thread, but
+ * for bridge_has_port().
+ *
+ * Functions that return int return 0, or -1 with error (ERROR_CREATE_FAILED).
+ */
+#ifndef VMNET_BROKER_BRIDGE_H
+#define VMNET_BROKER_BRIDGE_H
+
+#include "host/link.h"
+
+struct bridge {
+	int index; /* 0: none */
+	int checksums; /* the device of its frames for the host, see ingress.h; 0: it is the host's */
+	bool is_new; /* made by the last bridge_make() */
+};
+
+/*
+ * Makes a bridge of the broker's own, with what addresses says but for IPv6, or
+ * puts right the one that is there.
+ *
+ * repair: it was made before, and is looked for first.
+ * bridge: gets the index; with repair, the one that it was last seen with helps
+ * to find it.
+ *
+ * Nothing new is left behind after an error.
+ */
+int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
+		bool repair, struct bridge *bridge, struct error *error);
+
+/* Gives it its IPv6 addresses, if it has any. An administrator may switch them off, and on. */
+int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
+		    int bridge, struct error *error);
+
+/*
+ * Finds a bridge of the host's own, which is joined and never changed.
+ * addresses: names it; gets its MTU.
+ */
+int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
+		     struct error *error);
+
+/*
+ * Gives interfaces that have lost their bridge, or are not joined as they have
+ * to be, their place on it.
+ */
+int bridge_join_ports(const struct network_config *config,
+		      const struct network_addresses *addresses, const struct bridge *bridge,
+		      struct error *error);
+
+/* Whether the link of an interface is joined to the bridge as it has to be. */
+bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,
+		     int bridge, const struct link *link);
+
+/* Whether whoever has the device of an interface open has given it another address. */
+bool bridge_port_has_moved(const struct link *link);
+
+/*
+ * Removes a bridge of the broker's own, if it is there.
+ * bridge: the index that it was last seen with, or 0. Returns 0 or a negative errno.
+ */
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine's device does not take from other machines: the last look at a
+ * frame, when its checksum is complete.
+ */
+#ifndef VMNET_BROKER_GATEWAY_FILTER_H
+#define VMNET_BROKER_GATEWAY_FILTER_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#include "broker/broker.h"
+
+#define GATEWAY_FILTER_MAX 320
+
+struct gateway_filter {
+	struct sock_filter code[GATEWAY_FILTER_MAX];
+	unsigned short n;
+};
+
+/* Makes the program of a network of ours, for a TAP device or any socket that gets its frames. */
+void gateway_filter_make(const struct network_config *config,
+			 const struct network_addresses *addresses, struct gateway_filter *filter);
+
+#endif

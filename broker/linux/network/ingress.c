@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine may leave the checksum of a frame to the host, and says with each
+ * frame where it begins and where it goes (struct virtio_net_hdr). The kernel
+ * believes that, and writes when a device that cannot do it sends the frame:
+ * after all filters, and anywhere behind the first bytes of the IP header, in a
+ * frame that a filter took for something else.
+ *
+ * So frames for the host are sent through a device that cannot do it (an ifb,
+ * whose checksum offload is off), and come back as they were but complete,
+ * before the bridge and the host's filters look at them. Longer ones than any
+ * link takes are to be cut into segments: for those the kernel looks itself
+ * whether the checksum is where the TCP header has it. But IPv4 without DF may
+ * be cut into fragments instead, as it is: it takes this way, too. What machines
+ * get from each other they filter themselves, when it is complete
+ * (gateway_filter.h). A device that is opened by name, or whose machine switches
+ * queues on, has no filter: the kernel would have to read it anew, from where it
+ * was in the memory of who set it. On a network with one all frames take this way.
+ *
+ * A bridge of the host's own is not to be told by a machine who its neighbours
+ * are: frames for the bridge itself (IEEE 802.1D, table 7-10) end here.
+ */
+#include "ingress.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "host/names.h"
+#include "host/netlink_socket.h"
+
+#define KIND "ifb"
+/* A frame that is longer is one that has to be cut: the MTU of Ethernet with jumbo frames. */
+#define FRAME_MAX (9216 + ETH_HLEN + 4)
+#define TYPE 12
+#define IPV4_FRAGMENT (ETH_HLEN + 6)
+
+/* Waiting, while each processor has machines that send: with the kernel's own 32 some are lost. */
+#define FRAMES 4096U
+
+/* What a filter of tc's without an action of its own returns. */
+#define NO_MATCH 0U
+#define MATCH UINT32_MAX
+
+/*
+ * Its address matters to nobody. But to one that has a random address udev gives
+ * another, which this kind refuses, and each time that goes into the journal.
+ */
+static const unsigned char checksums_mac[ETH_ALEN] = { 0x02 };
+
+static int request_checksums(const char *name)
+{
+	struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *info;
+
+	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put_string(message, IFLA_IFNAME, name) < 0 ||
+	    nla_put(message, IFLA_ADDRESS, sizeof(checksums_mac), checksums_mac) < 0 ||
+	    nla_put_u32(message, IFLA_TXQLEN, FRAMES) < 0)
+		goto failed;
+	info = nla_nest_start(message, IFLA_LINKINFO);
+	if (!info || nla_put_string(message, IFLA_INFO_KIND, KIND) < 0)
+		goto failed;
+	nla_nest_end(message, info);
+	return netlink_request(message);
+failed:
+	nlmsg_free(message);
+	return -ENOMEM;
+}
+
+static int find_checksums(const char *name, int *index)
+{
+	struct link link;
+	int result = link_get(name, &link);
+
+	if (result == 0 && strcmp(link.kind, KIND) != 0)
+		return -EEXIST;
+	*index = link.index;
+	return result;
+}
+
+static int switch_offload_off(const char *name)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM };
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return ioctl(netlink_fd(), SIOCETHTOOL, &request) < 0 ? -errno : 0;
+}
+
+int ingress_make_checksums(const char *bridge, int *index)
+{
+	char name[INTERFACE_NAME_SIZE];
+	int result;
+
+	checksums_name(bridge, name);
+	result = find_checksums(name, index);
+	if (result == -ENODEV) {
+		result = request_checksums(name);
+		if (result == 0)
+			result = find_checksums(name, index);
+	}
+	if (result == 0)
+		result = switch_offload_off(name);
+	if (result == 0)
+		result = link_make_silent(*index);
+	if (result == 0)
+		result = link_set_up(*index);
+	return result;
+}
+
+int ingress_remove_checksums(const char *bridge)
+{
+	char name[INTERFACE_NAME_SIZE];
+	int index;
+	int result;
+
+	checksums_name(bridge, name);
+	result = find_checksums(name, &index);
+	if (result == 0)
+		result = link_delete(index);
+	return result == -ENODEV || result == -EEXIST ? 0 : result;
+}
+
+static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header, const char *kind)
+{
+	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+
+	if (message && (nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0 ||
+			nla_put_string(message, TCA_KIND, kind) < 0)) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+/* Where filters hang. One that is there already is no error. */
+static int add_ingress(int index)
+{
+	int result = netlink_request(tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
+						&(struct tcmsg){
+							.tcm_family = AF_UNSPEC,
+							.tcm_ifindex = index,
+							.tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
+							.tcm_parent = TC_H_INGRESS,
+						},
+						"ingress"));
+
+	return result == -EEXIST ? 0 : result;
+}
+
+static int put_redirection(struct nl_msg *message, int index)
+{
+	const struct tc_mirred mirred = {
+		.action = TC_ACT_STOLEN,
+		.eaction = TCA_EGRESS_REDIR,
+		.ifindex = (uint32_t)index,
+	};
+	struct nlattr *actions = nla_nest_start(message, TCA_BPF_ACT);
+	struct nlattr *action = actions ? nla_nest_start(message, 1) : NULL;
+	struct nlattr *options;
+
+	if (!action || nla_put_string(message, TCA_ACT_KIND, "mirred") < 0)
+		return -ENOMEM;
+	options = nla_nest_start(message, TCA_ACT_OPTIONS);
+	if (!options || nla_put(message, TCA_MIRRED_PARMS, sizeof(mirred), &mirred) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, options);
+	nla_nest_end(message, action);
+	nla_nest_end(message, actions);
+	return 0;
+}
+
+/* redirection: where to what the program matches goes; 0: it says itself what becomes of it. */
+static int put_filter(struct nl_msg *message, const struct sock_filter *program, size_t n,
+		      int redirection)
+{
+	struct nlattr *options = nla_nest_start(message, TCA_OPTIONS);
+
+	if (!options || nla_put_u16(message, TCA_BPF_OPS_LEN, (uint16_t)n) < 0 ||
+	    nla_put(message, TCA_BPF_OPS, (int)(n * sizeof(*program)), program) < 0)
+		return -ENOMEM;
+	if (redirection ? put_redirection(message, redirection) < 0
+			: nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, options);
+	return 0;
+}
+
+/* Replaces the one that is there. */
+static int add_filter(int index, const struct sock_filter *program, size_t n, int redirection)
+{
+	const struct tcmsg header = {
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = index,
+		.tcm_handle = 1,
+		.tcm_parent = TC_H_MAKE(TC_H_INGRESS, 0),
+		.tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL)),
+	};
+	struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE, &header, "bpf");
+
+	if (!message || put_filter(message, program, n, redirection) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/* Of a bridge of ours: what is for the host is completed, or all that it gets. */
+static int lead_to_checksums(const struct port_setup *setup)
+{
+	const uint8_t no_match = setup->completes_all ? 0 : 1; /* how much further it is */
+	const uint8_t *mac = setup->gateway.bytes;
+	const uint32_t high = (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 |
+			      (uint32_t)mac[2] << 8 | (uint32_t)mac[3];
+	const uint32_t low = (uint32_t)mac[4] << 8 | (uint32_t)mac[5];
+	const struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FRAME_MAX, 0, 5),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, IPV4_FRAGMENT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IP_DF, 5, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2 + no_match),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, no_match),
+		BPF_STMT(BPF_RET | BPF_K, MATCH),
+		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
+	};
+
+	return add_filter(setup->index, program, sizeof(program) / sizeof(program[0]),
+			  setup->checksums);
+}
+
+/* Of the host's own: 01:80:c2:00:00:00 to 0f go no further. */
+static int keep_from_bridge(const struct port_setup *setup)
+{
+	static const struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0180c200, 0, 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT),
+		BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
+	};
+
+	return add_filter(setup->index, program, sizeof(program) / sizeof(program[0]), 0);
+}
+
+int ingress_lead(const struct port_setup *setup)
+{
+	int result = add_ingress(setup->index);
+
+	if (result == 0)
+		result = setup->checksums ? lead_to_checksums(setup) : keep_from_bridge(setup);
+	return result;
+}

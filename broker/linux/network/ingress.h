@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is done to a machine's frames before any filter sees them. On the
+ * worker's thread. Functions return 0 or a negative errno.
+ */
+#ifndef VMNET_BROKER_INGRESS_H
+#define VMNET_BROKER_INGRESS_H
+
+#include "host/link.h"
+
+/* What brings that which a kernel lacks (ENOENT). */
+#define INGRESS_REMEDY " (\"modprobe -a sch_ingress cls_bpf act_mirred\" may bring what is missing)"
+
+/*
+ * Makes the device that completes the checksums of frames for the host from the
+ * ports of a bridge of ours, or puts right the one that is there. -EEXIST when
+ * something else has its name.
+ * index: gets the device's index.
+ */
+int ingress_make_checksums(const char *bridge, int *index);
+
+/* Removes it, if it is there. */
+int ingress_remove_checksums(const char *bridge);
+
+/* Has a port's frames go the way that is right for its kind of bridge. -ENOENT: see above. */
+int ingress_lead(const struct port_setup *setup);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Notifications of rtnetlink.
+ *
+ *	an interface's link is gone		the interface has ended
+ *	a bridge is gone, down, renamed, or	the network is repaired
+ *	has lost an address
+ *	the device of its checksums is gone,	the same
+ *	or down
+ *	an interface is not joined to its	the same, if it is so for a moment
+ *	bridge as it has to be
+ *	nothing leads its frames any more	the same
+ *	its device has another address		the same, at once
+ *	routes over an uplink, the rules that	the networks that leave by it are
+ *	lead there, or itself, change		repaired, once for many in a row
+ *	anything else of links, of what is	forwarding and other packet filters
+ *	forwarded, and of default routes	are looked at, once for many in a row
+ *
+ * When there were more than the socket holds, all is looked at instead.
+ */
+#include "monitor.h"
+
+#include <errno.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "attach.h"
+#include "base/log.h"
+#include "broker/linux/firewall/foreign_firewalls.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/routing/forwarding.h"
+#include "broker/linux/routing/uplink.h"
+#include "broker/linux/worker.h"
+#include "host/link.h"
+#include "host/names.h"
+#include "host/netlink_socket.h"
+#include "network.h"
+
+/* Room for some thousand notifications: a host with many links has them all go at once. */
+#define RECEIVE_BUFFER (1024 * 1024)
+
+/*
+ * To attach an interface brings ten notifications, and to be woken up for each
+ * would keep the worker waiting: when all were read, nothing is for a while. Many
+ * are read a few at a time, for clients to have their turns in between.
+ */
+#define REST_USEC ((uint64_t)1000)
+#define READ_MAX 4
+
+/* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
+#define REFRESH_USEC ((uint64_t)50 * 1000)
+
+/* A device that ends leaves its bridge first, and one that is new joins it last. */
+#define PORTS_USEC ((uint64_t)250 * 1000)
+
+static struct {
+	struct nl_sock *socket;
+	sd_event_source *source;
+	sd_event_source *rest; /* until the source is on again */
+	struct job refresh;
+	bool refreshing; /* the job is under way */
+	bool refresh_wanted; /* the pause before it has begun, or it waits for the job's end */
+	sd_event_source *pause;
+	sd_event_source *ports; /* on while interfaces are to be looked at */
+	sd_event_source *uplinks; /* the same for what networks leave by */
+} monitor;
+
+static void run_refresh(struct job *job)
+{
+	(void)job;
+	forwarding_refresh(linux_platform.options->runtime_dir);
+	neighbours_refresh();
+}
+
+static void refresh_done(struct job *job)
+{
+	(void)job;
+	monitor.refreshing = false;
+	if (!monitor.refresh_wanted)
+		return;
+	monitor.refresh_wanted = false;
+	monitor_look_around();
+}
+
+static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	monitor.refresh_wanted = false;
+	monitor.refreshing = true;
+	monitor.refresh = (struct job){ .run = run_refresh, .done = refresh_done };
+	worker_submit(&network_worker, &monitor.refresh);
+	return 0;
+}
+
+void monitor_look_around(void)
+{
+	if (!monitor.refresh_wanted && !monitor.refreshing) {
+		(void)sd_event_source_set_time_relative(monitor.pause, REFRESH_USEC);
+		(void)sd_event_source_set_enabled(monitor.pause, SD_EVENT_ONESHOT);
+	}
+	monitor.refresh_wanted = true;
+}
+
+static int on_ports(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	interfaces_join(linux_platform.broker);
+	return 0;
+}
+
+static int on_uplinks(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (uplink_of(network->config))
+			network_repair(network, REPAIR_UPLINK);
+	return 0;
+}
+
+/* Has a timer run out in a while, unless it is on already. */
+static void look_later(sd_event_source *timer, uint64_t usec)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(timer, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(timer, usec);
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+void monitor_look_at_ports(void)
+{
+	look_later(monitor.ports, PORTS_USEC);
+}
+
+static void look_at_uplinks(void)
+{
+	look_later(monitor.uplinks, REFRESH_USEC);
+}
+
+static struct network *network_of_bridge(int index)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (network_bridge(network) == index)
+			return network;
+	return NULL;
+}
+
+/* Of a bridge of ours, by the name that only they have. */
+static struct network *network_of_checksums(const char *link)
+{
+	char name[INTERFACE_NAME_SIZE];
+
+	if (strncmp(link, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) != 0)
+		return NULL;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		if (network->config->mode == NETWORK_BRIDGED)
+			continue;
+		checksums_name(network->addresses.bridge, name);
+		if (network_bridge(network) && strcmp(name, link) == 0)
+			return network;
+	}
+	return NULL;
+}
+
+static void on_link(const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *header = nlmsg_data(message);
+	struct network *network;
+	struct link link;
+
+	/* A bridge speaks of its ports in its own family: those stay links. */
+	if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK &&
+	    !link_port_is_isolated(message))
+		interface_port_not_isolated(header->ifi_index);
+	if (header->ifi_family != AF_UNSPEC || link_parse(message, &link) < 0)
+		return;
+	network = network_of_bridge(link.index);
+	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up ||
+			strcmp(link.name, network->addresses.bridge) != 0))
+		network_repair(network, REPAIR_BRIDGE);
+	network = network_of_checksums(link.name);
+	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))
+		network_repair(network, REPAIR_BRIDGE);
+	if (message->nlmsg_type == RTM_DELLINK)
+		interface_link_gone(link.index);
+	else
+		interface_link_changed(&link);
+	if (!is_own_link_name(link.name))
+		monitor_look_around();
+	if (uplink_is_used(linux_platform.broker, link.name))
+		look_at_uplinks();
+}
+
+static void on_address_gone(const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct network *network = network_of_bridge((int)header->ifa_index);
+	char name[IF_NAMESIZE];
+
+	if (network && network->config->mode != NETWORK_BRIDGED)
+		network_repair(network, REPAIR_BRIDGE);
+	/* Routes from this address go with it in silence. */
+	if (if_indextoname(header->ifa_index, name) && uplink_is_used(linux_platform.broker, name))
+		look_at_uplinks();
+}
+
+/* What we do ourselves is right already. */
+static void on_route(const struct nlmsghdr *message)
+{
+	if (netlink_is_own(message))
+		return;
+	if (((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len == 0)
+		monitor_look_around();
+	if (uplink_route_is_concerned(linux_platform.broker, message))
+		look_at_uplinks();
+}
+
+/*
+ * All settings at once are told of a link that is new, which on_link() hears
+ * of. A single one was changed: by ourselves, when it is of our own link, or by
+ * somebody who has switched forwarding off for our bridge. Older headers do not
+ * know the attribute that tells of IPv6's.
+ */
+static void on_settings(const struct nlmsghdr *message)
+{
+	static const struct nla_policy policy[NETCONFA_MAX + 1] = {
+		[NETCONFA_IFINDEX] = { .type = NLA_U32 },
+		[NETCONFA_FORWARDING] = { .type = NLA_U32 },
+	};
+	struct nlattr *attributes[NETCONFA_MAX + 1];
+	char name[IF_NAMESIZE];
+	int index;
+
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
+			NETCONFA_MAX, policy) < 0 ||
+	    !attributes[NETCONFA_IFINDEX] || attributes[NETCONFA_PROXY_NEIGH])
+		return;
+	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
+	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
+	    (!network_of_bridge(index) ||
+	     (attributes[NETCONFA_FORWARDING] && nla_get_u32(attributes[NETCONFA_FORWARDING]))))
+		return;
+	monitor_look_around();
+}
+
+static int on_message(struct nl_msg *received, void *userdata)
+{
+	const struct nlmsghdr *message = nlmsg_hdr(received);
+
+	(void)userdata;
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct ifinfomsg))
+			on_link(message);
+		break;
+	case RTM_DELQDISC:
+	case RTM_DELTFILTER:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct tcmsg) && !netlink_is_own(message))
+			interface_not_led(((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
+		break;
+	case RTM_DELADDR:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct ifaddrmsg))
+			on_address_gone(message);
+		break;
+	case RTM_NEWNETCONF:
+		on_settings(message);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (nlmsg_datalen(message) >= (int)sizeof(struct rtmsg))
+			on_route(message);
+		break;
+	case RTM_DELRULE:
+		if (!netlink_is_own(message) && uplink_rule_is_concerned(message))
+			look_at_uplinks();
+		break;
+	default:
+		break;
+	}
+	return NL_OK;
+}
+
+static void look_at_all(void)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		network_repair(network, REPAIR_BRIDGE);
+	interfaces_look(linux_platform.broker);
+	monitor_look_around();
+}
+
+static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	return sd_event_source_set_enabled(monitor.source, SD_EVENT_ON);
+}
+
+static void rest(void)
+{
+	if (sd_event_source_set_time_relative(monitor.rest, REST_USEC) >= 0 &&
+	    sd_event_source_set_enabled(monitor.rest, SD_EVENT_ONESHOT) >= 0)
+		(void)sd_event_source_set_enabled(monitor.source, SD_EVENT_OFF);
+}
+
+/*
+ * Reads what is there. Once notifications were lost the kernel adds none before
+ * the last one is read: only then is it worth to look. (libnl has no code of
+ * its own for it: it says NOMEM.)
+ */
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	bool lost = false;
+	int result = 0;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)userdata;
+	for (int i = 0; i < READ_MAX && result >= 0; i++)
+		result = nl_recvmsgs_default(monitor.socket);
+	while (result == -NLE_NOMEM || (lost && result >= 0)) {
+		lost = true;
+		result = nl_recvmsgs_default(monitor.socket);
+	}
+	if (result == -NLE_AGAIN)
+		rest();
+	else if (result < 0)
+		log_warning(NULL, "a notification of the kernel cannot be read: %s",
+			    nl_geterror(result));
+	if (lost) {
+		log_warning(NULL, "notifications of the kernel were lost; looking at everything");
+		look_at_all();
+	}
+	return 0;
+}
+
+static int open_socket(void)
+{
+	const int size = RECEIVE_BUFFER;
+	int result;
+
+	monitor.socket = nl_socket_alloc();
+	if (!monitor.socket)
+		return -NLE_NOMEM;
+	nl_socket_disable_seq_check(monitor.socket);
+	nl_socket_disable_msg_peek(monitor.socket);
+	result = nl_socket_set_msg_buf_size(monitor.socket, NETLINK_MESSAGE_MAX);
+	if (result < 0)
+		return result;
+	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
+	result = nl_connect(monitor.socket, NETLINK_ROUTE);
+	if (result == 0)
+		result = nl_socket_set_nonblocking(monitor.socket);
+	if (result < 0)
+		return result;
+	/* A smaller one does, too: lost notifications are made up for. */
+	(void)setsockopt(nl_socket_get_fd(monitor.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size));
+	return nl_socket_add_memberships(
+		monitor.socket, RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0);
+}
+
+int monitor_start(void)
+{
+	int result = open_socket();
+
+	if (result < 0) {
+		log_error(NULL, "the kernel's notifications cannot be had: %s",
+			  nl_geterror(result));
+		monitor_stop();
+		return -EIO;
+	}
+	result = sd_event_add_io(linux_platform.event, &monitor.source,
+				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.rest, CLOCK_MONOTONIC, 0,
+					   1, on_rested, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.rest, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.pause, CLOCK_MONOTONIC, 0,
+					   0, on_refresh, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.pause, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.ports, CLOCK_MONOTONIC, 0,
+					   0, on_ports, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.ports, SD_EVENT_OFF);
+	if (result >= 0)
+		result = sd_event_add_time(linux_platform.event, &monitor.uplinks, CLOCK_MONOTONIC,
+					   0, 0, on_uplinks, NULL);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(monitor.uplinks, SD_EVENT_OFF);
+	if (result < 0)
+		monitor_stop();
+	return result;
+}
+
+void monitor_stop(void)
+{
+	monitor.source = sd_event_source_disable_unref(monitor.source);
+	monitor.rest = sd_event_source_disable_unref(monitor.rest);
+	monitor.pause = sd_event_source_disable_unref(monitor.pause);
+	monitor.ports = sd_event_source_disable_unref(monitor.ports);
+	monitor.uplinks = sd_event_source_disable_unref(monitor.uplinks);
+	nl_socket_free(monitor.socket);
+	monitor.socket = NULL;
+}

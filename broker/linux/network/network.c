@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks in the operating system: when they are made, repaired and removed.
+ *
+ * What that takes (network_parts.c) runs on the worker's thread, one network at
+ * a time. While one of its jobs is under way (busy) the worker alone touches a
+ * network's parts. What is asked for meanwhile is noted, and begun when the job
+ * is done.
+ */
+#include "network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "addresses.h"
+#include "base/log.h"
+#include "broker/linux/dnsmasq/dnsmasq.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/worker.h"
+#include "host/names.h"
+
+/* How long a network that could not be repaired is left alone. */
+#define RETRY_USEC ((uint64_t)5 * 1000 * 1000)
+
+struct linux_network {
+	struct job job; /* the one under way */
+	struct network_parts parts;
+	bool failed; /* to make them */
+	struct network *network; /* NULL: a leftover */
+	bool busy;
+	enum repair repair_wanted;
+	bool removal_wanted;
+	enum repair remedy; /* of its faults, when it is tried again */
+	int bridge_seen; /* the index of its bridge, as of the last job that was done */
+	sd_event_source *retry; /* on while there is a remedy */
+};
+
+/* What looks again at that which such a fault is about. */
+static const enum repair remedies[N_FAULTS] = {
+	[FAULT_NETWORK] = REPAIR_EVERYTHING,
+	[FAULT_SERVERS] = REPAIR_EVERYTHING,
+	[FAULT_UPLINK] = REPAIR_UPLINK,
+	[FAULT_RECORDS] = REPAIR_BRIDGE,
+};
+
+static struct linux_network *of_job(struct job *job)
+{
+	return (struct linux_network *)job;
+}
+
+static void run_create(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+
+	self->failed = network_parts_make(&self->parts) < 0;
+}
+
+static void run_repair(struct job *job)
+{
+	network_parts_repair(&of_job(job)->parts);
+}
+
+static void run_remove(struct job *job)
+{
+	network_parts_remove(&of_job(job)->parts);
+}
+
+static void free_network(struct linux_network *self)
+{
+	sd_event_source_disable_unref(self->retry);
+	network_config_unref(self->parts.config);
+	free(self->parts.others);
+	free(self);
+}
+
+static void submit(struct linux_network *self, void (*run)(struct job *),
+		   void (*done)(struct job *))
+{
+	self->busy = true;
+	self->job = (struct job){ .run = run, .done = done };
+	worker_submit(&network_worker, &self->job);
+}
+
+static void remove_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+	struct network *network = self->network;
+
+	free_network(self);
+	if (network)
+		broker_network_removed(network);
+}
+
+static void start_removal(struct linux_network *self)
+{
+	self->retry = sd_event_source_disable_unref(self->retry);
+	if (self->parts.dnsmasq)
+		dnsmasq_unsupervise(self->parts.dnsmasq);
+	submit(self, run_remove, remove_done);
+}
+
+static void start_repair(struct linux_network *self);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	const struct linux_network *self = userdata;
+
+	(void)source;
+	(void)usec;
+	network_repair(self->network, self->remedy);
+	return 0;
+}
+
+/* What has to be tried again: REPAIR_NOTHING when all is well. Takes no memory. */
+static void set_remedy(struct linux_network *self, enum repair remedy)
+{
+	self->remedy = remedy;
+	(void)sd_event_source_set_time_relative(self->retry, RETRY_USEC);
+	(void)sd_event_source_set_enabled(self->retry, remedy ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static void watch_dnsmasq(struct linux_network *self)
+{
+	char fault[128];
+	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network);
+
+	if (result >= 0)
+		return;
+	(void)snprintf(fault, sizeof(fault), "its dnsmasq and leases cannot be watched: %s",
+		       strerror(-result));
+	broker_network_fault(self->network, FAULT_SERVERS, fault);
+	set_remedy(self, self->remedy ? self->remedy : REPAIR_BRIDGE);
+}
+
+/* Takes over what a job has found out. */
+static void job_ended(struct linux_network *self)
+{
+	const int bridge = self->parts.bridge.index;
+
+	self->busy = false;
+	/* Of a bridge that the job has made, notifications went by: it is looked at again. */
+	if (bridge && bridge != self->bridge_seen && !self->repair_wanted)
+		self->repair_wanted = REPAIR_BRIDGE;
+	self->bridge_seen = bridge;
+	self->network->addresses = self->parts.addresses;
+}
+
+/* Begins what was asked for during a job, or else watches what is there. */
+static void settle(struct linux_network *self)
+{
+	if (self->busy)
+		return;
+	if (self->removal_wanted)
+		start_removal(self);
+	else if (self->repair_wanted)
+		start_repair(self);
+	else if (self->parts.dnsmasq)
+		watch_dnsmasq(self);
+}
+
+/* Says what a job could not do, or that all is well again. */
+static void report(struct linux_network *self)
+{
+	enum repair remedy = REPAIR_NOTHING;
+
+	for (size_t i = 0; i < N_FAULTS; i++) {
+		bool failed = self->parts.faults[i].code != ERROR_NONE;
+
+		if (failed && remedies[i] > remedy)
+			remedy = remedies[i];
+		/* That servers are well is dnsmasq_supervise()'s to say. */
+		if (failed || i != FAULT_SERVERS)
+			broker_network_fault(self->network, (enum fault_kind)i,
+					     failed ? self->parts.faults[i].reason : NULL);
+	}
+	set_remedy(self, remedy);
+}
+
+static void repair_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+
+	job_ended(self);
+	report(self);
+	settle(self);
+}
+
+static void start_repair(struct linux_network *self)
+{
+	if (self->parts.dnsmasq)
+		dnsmasq_unsupervise(self->parts.dnsmasq);
+	/* Less than its faults take would only hide them. */
+	self->parts.repair =
+		self->repair_wanted > self->remedy ? self->repair_wanted : self->remedy;
+	self->repair_wanted = REPAIR_NOTHING;
+	submit(self, run_repair, repair_done);
+}
+
+void network_repair(struct network *network, enum repair repair)
+{
+	struct linux_network *self = network->platform;
+
+	/* One that is refused has no platform: see networks_refuse(). */
+	if (!self || network->state == NETWORK_REMOVING)
+		return;
+	if (repair > self->repair_wanted)
+		self->repair_wanted = repair;
+	if (!self->busy)
+		start_repair(self);
+}
+
+static void create_done(struct job *job)
+{
+	struct linux_network *self = of_job(job);
+	struct network *network = self->network;
+
+	if (!self->failed) {
+		job_ended(self);
+		report(self);
+		broker_network_created(network, NULL);
+		settle(self);
+		return;
+	}
+	network->platform = NULL;
+	broker_network_created(network, &self->parts.error);
+	free_network(self);
+}
+
+/* Copies of what the other networks of the configuration have. */
+static int copy_others(struct linux_network *self, const struct config *config)
+{
+	self->parts.others = calloc(config->n_networks + 1, sizeof(*self->parts.others));
+	if (!self->parts.others)
+		return -1;
+	for (size_t i = 0; i < config->n_networks; i++) {
+		const struct network_config *from = config->networks[i];
+		struct other_network *other = &self->parts.others[self->parts.n_others];
+
+		if (strcmp(from->name, self->parts.name) == 0 || from->mode == NETWORK_BRIDGED)
+			continue;
+		memcpy(other->name, from->name, sizeof(other->name));
+		other->subnet = from->subnet;
+		other->prefix = from->ipv6_prefix;
+		self->parts.n_others++;
+	}
+	return 0;
+}
+
+/* config: NULL, or taken over. */
+static struct linux_network *new_network(const char *name, struct network_config *config)
+{
+	struct linux_network *self = calloc(1, sizeof(*self));
+	int result;
+
+	if (!self) {
+		network_config_unref(config);
+		return NULL;
+	}
+	(void)snprintf(self->parts.name, sizeof(self->parts.name), "%s", name);
+	self->parts.config = config;
+	result = sd_event_add_time(linux_platform.event, &self->retry, CLOCK_MONOTONIC, 0, 0,
+				   on_retry, self);
+	if (result >= 0)
+		result = sd_event_source_set_enabled(self->retry, SD_EVENT_OFF);
+	if (result >= 0)
+		return self;
+	free_network(self);
+	return NULL;
+}
+
+void platform_network_create(struct network *network)
+{
+	struct linux_network *self =
+		new_network(network->config->name, network_config_ref(network->config));
+
+	if (!self || copy_others(self, network->broker->config) < 0) {
+		if (self)
+			free_network(self);
+		linux_platform_refuse_later();
+		return;
+	}
+	self->network = network;
+	network->platform = self;
+	submit(self, run_create, create_done);
+}
+
+void networks_refuse(struct broker *broker)
+{
+	struct error error;
+	struct network *network = broker->networks;
+
+	error_set(&error, ERROR_INTERNAL, "out of memory");
+	while (network) {
+		struct network *next = network->next;
+
+		if (network->state == NETWORK_CREATING && !network->platform) {
+			broker_network_created(network, &error);
+			next = broker->networks; /* the answer may have changed the list */
+		}
+		network = next;
+	}
+}
+
+void platform_network_remove(struct network *network)
+{
+	struct linux_network *self = network->platform;
+
+	self->removal_wanted = true;
+	if (!self->busy)
+		start_removal(self);
+}
+
+struct network *network_adopt(struct broker *broker, struct network_config *config,
+			      const struct network_addresses *addresses, int bridge)
+{
+	struct linux_network *self = new_network(config->name, network_config_ref(config));
+	struct network *network =
+		self ? broker_network_adopt(broker, config, addresses, self) : NULL;
+
+	if (!network) {
+		if (self)
+			free_network(self);
+		network_config_unref(config);
+		return NULL;
+	}
+	self->network = network;
+	self->parts.addresses = *addresses;
+	self->parts.bridge.index = self->bridge_seen = bridge;
+	network_repair(network, REPAIR_EVERYTHING);
+	return network;
+}
+
+int network_remove_leftover(const char *name, struct network_config *config,
+			    const struct network_addresses *addresses, int bridge)
+{
+	struct linux_network *self = new_network(name, config);
+
+	if (!self)
+		return -ENOMEM;
+	self->parts.addresses = *addresses;
+	if (!self->parts.addresses.bridge[0])
+		bridge_name(name, self->parts.addresses.bridge);
+	self->parts.bridge.index = bridge;
+	log_info(name, "removing what an earlier broker left");
+	start_removal(self);
+	return 0;
+}
+
+void network_has_machines(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	/* After a job it is asked for the interfaces that there are. */
+	if (!self->busy && self->parts.dnsmasq)
+		dnsmasq_has_machines(self->parts.dnsmasq);
+}
+
+int network_bridge(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	return self ? self->bridge_seen : 0;
+}
+
+bool network_has_port(const struct network *network, const struct link *link)
+{
+	return bridge_has_port(network->config, &network->addresses, network_bridge(network), link);
+}
+
+void networks_forget(struct broker *broker)
+{
+	for (struct network *network = broker->networks; network; network = network->next) {
+		struct linux_network *self = network->platform;
+
+		if (!self)
+			continue;
+		if (self->parts.dnsmasq) {
+			dnsmasq_unsupervise(self->parts.dnsmasq);
+			dnsmasq_forget(self->parts.dnsmasq);
+		}
+		free_network(self);
+		network->platform = NULL;
+	}
+}

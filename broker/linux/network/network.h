@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks in the operating system: created, repaired and removed, in steps,
+ * on the worker's thread. The functions here are for the policy's thread.
+ */
+#ifndef VMNET_BROKER_NETWORK_H
+#define VMNET_BROKER_NETWORK_H
+
+#include "parts.h"
+
+/*
+ * Takes over a network with an interface that an earlier broker left, and puts
+ * right what is not as it should be.
+ * config: taken over (the reference, too), whatever is returned.
+ * bridge: the index of its bridge, 0 when it is gone.
+ * Returns the network, now the policy's, or NULL when memory is short.
+ */
+struct network *network_adopt(struct broker *broker, struct network_config *config,
+			      const struct network_addresses *addresses, int bridge);
+
+/*
+ * Removes what an earlier broker left of a network that nobody uses.
+ * config: what is known of it, NULL when nothing is; taken over.
+ * addresses: the same; bridge "" when unknown.
+ * bridge: the index of its bridge, 0 when it is gone.
+ *
+ * Returns 0, or -ENOMEM and it stays.
+ */
+int network_remove_leftover(const char *name, struct network_config *config,
+			    const struct network_addresses *addresses, int bridge);
+
+/*
+ * Something has happened to a network: looks, at once or as soon as it is
+ * active, puts right what is not as it should be, and reports as the network's
+ * fault what it cannot.
+ */
+void network_repair(struct network *network, enum repair repair);
+
+/* An interface was attached. */
+void network_has_machines(const struct network *network);
+
+/* The index of the network's bridge, 0 while it has none. */
+int network_bridge(const struct network *network);
+
+/* Whether the link of one of its interfaces is joined to the bridge as it has to be. */
+bool network_has_port(const struct network *network, const struct link *link);
+
+/* At the end of the process: what is active stays for the next broker. */
+void networks_forget(struct broker *broker);
+
+/*
+ * Answers requests that were refused for lack of memory, which must not be
+ * answered from within. Called by the loop after network_refuse_later().
+ */
+void networks_refuse(struct broker *broker);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a network has in the operating system.
+ *
+ * It is made in steps, and each step has its opposite:
+ *
+ *	1. addresses	chosen
+ *	2. record	for the next broker: from here on nothing is lost by a crash
+ *	3. bridge	with its address; from here on it is taken
+ *	4. IPv6		addresses of the bridge
+ *	5. firewall	before anything can pass
+ *	6. neighbours	other packet filters, which let its packets pass from here on
+ *	7. uplink	where packets leave, if the configuration has a say in it
+ *	8. forwarding	of shared networks
+ *	9. dnsmasq	it needs all of the above to answer
+ *	10. keeping	of the addresses, for the next life
+ *
+ * A network can do without 7 and 10: failing is its fault, and does not end it.
+ *
+ * Creation takes the steps in this order. One that fails has undone its own
+ * part; those before it are undone backwards. Removal undoes all of them
+ * backwards; what is not there is no error then, so that it does for what a
+ * crashed broker left, too. Repair takes the steps again with the addresses
+ * that are there: each finds out by itself whether something is missing. One
+ * that fails keeps those behind it from it, unless they do not need it.
+ */
+#include "parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "addresses.h"
+#include "base/log.h"
+#include "broker/linux/dnsmasq/dnsmasq.h"
+#include "broker/linux/firewall/firewall.h"
+#include "broker/linux/firewall/foreign_firewalls.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/routing/forwarding.h"
+#include "broker/linux/routing/uplink.h"
+#include "host/names.h"
+#include "host/ports.h"
+#include "record.h"
+#include "tap.h"
+
+struct step {
+	int (*make)(struct network_parts *self);
+	/* NULL: nothing to undo. Its error is not the one of the network. */
+	int (*unmake)(struct network_parts *self, struct error *error);
+	enum fault_kind fault; /* what failing is */
+	bool can_wait; /* a network can be created without it */
+	bool is_needed; /* by the steps behind it, when it is repaired */
+	enum repair repair; /* the least that takes it again */
+};
+
+static bool is_bridged(const struct network_parts *self)
+{
+	return self->config && self->config->mode == NETWORK_BRIDGED;
+}
+
+static bool is_routed(const struct network_parts *self)
+{
+	return !self->config || self->config->mode == NETWORK_SHARED;
+}
+
+/* What is left of one of which nothing is known may be of any kind. */
+static bool is_led(const struct network_parts *self)
+{
+	return !self->config || uplink_of(self->config);
+}
+
+static bool is_served(const struct network_parts *self)
+{
+	return !is_bridged(self) && (self->config->dhcp || self->config->dns_proxy ||
+				     self->config->router_advertisement);
+}
+
+/* Step 1: addresses */
+
+static int make_addresses(struct network_parts *self)
+{
+	struct network_addresses *addresses = &self->addresses;
+
+	if (self->repair)
+		return 0;
+	addresses->mtu = self->config->mtu < TAP_MTU_MAX ? self->config->mtu : TAP_MTU_MAX;
+	if (is_bridged(self)) {
+		(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s",
+			       self->config->external_interface);
+		return 0;
+	}
+	bridge_name(self->name, addresses->bridge);
+	return addresses_choose(self->config, self->others, self->n_others,
+				linux_platform.options->state_dir, addresses, &self->error);
+}
+
+/* Step 2: record */
+
+static int make_record(struct network_parts *self)
+{
+	int result =
+		record_save(linux_platform.options->runtime_dir, self->config, &self->addresses);
+
+	if (result < 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "cannot write its record in %s: %s",
+				 linux_platform.options->runtime_dir, strerror(-result));
+	return 0;
+}
+
+static int unmake_record(struct network_parts *self, struct error *error)
+{
+	int result = record_remove(linux_platform.options->runtime_dir, self->name);
+
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "record in %s: %s",
+				      linux_platform.options->runtime_dir, strerror(-result))
+			  : 0;
+}
+
+/* Step 3: bridge */
+
+static int make_bridge(struct network_parts *self)
+{
+	int result;
+
+	if (is_bridged(self))
+		result = bridge_find_host(&self->addresses, &self->bridge, &self->error);
+	else
+		result = bridge_make(self->config, &self->addresses, self->repair, &self->bridge,
+				     &self->error);
+	if (result == 0 && self->repair)
+		result = bridge_join_ports(self->config, &self->addresses, &self->bridge,
+					   &self->error);
+	return result;
+}
+
+static int unmake_bridge(struct network_parts *self, struct error *error)
+{
+	int result = is_bridged(self)
+			     ? 0
+			     : bridge_remove(self->name, &self->addresses, self->bridge.index);
+
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "bridge %s: %s",
+				      self->addresses.bridge, strerror(-result))
+			  : 0;
+}
+
+/* Step 4: IPv6 */
+
+static int make_ipv6(struct network_parts *self)
+{
+	return bridge_add_ipv6(self->config, &self->addresses, self->bridge.index, &self->error);
+}
+
+/* Step 5: firewall */
+
+static int make_firewall(struct network_parts *self)
+{
+	struct error ignored;
+
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	if (!self->repair && ports_check(self->config, &self->error) < 0)
+		return -1;
+	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	/* nftables may have taken it, and ended before it could say so. */
+	if (!self->repair)
+		(void)firewall_remove(self->name, &ignored);
+	return -1;
+}
+
+static int unmake_firewall(struct network_parts *self, struct error *error)
+{
+	return is_bridged(self) ? 0 : firewall_remove(self->name, error);
+}
+
+/* Step 6: neighbours */
+
+static int make_neighbours(struct network_parts *self)
+{
+	struct error ignored;
+
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
+		return 0;
+	if (!self->repair)
+		(void)neighbours_close(self->name, &ignored);
+	return -1;
+}
+
+static int unmake_neighbours(struct network_parts *self, struct error *error)
+{
+	return is_bridged(self) ? 0 : neighbours_close(self->name, error);
+}
+
+/* Step 7: uplink */
+
+static int make_uplink(struct network_parts *self)
+{
+	return is_led(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
+}
+
+static int unmake_uplink(struct network_parts *self, struct error *error)
+{
+	int result = is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0;
+
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "routing table: %s", strerror(-result))
+			  : 0;
+}
+
+/* Step 8: forwarding */
+
+static int make_forwarding(struct network_parts *self)
+{
+	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+		return 0;
+	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
+				  &self->error);
+}
+
+static int unmake_forwarding(struct network_parts *self, struct error *error)
+{
+	return is_routed(self) ? forwarding_release(linux_platform.options->runtime_dir,
+						    self->addresses.bridge, error)
+			       : 0;
+}
+
+/* Step 9: dnsmasq */
+
+/* One that was bound to another bridge of this name hears nothing any more. */
+static bool is_dnsmasq_useless(const struct network_parts *self)
+{
+	if (!self->repair || self->bridge.is_new)
+		return self->repair;
+	if (!self->dnsmasq ||
+	    !dnsmasq_has_lost_leases(self->dnsmasq, linux_platform.options->state_dir))
+		return false;
+	log_warning(self->name, "its leases were removed; its dnsmasq is started again");
+	return true;
+}
+
+static int make_dnsmasq(struct network_parts *self)
+{
+	const struct options *options = linux_platform.options;
+
+	if (!is_served(self))
+		return 0;
+	if (is_dnsmasq_useless(self)) {
+		dnsmasq_stop(self->dnsmasq);
+		if (!self->dnsmasq)
+			(void)dnsmasq_stop_leftover(self->name, options->runtime_dir);
+		self->dnsmasq = NULL;
+	}
+	if (!self->dnsmasq)
+		self->dnsmasq = dnsmasq_start(self->config, &self->addresses, options->state_dir,
+					      options->runtime_dir, &self->error);
+	if (self->dnsmasq)
+		return 0;
+	if (self->repair || !dnsmasq_lacks_bridge(&self->error))
+		return -1;
+	/* Somebody has just removed it, or its addresses: a new network is looked at again. */
+	self->faults[FAULT_SERVERS] = self->error;
+	return 0;
+}
+
+static int unmake_dnsmasq(struct network_parts *self, struct error *error)
+{
+	int result = 0;
+
+	if (self->dnsmasq)
+		dnsmasq_stop(self->dnsmasq);
+	else
+		result = dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
+	self->dnsmasq = NULL;
+	return result < 0 ? error_set(error, ERROR_INTERNAL, "dnsmasq: %s", strerror(-result)) : 0;
+}
+
+/* Step 10: keeping */
+
+static int make_kept(struct network_parts *self)
+{
+	const char *state_dir = linux_platform.options->state_dir;
+	int result = 0;
+
+	if (!is_bridged(self))
+		result = addresses_keep(state_dir, self->name, &self->addresses);
+	if (result < 0)
+		return error_set(&self->error, ERROR_CREATE_FAILED,
+				 "its addresses cannot be kept in %s: %s", state_dir,
+				 strerror(-result));
+	return 0;
+}
+
+static const struct step steps[] = {
+	{ make_addresses, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_record, unmake_record, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
+	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_ipv6, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, false, REPAIR_UPLINK },
+	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
+	{ make_kept, NULL, FAULT_RECORDS, true, false, REPAIR_BRIDGE }, /* for the next life */
+};
+
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
+
+/*
+ * Undoes the first n_steps, the last of them first. Memory that was short may be
+ * there at the next try, and nothing tells what had been done already: it is all
+ * looked for once more.
+ */
+static void unmake(struct network_parts *self, size_t n_steps)
+{
+	struct error error;
+
+	while (n_steps-- > 0) {
+		const struct step *step = &steps[n_steps];
+
+		if (step->unmake && step->unmake(self, &error) < 0 &&
+		    step->unmake(self, &error) < 0)
+			log_warning(self->name, "not all of it can be removed: %s", error.reason);
+	}
+}
+
+int network_parts_make(struct network_parts *self)
+{
+	for (size_t i = 0; i < N_STEPS; i++) {
+		if (steps[i].make(self) == 0)
+			continue;
+		if (steps[i].can_wait) {
+			self->faults[steps[i].fault] = self->error;
+			continue;
+		}
+		unmake(self, i);
+		return -1;
+	}
+	return 0;
+}
+
+/* What is there stays when a step fails: machines use it. */
+void network_parts_repair(struct network_parts *self)
+{
+	bool failed = false;
+
+	for (size_t i = 0; i < N_FAULTS; i++)
+		self->faults[i].code = ERROR_NONE;
+	for (size_t i = 0; i < N_STEPS; i++) {
+		const struct step *step = &steps[i];
+
+		/* What is written down needs none of them. */
+		if (self->repair < step->repair || (failed && step->fault != FAULT_RECORDS) ||
+		    step->make(self) == 0)
+			continue;
+		failed |= step->is_needed;
+		self->faults[step->fault] = self->error;
+	}
+}
+
+void network_parts_remove(struct network_parts *self)
+{
+	unmake(self, N_STEPS);
+}

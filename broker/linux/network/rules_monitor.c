@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Notifications of nftables.
+ *
+ * Each transaction is told as what it changed, followed by the new generation,
+ * with the name of the process that began it. What we replace ourselves is told
+ * too, so the name is what counts: when a process of another name has removed
+ * anything in a table of ours ("nft flush ruleset", the restart of another
+ * firewall), every network's rules are made again. When it has changed chains or
+ * rules of others, our place among them is looked at.
+ */
+#include "rules_monitor.h"
+
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+#include "broker/linux/linux.h"
+#include "monitor.h"
+#include "network.h"
+
+#define TABLE_PREFIX "vmnet-broker"
+#define TASK_NAME_SIZE 16 /* of the kernel: TASK_COMM_LEN */
+
+static struct {
+	struct nl_sock *socket;
+	sd_event_source *source;
+	char own_name[TASK_NAME_SIZE];
+	/* By the transaction that is being told: */
+	bool removed; /* something of ours */
+	bool changed; /* chains or rules, whosever they are */
+} monitor;
+
+static const char *get_text(const struct nlmsghdr *message, int attribute)
+{
+	const struct nlattr *found =
+		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attribute);
+	const char *text = found ? nla_data(found) : NULL;
+
+	return text && memchr(text, '\0', (size_t)nla_len(found)) ? text : "";
+}
+
+/* Of each of them the table's name is the first attribute. */
+static void note_removal(const struct nlmsghdr *message)
+{
+	if (strncmp(get_text(message, NFTA_TABLE_NAME), TABLE_PREFIX, strlen(TABLE_PREFIX)) == 0)
+		monitor.removed = true;
+}
+
+static void repair_all(void)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		network_repair(network, REPAIR_EVERYTHING);
+	monitor_look_around();
+}
+
+/* A transaction is told to its end. process: whose it was. */
+static void on_generation(const char *process)
+{
+	bool is_own = strcmp(process, monitor.own_name) == 0;
+
+	if (monitor.removed && !is_own) {
+		log_warning(NULL, "%s has removed rules of ours; they are made again", process);
+		repair_all();
+	} else if (monitor.changed && !is_own && linux_platform.broker->networks) {
+		monitor_look_around();
+	}
+	monitor.removed = false;
+	monitor.changed = false;
+}
+
+static int on_message(struct nl_msg *received, void *userdata)
+{
+	const struct nlmsghdr *message = nlmsg_hdr(received);
+
+	(void)userdata;
+	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
+		return NL_OK;
+	switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_NEWRULE:
+		monitor.changed = true;
+		break;
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_DELRULE:
+		monitor.changed = true;
+		note_removal(message);
+		break;
+	case NFT_MSG_DELSET:
+	case NFT_MSG_DELSETELEM:
+		note_removal(message);
+		break;
+	case NFT_MSG_NEWGEN:
+		on_generation(get_text(message, NFTA_GEN_PROC_NAME));
+		break;
+	default:
+		break;
+	}
+	return NL_OK;
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	int result = nl_recvmsgs_default(monitor.socket);
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)userdata;
+	/* So libnl calls it when there was more than the socket holds: anything may have gone. */
+	if (result == -NLE_NOMEM)
+		repair_all();
+	else if (result < 0 && result != -NLE_AGAIN)
+		log_warning(NULL, "a notification of nftables cannot be read: %s",
+			    nl_geterror(result));
+	return 0;
+}
+
+static int open_socket(void)
+{
+	int result;
+
+	monitor.socket = nl_socket_alloc();
+	if (!monitor.socket)
+		return -NLE_NOMEM;
+	nl_socket_disable_seq_check(monitor.socket);
+	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
+	result = nl_connect(monitor.socket, NETLINK_NETFILTER);
+	if (result == 0)
+		result = nl_socket_set_nonblocking(monitor.socket);
+	if (result == 0)
+		result = nl_socket_add_memberships(monitor.socket, NFNLGRP_NFTABLES, 0);
+	return result;
+}
+
+int rules_monitor_start(void)
+{
+	int result = open_socket();
+
+	if (result < 0) {
+		log_error(NULL, "nftables' notifications cannot be had: %s", nl_geterror(result));
+		rules_monitor_stop();
+		return -EIO;
+	}
+	(void)prctl(PR_GET_NAME, monitor.own_name);
+	result = sd_event_add_io(linux_platform.event, &monitor.source,
+				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result < 0) {
+		log_error(NULL, "cannot watch nftables: %s", strerror(-result));
+		rules_monitor_stop();
+	}
+	return result;
+}
+
+void rules_monitor_stop(void)
+{
+	monitor.source = sd_event_source_disable_unref(monitor.source);
+	nl_socket_free(monitor.socket);
+	monitor.socket = NULL;
+}

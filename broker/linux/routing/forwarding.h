@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routing for shared networks without making the host a router for anything
+ * else. On the worker's thread only.
+ */
+#ifndef VMNET_BROKER_FORWARDING_H
+#define VMNET_BROKER_FORWARDING_H
+
+#include "base/error.h"
+#include "config/config.h"
+
+/*
+ * A network that routes is there (its bridge exists), or is no more. With the
+ * first, forwarding is switched on and guarded; with the last, what was
+ * switched on is switched off. What was switched on is remembered in
+ * runtime_dir, so that the next broker can switch it off.
+ *
+ * Both return 0, or -1 with error: the first, of ERROR_CREATE_FAILED, when nothing
+ * has changed, and what a network that was there before has, it keeps; the second
+ * when not all could be done, for another try.
+ */
+int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error);
+int forwarding_release(const char *runtime_dir, const char *bridge, struct error *error);
+
+/* Links have come or gone, or somebody changed a setting: put it right again. */
+void forwarding_refresh(const char *runtime_dir);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the broker switched on to route, and for whom, kept in the runtime
+ * directory so that whoever comes next can switch it off again.
+ */
+#ifndef VMNET_BROKER_FORWARDING_STATE_H
+#define VMNET_BROKER_FORWARDING_STATE_H
+
+#include <stdbool.h>
+
+#include "broker/broker.h"
+#include "host/link.h"
+
+/* A network that routes. */
+struct routed_bridge {
+	struct routed_bridge *next;
+	char name[INTERFACE_NAME_SIZE];
+};
+
+/* An interface of the host that packets are taken from to be routed, since we said so. */
+struct routed_interface {
+	struct routed_interface *next;
+	int family; /* AF_INET or AF_INET6 */
+	int index;
+	int forwarding; /* the setting's value before */
+	bool accept_ra; /* was 1, and is 2 for as long as this lasts */
+	bool is_off; /* seen, and to be switched on; not kept */
+};
+
+struct forwarding_state {
+	struct routed_bridge *bridges;
+	struct routed_interface *interfaces;
+	bool ipv6_all; /* the setting of all interfaces was switched on */
+};
+
+/*
+ * Reads what was kept into state, which is empty before and where nothing was.
+ * Lines that are damaged are skipped. Returns 0 or a negative errno.
+ */
+int forwarding_state_load(const char *runtime_dir, struct forwarding_state *state);
+
+/* Keeps it, replacing what was kept; an empty one removes the file. The same. */
+int forwarding_state_save(const char *runtime_dir, const struct forwarding_state *state);
+
+/* Both return 0 or -ENOMEM, and add nothing twice: is_off alone is taken over. */
+int forwarding_state_add_bridge(struct forwarding_state *state, const char *name);
+int forwarding_state_add_interface(struct forwarding_state *state,
+				   const struct routed_interface *interface);
+
+struct routed_interface *forwarding_state_interface(const struct forwarding_state *state,
+						    int family, int index);
+
+void forwarding_state_remove_bridge(struct forwarding_state *state, const char *name);
+
+/* Frees the interfaces of a family, or of all families with AF_UNSPEC. */
+void forwarding_state_forget(struct forwarding_state *state, int family);
+
+/* Frees the interfaces that are not among the host's links. */
+void forwarding_state_forget_gone(struct forwarding_state *state, const struct link *links,
+				  size_t n_links);
+
+void forwarding_state_clear(struct forwarding_state *state);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way out of networks that have an "external_interface": by that alone,
+ * wherever the host's own packets go. uplink_open() and uplink_close() are for
+ * the worker's thread.
+ */
+#ifndef VMNET_BROKER_UPLINK_H
+#define VMNET_BROKER_UPLINK_H
+
+#include <linux/netlink.h>
+
+#include "broker/broker.h"
+
+/*
+ * What a packet has in its mark if its way out is the host's to choose: it
+ * answers a connection that began somewhere else.
+ */
+#define UPLINK_EXEMPT_MARK 0x10000000U
+
+/* The interface by which alone a network's packets leave, or NULL. */
+const char *uplink_of(const struct network_config *config);
+
+/*
+ * Leads a network's packets to its uplink, as it is now; its bridge is there.
+ * To be called again when something of it has changed.
+ *
+ * Returns 0, or -1 with error, also when there is nothing to lead them to at
+ * the moment. What could be made stays.
+ */
+int uplink_open(const struct network_config *config, const struct network_addresses *addresses,
+		struct error *error);
+
+/* Takes it back, also what an earlier broker did. Returns 0 or a negative errno. */
+int uplink_close(const char *network, const char *bridge);
+
+/*
+ * Whether such a message of rtnetlink, of what somebody else has done, is about
+ * what the networks' ways out are made of, or about what was made of it.
+ */
+bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghdr *message);
+bool uplink_rule_is_concerned(const struct nlmsghdr *message);
+
+/* Whether one of the networks leaves by an interface of this name. */
+bool uplink_is_used(const struct broker *broker, const char *name);
+
+#endif

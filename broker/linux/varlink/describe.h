@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy's structures as the protocol's objects. Each function returns a
+ * new reference, or NULL when memory is short.
+ */
+#ifndef VMNET_BROKER_DESCRIBE_H
+#define VMNET_BROKER_DESCRIBE_H
+
+#include <jansson.h>
+
+#include "broker/broker.h"
+#include "broker/interface.h"
+
+#define PROTOCOL_INTERFACE "com.github.nirs.vmnetbroker"
+
+json_t *describe_network(const struct network_info *info);
+json_t *describe_interface(const struct interface *interface);
+json_t *describe_event(const struct event *event);
+
+/*
+ * The parameters of Inspect's reply.
+ * rogue_packets: as rogue.h says; -1 where nothing counts them.
+ */
+json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets);
+
+/*
+ * A whole error message.
+ * network: the name that the client used; "" where it used none.
+ */
+json_t *describe_error(const struct error *error, const char *network);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is written of a connection changes only when its holds do. What it is
+ * at changes with every call, so that is kept where it costs nothing and cannot
+ * be lost: in a socket option that has no meaning for a Unix socket, and that
+ * the next broker finds on its copy.
+ */
+#include "kept.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/json_text.h"
+#include "base/log.h"
+#include "broker/interface.h"
+#include "broker/linux/notify.h"
+
+#define NAME_PREFIX "client-"
+#define SUFFIX ".client"
+
+static struct kept *all_kept;
+static unsigned int last_number;
+
+/* A decimal number above 0 at the start of text; end gets what follows. Returns 0 for none. */
+static unsigned int parse_number(const char *text, const char **end)
+{
+	char *rest;
+	unsigned long number;
+
+	if (text[0] < '1' || text[0] > '9')
+		return 0;
+	errno = 0;
+	number = strtoul(text, &rest, 10);
+	*end = rest;
+	return errno || number >= UINT_MAX ? 0 : (unsigned int)number;
+}
+
+static void make_path(char path[PATH_MAX], const char *runtime_dir, unsigned int number)
+{
+	/* One that is cut is longer than any file's, and cannot be opened. */
+	(void)snprintf(path, PATH_MAX, "%s/%u" SUFFIX, runtime_dir, number);
+}
+
+/* Taking over */
+
+int kept_take(int fd, const char *name)
+{
+	const char *end;
+	unsigned int number;
+	struct kept *kept;
+
+	if (strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
+		return 0;
+	number = parse_number(name + strlen(NAME_PREFIX), &end);
+	if (!number || *end != '\0' || sd_is_socket_unix(fd, SOCK_STREAM, 0, NULL, 0) <= 0)
+		return 0;
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	*kept = (struct kept){ .next = all_kept, .number = number, .fd = fd };
+	all_kept = kept;
+	if (number > last_number)
+		last_number = number;
+	return 1;
+}
+
+static int load_named(const json_t *list, struct kept_hold *hold)
+{
+	size_t n = json_array_size(list);
+
+	hold->named = calloc(n + 1, sizeof(*hold->named));
+	if (!hold->named)
+		return -1;
+	for (; hold->n_named < n; hold->n_named++) {
+		const char *text = json_string_value(json_array_get(list, hold->n_named));
+
+		if (!text || mac_address_parse(text, &hold->named[hold->n_named]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int load_hold(const json_t *item, struct kept *kept)
+{
+	const char *network = json_string_value(json_object_get(item, "network"));
+	struct kept_hold *hold;
+
+	if (!network || !network_name_is_valid(network))
+		return -1;
+	hold = calloc(1, sizeof(*hold));
+	if (!hold)
+		return -1;
+	strcpy(hold->network, network);
+	hold->next = kept->holds;
+	kept->holds = hold;
+	return load_named(json_object_get(item, "named_interfaces"), hold);
+}
+
+static void load_file(const char *path, struct kept *kept)
+{
+	json_t *root = json_load_file(path, 0, NULL);
+	const json_t *holds = json_object_get(root, "holds");
+
+	kept->damaged = !json_is_array(holds);
+	for (size_t i = 0; i < json_array_size(holds); i++)
+		if (load_hold(json_array_get(holds, i), kept) < 0)
+			kept->damaged = true;
+	json_decref(root);
+}
+
+static void clear_holds(struct kept *kept)
+{
+	while (kept->holds) {
+		struct kept_hold *next = kept->holds->next;
+
+		free(kept->holds->named);
+		free(kept->holds);
+		kept->holds = next;
+	}
+}
+
+/* A client without a file holds nothing. */
+static void load(const char *runtime_dir, struct kept *kept)
+{
+	char path[PATH_MAX];
+
+	make_path(path, runtime_dir, kept->number);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return;
+	load_file(path, kept);
+	if (!kept->damaged)
+		return;
+	/* It may be memory that was short. */
+	clear_holds(kept);
+	load_file(path, kept);
+}
+
+static bool is_taken(unsigned int number)
+{
+	for (const struct kept *kept = all_kept; kept; kept = kept->next)
+		if (kept->number == number)
+			return true;
+	return false;
+}
+
+/* What was written of a connection that has ended meanwhile, or a file that was not finished. */
+static bool is_left(const char *name)
+{
+	static const char unfinished[] = JSON_TEXT_NEW_SUFFIX;
+	size_t length = strlen(name);
+	const char *end;
+	unsigned int number = parse_number(name, &end);
+
+	if (length >= sizeof(unfinished) &&
+	    strcmp(name + length - strlen(unfinished), unfinished) == 0)
+		return true;
+	return number && strcmp(end, SUFFIX) == 0 && !is_taken(number);
+}
+
+static void remove_leftovers(const char *runtime_dir)
+{
+	DIR *directory = opendir(runtime_dir);
+	const struct dirent *entry;
+
+	if (!directory)
+		return;
+	while ((entry = readdir(directory)))
+		if (is_left(entry->d_name))
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	(void)closedir(directory);
+}
+
+void kept_load(const char *runtime_dir)
+{
+	remove_leftovers(runtime_dir);
+	for (struct kept *kept = all_kept; kept; kept = kept->next)
+		load(runtime_dir, kept);
+}
+
+static const struct kept_hold *hold_on(const struct kept *kept, const char *network)
+{
+	for (const struct kept_hold *hold = kept->holds; hold; hold = hold->next)
+		if (strcmp(hold->network, network) == 0)
+			return hold;
+	return NULL;
+}
+
+int kept_list_networks(int (*each)(const char *network, void *userdata), void *userdata)
+{
+	int result = 0;
+
+	for (const struct kept *kept = all_kept; kept; kept = kept->next)
+		for (const struct kept_hold *hold = kept->holds; hold && result >= 0;
+		     hold = hold->next)
+			result = each(hold->network, userdata);
+	return result < 0 ? result : 0;
+}
+
+bool kept_holds(const char *network)
+{
+	for (const struct kept *kept = all_kept; kept; kept = kept->next)
+		if (hold_on(kept, network))
+			return true;
+	return false;
+}
+
+bool kept_has_named(const char *network, const struct mac_address *mac)
+{
+	for (const struct kept *kept = all_kept; kept; kept = kept->next) {
+		const struct kept_hold *hold = hold_on(kept, network);
+
+		for (size_t i = 0; hold && i < hold->n_named; i++)
+			if (mac_address_equal(&hold->named[i], mac))
+				return true;
+	}
+	return false;
+}
+
+struct kept *kept_next(void)
+{
+	struct kept *kept = all_kept;
+
+	if (kept)
+		all_kept = kept->next;
+	return kept;
+}
+
+void kept_free(struct kept *kept)
+{
+	clear_holds(kept);
+	free(kept);
+}
+
+/* Keeping */
+
+unsigned int kept_add(int fd)
+{
+	char text[64];
+	int r;
+
+	if (!notify_has_manager())
+		return 0;
+	last_number++;
+	(void)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" NAME_PREFIX "%u", last_number);
+	r = notify_with_fd(text, fd);
+	if (r == 0)
+		return last_number;
+	log_debug(NULL, "a connection will not survive a restart: %s", strerror(-r));
+	return 0;
+}
+
+void kept_remove(const char *runtime_dir, unsigned int number, int fd)
+{
+	char path[PATH_MAX];
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%u", number);
+	if (!notify_withdraw(fd))
+		notify(text);
+	make_path(path, runtime_dir, number);
+	(void)unlink(path);
+}
+
+static json_t *describe_named(const struct client *client, const struct network *network)
+{
+	json_t *list = json_array();
+	char text[MAC_TEXT_SIZE];
+
+	for (const struct interface *i = network->interfaces; i && list; i = i->next) {
+		if (i->client != client || !i->named || i->state != INTERFACE_ATTACHED)
+			continue;
+		if (json_array_append_new(list, json_string(mac_address_format(&i->mac, text))) <
+		    0) {
+			json_decref(list);
+			list = NULL;
+		}
+	}
+	return list;
+}
+
+/* {"holds": [{"network": "lab", "named_interfaces": ["52:54:00:00:00:01"]}]} */
+static json_t *describe_holds(const struct client *client)
+{
+	json_t *list = json_array();
+
+	for (const struct hold *hold = client->holds; hold && list; hold = hold->next) {
+		if (hold->waiting)
+			continue;
+		if (json_array_append_new(list,
+					  json_pack("{s:s, s:o}", "network",
+						    hold->network->config->name, "named_interfaces",
+						    describe_named(client, hold->network))) < 0) {
+			json_decref(list);
+			list = NULL;
+		}
+	}
+	return json_pack("{s:o}", "holds", list);
+}
+
+void kept_save(const char *runtime_dir, unsigned int number, const struct client *client)
+{
+	char path[PATH_MAX];
+	json_t *root = describe_holds(client);
+	int r;
+
+	make_path(path, runtime_dir, number);
+	r = json_text_save(path, root, JSON_COMPACT);
+	json_decref(root);
+	if (r < 0)
+		log_warning(NULL,
+			    "what %s (pid %jd, uid %ju) holds cannot be written to %s, and ends "
+			    "with the broker: %s",
+			    client->credentials.command, (intmax_t)client->credentials.pid,
+			    (uintmax_t)client->credentials.uid, path, strerror(-r));
+}
+
+void kept_note(int fd, enum kept_state state)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &(int){ (int)state }, sizeof(int));
+}
+
+enum kept_state kept_noted(int fd)
+{
+	int state = KEPT_BUSY;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &state, &(socklen_t){ sizeof(state) }) < 0 ||
+	    state < KEPT_OPEN || state > KEPT_BUSY)
+		return KEPT_BUSY;
+	return (enum kept_state)state;
+}

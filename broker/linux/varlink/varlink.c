@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listening socket. Behind it:
+ *
+ *	connection.c	one client: when it is read, served, written to, ended
+ *	stream.c	its messages and descriptors, on the socket
+ *	disposal.c	the socket's end
+ *	peer.c		who it is
+ *	users.c		whose turn is next
+ *	events.c	what those are told who monitor
+ *	calls.c		the methods
+ *	describe.c	the policy's structures in the protocol's words
+ */
+#include "varlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "broker/linux/linux.h"
+#include "connection.h"
+#include "disposal.h"
+#include "events.h"
+#include "turns.h"
+
+/* How long nobody is accepted after the system had no room for another client. */
+#define PAUSE_USEC ((uint64_t)200 * 1000)
+/* So many are accepted at a time, which takes little: they come in in their users' turns. */
+#define ACCEPT_MAX 16
+
+struct door {
+	int fd;
+	sd_event_source *io;
+	sd_event_source *pause; /* ends the pause */
+	bool has_paused; /* since somebody was accepted */
+};
+
+static struct door door = { .fd = -1 };
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_ON);
+	return 0;
+}
+
+/* Clients wait in the socket's queue meanwhile. */
+static void pause_accepting(int error)
+{
+	if (!door.has_paused)
+		log_warning(NULL, "clients have to wait: %s", strerror(error));
+	door.has_paused = true;
+	if (sd_event_source_set_time_relative(door.pause, PAUSE_USEC) < 0 ||
+	    sd_event_source_set_enabled(door.pause, SD_EVENT_ONESHOT) < 0)
+		return;
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)events;
+	(void)userdata;
+	for (unsigned int i = 0; i < ACCEPT_MAX; i++) {
+		int client_fd = -1;
+
+		if (users_prepare() == 0)
+			client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (client_fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				pause_accepting(errno);
+			return 0;
+		}
+		door.has_paused = false;
+		stream_refuse_fds(client_fd);
+		users_arrive(client_fd);
+	}
+	return 0;
+}
+
+static int add_sources(int listen_fd)
+{
+	int r = sd_event_add_io(linux_platform.event, &door.io, listen_fd, EPOLLIN, on_client,
+				NULL);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(linux_platform.event, &door.pause, CLOCK_MONOTONIC,
+				       PAUSE_USEC, 0, on_pause_over, NULL);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = events_start(linux_platform.event);
+	if (r < 0)
+		return r;
+	return users_start(linux_platform.event);
+}
+
+static void remove_sources(void)
+{
+	users_stop();
+	events_stop();
+	door.pause = sd_event_source_disable_unref(door.pause);
+	door.io = sd_event_source_disable_unref(door.io);
+}
+
+int varlink_start(int listen_fd)
+{
+	int flags = fcntl(listen_fd, F_GETFL);
+	int r;
+
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	stream_refuse_fds(listen_fd);
+	r = add_sources(listen_fd);
+	if (r < 0) {
+		remove_sources();
+		return r;
+	}
+	door.fd = listen_fd;
+	connections_restore();
+	return 0;
+}
+
+void varlink_leave(void)
+{
+	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	connections_leave();
+}
+
+bool varlink_has_calls(void)
+{
+	return users_have_calls() || events_are_pending();
+}
+
+void varlink_stop(void)
+{
+	connections_end();
+	remove_sources();
+	/* With those who have not been accepted, and what they sent. */
+	if (door.fd >= 0)
+		disposal_leave(door.fd);
+	door = (struct door){ .fd = -1 };
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * networks.json as plain data. A struct network_config that exists is valid:
+ * every rule of the format was checked when it was made.
+ */
+#ifndef VMNET_BROKER_CONFIG_H
+#define VMNET_BROKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/address.h"
+
+#define NETWORK_NAME_MAX 63
+
+enum network_mode {
+	NETWORK_SHARED,
+	NETWORK_HOST,
+	NETWORK_BRIDGED,
+};
+
+struct dhcp_reservation {
+	struct mac_address mac;
+	struct in_addr address;
+	char *hostname; /* NULL: none */
+};
+
+struct port_forwarding {
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t external_port; /* host byte order, as internal_port */
+	int family; /* AF_INET or AF_INET6: which of the addresses is meant */
+	union {
+		struct in_addr ipv4;
+		struct in6_addr ipv6;
+	} internal_address;
+	uint16_t internal_port;
+};
+
+/*
+ * Who may acquire a network. restricted is false when the file has no "allow":
+ * then everyone may. Names were looked up when the file was read; users_text
+ * and groups_text keep them as written, for messages, in the same order.
+ */
+struct network_allow {
+	bool restricted;
+	uid_t *users;
+	char **users_text;
+	size_t n_users;
+	gid_t *groups;
+	char **groups_text;
+	size_t n_groups;
+};
+
+struct network_config {
+	unsigned int references; /* for network_config_ref() and _unref() alone */
+	char *json; /* the network's object, compact, keys sorted: equal text is equal configuration */
+	char name[NETWORK_NAME_MAX + 1];
+	char *description; /* NULL: none */
+	enum network_mode mode;
+	char **aliases;
+	size_t n_aliases;
+	struct ipv4_subnet subnet; /* length 0: the platform chooses */
+	struct ipv6_prefix ipv6_prefix; /* length 0: the platform chooses */
+	char *external_interface; /* NULL: by the routing table */
+	unsigned int mtu;
+	bool nat44;
+	bool nat66;
+	bool dhcp;
+	bool dns_proxy;
+	bool router_advertisement;
+	struct dhcp_reservation *dhcp_reservations;
+	size_t n_dhcp_reservations;
+	struct port_forwarding *port_forwardings;
+	size_t n_port_forwardings;
+	bool isolated;
+	bool link_local; /* machines reach link-local addresses beyond their network */
+	struct network_allow allow;
+	unsigned int max_interfaces;
+};
+
+/* Owns its networks, sorted by name. */
+struct config {
+	struct network_config **networks;
+	size_t n_networks;
+	char *fault; /* why the file cannot be used, one sentence: then there is no network */
+};
+
+/*
+ * What this system takes of what a configuration can ask for. Each platform
+ * defines one (linux/support.c, darwin/support.c). A text is the error where it
+ * cannot: it follows the network and the key; NULL: it can.
+ */
+struct config_support {
+	unsigned int subnet_length_min;
+	unsigned int subnet_length_max;
+	const char *no_public_subnet; /* anything outside of RFC 1918 */
+	const char *no_global_prefix; /* anything outside of fd00::/8 */
+	const char *no_bridged; /* mode "bridged" */
+	const char *no_unhidden; /* "nat44" false in mode "shared" */
+	const char *no_hostname; /* of a reservation */
+	const char *no_isolated;
+	const char *no_link_local;
+	const char *no_max_interfaces;
+};
+
+extern const struct config_support config_support;
+
+/*
+ * One mistake. line and column count from 1; both are 0 when the mistake is
+ * the file's as a whole (its owner, say). message names network and key.
+ */
+struct config_error {
+	size_t line;
+	size_t column;
+	char *message;
+};
+
+struct config_errors {
+	struct config_error *items;
+	size_t n_items;
+	char *text; /* the file's, for the lines in config_errors_format(); NULL: not read */
+	size_t text_length;
+};
+
+/*
+ * Reads a configuration file.
+ *
+ * path: the file. One that does not exist is the default configuration:
+ *	 networks "default" (shared, alias "shared") and "host".
+ * trusted: refuse a file that is not owned by root, or that others can write
+ *	 (the broker's own file; not one that a user only wants to have checked).
+ * errors: gets every mistake, in the order of the file; to be cleared by
+ *	 config_errors_clear() whatever is returned.
+ *
+ * Returns the configuration, which config_free() frees, or NULL with at least
+ * one error.
+ */
+struct config *config_load(const char *path, bool trusted, struct config_errors *errors);
+
+/* The same from a text of length bytes, which needs no terminator. */
+struct config *config_parse(const char *text, size_t length, struct config_errors *errors);
+
+void config_free(struct config *config);
+
+/*
+ * Looks up a user, or a group, in the system's database, which may take its time.
+ * id: gets its number. Returns 0, or ENOENT or another errno.
+ */
+typedef int config_look_up_function(const char *name, bool group, uint32_t *id);
+config_look_up_function config_look_up;
+
+/* From now on the names in configurations are looked up by another function. */
+void config_look_up_by(config_look_up_function *function);
+
+/* The network of this name, or with this alias, or NULL. */
+struct network_config *config_find(const struct config *config, const char *name);
+
+/* The same without aliases. */
+struct network_config *config_find_named(const struct config *config, const char *name);
+
+/*
+ * One network from the text that network_config.json holds, as kept by a
+ * platform across a restart. Users and groups that have gone since are nobody
+ * now, and no mistake. NULL when the text is damaged (or memory is short).
+ */
+struct network_config *network_config_parse(const char *name, const char *json);
+struct network_config *network_config_ref(struct network_config *config);
+void network_config_unref(struct network_config *config); /* NULL is allowed */
+bool network_config_has_name(const struct network_config *config, const char *name);
+
+/* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. */
+bool network_name_is_valid(const char *name);
+
+/* "shared", "host" or "bridged" */
+const char *network_mode_name(enum network_mode mode);
+
+/*
+ * Writes the errors in the form of a compiler, FILE:LINE:COLUMN: MESSAGE, each
+ * followed by its line of the file and a caret when with_source is set.
+ * Returns a text that the caller frees, or NULL when memory is short.
+ */
+char *config_errors_format(const struct config_errors *errors, const char *path, bool with_source);
+
+/*
+ * What a broker has in place of the configuration with these errors: no network,
+ * and a fault that names the first of them. NULL when memory is short, or was
+ * when the file was read.
+ */
+struct config *config_unusable(const struct config_errors *errors, const char *path);
+void config_errors_clear(struct config_errors *errors);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machines that a network's configuration names: addresses reserved for
+ * them, and ports of the host that lead to them.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "reader.h"
+
+#define HOSTNAME_MAX 63
+
+static void read_port(struct config_reader *reader, const struct place *place, const json_t *value,
+		      void *field)
+{
+	*(uint16_t *)field = (uint16_t)config_read_number(reader, place, value, 1, 65535);
+}
+
+static void read_mac_address(struct config_reader *reader, const struct place *place,
+			     const json_t *value, void *field)
+{
+	const char *text = json_string_value(value);
+	char canonical[MAC_TEXT_SIZE];
+	struct mac_address mac;
+
+	if (!text || mac_address_parse(text, &mac) < 0) {
+		config_report_value(reader, place, value,
+				    "a MAC address such as \"52:54:00:12:34:56\"");
+		return;
+	}
+	if (!mac_address_is_unicast(&mac)) {
+		config_report_value(reader, place, value,
+				    "a machine's own MAC address, not all "
+				    "zero and the second digit even");
+		return;
+	}
+	config_claim(reader, place, reader->scope, mac_address_format(&mac, canonical));
+	*(struct mac_address *)field = mac;
+}
+
+/*
+ * Checks that a machine of the network can have this address. Without a subnet
+ * there is nothing to check: that was reported where it is missing.
+ */
+static bool check_ipv4(struct config_reader *reader, const struct place *place, const char *text,
+		       struct in_addr address)
+{
+	const struct ipv4_subnet *subnet = &reader->network->subnet;
+	char subnet_text[IPV4_SUBNET_TEXT_SIZE];
+	const char *whose = NULL;
+
+	if (!subnet->length)
+		return true;
+	(void)ipv4_subnet_format(subnet, subnet_text);
+	if (!ipv4_subnet_contains(subnet, address)) {
+		config_report(reader, place, "must be an address of the subnet %s, not %s",
+			      subnet_text, text);
+		return false;
+	}
+	if (address.s_addr == subnet->address.s_addr)
+		whose = "the network's own";
+	else if (address.s_addr == ipv4_subnet_host(subnet, 1).s_addr)
+		whose = "the host's";
+	else if (address.s_addr == ipv4_subnet_last(subnet).s_addr)
+		whose = "the broadcast address";
+	if (whose)
+		config_report(reader, place, "must be a machine's address, but %s is %s in %s",
+			      text, whose, subnet_text);
+	return !whose;
+}
+
+/* The same for IPv6. */
+static bool check_ipv6(struct config_reader *reader, const struct place *place, const char *text,
+		       const struct in6_addr *address)
+{
+	const struct ipv6_prefix *prefix = &reader->network->ipv6_prefix;
+	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
+	struct in6_addr host = prefix->address;
+	const char *whose = NULL;
+
+	if (!prefix->length)
+		return true;
+	(void)ipv6_prefix_format(prefix, prefix_text);
+	if (!ipv6_prefix_contains(prefix, address)) {
+		config_report(reader, place, "must be an address of the prefix %s, not %s",
+			      prefix_text, text);
+		return false;
+	}
+	host.s6_addr[sizeof(host.s6_addr) - 1] = 1;
+	if (memcmp(address, &prefix->address, sizeof(*address)) == 0)
+		whose = "the network's own";
+	else if (memcmp(address, &host, sizeof(*address)) == 0)
+		whose = "the host's";
+	if (whose)
+		config_report(reader, place, "must be a machine's address, but %s is %s in %s",
+			      text, whose, prefix_text);
+	return !whose;
+}
+
+static void read_reserved_address(struct config_reader *reader, const struct place *place,
+				  const json_t *value, void *field)
+{
+	const char *text = json_string_value(value);
+	struct in_addr address;
+
+	if (!text || inet_pton(AF_INET, text, &address) != 1) {
+		config_report_value(reader, place, value,
+				    "an IPv4 address such as \"192.168.105.10\"");
+		return;
+	}
+	if (!check_ipv4(reader, place, text, address))
+		return;
+	config_claim(reader, place, reader->scope, text);
+	*(struct in_addr *)field = address;
+}
+
+/* 1 to 63 of a-z A-Z 0-9 -, the first and the last no -. */
+static bool is_dns_label(const char *name)
+{
+	size_t length = strspn(name, ALNUM "-");
+
+	return name[length] == '\0' && length >= 1 && length <= HOSTNAME_MAX && name[0] != '-' &&
+	       name[length - 1] != '-';
+}
+
+/*
+ * dnsmasq takes a number, with a unit of time or without, for the time of a
+ * lease, and has two words of its own.
+ */
+static bool is_dhcp_keyword(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	if (digits > 0 && (name[digits] == '\0' ||
+			   (strchr("smhdwSMHDW", name[digits]) && name[digits + 1] == '\0')))
+		return true;
+	return strcasecmp(name, "infinite") == 0 || strcasecmp(name, "ignore") == 0;
+}
+
+static void read_hostname(struct config_reader *reader, const struct place *place,
+			  const json_t *value, void *field)
+{
+	char **hostname = field;
+	const char *name = json_string_value(value);
+	char what[sizeof("the name \"\"") + HOSTNAME_MAX];
+
+	if (config_support.no_hostname) {
+		config_report_key(reader, place, "%s", config_support.no_hostname);
+		return;
+	}
+	if (!name || !is_dns_label(name)) {
+		config_report_value(reader, place, value,
+				    "a host name such as \"db\", 1 to 63 of a-z A-Z 0-9 -");
+		return;
+	}
+	if (is_dhcp_keyword(name)) {
+		config_report_value(reader, place, value,
+				    "a host name that means nothing else to a DHCP server");
+		return;
+	}
+	if (strcasecmp(name, "gateway") == 0 || strcasecmp(name, "localhost") == 0) {
+		config_report(reader, place, "must be a machine's name, but \"%s\" is the host's",
+			      name);
+		return;
+	}
+	*hostname = config_copy(reader, name);
+	(void)snprintf(what, sizeof(what), "the name \"%s\"", name);
+	for (char *c = what; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	config_claim(reader, place, reader->scope, what);
+}
+
+static void read_reservation(struct config_reader *reader, const struct place *place,
+			     const json_t *value, void *field)
+{
+	static const struct config_key keys[] = {
+		{ "mac_address", read_mac_address, offsetof(struct dhcp_reservation, mac),
+		  "the machine's, such as \"52:54:00:12:34:56\"" },
+		{ "address", read_reserved_address, offsetof(struct dhcp_reservation, address),
+		  "an address of the network's subnet" },
+		{ "hostname", read_hostname, offsetof(struct dhcp_reservation, hostname), NULL },
+	};
+	const struct place *given[ARRAY_SIZE(keys)];
+
+	(void)config_read_object(reader, place, value, keys, ARRAY_SIZE(keys), given, field);
+}
+
+void config_read_reservations(struct config_reader *reader, const struct place *place,
+			      const json_t *value, void *field)
+{
+	struct network_config *network = field;
+
+	network->dhcp_reservations = config_read_list(
+		reader, place, value, "a list of reservations", sizeof(*network->dhcp_reservations),
+		read_reservation, &network->n_dhcp_reservations);
+	if (network->n_dhcp_reservations == 0)
+		return;
+	if (!network->dhcp)
+		config_report_key(reader, place,
+				  "needs DHCP, which \"dhcp\" switches off; remove "
+				  "one of them");
+	if (!reader->given[NETWORK_KEY_SUBNET])
+		config_report_key(reader, place,
+				  "needs a \"subnet\", or no address is sure to be "
+				  "the network's");
+}
+
+static void read_protocol(struct config_reader *reader, const struct place *place,
+			  const json_t *value, void *field)
+{
+	static const char *const names[] = { "tcp", "udp" };
+	static const int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	int choice = config_read_choice(reader, place, value, names, ARRAY_SIZE(names),
+					"\"tcp\" or \"udp\"");
+
+	if (choice >= 0)
+		*(int *)field = protocols[choice];
+}
+
+static void read_internal_address(struct config_reader *reader, const struct place *place,
+				  const json_t *value, void *field)
+{
+	struct port_forwarding *forwarding = field;
+	const char *text = json_string_value(value);
+
+	if (text && inet_pton(AF_INET, text, &forwarding->internal_address.ipv4) == 1) {
+		forwarding->family = AF_INET;
+		(void)check_ipv4(reader, place, text, forwarding->internal_address.ipv4);
+		if (!reader->given[NETWORK_KEY_SUBNET])
+			config_report(reader, place,
+				      "needs a \"subnet\", or no address is sure to "
+				      "be the network's");
+		return;
+	}
+	if (text && inet_pton(AF_INET6, text, &forwarding->internal_address.ipv6) == 1) {
+		forwarding->family = AF_INET6;
+		(void)check_ipv6(reader, place, text, &forwarding->internal_address.ipv6);
+		if (!reader->given[NETWORK_KEY_IPV6_PREFIX])
+			config_report(reader, place,
+				      "needs an \"ipv6_prefix\", or no address is "
+				      "sure to be the network's");
+		return;
+	}
+	config_report_value(reader, place, value,
+			    "an IPv4 or IPv6 address such as \"192.168.105.10\"");
+}
+
+static void read_forwarding(struct config_reader *reader, const struct place *place,
+			    const json_t *value, void *field)
+{
+	static const struct config_key keys[] = {
+		{ "protocol", read_protocol, offsetof(struct port_forwarding, protocol),
+		  "\"tcp\" or \"udp\"" },
+		{ "external_port", read_port, offsetof(struct port_forwarding, external_port),
+		  "the host's port, 1 to 65535" },
+		{ "internal_address", read_internal_address, 0, "the machine's address" },
+		{ "internal_port", read_port, offsetof(struct port_forwarding, internal_port),
+		  "the machine's port, 1 to 65535" },
+	};
+	const struct place *given[ARRAY_SIZE(keys)];
+	struct port_forwarding *forwarding = field;
+	char what[64];
+
+	if (!config_read_object(reader, place, value, keys, ARRAY_SIZE(keys), given, forwarding))
+		return;
+	if (!forwarding->protocol || !forwarding->external_port || !forwarding->family)
+		return;
+	/* Packets to one port of the host go to one machine, for each of IPv4 and IPv6. */
+	(void)snprintf(what, sizeof(what), "%s port %u%s",
+		       forwarding->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		       forwarding->external_port, forwarding->family == AF_INET6 ? " (IPv6)" : "");
+	config_claim(reader, given[1], NULL, what);
+}
+
+void config_read_forwardings(struct config_reader *reader, const struct place *place,
+			     const json_t *value, void *field)
+{
+	struct network_config *network = field;
+
+	network->port_forwardings = config_read_list(reader, place, value, "a list of forwardings",
+						     sizeof(*network->port_forwardings),
+						     read_forwarding, &network->n_port_forwardings);
+}

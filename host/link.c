@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bridges and their ports by rtnetlink.
+ *
+ * The kernel takes an alias and the manner of making IPv6 addresses only for
+ * a link that exists, and a port's isolation only for a port, hence more than
+ * one message for each.
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/array.h"
+#include "broker/linux/network/ingress.h"
+#include "netlink_socket.h"
+#include "sysctl.h"
+
+/* IFLA_BR_FDB_MAX_LEARNED, for headers older than Linux 6.7; older kernels pass over it. */
+#define BRIDGE_MAX_LEARNED 49
+/* A machine can make up as many MAC addresses as it likes, and each takes the host's memory. */
+#define LEARNED_MAX 65536
+
+#define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
+
+static unsigned int number_in(struct nlattr *attribute)
+{
+	return attribute && nla_len(attribute) >= (int)sizeof(uint32_t) ? nla_get_u32(attribute)
+									: 0;
+}
+
+static void parse_tun(struct nlattr *data, struct link *link)
+{
+	struct nlattr *attributes[IFLA_TUN_MAX + 1];
+
+	if (!data || nla_parse_nested(attributes, IFLA_TUN_MAX, data, NULL) < 0)
+		return;
+	link->owner = number_in(attributes[IFLA_TUN_OWNER]);
+	link->queues = number_in(attributes[IFLA_TUN_NUM_QUEUES]) +
+		       number_in(attributes[IFLA_TUN_NUM_DISABLED_QUEUES]);
+	if (attributes[IFLA_TUN_PERSIST] && nla_len(attributes[IFLA_TUN_PERSIST]) >= 1)
+		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
+}
+
+static bool parse_isolated(struct nlattr *port)
+{
+	const struct nlattr *isolated =
+		nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED);
+
+	return isolated && nla_len(isolated) >= 1 && nla_get_u8(isolated) != 0;
+}
+
+bool link_port_is_isolated(const struct nlmsghdr *message)
+{
+	struct nlattr *port = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct ifinfomsg),
+					      IFLA_PROTINFO);
+
+	return port && parse_isolated(port);
+}
+
+static void parse_info(struct nlattr *info, struct link *link)
+{
+	struct nlattr *attributes[IFLA_INFO_MAX + 1];
+
+	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) < 0)
+		return;
+	if (attributes[IFLA_INFO_SLAVE_DATA])
+		link->isolated = parse_isolated(attributes[IFLA_INFO_SLAVE_DATA]);
+	if (!attributes[IFLA_INFO_KIND])
+		return;
+	nla_strlcpy(link->kind, attributes[IFLA_INFO_KIND], sizeof(link->kind));
+	if (strcmp(link->kind, "tun") == 0)
+		parse_tun(attributes[IFLA_INFO_DATA], link);
+}
+
+int link_parse(const struct nlmsghdr *message, struct link *link)
+{
+	static const struct nla_policy policy[IFLA_MAX + 1] = {
+		[IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1 },
+		[IFLA_IFALIAS] = { .type = NLA_STRING },
+		[IFLA_MTU] = { .type = NLA_U32 },
+		[IFLA_MASTER] = { .type = NLA_U32 },
+		[IFLA_GROUP] = { .type = NLA_U32 },
+		[IFLA_CARRIER] = { .type = NLA_U8 },
+		[IFLA_LINKINFO] = { .type = NLA_NESTED },
+	};
+	struct nlattr *attributes[IFLA_MAX + 1];
+	const struct ifinfomsg *header;
+
+	if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
+		return -EPROTO;
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFLA_MAX, policy) <
+		    0 ||
+	    !attributes[IFLA_IFNAME])
+		return -EPROTO;
+	header = nlmsg_data(message);
+	*link = (struct link){
+		.index = header->ifi_index,
+		.up = (header->ifi_flags & IFF_UP) != 0,
+	};
+	nla_strlcpy(link->name, attributes[IFLA_IFNAME], sizeof(link->name));
+	if (attributes[IFLA_IFALIAS])
+		nla_strlcpy(link->alias, attributes[IFLA_IFALIAS], sizeof(link->alias));
+	if (attributes[IFLA_MTU])
+		link->mtu = nla_get_u32(attributes[IFLA_MTU]);
+	if (attributes[IFLA_MASTER])
+		link->master = (int)nla_get_u32(attributes[IFLA_MASTER]);
+	if (attributes[IFLA_GROUP])
+		link->group = nla_get_u32(attributes[IFLA_GROUP]);
+	if (attributes[IFLA_CARRIER])
+		link->carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
+	if (attributes[IFLA_ADDRESS] && nla_len(attributes[IFLA_ADDRESS]) == sizeof(link->mac))
+		memcpy(&link->mac, nla_data(attributes[IFLA_ADDRESS]), sizeof(link->mac));
+	if (attributes[IFLA_LINKINFO])
+		parse_info(attributes[IFLA_LINKINFO], link);
+	return 0;
+}
+
+static struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header)
+{
+	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+
+	if (message && nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+static int get_one(const struct nlmsghdr *message, void *userdata)
+{
+	return link_parse(message, userdata);
+}
+
+int link_get(const char *name, struct link *link)
+{
+	struct nl_msg *message =
+		link_message(RTM_GETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC });
+	int result;
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, name) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	link->index = 0;
+	result = netlink_query(message, get_one, link);
+	return result == 0 && link->index == 0 ? -EPROTO : result;
+}
+
+int link_index(const char *name)
+{
+	struct ifreq request = { 0 };
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return ioctl(netlink_fd(), SIOCGIFINDEX, &request) < 0 ? 0 : request.ifr_ifindex;
+}
+
+struct link_array {
+	struct link *items;
+	size_t n_items;
+};
+
+static void array_empty(void *userdata)
+{
+	struct link_array *array = userdata;
+
+	array->n_items = 0;
+}
+
+static int array_add(const struct nlmsghdr *message, void *userdata)
+{
+	struct link_array *array = userdata;
+	struct link *items = array_grow(array->items, array->n_items, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	array->items = items;
+	if (link_parse(message, &items[array->n_items]) == 0)
+		array->n_items++;
+	return 0;
+}
+
+int link_list(struct link **links, size_t *n_links)
+{
+	struct link_array array = { 0 };
+	int result = netlink_dump(&(struct netlink_dump){
+		.type = RTM_GETLINK,
+		.header = &(struct ifinfomsg){ .ifi_family = AF_UNSPEC },
+		.size = sizeof(struct ifinfomsg),
+		.begin = array_empty,
+		.each = array_add,
+		.userdata = &array,
+	});
+
+	if (result < 0) {
+		free(array.items);
+		return result;
+	}
+	*links = array.items;
+	*n_links = array.n_items;
+	return 0;
+}
+
+/*
+ * A kernel without IPv6 refuses this with EAFNOSUPPORT, before it changes
+ * anything: asking is cheaper than finding out first.
+ */
+static int put_no_own_ipv6(struct nl_msg *message)
+{
+	struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
+	struct nlattr *ipv6 = families ? nla_nest_start(message, AF_INET6) : NULL;
+
+	if (!ipv6 || nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, ipv6);
+	nla_nest_end(message, families);
+	return 0;
+}
+
+/*
+ * Spanning tree and its delay would eat the first packets of every machine. A
+ * bridge that listens to who wants which multicast passes on all of it until
+ * somebody asks them, which a machine can do so that the bridge alone hears it:
+ * then no IPv6 neighbour is found any more.
+ */
+static int put_bridge_kind(struct nl_msg *message)
+{
+	struct nlattr *info = nla_nest_start(message, IFLA_LINKINFO);
+	struct nlattr *data;
+
+	if (!info || nla_put_string(message, IFLA_INFO_KIND, "bridge") < 0)
+		return -ENOMEM;
+	data = nla_nest_start(message, IFLA_INFO_DATA);
+	if (!data || nla_put_u32(message, IFLA_BR_STP_STATE, 0) < 0 ||
+	    nla_put_u32(message, IFLA_BR_FORWARD_DELAY, 0) < 0 ||
+	    nla_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0) < 0 ||
+	    nla_put_u32(message, BRIDGE_MAX_LEARNED, LEARNED_MAX) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, data);
+	nla_nest_end(message, info);
+	return 0;
+}
+
+static int request_bridge(const struct bridge_setup *setup)
+{
+	struct nl_msg *message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+					      &(struct ifinfomsg){ .ifi_family = AF_UNSPEC });
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, setup->name) < 0 ||
+	    nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
+	    put_bridge_kind(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/*
+ * The MTU is set here again even of a bridge that was made with it: only one
+ * that was set stays when ports come and go.
+ */
+static int configure_bridge(int index, const struct bridge_setup *setup, bool ipv6)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message || nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
+	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
+	    (ipv6 && put_no_own_ipv6(message) < 0)) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/* Or a machine could make itself the host's IPv6 router. */
+static int refuse_router_advertisements(const char *name)
+{
+	return link_ipv6_is_available() ? sysctl_write(AF_INET6, name, "accept_ra", 0) : 0;
+}
+
+int link_create_bridge(const struct bridge_setup *setup, int *index)
+{
+	struct link link;
+	int result = request_bridge(setup);
+
+	if (result < 0)
+		return result;
+	result = link_get(setup->name, &link);
+	if (result < 0)
+		return result;
+	result = configure_bridge(link.index, setup, true);
+	if (result == -EAFNOSUPPORT)
+		result = configure_bridge(link.index, setup, false);
+	if (result == 0)
+		result = refuse_router_advertisements(setup->name);
+	if (result < 0) {
+		(void)link_delete(link.index);
+		return result;
+	}
+	*index = link.index;
+	return 0;
+}
+
+int link_set_up(int index)
+{
+	return netlink_request(link_message(RTM_SETLINK, 0,
+					    &(struct ifinfomsg){
+						    .ifi_family = AF_UNSPEC,
+						    .ifi_index = index,
+						    .ifi_flags = IFF_UP,
+						    .ifi_change = IFF_UP,
+					    }));
+}
+
+int link_rename(int index, const char *name)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message || nla_put_string(message, IFLA_IFNAME, name) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+int link_make_silent(int index)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+	int result;
+
+	if (!message || put_no_own_ipv6(message) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	result = netlink_request(message);
+	return result == -EAFNOSUPPORT ? 0 : result;
+}
+
+static int request_deletion(int index)
+{
+	return netlink_request(
+		link_message(RTM_DELLINK, 0,
+			     &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index }));
+}
+
+/* Memory that was short may be there at the next try, and the link would stay. */
+int link_delete(int index)
+{
+	int result = request_deletion(index);
+
+	return result == -ENOMEM ? request_deletion(index) : result;
+}
+
+static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)
+{
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+
+	if (!message || nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, IFA_LOCAL, size, address) < 0 ||
+	    nla_put(message, IFA_ADDRESS, size, address) < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+int link_add_ipv4(int index, struct in_addr address, unsigned int length)
+{
+	struct in_addr broadcast = { address.s_addr | htonl(UINT32_MAX >> length) };
+	struct nl_msg *message = address_message(
+		&(struct ifaddrmsg){
+			.ifa_family = AF_INET,
+			.ifa_prefixlen = (uint8_t)length,
+			.ifa_index = (unsigned int)index,
+		},
+		&address, sizeof(address));
+
+	if (!message || nla_put(message, IFA_BROADCAST, sizeof(broadcast), &broadcast) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/*
+ * Without duplicate address detection: a bridge has no carrier before its
+ * first port, and until then the address could not be used. Nobody else can
+ * have it: the firewall keeps machines from claiming it.
+ */
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length)
+{
+	return netlink_request(address_message(
+		&(struct ifaddrmsg){
+			.ifa_family = AF_INET6,
+			.ifa_prefixlen = (uint8_t)length,
+			.ifa_flags = IFA_F_NODAD,
+			.ifa_scope =
+				IN6_IS_ADDR_LINKLOCAL(address) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+			.ifa_index = (unsigned int)index,
+		},
+		address, sizeof(*address)));
+}
+
+/*
+ * The kernel looks for ::1 among the routes of the link that the packet came
+ * by. It has taken none for ::1 from the wire before; this is about what the
+ * firewall makes of the answers to the host itself. One that is there already
+ * is no error.
+ */
+int link_route_ipv6_loopback(int index)
+{
+	const struct rtmsg header = {
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = 8 * sizeof(in6addr_loopback),
+		.rtm_table = RT_TABLE_LOCAL,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_type = RTN_LOCAL,
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE);
+	int result;
+
+	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, RTA_DST, sizeof(in6addr_loopback), &in6addr_loopback) < 0 ||
+	    nla_put_u32(message, RTA_OIF, (uint32_t)index) < 0 ||
+	    nla_put_u32(message, RTA_PRIORITY, LOOPBACK_METRIC) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	result = netlink_request(message);
+	return result == -EEXIST ? 0 : result;
+}
+
+int link_route_loopback(const char *name)
+{
+	return sysctl_write(AF_INET, name, "route_localnet", 1);
+}
+
+static int join(const struct port_setup *setup, bool ipv6)
+{
+	struct nl_msg *message = link_message(RTM_SETLINK, 0,
+					      &(struct ifinfomsg){
+						      .ifi_family = AF_UNSPEC,
+						      .ifi_index = setup->index,
+					      });
+
+	if (!message || nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
+	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
+	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
+	    (setup->frames && nla_put_u32(message, IFLA_TXQLEN, setup->frames) < 0) ||
+	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
+	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
+	    (ipv6 && put_no_own_ipv6(message) < 0)) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+/*
+ * A bridge of ours knows where its machines are, whatever others send from their
+ * addresses and however many these make up. On the host's own bridge it would
+ * keep the true owner of an address from being found.
+ */
+int link_keep_machine(const struct port_setup *setup)
+{
+	const struct ndmsg header = {
+		.ndm_family = AF_BRIDGE,
+		.ndm_ifindex = setup->index,
+		.ndm_state = NUD_NOARP,
+		.ndm_flags = NTF_MASTER | NTF_STICKY,
+	};
+	struct nl_msg *message;
+
+	if (!setup->checksums)
+		return 0;
+	message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, NDA_LLADDR, sizeof(setup->machine), &setup->machine) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+static int isolate(int index)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_BRIDGE, .ifi_index = index });
+	struct nlattr *port = message ? nla_nest_start(message, IFLA_PROTINFO) : NULL;
+
+	if (!port || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	nla_nest_end(message, port);
+	return netlink_request(message);
+}
+
+/* Up last: no packet passes a port that is not isolated and led yet. */
+int link_join_bridge(const struct port_setup *setup)
+{
+	int result = join(setup, true);
+
+	if (result == -EAFNOSUPPORT)
+		result = join(setup, false);
+	if (result == 0 && setup->isolated)
+		result = isolate(setup->index);
+	if (result == 0)
+		result = ingress_lead(setup);
+	if (result == 0)
+		result = link_keep_machine(setup);
+	if (result == 0)
+		result = link_set_up(setup->index);
+	return result;
+}
+
+bool link_is_joined(const struct link *link, const struct port_setup *setup)
+{
+	return link->up && link->master == setup->bridge &&
+	       mac_address_equal(&link->mac, &setup->mac) &&
+	       (!setup->group || link->group == setup->group) &&
+	       (!setup->isolated || link->isolated);
+}
+
+bool link_ipv6_is_available(void)
+{
+	int disabled;
+
+	return sysctl_read(AF_INET6, "default", "disable_ipv6", &disabled) == 0 && !disabled;
+}

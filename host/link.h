@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's links: bridges, and the TAPs on them. On a worker's thread, as
+ * netlink_socket.h says; only link_parse() is free of that.
+ *
+ * Functions return 0 or a negative errno.
+ */
+#ifndef VMNET_BROKER_LINK_H
+#define VMNET_BROKER_LINK_H
+
+#include <linux/netlink.h>
+
+#include "broker/broker.h"
+
+#define LINK_KIND_SIZE 16
+#define LINK_ALIAS_SIZE 256
+
+struct link {
+	int index;
+	int master; /* the bridge it is a port of, or 0 */
+	bool up;
+	bool carrier; /* of a TAP: somebody has it open */
+	bool persistent; /* a TAP that outlives its last descriptor */
+	uid_t owner; /* of a TAP: who may open it by name; 0: root, or anybody */
+	unsigned int queues; /* of a TAP that may have several: how many somebody has open */
+	bool isolated; /* as a port of a bridge, from its other isolated ports */
+	uint32_t group;
+	unsigned int mtu;
+	struct mac_address mac;
+	char name[INTERFACE_NAME_SIZE];
+	char kind[LINK_KIND_SIZE]; /* "bridge", "tun"; "" for hardware */
+	char alias[LINK_ALIAS_SIZE]; /* a longer one is cut */
+};
+
+/* What the kernel says of a link in an RTM_NEWLINK or RTM_DELLINK message. */
+int link_parse(const struct nlmsghdr *message, struct link *link);
+
+/* -ENODEV when there is none. */
+int link_get(const char *name, struct link *link);
+
+/* The index of the link with this name, or 0. Cheaper than all else. */
+int link_index(const char *name);
+
+/* All links, in an array that the caller frees. */
+int link_list(struct link **links, size_t *n_links);
+
+struct bridge_setup {
+	const char *name;
+	struct mac_address mac;
+	unsigned int mtu;
+	const char *alias;
+};
+
+/*
+ * Makes a bridge that forwards from its first packet on and makes no address
+ * for itself; it is still down. -EEXIST when a link has this name.
+ * index: gets the link's index.
+ */
+int link_create_bridge(const struct bridge_setup *setup, int *index);
+
+int link_set_up(int index);
+
+/* Keeps the kernel from giving a link an IPv6 address, and from speaking by it. */
+int link_make_silent(int index);
+
+int link_rename(int index, const char *name);
+int link_delete(int index);
+
+/* Adds an address, usable at once; one that is there already is no error. */
+int link_add_ipv4(int index, struct in_addr address, unsigned int length);
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);
+
+/*
+ * Lets machines on a bridge answer what came from the host's loopback, and was
+ * given another address on its way. Both settings go with the link.
+ */
+int link_route_loopback(const char *name);
+int link_route_ipv6_loopback(int index);
+
+struct port_setup {
+	int index; /* of the link */
+	int bridge;
+	struct mac_address mac; /* the host side's own */
+	struct mac_address machine; /* of the machine's network device */
+	struct mac_address gateway; /* of a bridge of ours */
+	int checksums; /* the device of a bridge of ours, see ingress.h; 0: the bridge is the host's */
+	unsigned int mtu;
+	unsigned int frames; /* for the machine, that each queue holds; 0: as many as it does */
+	const char *alias;
+	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
+	bool isolated; /* exchanges nothing with other isolated ports */
+	bool completes_all; /* what it sends to other machines, too: see ingress.c */
+};
+
+/* Makes a link a port of a bridge and sets it up. */
+int link_join_bridge(const struct port_setup *setup);
+
+/* What is lost when another port takes its machine's address: puts it back. */
+int link_keep_machine(const struct port_setup *setup);
+
+/* Whether a link is still as link_join_bridge() has made it, as far as packets go. */
+bool link_is_joined(const struct link *link, const struct port_setup *setup);
+
+/* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */
+bool link_port_is_isolated(const struct nlmsghdr *message);
+
+/* The host has IPv6, and new links get it. */
+bool link_ipv6_is_available(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the broker's links are called, and the aliases by which the next broker
+ * and the administrator know them:
+ *
+ *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
+ *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC"
+ *	its checksums	vmc-NETWORK	(see port.h)
+ *
+ * MAC is the address of the machine's network device, UID whose the interface
+ * is, and HOST-MAC the address of the device itself: who has it open can change
+ * both of these, but not the alias.
+ *
+ * A network that has a routing table of its own has it by a number of 24 bits
+ * after ROUTING_TABLES.
+ */
+#ifndef VMNET_BROKER_NAMES_H
+#define VMNET_BROKER_NAMES_H
+
+#include "broker/broker.h"
+
+/* What every bridge's name starts with: rules know other networks by it. */
+#define BRIDGE_PREFIX "vmb-"
+#define CHECKSUMS_PREFIX "vmc-"
+
+/* Far from the numbers that people and their tools count up from. */
+#define ROUTING_TABLES 0x76000000U
+
+#define ALIAS_SIZE \
+	(sizeof("vmnet-broker    4294967295") + NETWORK_NAME_MAX + 2 * (size_t)MAC_TEXT_SIZE)
+
+/* Whose a link is. */
+struct alias {
+	char network[NETWORK_NAME_MAX + 1];
+	bool is_interface; /* or the bridge */
+	/* Of an interface: */
+	struct mac_address mac; /* its machine's */
+	bool is_whole; /* an older broker has not written what follows */
+	uid_t owner;
+	struct mac_address host_mac;
+};
+
+/* A link's name has room for 15 bytes: a longer network name is hashed. */
+void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE]);
+
+/* The device of a bridge's checksums. */
+void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
+
+/* The same for life: whoever comes next finds it by the network's name alone. */
+uint32_t routing_table(const char *network);
+
+/* Of an interface it has to be whole. */
+void alias_format(const struct alias *alias, char text[ALIAS_SIZE]);
+
+/* Returns 0, or -1 when the text is not such an alias. */
+int alias_parse(const char *text, struct alias *alias);
+
+/* The name of one of the broker's links, or of what looks like one. */
+bool is_own_link_name(const char *name);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all rules together do cannot be told by looking at them. Taken as a stop
+ * is a policy of drop, and a rule without a condition that drops, rejects, or
+ * leads to a chain with such a rule. One rule that names a bridge, and does not
+ * itself drop or reject, is taken as knowing what to do with it.
+ */
+#include "ruleset.h"
+
+#include <string.h>
+
+#include "broker/linux/firewall/rules.h"
+#include "names.h"
+
+/* What a look at a table works with. */
+struct look {
+	json_t *list;
+	const struct base_chain *chain;
+	const char *bridge;
+	bool with_own;
+	json_t *visited; /* names of chains that were looked at */
+};
+
+static const char *text_of(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static bool is(const char *text, const char *expected)
+{
+	return text && strcmp(text, expected) == 0;
+}
+
+int ruleset_chain(json_t *item, struct base_chain *chain)
+{
+	json_t *object = json_object_get(item, "chain");
+
+	*chain = (struct base_chain){
+		.family = text_of(object, "family"),
+		.table = text_of(object, "table"),
+		.name = text_of(object, "name"),
+		.hook = text_of(object, "hook"),
+		.policy = text_of(object, "policy"),
+	};
+	if (!chain->table || !chain->name || !is(text_of(object, "type"), "filter") ||
+	    (!is(chain->hook, "input") && !is(chain->hook, "forward")))
+		return -1;
+	if (!is(chain->family, "ip") && !is(chain->family, "ip6") && !is(chain->family, "inet"))
+		return -1;
+	return is(chain->table, FIREWALL_GUARD_TABLE) ||
+			       strncmp(chain->table, FIREWALL_TABLE_PREFIX,
+				       strlen(FIREWALL_TABLE_PREFIX)) == 0
+		       ? -1
+		       : 0;
+}
+
+json_t *ruleset_rule(json_t *item, const struct base_chain *chain)
+{
+	json_t *rule = json_object_get(item, "rule");
+
+	return is(text_of(rule, "family"), chain->family) &&
+			       is(text_of(rule, "table"), chain->table)
+		       ? rule
+		       : NULL;
+}
+
+bool ruleset_rule_is_in(json_t *rule, const char *chain)
+{
+	return is(text_of(rule, "chain"), chain);
+}
+
+bool ruleset_rule_is_own(json_t *rule, const char *network)
+{
+	const char *comment = text_of(rule, "comment");
+
+	if (!comment || strncmp(comment, RULESET_COMMENT, strlen(RULESET_COMMENT)) != 0)
+		return false;
+	return !network || strcmp(comment + strlen(RULESET_COMMENT), network) == 0;
+}
+
+/* Each chain is looked at once. */
+static bool visit(struct look *look, const char *name)
+{
+	return !json_object_get(look->visited, name) &&
+	       json_object_set_new(look->visited, name, json_true()) == 0;
+}
+
+/* Where a rule leads, or NULL. */
+static const char *target_of(json_t *expression)
+{
+	json_t *jump = json_object_get(expression, "jump");
+
+	return text_of(jump ? jump : json_object_get(expression, "goto"), "target");
+}
+
+static bool is_condition(json_t *expression)
+{
+	return json_object_get(expression, "match") || json_object_get(expression, "limit") ||
+	       json_object_get(expression, "vmap") ||
+	       is(text_of(json_object_get(expression, "xt"), "type"), "match");
+}
+
+static bool is_stop(json_t *expression)
+{
+	return json_object_get(expression, "drop") || json_object_get(expression, "reject") ||
+	       is(text_of(json_object_get(expression, "xt"), "name"), "REJECT");
+}
+
+static bool drops(json_t *rule)
+{
+	json_t *expressions = json_object_get(rule, "expr");
+	json_t *expression;
+	size_t i;
+
+	json_array_foreach(expressions, i, expression) {
+		if (is_stop(expression))
+			return true;
+	}
+	return false;
+}
+
+static bool is_name_of(const char *text, const char *bridge)
+{
+	size_t length = strlen(text);
+
+	if (length > strlen(BRIDGE_PREFIX) && text[length - 1] == '*')
+		return strncmp(text, bridge, length - 1) == 0;
+	return strcmp(text, bridge) == 0 || strcmp(text, BRIDGE_PREFIX "*") == 0;
+}
+
+static bool chain_names_bridge(struct look *look, const char *name);
+
+/* Whether a part of a rule names the bridge, or leads to a rule that does. */
+static bool part_names_bridge(struct look *look, json_t *part)
+{
+	const char *text = json_string_value(part);
+	const char *key;
+	json_t *inner;
+	size_t i;
+
+	if (text)
+		return is_name_of(text, look->bridge);
+	json_array_foreach(part, i, inner) {
+		if (part_names_bridge(look, inner))
+			return true;
+	}
+	json_object_foreach(part, key, inner) {
+		const char *target = text_of(inner, "target");
+
+		if ((target && chain_names_bridge(look, target)) || part_names_bridge(look, inner))
+			return true;
+	}
+	return false;
+}
+
+static bool chain_names_bridge(struct look *look, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	if (!visit(look, name))
+		return false;
+	json_array_foreach(look->list, i, item) {
+		json_t *rule = ruleset_rule(item, look->chain);
+
+		if (ruleset_rule_is_in(rule, name) &&
+		    (look->with_own || !ruleset_rule_is_own(rule, NULL)) && !drops(rule) &&
+		    part_names_bridge(look, json_object_get(rule, "expr")))
+			return true;
+	}
+	return false;
+}
+
+bool ruleset_names_bridge(json_t *list, const struct base_chain *chain, const char *bridge,
+			  bool with_own)
+{
+	struct look look = { list, chain, bridge, with_own, json_object() };
+	bool names = chain_names_bridge(&look, chain->name);
+
+	json_decref(look.visited);
+	return names;
+}
+
+static json_t *find_stop(struct look *look, const char *name);
+
+static bool rule_stops(struct look *look, json_t *rule)
+{
+	json_t *expressions = json_object_get(rule, "expr");
+	json_t *expression;
+	size_t i;
+
+	json_array_foreach(expressions, i, expression) {
+		const char *target = target_of(expression);
+
+		if (is_condition(expression))
+			return false;
+		if (is_stop(expression) || (target && find_stop(look, target)))
+			return true;
+	}
+	return false;
+}
+
+/* The first rule of a chain that stops whatever comes to it, or NULL. */
+static json_t *find_stop(struct look *look, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	if (!visit(look, name))
+		return NULL;
+	json_array_foreach(look->list, i, item) {
+		json_t *rule = ruleset_rule(item, look->chain);
+
+		if (ruleset_rule_is_in(rule, name) && rule_stops(look, rule))
+			return rule;
+	}
+	return NULL;
+}
+
+/*
+ * The jump to where ufw has a last look at what its rules were not about: there
+ * it leaves requests for addresses to its policy, so that it does not log them.
+ */
+static bool is_last_look(json_t *rule)
+{
+	json_t *expressions = json_object_get(rule, "expr");
+	json_t *expression;
+	size_t i;
+
+	json_array_foreach(expressions, i, expression) {
+		const char *target = target_of(expression);
+
+		if (target && strncmp(target, "ufw", strlen("ufw")) == 0 &&
+		    (strstr(target, "-after-input") || strstr(target, "-after-forward")))
+			return true;
+	}
+	return false;
+}
+
+struct chain_end ruleset_chain_end(json_t *list, const struct base_chain *chain)
+{
+	struct look look = { .list = list, .chain = chain, .visited = json_object() };
+	json_t *stop = find_stop(&look, chain->name);
+	struct chain_end end = { .stops = stop || is(chain->policy, "drop"), .rule = stop };
+	json_t *item;
+	size_t i;
+
+	json_decref(look.visited);
+	json_array_foreach(list, i, item) {
+		json_t *rule = ruleset_rule(item, chain);
+
+		if (!ruleset_rule_is_in(rule, chain->name))
+			continue;
+		if (rule == stop)
+			break;
+		if (is_last_look(rule)) {
+			end.rule = rule;
+			break;
+		}
+	}
+	return end;
+}

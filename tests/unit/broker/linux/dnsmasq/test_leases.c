@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dnsmasq's lease file: what it writes, and what machines could make of it. */
+#include "tests/unit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/linux/dnsmasq/leases.h"
+
+/* The leases of a text; the caller frees them. */
+static struct dhcp_lease *parse(const char *text, size_t expected)
+{
+	struct dhcp_lease *leases;
+	size_t n_leases;
+
+	assert_int_equal(leases_parse(text, strlen(text), &leases, &n_leases), 0);
+	assert_int_equal(n_leases, expected);
+	return leases;
+}
+
+static void test_as_dnsmasq_writes_it(void **state)
+{
+	static const uint8_t id[] = { 0x01, 0x52, 0x54, 0x00, 0x00, 0x00, 0x0a };
+	struct dhcp_lease *leases =
+		parse("1763821346 52:54:00:00:00:0a 192.168.105.10 db 01:52:54:00:00:00:0a\n"
+		      "0 0a:98:e6:16:96:c7 192.168.105.77 * *\n"
+		      "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+		      "1763821346 1234567 fd12::77 six 00:01:00:01:30:b5:7a:11:52:54:00:00:00:0a\n",
+		      2);
+	char text[INET_ADDRSTRLEN];
+	char mac[MAC_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(leases[0].expires, 1763821346);
+	assert_string_equal(mac_address_format(&leases[0].mac, mac), "52:54:00:00:00:0a");
+	assert_string_equal(inet_ntop(AF_INET, &leases[0].address, text, sizeof(text)),
+			    "192.168.105.10");
+	assert_string_equal(leases[0].hostname, "db");
+	assert_int_equal(leases[0].client_id_length, sizeof(id));
+	assert_memory_equal(leases[0].client_id, id, sizeof(id));
+	assert_int_equal(leases[1].expires, 0);
+	assert_string_equal(leases[1].hostname, "");
+	assert_int_equal(leases[1].client_id_length, 0);
+	free(leases);
+}
+
+/* Nor is there room for as many lines as it has. */
+static void test_more_than_a_server_gives(void **state)
+{
+	static const char line[] = "1 52:54:00:00:00:0a 10.0.0.2 * *\n";
+	size_t size = (LEASES_MAX + 10) * strlen(line);
+	char *text = malloc(size + 1);
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < size; i += strlen(line))
+		strcpy(text + i, line);
+	free(parse(text, LEASES_MAX));
+	memset(text, '\n', size);
+	free(parse(text, 0));
+	free(text);
+}
+
+static void test_those_of_a_subnet(void **state)
+{
+	static const char text[] = "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+				   "1 52:54:00:00:00:01 10.1.2.2 a *\n"
+				   "1 52:54:00:00:00:02 10.1.2.10 b *\n"
+				   "1 52:54:00:00:00:03 10.1.2.3 c *";
+	struct ipv4_subnet subnet;
+	char *trimmed;
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("10.1.2.0/29", &subnet), 0);
+	trimmed = leases_trim(text, strlen(text), &subnet);
+	assert_string_equal(trimmed, "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+				     "1 52:54:00:00:00:01 10.1.2.2 a *\n"
+				     "1 52:54:00:00:00:03 10.1.2.3 c *\n");
+	free(trimmed);
+}
+
+static void test_nothing(void **state)
+{
+	(void)state;
+	free(parse("", 0));
+	free(parse("\n\n", 0));
+	free(parse("  \n", 0));
+}
+
+static void test_no_leases(void **state)
+{
+	(void)state;
+	free(parse("x 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
+	free(parse("-1 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
+	free(parse("99999999999999999999 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
+	free(parse("1 06-52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
+	free(parse("1 52:54:00:00:00:0a 192.168.105.256 db *\n", 0));
+	free(parse("1 52:54:00:00:00:0a 192.168.105.10 db\n", 0));
+	free(parse("1 52:54:00:00:00", 0));
+}
+
+static void test_a_line_that_is_cut(void **state)
+{
+	struct dhcp_lease *leases = parse("1 52:54:00:00:00:0a 192.168.105.10 db *\n"
+					  "1 52:54:00:00:00:0b 192.168.105.1",
+					  1);
+
+	(void)state;
+	free(leases);
+}
+
+static void test_host_names(void **state)
+{
+	char line[1024];
+	char name[HOSTNAME_TEXT_MAX + 2];
+	struct dhcp_lease *leases;
+
+	(void)state;
+	leases = parse("1 52:54:00:00:00:0a 192.168.105.10 a_b-c.d9 *\n"
+		       "1 52:54:00:00:00:0a 192.168.105.10 \x1b[31m *\n"
+		       "1 52:54:00:00:00:0a 192.168.105.10 \xc3\xa9 *\n"
+		       "1 52:54:00:00:00:0a 192.168.105.10 a;b *\n",
+		       4);
+	assert_string_equal(leases[0].hostname, "a_b-c.d9");
+	for (size_t i = 1; i < 4; i++)
+		assert_string_equal(leases[i].hostname, "");
+	free(leases);
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	(void)snprintf(line, sizeof(line), "1 52:54:00:00:00:0a 192.168.105.10 %s *\n", name);
+	leases = parse(line, 1);
+	assert_string_equal(leases[0].hostname, "");
+	free(leases);
+	name[HOSTNAME_TEXT_MAX] = '\0';
+	(void)snprintf(line, sizeof(line), "1 52:54:00:00:00:0a 192.168.105.10 %s *\n", name);
+	leases = parse(line, 1);
+	assert_string_equal(leases[0].hostname, name);
+	free(leases);
+}
+
+static void test_client_ids(void **state)
+{
+	static const char *const wrong[] = {
+		"1", "01:", ":01", "01::02", "0x", "01:2", "01-02", "*"
+	};
+	char line[2048] = "1 52:54:00:00:00:0a 192.168.105.10 db ff";
+	struct dhcp_lease *leases;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char text[128];
+
+		(void)snprintf(text, sizeof(text), "1 52:54:00:00:00:0a 192.168.105.10 db %s",
+			       wrong[i]);
+		leases = parse(text, 1);
+		assert_int_equal(leases[0].client_id_length, 0);
+		free(leases);
+	}
+	for (size_t i = 1; i < CLIENT_ID_MAX; i++)
+		strcat(line, ":ff");
+	leases = parse(line, 1);
+	assert_int_equal(leases[0].client_id_length, CLIENT_ID_MAX);
+	free(leases);
+	strcat(line, ":ff");
+	leases = parse(line, 1);
+	assert_int_equal(leases[0].client_id_length, 0);
+	free(leases);
+}
+
+static void test_for_the_policy(void **state)
+{
+	struct dhcp_lease *leases = parse("0 52:54:00:00:00:0b 192.168.105.11 * *\n"
+					  "7 52:54:00:00:00:0a 192.168.105.10 db *\n",
+					  2);
+	struct lease *list;
+
+	(void)state;
+	assert_int_equal(leases_list(leases, 2, &list), 0);
+	assert_string_equal(list->address, "192.168.105.10");
+	assert_string_equal(list->hostname, "db");
+	assert_int_equal(list->expires, 7);
+	assert_string_equal(list->next->address, "192.168.105.11");
+	assert_true(mac_address_equal(&list->next->mac, &leases[0].mac));
+	assert_null(list->next->next);
+	leases_free(list);
+	assert_int_equal(leases_list(NULL, 0, &list), 0);
+	assert_null(list);
+	free(leases);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_as_dnsmasq_writes_it),
+		cmocka_unit_test(test_more_than_a_server_gives),
+		cmocka_unit_test(test_those_of_a_subnet),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_no_leases),
+		cmocka_unit_test(test_a_line_that_is_cut),
+		cmocka_unit_test(test_host_names),
+		cmocka_unit_test(test_client_ids),
+		cmocka_unit_test(test_for_the_policy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

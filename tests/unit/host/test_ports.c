@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of the kernel's lists of sockets, as it writes them. */
+#include "tests/unit/test.h"
+
+#include "host/ports.h"
+
+#define REST " 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0\n"
+
+static const struct port_forwarding tcp = { .protocol = IPPROTO_TCP,
+					    .external_port = 2222,
+					    .family = AF_INET };
+static const struct port_forwarding tcp6 = { .protocol = IPPROTO_TCP,
+					     .external_port = 2222,
+					     .family = AF_INET6 };
+static const struct port_forwarding udp = { .protocol = IPPROTO_UDP,
+					    .external_port = 2222,
+					    .family = AF_INET };
+
+static bool matches(const char *line, const struct port_forwarding *port)
+{
+	struct listed_socket socket = { 0 };
+	bool result = ports_parse(line, port->protocol, &socket) && ports_gets(&socket, port);
+
+	if (result) {
+		assert_int_equal(socket.inode, 4711);
+		assert_int_equal(socket.uid, 1000);
+	}
+	return result;
+}
+
+static void test_ipv4(void **state)
+{
+	(void)state;
+	assert_true(matches("   0: 00000000:08AE 00000000:0000 0A" REST, &tcp));
+	assert_true(matches("  10: 0100007F:08AE 00000000:0000 0A" REST, &tcp));
+	assert_false(matches("   0: 00000000:08AF 00000000:0000 0A" REST, &tcp));
+	/* A connection from that port, and UDP's state. */
+	assert_false(matches("   0: 0100007F:08AE 0100007F:1234 01" REST, &tcp));
+	assert_false(matches("   0: 00000000:08AE 00000000:0000 07" REST, &tcp));
+	assert_true(matches("1234: 00000000:08AE 00000000:0000 07" REST, &udp));
+}
+
+static void test_ipv6(void **state)
+{
+	static const char any[] = "   0: 00000000000000000000000000000000:08AE "
+				  "00000000000000000000000000000000:0000 0A" REST;
+	static const char one[] = "   0: B80D0120000000000000000001000000:08AE "
+				  "00000000000000000000000000000000:0000 0A" REST;
+	static const char mapped[] = "   0: 0000000000000000FFFF00000100007F:08AE "
+				     "00000000000000000000000000000000:0000 0A" REST;
+
+	(void)state;
+	assert_true(matches(any, &tcp));
+	assert_true(matches(any, &tcp6));
+	assert_false(matches(one, &tcp));
+	assert_true(matches(one, &tcp6));
+	assert_true(matches(mapped, &tcp));
+}
+
+static void test_other_lines(void **state)
+{
+	(void)state;
+	assert_false(matches("", &tcp));
+	assert_false(matches("  sl  local_address rem_address   st tx_queue rx_queue\n", &tcp));
+	assert_false(matches("   0: 00000000:08AE 00000000:0000 0A\n", &tcp));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ipv4),
+		cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_other_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
