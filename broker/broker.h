@@ -19,11 +19,11 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/name.h"
 #include "config/config.h"
 
 #define COMMAND_MAX 63
 #define HOSTNAME_TEXT_MAX 255
-#define INTERFACE_NAME_SIZE 16
 
 /* What the kernel says of the process at the other end of a connection. */
 struct credentials {

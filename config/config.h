@@ -12,8 +12,7 @@
 #include <sys/types.h>
 
 #include "base/address.h"
-
-#define NETWORK_NAME_MAX 63
+#include "base/name.h"
 
 enum network_mode {
 	NETWORK_SHARED,
@@ -169,9 +168,6 @@ struct network_config *network_config_parse(const char *name, const char *json);
 struct network_config *network_config_ref(struct network_config *config);
 void network_config_unref(struct network_config *config); /* NULL is allowed */
 bool network_config_has_name(const struct network_config *config, const char *name);
-
-/* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. */
-bool network_name_is_valid(const char *name);
 
 /* "shared", "host" or "bridged" */
 const char *network_mode_name(enum network_mode mode);

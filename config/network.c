@@ -55,14 +55,6 @@ const char *network_mode_name(enum network_mode mode)
 	return modes[mode];
 }
 
-bool network_name_is_valid(const char *name)
-{
-	size_t length = strspn(name, ALNUM "._-");
-
-	return name[length] == '\0' && length >= 1 && length <= NETWORK_NAME_MAX &&
-	       strchr("._-", name[0]) == NULL;
-}
-
 static void read_mode(struct config_reader *reader, const struct place *place, const json_t *value,
 		      void *field)
 {

@@ -9,8 +9,11 @@
 #define VMNET_BROKER_LINK_H
 
 #include <linux/netlink.h>
+#include <stddef.h>
+#include <sys/types.h>
 
-#include "broker/broker.h"
+#include "base/address.h"
+#include "base/name.h"
 
 #define LINK_KIND_SIZE 16
 #define LINK_ALIAS_SIZE 256

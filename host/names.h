@@ -17,7 +17,10 @@
 #ifndef VMNET_BROKER_NAMES_H
 #define VMNET_BROKER_NAMES_H
 
-#include "broker/broker.h"
+#include <sys/types.h>
+
+#include "base/address.h"
+#include "base/name.h"
 
 /* What every bridge's name starts with: rules know other networks by it. */
 #define BRIDGE_PREFIX "vmb-"

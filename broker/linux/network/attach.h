@@ -3,6 +3,7 @@
 #ifndef VMNET_BROKER_ATTACH_H
 #define VMNET_BROKER_ATTACH_H
 
+#include "broker/broker.h"
 #include "host/link.h"
 #include "host/names.h"
 

@@ -8,6 +8,7 @@
 #ifndef VMNET_BROKER_BRIDGE_H
 #define VMNET_BROKER_BRIDGE_H
 
+#include "broker/broker.h"
 #include "host/link.h"
 
 struct bridge {

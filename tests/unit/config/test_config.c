@@ -371,29 +371,6 @@ static void test_network_config_parse(void **state)
 	assert_null(network_config_parse("../lab", "{\"mode\":\"shared\"}"));
 }
 
-static void test_names(void **state)
-{
-	static const char *const good[] = {
-		"a",
-		"0",
-		"a.b_c-D",
-		"a23456789a123456789a123456789a123456789a123456789a123456789a123",
-	};
-	static const char *const bad[] = {
-		"",    ".",	"..",
-		"-a",  "_a",	".a",
-		"a/b", "a b",	"a\n",
-		"a\"", "a\x7f", "a\xc3\xa4",
-		"a%d", "a$(b",	"a23456789a123456789a123456789a123456789a123456789a123456789a1234",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		assert_true(network_name_is_valid(good[i]));
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_false(network_name_is_valid(bad[i]));
-}
-
 static void test_format_without_source(void **state)
 {
 	static const char text[] =
@@ -541,7 +518,6 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_network_survives_config),
 		cmocka_unit_test(test_network_config_parse),
-		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_format_without_source),
 		cmocka_unit_test_setup_teardown(test_file_fifo, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_file_folder, make_folder, remove_folder),
