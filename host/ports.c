@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looks for a forwarded port in the kernel's lists of sockets, and for the program that has it. */
+/* Looks for a port in the kernel's lists of sockets, and for the program that has it. */
 #include "ports.h"
 
 #include <dirent.h>
@@ -42,13 +42,13 @@ bool ports_find(int protocol, int family,
 	return found;
 }
 
-bool ports_gets(const struct listed_socket *socket, const void *forwarded)
+bool ports_gets(const struct listed_socket *socket, const void *sent_to)
 {
 	static const char mapped[] = "0000000000000000FFFF0000";
-	const struct port_forwarding *port = forwarded;
+	const struct port *port = sent_to;
 	bool is_ipv6 = strlen(socket->address) == strlen(LISTED_ANY_IPV6);
 
-	if (socket->port != port->external_port)
+	if (socket->port != port->number)
 		return false;
 	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
 	return is_ipv6 == (port->family == AF_INET6) ||
@@ -123,22 +123,13 @@ int ports_describe_owner(const struct listed_socket *socket, char *text, size_t 
 	return pid;
 }
 
-int ports_check(const struct network_config *config, struct error *error)
+bool ports_is_taken(const struct port *port, char *owner, size_t size)
 {
 	struct listed_socket socket;
-	char owner[128];
 
-	for (size_t i = 0; i < config->n_port_forwardings; i++) {
-		const struct port_forwarding *port = &config->port_forwardings[i];
-
-		if (!ports_find(port->protocol, AF_INET, ports_gets, port, &socket) &&
-		    !ports_find(port->protocol, AF_INET6, ports_gets, port, &socket))
-			continue;
-		(void)ports_describe_owner(&socket, owner, sizeof(owner));
-		return error_set(error, ERROR_CREATE_FAILED,
-				 "%s port %u is in use by %s; choose another \"external_port\"",
-				 port->protocol == IPPROTO_TCP ? "tcp" : "udp", port->external_port,
-				 owner);
-	}
-	return 0;
+	if (!ports_find(port->protocol, AF_INET, ports_gets, port, &socket) &&
+	    !ports_find(port->protocol, AF_INET6, ports_gets, port, &socket))
+		return false;
+	(void)ports_describe_owner(&socket, owner, size);
+	return true;
 }

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ports that programs on the host listen on: forwarding one would take it from its program. */
+/* Ports that programs on the host listen on. */
 #ifndef VMNET_BROKER_PORTS_H
 #define VMNET_BROKER_PORTS_H
 
-#include "base/error.h"
-#include "config/config.h"
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct port {
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	int family; /* AF_INET or AF_INET6: what is sent to it */
+	unsigned int number;
+};
 
 /*
- * Checks that nothing listens on the ports that a network forwards. Returns 0,
- * or -1 with error (ERROR_CREATE_FAILED), which names the program where the
- * broker may know it.
+ * Whether a program listens on the port.
+ * owner: gets who, as ports_describe_owner() writes it.
  */
-int ports_check(const struct network_config *config, struct error *error);
+bool ports_is_taken(const struct port *port, char *owner, size_t size);
 
 #define LISTED_ANY_IPV6 "00000000000000000000000000000000"
 
@@ -33,8 +40,8 @@ bool ports_find(int protocol, int family,
 		bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
 		const void *wanted, struct listed_socket *socket);
 
-/* For ports_find(): whether a socket gets what is sent to a struct port_forwarding. */
-bool ports_gets(const struct listed_socket *socket, const void *forwarded);
+/* For ports_find(): whether a socket gets what is sent to a struct port. */
+bool ports_gets(const struct listed_socket *socket, const void *sent_to);
 
 /* Reads a line of a list. Returns whether it is of a socket that waits for whoever comes. */
 bool ports_parse(const char *line, int protocol, struct listed_socket *socket);

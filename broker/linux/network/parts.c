@@ -153,13 +153,35 @@ static int make_ipv6(struct network_parts *self)
 
 /* Step 5: firewall */
 
+/* A forwarded port would be taken from the program that listens on it. */
+static int check_ports(const struct network_config *config, struct error *error)
+{
+	char owner[128];
+
+	for (size_t i = 0; i < config->n_port_forwardings; i++) {
+		const struct port_forwarding *forwarding = &config->port_forwardings[i];
+		const struct port port = {
+			.protocol = forwarding->protocol,
+			.family = forwarding->family,
+			.number = forwarding->external_port,
+		};
+
+		if (ports_is_taken(&port, owner, sizeof(owner)))
+			return error_set(
+				error, ERROR_CREATE_FAILED,
+				"%s port %u is in use by %s; choose another \"external_port\"",
+				port.protocol == IPPROTO_TCP ? "tcp" : "udp", port.number, owner);
+	}
+	return 0;
+}
+
 static int make_firewall(struct network_parts *self)
 {
 	struct error ignored;
 
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
-	if (!self->repair && ports_check(self->config, &self->error) < 0)
+	if (!self->repair && check_ports(self->config, &self->error) < 0)
 		return -1;
 	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
 		return 0;

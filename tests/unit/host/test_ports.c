@@ -6,17 +6,11 @@
 
 #define REST " 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0\n"
 
-static const struct port_forwarding tcp = { .protocol = IPPROTO_TCP,
-					    .external_port = 2222,
-					    .family = AF_INET };
-static const struct port_forwarding tcp6 = { .protocol = IPPROTO_TCP,
-					     .external_port = 2222,
-					     .family = AF_INET6 };
-static const struct port_forwarding udp = { .protocol = IPPROTO_UDP,
-					    .external_port = 2222,
-					    .family = AF_INET };
+static const struct port tcp = { IPPROTO_TCP, AF_INET, 2222 };
+static const struct port tcp6 = { IPPROTO_TCP, AF_INET6, 2222 };
+static const struct port udp = { IPPROTO_UDP, AF_INET, 2222 };
 
-static bool matches(const char *line, const struct port_forwarding *port)
+static bool matches(const char *line, const struct port *port)
 {
 	struct listed_socket socket = { 0 };
 	bool result = ports_parse(line, port->protocol, &socket) && ports_gets(&socket, port);
