@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the broker's links are called, and the aliases by which the next broker
- * and the administrator know them:
+ * By what the broker's own is known on the host: what its links are called, and
+ * the aliases by which the next broker and the administrator know them:
  *
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC"
@@ -28,6 +28,18 @@
 
 /* Far from the numbers that people and their tools count up from. */
 #define ROUTING_TABLES 0x76000000U
+
+/*
+ * What a packet has in its mark if its way out is the host's to choose: it
+ * answers a connection that began somewhere else.
+ */
+#define UPLINK_EXEMPT_MARK 0x10000000U
+
+/* The tables of a network's packet filter are called this, and the network's name. */
+#define FIREWALL_TABLE_PREFIX "vmnet-broker-"
+
+/* The table that guards what forwarding has switched on. */
+#define FIREWALL_GUARD_TABLE "vmnet-broker"
 
 #define ALIAS_SIZE \
 	(sizeof("vmnet-broker    4294967295") + NETWORK_NAME_MAX + 2 * (size_t)MAC_TEXT_SIZE)

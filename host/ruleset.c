@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "broker/linux/firewall/rules.h"
 #include "names.h"
 
 /* What a look at a table works with. */

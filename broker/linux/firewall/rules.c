@@ -33,7 +33,6 @@
 
 #include "base/memstream.h"
 #include "broker/linux/linux.h"
-#include "broker/linux/routing/uplink.h"
 
 /* The label of a connection to a forwarded port, one of 128 that connections can have. */
 #define CAME_IN_ELSEWHERE 118U
@@ -103,7 +102,7 @@ static bool has_other_ways_in(const struct rules *rules)
 	       config->n_port_forwardings;
 }
 
-/* What comes back of such a connection goes where it came from: see uplink.h. */
+/* What comes back of such a connection goes where it came from: see routing/uplink.c. */
 static void write_returning(const struct rules *rules)
 {
 	(void)fprintf(rules->file,

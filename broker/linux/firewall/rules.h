@@ -6,12 +6,6 @@
 #include "broker/broker.h"
 #include "host/names.h"
 
-/* The tables of a network are called this, and the network's name. */
-#define FIREWALL_TABLE_PREFIX "vmnet-broker-"
-
-/* The table that guards what forwarding has switched on. */
-#define FIREWALL_GUARD_TABLE "vmnet-broker"
-
 /* The counter of what machines tried that they may not. */
 #define FIREWALL_ROGUE_COUNTER "rogue"
 

@@ -43,7 +43,6 @@
 
 #include "base/log.h"
 #include "base/memstream.h"
-#include "broker/linux/firewall/rules.h"
 #include "forwarding_state.h"
 #include "host/link.h"
 #include "host/names.h"

@@ -11,12 +11,6 @@
 
 #include "broker/broker.h"
 
-/*
- * What a packet has in its mark if its way out is the host's to choose: it
- * answers a connection that began somewhere else.
- */
-#define UPLINK_EXEMPT_MARK 0x10000000U
-
 /* The interface by which alone a network's packets leave, or NULL. */
 const char *uplink_of(const struct network_config *config);
 
