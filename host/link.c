@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bridges and their ports by rtnetlink.
+ * Links by rtnetlink.
  *
  * The kernel takes an alias and the manner of making IPv6 addresses only for
- * a link that exists, and a port's isolation only for a port, hence more than
- * one message for each.
+ * a link that exists, hence more than one message for a bridge.
  */
 #include "link.h"
 
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -23,7 +21,6 @@
 #include <sys/ioctl.h>
 
 #include "base/array.h"
-#include "broker/linux/network/ingress.h"
 #include "netlink_socket.h"
 #include "sysctl.h"
 
@@ -127,7 +124,7 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 	return 0;
 }
 
-static struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header)
+struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
 
@@ -447,93 +444,6 @@ int link_route_ipv6_loopback(int index)
 int link_route_loopback(const char *name)
 {
 	return sysctl_write(AF_INET, name, "route_localnet", 1);
-}
-
-static int join(const struct port_setup *setup, bool ipv6)
-{
-	struct nl_msg *message = link_message(RTM_SETLINK, 0,
-					      &(struct ifinfomsg){
-						      .ifi_family = AF_UNSPEC,
-						      .ifi_index = setup->index,
-					      });
-
-	if (!message || nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
-	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
-	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
-	    (setup->frames && nla_put_u32(message, IFLA_TXQLEN, setup->frames) < 0) ||
-	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
-	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
-	    (ipv6 && put_no_own_ipv6(message) < 0)) {
-		nlmsg_free(message);
-		return -ENOMEM;
-	}
-	return netlink_request(message);
-}
-
-/*
- * A bridge of ours knows where its machines are, whatever others send from their
- * addresses and however many these make up. On the host's own bridge it would
- * keep the true owner of an address from being found.
- */
-int link_keep_machine(const struct port_setup *setup)
-{
-	const struct ndmsg header = {
-		.ndm_family = AF_BRIDGE,
-		.ndm_ifindex = setup->index,
-		.ndm_state = NUD_NOARP,
-		.ndm_flags = NTF_MASTER | NTF_STICKY,
-	};
-	struct nl_msg *message;
-
-	if (!setup->checksums)
-		return 0;
-	message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
-	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-	    nla_put(message, NDA_LLADDR, sizeof(setup->machine), &setup->machine) < 0) {
-		nlmsg_free(message);
-		return -ENOMEM;
-	}
-	return netlink_request(message);
-}
-
-static int isolate(int index)
-{
-	struct nl_msg *message = link_message(
-		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_BRIDGE, .ifi_index = index });
-	struct nlattr *port = message ? nla_nest_start(message, IFLA_PROTINFO) : NULL;
-
-	if (!port || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0) {
-		nlmsg_free(message);
-		return -ENOMEM;
-	}
-	nla_nest_end(message, port);
-	return netlink_request(message);
-}
-
-/* Up last: no packet passes a port that is not isolated and led yet. */
-int link_join_bridge(const struct port_setup *setup)
-{
-	int result = join(setup, true);
-
-	if (result == -EAFNOSUPPORT)
-		result = join(setup, false);
-	if (result == 0 && setup->isolated)
-		result = isolate(setup->index);
-	if (result == 0)
-		result = ingress_lead(setup);
-	if (result == 0)
-		result = link_keep_machine(setup);
-	if (result == 0)
-		result = link_set_up(setup->index);
-	return result;
-}
-
-bool link_is_joined(const struct link *link, const struct port_setup *setup)
-{
-	return link->up && link->master == setup->bridge &&
-	       mac_address_equal(&link->mac, &setup->mac) &&
-	       (!setup->group || link->group == setup->group) &&
-	       (!setup->isolated || link->isolated);
 }
 
 bool link_ipv6_is_available(void)

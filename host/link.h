@@ -18,6 +18,9 @@
 #define LINK_KIND_SIZE 16
 #define LINK_ALIAS_SIZE 256
 
+struct ifinfomsg;
+struct nl_msg;
+
 struct link {
 	int index;
 	int master; /* the bridge it is a port of, or 0 */
@@ -34,6 +37,9 @@ struct link {
 	char kind[LINK_KIND_SIZE]; /* "bridge", "tun"; "" for hardware */
 	char alias[LINK_ALIAS_SIZE]; /* a longer one is cut */
 };
+
+/* A request about a link, for netlink_request(). NULL when memory is short. */
+struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header);
 
 /* What the kernel says of a link in an RTM_NEWLINK or RTM_DELLINK message. */
 int link_parse(const struct nlmsghdr *message, struct link *link);
@@ -79,30 +85,6 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
  */
 int link_route_loopback(const char *name);
 int link_route_ipv6_loopback(int index);
-
-struct port_setup {
-	int index; /* of the link */
-	int bridge;
-	struct mac_address mac; /* the host side's own */
-	struct mac_address machine; /* of the machine's network device */
-	struct mac_address gateway; /* of a bridge of ours */
-	int checksums; /* the device of a bridge of ours, see ingress.h; 0: the bridge is the host's */
-	unsigned int mtu;
-	unsigned int frames; /* for the machine, that each queue holds; 0: as many as it does */
-	const char *alias;
-	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
-	bool isolated; /* exchanges nothing with other isolated ports */
-	bool completes_all; /* what it sends to other machines, too: see ingress.c */
-};
-
-/* Makes a link a port of a bridge and sets it up. */
-int link_join_bridge(const struct port_setup *setup);
-
-/* What is lost when another port takes its machine's address: puts it back. */
-int link_keep_machine(const struct port_setup *setup);
-
-/* Whether a link is still as link_join_bridge() has made it, as far as packets go. */
-bool link_is_joined(const struct link *link, const struct port_setup *setup);
 
 /* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */
 bool link_port_is_isolated(const struct nlmsghdr *message);

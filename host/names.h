@@ -5,7 +5,7 @@
  *
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC"
- *	its checksums	vmc-NETWORK	(see port.h)
+ *	its checksums	vmc-NETWORK	(see ingress.c)
  *
  * MAC is the address of the machine's network device, UID whose the interface
  * is, and HOST-MAC the address of the device itself: who has it open can change

@@ -30,6 +30,7 @@
 #include "ingress.h"
 #include "monitor.h"
 #include "network.h"
+#include "port.h"
 #include "tap.h"
 
 /*
@@ -134,7 +135,7 @@ static int make_device(struct attach_job *self)
 				 self->name);
 	if (!self->bridged)
 		self->port.group = firewall_port_group((unsigned int)self->port.bridge);
-	result = link_join_bridge(&self->port);
+	result = port_join(&self->port);
 	if (result < 0 && link_index(self->bridge) != self->port.bridge)
 		return bridge_is_gone(self);
 	if (result < 0)

@@ -19,6 +19,7 @@
 #include "broker/linux/linux.h"
 #include "host/names.h"
 #include "ingress.h"
+#include "port.h"
 
 int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
 		     struct error *error)
@@ -295,7 +296,7 @@ bool bridge_has_port(const struct network_config *config, const struct network_a
 	const struct port_setup setup =
 		port_setup(config, addresses, &(struct bridge){ .index = bridge }, link);
 
-	return link_is_joined(link, &setup);
+	return port_is_joined(link, &setup);
 }
 
 bool bridge_port_has_moved(const struct link *link)
@@ -321,15 +322,15 @@ static int join_port(const struct link *link, const struct port_setup *setup, bo
 {
 	int result;
 
-	if (!link_is_joined(link, setup)) {
-		result = link_join_bridge(setup);
+	if (!port_is_joined(link, setup)) {
+		result = port_join(setup);
 		if (result == 0 && was_there)
 			log_warning(network, "interface %s was cut off, and is joined again",
 				    link->name);
 		return result;
 	}
 	result = ingress_lead(setup);
-	return result < 0 ? result : link_keep_machine(setup);
+	return result < 0 ? result : port_keep_machine(setup);
 }
 
 int bridge_join_ports(const struct network_config *config,

@@ -6,7 +6,7 @@
 #ifndef VMNET_BROKER_INGRESS_H
 #define VMNET_BROKER_INGRESS_H
 
-#include "host/link.h"
+#include "port.h"
 
 /* What brings that which a kernel lacks (ENOENT). */
 #define INGRESS_REMEDY " (\"modprobe -a sch_ingress cls_bpf act_mirred\" may bring what is missing)"

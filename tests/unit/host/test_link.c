@@ -71,36 +71,6 @@ static void test_tap(void **state)
 	nlmsg_free(message);
 }
 
-/* Each of what makes an interface a member of its network counts. */
-static void test_is_joined(void **state)
-{
-	const struct port_setup setup = { .bridge = 3, .mac = mac, .group = 9, .isolated = true };
-	struct nl_msg *message = tap_message();
-	struct link link;
-
-	(void)state;
-	assert_int_equal(link_parse(nlmsg_hdr(message), &link), 0);
-	nlmsg_free(message);
-	assert_true(link_is_joined(&link, &setup));
-	link.up = false;
-	assert_false(link_is_joined(&link, &setup));
-	link.up = true;
-	link.master = 4;
-	assert_false(link_is_joined(&link, &setup));
-	link.master = 3;
-	link.group = 0;
-	assert_false(link_is_joined(&link, &setup));
-	assert_true(link_is_joined(&link, &(struct port_setup){ .bridge = 3, .mac = mac }));
-	link.group = 9;
-	link.mac.bytes[5]++;
-	assert_false(link_is_joined(&link, &setup));
-	link.mac = mac;
-	link.isolated = false;
-	assert_false(link_is_joined(&link, &setup));
-	link.isolated = true;
-	assert_true(link_is_joined(&link, &setup));
-}
-
 /* As a bridge says it of a port, in its own family. */
 static void test_isolated_port(void **state)
 {
@@ -180,9 +150,11 @@ static void test_other_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tap),	      cmocka_unit_test(test_is_joined),
-		cmocka_unit_test(test_isolated_port), cmocka_unit_test(test_little_is_said),
-		cmocka_unit_test(test_cut_anywhere),  cmocka_unit_test(test_other_messages),
+		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_isolated_port),
+		cmocka_unit_test(test_little_is_said),
+		cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_other_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
