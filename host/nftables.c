@@ -3,7 +3,7 @@
  * libnftables ends its process when memory is short, and keeps what memory it
  * has ever used. So it runs in processes of its own:
  *
- *	the broker	writes commands into a file that all share, asks, and waits
+ *	the caller	writes commands into a file that all share, asks, and waits
  *	the forker	was made before there were threads and clients. It waits for
  *			a question, and makes
  *	a runner	which runs the commands, writes into the file what comes of
@@ -12,7 +12,7 @@
  * The runner takes a question from the socket when it has answered. So the
  * forker, which sees its end, knows what is left to be answered: that the runner
  * has ended. One that takes too long is ended by its alarm, and none outlives
- * the broker.
+ * the caller.
  */
 #include "nftables.h"
 
@@ -29,9 +29,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/log.h"
-#include "broker/linux/confine.h"
 
 /* A transaction takes milliseconds, or on a busy host with many rules some seconds. */
 #define RUN_SECONDS 10
@@ -54,9 +51,10 @@ struct answer {
 
 static struct {
 	int text; /* the file */
-	int socket; /* one end is the broker's, the other the forker's and the runner's */
+	int socket; /* one end is the caller's, the other the forker's and the runner's */
 	pid_t forker;
-} nftables = { -1, -1, -1 };
+	void (*on_end)(void); /* of the forker */
+} nftables = { -1, -1, -1, NULL };
 
 /* The file */
 
@@ -119,7 +117,7 @@ static enum outcome run_commands(struct nft_ctx *context)
 	return result ? OUTCOME_REFUSED : OUTCOME_DONE;
 }
 
-/* When the broker has gone there is something to read, too: an end. */
+/* When the caller has gone there is something to read, too: an end. */
 static bool wait_for_question(unsigned int *number)
 {
 	struct pollfd asked = { .fd = nftables.socket, .events = POLLIN };
@@ -132,7 +130,7 @@ static void answer(unsigned int number, enum outcome outcome)
 {
 	const struct answer packet = { number, outcome };
 
-	/* It fails when the broker has gone, which is noticed next. */
+	/* It fails when the caller has gone, which is noticed next. */
 	(void)send(nftables.socket, &packet, sizeof(packet), MSG_NOSIGNAL);
 }
 
@@ -172,13 +170,13 @@ static void run_once(void)
 		answer(number, OUTCOME_ENDED);
 }
 
-/* libnftables calls exit(), where what the broker has set up is not to be taken down. */
+/* libnftables calls exit(), where what the caller has set up is not to be taken down. */
 static void end_at_once(void)
 {
 	_exit(EXIT_FAILURE);
 }
 
-/* Descriptors of the broker's must not live longer than it wants them to. */
+/* Descriptors of the caller's must not live longer than it wants them to. */
 static int keep_two_descriptors(int socket)
 {
 	enum {
@@ -206,14 +204,15 @@ static void look_at_files_only(void)
 		(void)__nss_configure_lookup(databases[i], "files");
 }
 
-__attribute__((noreturn)) static void serve(int socket)
+__attribute__((noreturn)) static void serve(int socket, int (*confine)(void))
 {
 	unsigned int number;
 
 	look_at_files_only();
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (keep_two_descriptors(socket) < 0 || atexit(end_at_once) != 0 || confine_broker() < 0)
+	if (keep_two_descriptors(socket) < 0 || atexit(end_at_once) != 0 ||
+	    (confine && confine() < 0))
 		_exit(EXIT_FAILURE);
 	answer(0, OUTCOME_DONE);
 	while (recv(nftables.socket, &number, sizeof(number), MSG_PEEK) > 0)
@@ -221,27 +220,28 @@ __attribute__((noreturn)) static void serve(int socket)
 	_exit(EXIT_SUCCESS);
 }
 
-/* The broker */
+/* The caller */
 
 /* Returns 0, or -1 when the forker has ended, or nobody answers. */
 static int receive_answer(struct answer *reply)
 {
 	ssize_t n;
 
-	/* It is interrupted when the broker itself is stopped and goes on. */
+	/* It is interrupted when the caller itself is stopped and goes on. */
 	do
 		n = recv(nftables.socket, reply, sizeof(*reply), 0);
 	while (n < 0 && errno == EINTR);
 	return n > 0 ? 0 : -1;
 }
 
-int nftables_start(void)
+int nftables_start(int (*confine)(void), void (*on_end)(void))
 {
 	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	struct answer ready;
 	int ends[2] = { -1, -1 };
 	int result;
 
+	nftables.on_end = on_end;
 	nftables.text = memfd_create("nftables", MFD_CLOEXEC);
 	if (nftables.text < 0)
 		return -errno;
@@ -250,7 +250,7 @@ int nftables_start(void)
 		nftables.forker = fork();
 	result = nftables.forker < 0 ? -errno : 0;
 	if (nftables.forker == 0)
-		serve(ends[1]);
+		serve(ends[1], confine);
 	nftables.socket = ends[0];
 	if (ends[1] >= 0)
 		(void)close(ends[1]);
@@ -273,12 +273,12 @@ void nftables_stop(void)
 	(void)waitpid(nftables.forker, NULL, 0);
 }
 
-/* To fork is safe no more, with two threads: the next broker does, and takes over. */
-__attribute__((noreturn)) static void end_without_forker(void)
+/* To fork another is safe no more, where there may be threads. */
+static enum outcome forker_has_ended(void)
 {
-	log_error(NULL, "the process that runs nftables has ended or hangs, and the broker ends; "
-			"the next one takes over");
-	_exit(EXIT_FAILURE);
+	if (nftables.on_end)
+		nftables.on_end();
+	return OUTCOME_ENDED;
 }
 
 static enum outcome ask(const char *commands)
@@ -290,10 +290,10 @@ static enum outcome ask(const char *commands)
 		return OUTCOME_ENDED;
 	number++;
 	if (send(nftables.socket, &number, sizeof(number), MSG_NOSIGNAL) < 0)
-		end_without_forker();
+		return forker_has_ended();
 	do {
 		if (receive_answer(&reply) < 0)
-			end_without_forker();
+			return forker_has_ended();
 	} while (reply.number != number);
 	return reply.outcome;
 }

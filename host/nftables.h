@@ -8,11 +8,17 @@
 #include "base/error.h"
 
 /*
- * Makes the process that runs nftables, with the privileges that the broker has
- * now, and fewer system calls. Before there are threads and clients. Returns 0
- * or a negative errno.
+ * Makes the process that runs nftables, with the privileges that this one has
+ * now. Before there are threads and clients.
+ *
+ * confine: called there, to take away what it does not need; it ends when this
+ *	returns a negative number. NULL: it keeps all.
+ * on_end: called when it has ended or hangs, since when nothing can be run. May
+ *	end this process. NULL: what is asked for just fails.
+ *
+ * Returns 0 or a negative errno.
  */
-int nftables_start(void);
+int nftables_start(int (*confine)(void), void (*on_end)(void));
 
 /* Ends that process. */
 void nftables_stop(void);

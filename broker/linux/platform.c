@@ -379,6 +379,13 @@ static int open_and_work(void)
 	return result;
 }
 
+__attribute__((noreturn)) static void end_without_nftables(void)
+{
+	log_error(NULL, "the process that runs nftables has ended or hangs, and the broker ends; "
+			"the next one takes over");
+	_exit(EXIT_FAILURE);
+}
+
 static int run_privileged(const struct options *options)
 {
 	int result;
@@ -390,7 +397,7 @@ static int run_privileged(const struct options *options)
 		starter_stop();
 		return failed("make a process that looks up users", result);
 	}
-	result = nftables_start();
+	result = nftables_start(confine_broker, end_without_nftables);
 	if (result < 0) {
 		accounts_stop();
 		starter_stop();

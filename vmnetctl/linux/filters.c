@@ -341,7 +341,12 @@ void check_filters(void)
 		doctor_unknown(FULL_LOOK, "only root may look at packet filters");
 		return;
 	}
-	check_tables();
+	if (nftables_start(NULL, NULL) < 0) {
+		doctor_unknown(SHOW_RULES, "cannot read packet filters");
+	} else {
+		check_tables();
+		nftables_stop();
+	}
 	for (size_t i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
 		check_old_filter(&old_filters[i]);
 }
