@@ -36,11 +36,11 @@
 #include "broker/linux/network/rules_monitor.h"
 #include "broker/linux/varlink/claim.h"
 #include "broker/linux/varlink/connection.h"
-#include "broker/linux/varlink/fds.h"
 #include "broker/linux/varlink/kept.h"
 #include "broker/linux/varlink/listen.h"
 #include "broker/linux/varlink/varlink.h"
 #include "confine.h"
+#include "fds.h"
 #include "host/netlink_socket.h"
 #include "host/nftables.h"
 #include "linux.h"
@@ -330,6 +330,11 @@ static int serve(void)
 
 static int with_workers(void)
 {
+	static const struct left_clients clients = {
+		.list_networks = kept_list_networks,
+		.hold = kept_holds,
+		.have_named = kept_has_named,
+	};
 	int result = worker_start(&network_worker, linux_platform.event);
 
 	if (result < 0)
@@ -340,7 +345,7 @@ static int with_workers(void)
 		return failed("start a thread", result);
 	}
 	kept_load(linux_platform.options->runtime_dir);
-	result = adopt(linux_platform.broker) < 0 ? EXIT_FAILURE : serve();
+	result = adopt(linux_platform.broker, &clients) < 0 ? EXIT_FAILURE : serve();
 	worker_stop(&attach_worker);
 	worker_stop(&network_worker);
 	return result;

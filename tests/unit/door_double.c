@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "broker/interface.h"
+#include "broker/linux/fds.h"
 #include "broker/linux/firewall/rogue.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/connection.h"
-#include "broker/linux/varlink/fds.h"
 #include "broker/linux/varlink/varlink.h"
 #include "broker/linux/worker.h"
 #include "must.h"

@@ -5,7 +5,7 @@
  * A network that an earlier broker left is known by its record, by the alias
  * of its bridge, by those of its interfaces, or by its rules: any of them may be
  * missing. An interface is alive while somebody has its device open, and a
- * named one also while the connection of its client lives on (kept.h).
+ * named one also while the connection of its client lives on.
  *
  *	an interface alive,	the network is adopted as it was created, also when
  *	or a hold		the configuration has changed or lost it; what is
@@ -25,7 +25,6 @@
 #include "base/log.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
-#include "broker/linux/varlink/kept.h"
 #include "broker/linux/worker.h"
 #include "broker/state.h"
 #include "host/link.h"
@@ -43,6 +42,7 @@ struct leftovers {
 	size_t n_items;
 	struct link *links;
 	size_t n_links;
+	const struct left_clients *clients;
 };
 
 struct delete_job {
@@ -61,9 +61,11 @@ static void delete_done(struct job *job)
 }
 
 /* A named device that nobody has open, and whose client is gone. */
-static bool is_abandoned(const struct link *link, const struct alias *alias)
+static bool is_abandoned(const struct leftovers *leftovers, const struct link *link,
+			 const struct alias *alias)
 {
-	return link->persistent && !link->carrier && !kept_has_named(alias->network, &alias->mac);
+	return link->persistent && !link->carrier &&
+	       !leftovers->clients->have_named(alias->network, &alias->mac);
 }
 
 static int remove_abandoned(const struct link *link, const char *network)
@@ -134,14 +136,14 @@ static bool has_interface(const struct leftovers *leftovers, const struct left *
 
 	for (size_t i = 0; i < leftovers->n_links; i++)
 		if (is_interface_of(&leftovers->links[i], left->name, &alias) &&
-		    !is_abandoned(&leftovers->links[i], &alias))
+		    !is_abandoned(leftovers, &leftovers->links[i], &alias))
 			return true;
 	return false;
 }
 
 static bool is_used(const struct leftovers *leftovers, const struct left *left)
 {
-	return kept_holds(left->name) || has_interface(leftovers, left);
+	return leftovers->clients->hold(left->name) || has_interface(leftovers, left);
 }
 
 /* Of a network whose record is lost: by what the configuration and the state directory say. */
@@ -180,7 +182,7 @@ static int adopt_interfaces(const struct leftovers *leftovers, struct network *n
 		const struct link *link = &leftovers->links[i];
 
 		if (is_interface_of(link, network->config->name, &alias) &&
-		    !is_abandoned(link, &alias))
+		    !is_abandoned(leftovers, link, &alias))
 			result = interface_adopt(network, link, &alias);
 	}
 	return result;
@@ -227,7 +229,7 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 	if (result == 0)
 		result = record_list(linux_platform.options->runtime_dir, add_name, leftovers);
 	if (result == 0)
-		result = kept_list_networks(add_name, leftovers);
+		result = leftovers->clients->list_networks(add_name, leftovers);
 	if (result == 0)
 		result = add_links(leftovers);
 	if (result == 0)
@@ -238,15 +240,15 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 		const struct link *link = &leftovers->links[i];
 
 		if (alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
-		    is_abandoned(link, &alias))
+		    is_abandoned(leftovers, link, &alias))
 			result = remove_abandoned(link, alias.network);
 	}
 	return result;
 }
 
-int adopt(struct broker *broker)
+int adopt(struct broker *broker, const struct left_clients *clients)
 {
-	struct leftovers leftovers = { 0 };
+	struct leftovers leftovers = { .clients = clients };
 	int result = adopt_all(broker, &leftovers);
 
 	if (result < 0)

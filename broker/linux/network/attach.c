@@ -21,9 +21,9 @@
 
 #include "base/log.h"
 #include "bridge.h"
+#include "broker/linux/fds.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
-#include "broker/linux/varlink/fds.h"
 #include "broker/linux/worker.h"
 #include "broker/platform.h"
 #include "host/names.h"

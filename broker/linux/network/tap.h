@@ -4,7 +4,7 @@
 #define VMNET_BROKER_TAP_H
 
 #include "base/error.h"
-#include "broker/linux/varlink/fds.h"
+#include "broker/linux/fds.h"
 #include "gateway_filter.h"
 
 /* The kernel takes no more for a TAP device: 65535, less the header of a frame. */

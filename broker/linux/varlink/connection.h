@@ -12,8 +12,8 @@
 #include <systemd/sd-event.h>
 
 #include "broker/broker.h"
+#include "broker/linux/fds.h"
 #include "calls.h"
-#include "fds.h"
 #include "kept.h"
 #include "stream.h"
 #include "turns.h"

@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "broker/linux/fds.h"
 #include "broker/platform.h"
 #include "disposal.h"
-#include "fds.h"
 
 /* For headers older than the kernel. */
 #ifndef SO_PASSRIGHTS

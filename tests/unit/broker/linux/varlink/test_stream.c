@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/linux/fds.h"
 #include "broker/linux/varlink/disposal.h"
-#include "broker/linux/varlink/fds.h"
 #include "broker/linux/varlink/stream.h"
 #include "broker/platform.h"
 
