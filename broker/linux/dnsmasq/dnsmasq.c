@@ -22,7 +22,6 @@
 
 #include "base/log.h"
 #include "broker/linux/linux.h"
-#include "broker/linux/network/network.h"
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
@@ -57,6 +56,8 @@ struct dnsmasq {
 
 	/* The policy's. */
 	struct network *network;
+	int bridge; /* the network's: its index */
+	void (*on_leases_lost)(struct network *network);
 	struct restart *restart; /* under way */
 	sd_event_source *end; /* of the process */
 	sd_event_source *pause; /* before a restart */
@@ -310,7 +311,7 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 	if (read_leases(self) == 0)
 		return 0;
 	if (errno == ENOENT)
-		network_repair(self->network, REPAIR_BRIDGE);
+		self->on_leases_lost(self->network);
 	else
 		log_warning(self->name, "its leases in %s cannot be read: %s", self->files.leases,
 			    strerror(errno));
@@ -462,7 +463,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	if (!network->interfaces)
 		return 0; /* the next one that is attached counts */
 	/* While it is started again it is the worker's. */
-	if (self->end && progress_is_stuck(&self->progress, self->pidfd, network_bridge(network),
+	if (self->end && progress_is_stuck(&self->progress, self->pidfd, self->bridge,
 					   network->addresses.ipv4_gateway))
 		self->stuck++;
 	else
@@ -493,11 +494,14 @@ static int add_timer(sd_event_source **source, sd_event_time_handler_t handler,
 	return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
 }
 
-int dnsmasq_supervise(struct dnsmasq *self, struct network *network)
+int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
+		      void (*on_leases_lost)(struct network *network))
 {
 	int r;
 
 	self->network = network;
+	self->bridge = bridge;
+	self->on_leases_lost = on_leases_lost;
 	r = add_timer(&self->pause, on_pause_over, self);
 	if (r >= 0)
 		r = add_timer(&self->settle, on_settled, self);

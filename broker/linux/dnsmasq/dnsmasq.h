@@ -28,11 +28,17 @@ bool dnsmasq_lacks_bridge(const struct error *error);
 /*
  * From now on network is told of its leases (broker_leases_changed()), and the
  * server is started again, with backoff, when it dies; while it cannot be, that
- * is the network's FAULT_SERVERS. On the policy's thread. Returns 0, or a
- * negative errno when not all of that will be: for another try, after
- * dnsmasq_unsupervise().
+ * is the network's FAULT_SERVERS. On the policy's thread.
+ *
+ * bridge: the index of the network's bridge, for as long as this lasts.
+ * on_leases_lost: called when its lease file has been removed; may be from
+ *	within this call.
+ *
+ * Returns 0, or a negative errno when not all of that will be: for another try,
+ * after dnsmasq_unsupervise().
  */
-int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network);
+int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int bridge,
+		      void (*on_leases_lost)(struct network *network));
 
 /* Its network, which is supervised, has got an interface: from now on it has to serve. */
 void dnsmasq_has_machines(struct dnsmasq *dnsmasq);

@@ -121,10 +121,16 @@ static void set_remedy(struct linux_network *self, enum repair remedy)
 	(void)sd_event_source_set_enabled(self->retry, remedy ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
+static void on_leases_lost(struct network *network)
+{
+	network_repair(network, REPAIR_BRIDGE);
+}
+
 static void watch_dnsmasq(struct linux_network *self)
 {
 	char fault[128];
-	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network);
+	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network, self->bridge_seen,
+				       on_leases_lost);
 
 	if (result >= 0)
 		return;
