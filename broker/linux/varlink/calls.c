@@ -21,6 +21,9 @@
 #include "broker/user_limits.h"
 #include "connection.h"
 #include "describe.h"
+#include "fds.h"
+#include "sending.h"
+#include "untaken.h"
 
 #define SERVICE_INTERFACE "org.varlink.service"
 #define URL "https://github.com/nirs/vmnet-broker"

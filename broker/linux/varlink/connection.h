@@ -6,7 +6,6 @@
 #ifndef VMNET_BROKER_CONNECTION_H
 #define VMNET_BROKER_CONNECTION_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
@@ -45,17 +44,28 @@ struct connection {
 	enum kept_state noted;
 };
 
-/*
- * Serves a client on fd, which is taken over, and which stream_refuse_fds() knows. One that
- * cannot be served is told so.
- */
-void connection_open(int fd);
+extern struct connections all_connections;
 
 /*
- * Goes on with the connections that an earlier broker left: their holds are put
- * back on the networks that were adopted. One that cannot go on is ended.
+ * A connection of this client, in the list of all. Takes over fd and what is in credentials on
+ * success. Returns NULL when memory is short.
  */
-void connections_restore(void);
+struct connection *connection_new(int fd, struct credentials *credentials);
+
+/* Ends it, and what its client holds: from the loop only, or at the door's start and end. */
+void connection_end(struct connection *connection);
+
+/* The same, from anywhere else: it is ENDING, and the loop sees to it. */
+void connection_shut_down(struct connection *connection);
+
+/* A client's own fault: told to the administrator, not too often, and to nobody else. */
+void connection_log_fault(const struct connection *connection, const char *fault);
+
+/* What the connection is at is noted for the next broker, if it is not what is noted. */
+void connection_note(struct connection *connection, enum kept_state state);
+
+/* Makes the loop look for what the connection can go on with. */
+void connection_update(struct connection *connection);
 
 /* Nothing more is read: calls that have come are served, and the next broker goes on. */
 void connections_leave(void);
@@ -75,34 +85,10 @@ void connection_answered(struct connection *connection);
 /* The names in the configuration are known: those that wait for it to be read are answered. */
 void connections_reload(void);
 
-/*
- * So many descriptors are going to be sent. Returns 0, or -1 with error when those that the
- * user's clients have not taken are too many.
- */
-int connection_reserve_descriptors(struct connection *connection, unsigned int n,
-				   struct error *error);
-
 /* From now on the client gets events, and is not listened to any more. */
 void connection_monitor(struct connection *connection);
 
-/* Sends it some, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
-void connection_send_events(struct connection *connection, char *text, size_t size);
-
-/*
- * A client that monitors and does not read: it loses what was not sent, gets a
- * last word, for which the socket is given some room, and is dropped.
- */
-void connection_drop_slow_reader(struct connection *connection);
-
 /* What the client holds has changed: written for the next broker, before the client is told. */
 void connection_keep(struct connection *connection);
-
-/*
- * Sends a message.
- * message: taken over; NULL, as jansson gives without memory, ends the connection. One longer
- *	than REPLY_SIZE_MAX is replaced by an error that says so.
- * fds: NULL, or sent with it and taken over.
- */
-void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/json_text.h"
+
 /* Sentences are cut where their buffers end, which may be within a character. */
 static json_t *text_or_null(const char *text)
 {
@@ -160,4 +162,13 @@ json_t *describe_error(const struct error *error, const char *network)
 			 errors[error->code].name, "parameters", "network", network, "limit", limit,
 			 "value", value, "parameter", error->parameter, "reason",
 			 text_or_null(error->reason));
+}
+
+char *describe_error_text(const struct error *error)
+{
+	json_t *message = describe_error(error, "");
+	char *text = json_text_dump(message, JSON_COMPACT);
+
+	json_decref(message);
+	return text;
 }

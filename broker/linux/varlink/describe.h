@@ -29,4 +29,7 @@ json_t *describe_inspection(const struct network_info *info, int64_t rogue_packe
  */
 json_t *describe_error(const struct error *error, const char *network);
 
+/* The text of one that no name was used for, which the caller frees. */
+char *describe_error_text(const struct error *error);
+
 #endif

@@ -18,6 +18,7 @@
 #include "broker/platform.h"
 #include "connection.h"
 #include "describe.h"
+#include "sending.h"
 
 #define RING_SIZE 4096U /* a power of two; an event takes more than 64 bytes */
 #define BATCH_BYTES ((size_t)4 * 1024) /* sent to a client at once */
@@ -36,7 +37,7 @@ static struct {
 	uint64_t first; /* the oldest that is kept */
 	uint64_t next; /* will be the next one's number */
 	size_t bytes;
-	sd_event_source *source; /* always readable, as the one of turns (users.c) */
+	sd_event_source *source; /* always readable, as the one of turns (turns.c) */
 } monitors = { .all = TAILQ_HEAD_INITIALIZER(monitors.all) };
 
 static struct kept_event *kept_event(uint64_t number)

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "base/log.h"
 #include "broker/linux/linux.h"
 #include "broker/platform.h"

@@ -21,6 +21,14 @@
 #define USERS_DESCRIPTORS 49152U /* on their way, of the 65536 that the broker may have there */
 #define USERS_ARRIVALS 2048U /* connected, and waiting for their user's turn */
 
+/* What those are told who would have more. */
+#define TOO_MANY_BYTES                                                                           \
+	"its user's connections have more calls that have not come whole, replies that are not " \
+	"read, and groups, than are left for others; read them, or end some connections"
+
+#define TOO_MANY_DESCRIPTORS \
+	"too many descriptors are on their way to clients that do not take them; try again later"
+
 struct arrival;
 struct connection;
 

@@ -2,14 +2,19 @@
 /*
  * The listening socket. Behind it:
  *
- *	connection.c	one client: when it is read, served, written to, ended
- *	stream.c	its messages and descriptors, on the socket
- *	disposal.c	the socket's end
+ *	turns.c		whose turn is next: to come in, to be read, to be served
+ *	admission.c	who comes in
  *	peer.c		who it is
- *	users.c		whose turn is next
- *	events.c	what those are told who monitor
+ *	connection.c	one client: when it is read, served, ended
+ *	stream.c	its messages and descriptors, on the socket
  *	calls.c		the methods
  *	describe.c	the policy's structures in the protocol's words
+ *	sending.c	what it is sent
+ *	events.c	what those are told who monitor
+ *	untaken.c	descriptors on their way
+ *	disposal.c	the socket's end
+ *	kept.c		what is left for another broker
+ *	restore.c	and how that goes on with it
  */
 #include "varlink.h"
 
@@ -25,6 +30,7 @@
 #include "connection.h"
 #include "disposal.h"
 #include "events.h"
+#include "restore.h"
 #include "turns.h"
 
 /* How long nobody is accepted after the system had no room for another client. */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a client comes in. */
+#ifndef VMNET_BROKER_ADMISSION_H
+#define VMNET_BROKER_ADMISSION_H
+
+/*
+ * Serves a client on fd, which is taken over, and which stream_refuse_fds() knows. One that
+ * cannot be served is told so.
+ */
+void connection_open(int fd);
+
+#endif

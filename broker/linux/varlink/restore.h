@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How connections outlive the broker. */
+#ifndef VMNET_BROKER_RESTORE_H
+#define VMNET_BROKER_RESTORE_H
+
+/*
+ * Goes on with the connections that an earlier broker left: their holds are put
+ * back on the networks that were adopted. One that cannot go on is ended.
+ */
+void connections_restore(void);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a connection is sent. */
+#ifndef VMNET_BROKER_SENDING_H
+#define VMNET_BROKER_SENDING_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct connection;
+struct interface_fds;
+
+/*
+ * Sends a message.
+ * message: taken over; NULL, as jansson gives without memory, ends the connection. One longer
+ *	than REPLY_SIZE_MAX is replaced by an error that says so.
+ * fds: NULL, or sent with it and taken over.
+ */
+void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds);
+
+/* Sends it some, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
+void connection_send_events(struct connection *connection, char *text, size_t size);
+
+/*
+ * A client that monitors and does not read: it loses what was not sent, gets a
+ * last word, for which the socket is given some room, and is dropped.
+ */
+void connection_drop_slow_reader(struct connection *connection);
+
+/* Sends what waits, as far as the socket takes it. */
+void connection_flush(struct connection *connection);
+
+#endif
