@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules of one network, as text for nftables.
- *
- * Two tables, of the same name. The one of family inet is about packets that
- * the host handles, and hooks in where they
+ * The host's table, of family inet. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
  *                           no others from there
@@ -13,59 +10,14 @@
  *   are the host's own      advertised: routes to the network, to it alone
  *   begin a connection      prerouting, output (forwarded ports), postrouting (NAT)
  *   go out                  masqueraded: with NAT, never by a machine's own address
- *
- * The one of family bridge sees every frame of a machine before the bridge
- * does, also those for other machines, and keeps machines from acting as the
- * network's gateway.
- *
- * An accept here is only the end of our own objections: rules of others have
- * their say in tables of theirs.
- *
- * What is dropped otherwise is never let pass by a set or map: while a table is
- * replaced, those of the old one are empty already for the packets still in it.
  */
-#include "rules.h"
-
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/memstream.h"
-#include "broker/linux/linux.h"
+#include "tables.h"
 
 /* The label of a connection to a forwarded port, one of 128 that connections can have. */
 #define CAME_IN_ELSEWHERE 118U
-
-/* What the functions below write from. */
-struct rules {
-	FILE *file;
-	const struct network_config *config;
-	const char *bridge;
-	char subnet[IPV4_SUBNET_TEXT_SIZE];
-	char gateway[INET_ADDRSTRLEN];
-	uint32_t gateway_value; /* host byte order */
-	bool has_ipv6;
-	char prefix[IPV6_PREFIX_TEXT_SIZE];
-	struct in6_addr ipv6_prefix;
-	struct in6_addr ipv6_gateway;
-	struct mac_address bridge_mac;
-	uint32_t port_group;
-	bool ipv6_loopback;
-	uid_t server;
-};
-
-static void write_table_start(const struct rules *rules, const char *family)
-{
-	const char *name = rules->config->name;
-
-	/* To add it first makes deleting it succeed, whether it was there or not. */
-	(void)fprintf(rules->file,
-		      "add table %s " FIREWALL_TABLE_PREFIX "%s\n"
-		      "delete table %s " FIREWALL_TABLE_PREFIX "%s\n"
-		      "table %s " FIREWALL_TABLE_PREFIX "%s {\n",
-		      family, name, family, name, family, name);
-}
 
 /*
  * Nothing comes from a machine with an address of somebody else, and nothing
@@ -172,12 +124,6 @@ static void write_input(const struct rules *rules)
 	if (rules->has_ipv6)
 		write_gateway(rules, config->nat66, "ip6 daddr", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
-}
-
-static void write_address_bits(const struct rules *rules, const struct in6_addr *address)
-{
-	for (size_t i = 0; i < sizeof(address->s6_addr); i++)
-		(void)fprintf(rules->file, "%02x", address->s6_addr[i]);
 }
 
 /*
@@ -376,8 +322,7 @@ static void write_masqueraded(const struct rules *rules)
 	(void)fprintf(rules->file, "}\n");
 }
 
-/* The host's table: what passes to, from and through the host. */
-static void write_inet_table(const struct rules *rules)
+void write_inet_table(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
@@ -397,219 +342,4 @@ static void write_inet_table(const struct rules *rules)
 			write_masqueraded(rules);
 	}
 	(void)fprintf(rules->file, "}\n");
-}
-
-/* A neighbour discovery message about an address: its target follows 8 bytes of header. */
-static void write_discovery(const struct rules *rules, const char *match,
-			    const struct in6_addr *target)
-{
-	(void)fprintf(rules->file, "%s @th,64,128 0x", match);
-	write_address_bits(rules, target);
-	(void)fprintf(rules->file, " goto rogue\n");
-}
-
-/* Claims to have an address of the host's, or to be about to take it: the host would give it up. */
-static void write_icmpv6(const struct rules *rules, const struct in6_addr *addresses, size_t n)
-{
-	(void)fprintf(rules->file, "chain of_icmpv6 {\n"
-				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n");
-	if (rules->config->router_advertisement)
-		(void)fprintf(rules->file,
-			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
-	for (size_t i = 0; i < n; i++) {
-		write_discovery(rules, "icmpv6 type nd-neighbor-advert", &addresses[i]);
-		write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit",
-				&addresses[i]);
-	}
-	(void)fprintf(rules->file, "}\n");
-}
-
-/* Few clients look at the port that an answer comes from. */
-static void write_udp(const struct rules *rules)
-{
-	(void)fprintf(rules->file, "chain of_udp {\n");
-	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
-					   "ether type ip udp dport 68 goto rogue\n");
-	if (rules->config->router_advertisement)
-		(void)fprintf(rules->file, "ether type ip6 udp sport 547 goto rogue\n"
-					   "ether type ip6 udp dport 546 goto rogue\n");
-	(void)fprintf(rules->file, "}\n");
-}
-
-/*
- * Packets without a whole header of TCP, UDP or ICMP are something to whoever
- * puts them together in another way, and so is what nftables cannot parse. Later
- * fragments have no such header; first ones have it right behind the fragment
- * header, or it could be in a later one (RFC 7113), with something else in its
- * place after the packet's end. Neighbour discovery is never so long that it has
- * to be in fragments (RFC 6980).
- */
-static void write_ipv4(const struct rules *rules)
-{
-	(void)fprintf(rules->file,
-		      "chain of_ipv4 {\n"
-		      "ip saddr %s goto rogue\n"
-		      "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
-		      "meta l4proto tcp @th,56,8 >= 0 accept\n"
-		      "meta l4proto udp @th,56,8 >= 0 goto of_udp\n",
-		      rules->gateway);
-	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "icmp type router-advertisement goto rogue\n");
-	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n"
-				   "meta l4proto { icmp, tcp, udp } goto rogue\n"
-				   "meta l4proto >= 0 accept\n"
-				   "goto rogue\n"
-				   "}\n");
-}
-
-static void write_ipv6(const struct rules *rules)
-{
-	struct in6_addr addresses[2];
-	char text[INET6_ADDRSTRLEN];
-	size_t n = 0;
-
-	inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &addresses[n++]);
-	if (rules->has_ipv6)
-		addresses[n++] = rules->ipv6_gateway;
-	write_icmpv6(rules, addresses, n);
-	(void)fprintf(rules->file, "chain of_ipv6 {\n");
-	for (size_t i = 0; i < n; i++)
-		(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n",
-			      inet_ntop(AF_INET6, &addresses[i], text, sizeof(text)));
-	(void)fprintf(rules->file, "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
-				   "meta l4proto tcp @th,56,8 >= 0 accept\n"
-				   "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
-				   "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
-				   "frag frag-off != 0 meta l4proto >= 0 accept\n"
-				   "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
-				   "meta l4proto >= 0 accept\n"
-				   "goto rogue\n"
-				   "}\n");
-}
-
-/*
- * Frames for VLAN 0, of either kind, are taken by machines as if they had no
- * tag, and so are those that say with a SNAP header what they are. The address
- * that an ARP message claims is looked for in the message itself: machines
- * believe it for hardware types that "arp saddr" is not about. Frames from the
- * bridge's address are the host's: machines' devices trust them.
- */
-static void write_prerouting(const struct rules *rules)
-{
-	char mac[MAC_TEXT_SIZE];
-
-	(void)fprintf(rules->file,
-		      "chain of_arp {\n"
-		      "@nh,32,16 != 0x0604 goto rogue\n"
-		      "@nh,112,32 0x%08" PRIx32 " goto rogue\n"
-		      "}\n"
-		      "chain tagged {\n"
-		      "vlan id 0 goto rogue\n"
-		      "ether type 8021ad vlan id 0 goto rogue\n"
-		      "}\n"
-		      "chain prerouting {\n"
-		      "type filter hook prerouting priority filter; policy accept;\n"
-		      "iifgroup != 0x%08" PRIx32 " accept\n"
-		      "ether saddr %s goto rogue\n"
-		      "ether type ip goto of_ipv4\n"
-		      "ether type ip6 goto of_ipv6\n"
-		      "ether type arp goto of_arp\n"
-		      "ether type 0x8035 accept\n"
-		      "ether type 8021q goto tagged\n"
-		      "ether type 8021ad goto tagged\n"
-		      "goto rogue\n"
-		      "}\n",
-		      rules->gateway_value, rules->port_group,
-		      mac_address_format(&rules->bridge_mac, mac));
-}
-
-/*
- * The bridge takes frames for the address of each of its ports as for itself.
- * Only those for its own have their checksums completed first: see ingress.c.
- */
-static void write_for_host(const struct rules *rules)
-{
-	char mac[MAC_TEXT_SIZE];
-
-	(void)fprintf(rules->file,
-		      "chain input {\n"
-		      "type filter hook input priority filter; policy accept;\n"
-		      "iifgroup 0x%08" PRIx32
-		      " ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-		      "ether daddr != %s goto rogue\n"
-		      "}\n",
-		      rules->port_group, mac_address_format(&rules->bridge_mac, mac));
-}
-
-/* The machines' table: what they say to each other and to the host. */
-static void write_bridge_table(const struct rules *rules)
-{
-	write_table_start(rules, "bridge");
-	(void)fprintf(rules->file, "counter " FIREWALL_ROGUE_COUNTER " {\n"
-				   "}\n"
-				   "chain rogue {\n"
-				   "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
-				   "}\n");
-	write_udp(rules);
-	write_ipv4(rules);
-	write_ipv6(rules);
-	write_prerouting(rules);
-	write_for_host(rules);
-	(void)fprintf(rules->file, "}\n");
-}
-
-char *firewall_rules(const struct network_config *config, const struct network_addresses *addresses,
-		     uint32_t port_group, bool ipv6_loopback, uid_t server)
-{
-	struct rules rules = {
-		.config = config,
-		.bridge = addresses->bridge,
-		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
-		.has_ipv6 = addresses->ipv6_prefix.length != 0,
-		.bridge_mac = addresses->bridge_mac,
-		.port_group = port_group,
-		.ipv6_loopback = ipv6_loopback,
-		.server = server,
-	};
-	char *text;
-	size_t size;
-
-	ipv4_subnet_format(&addresses->ipv4_subnet, rules.subnet);
-	inet_ntop(AF_INET, &addresses->ipv4_gateway, rules.gateway, sizeof(rules.gateway));
-	if (rules.has_ipv6) {
-		ipv6_prefix_format(&addresses->ipv6_prefix, rules.prefix);
-		rules.ipv6_prefix = addresses->ipv6_prefix.address;
-		rules.ipv6_gateway = rules.ipv6_prefix;
-		rules.ipv6_gateway.s6_addr[sizeof(rules.ipv6_gateway) - 1] = 1;
-	}
-	rules.file = open_memstream(&text, &size);
-	if (!rules.file)
-		return NULL;
-	write_inet_table(&rules);
-	write_bridge_table(&rules);
-	return memstream_close(rules.file, &text);
-}
-
-char *firewall_rules_removal(const char *network)
-{
-	char *text;
-
-	if (asprintf(&text,
-		     "add table inet " FIREWALL_TABLE_PREFIX "%s\n"
-		     "delete table inet " FIREWALL_TABLE_PREFIX "%s\n"
-		     "add table bridge " FIREWALL_TABLE_PREFIX "%s\n"
-		     "delete table bridge " FIREWALL_TABLE_PREFIX "%s\n",
-		     network, network, network, network) < 0)
-		return NULL;
-	return text;
-}
-
-bool firewall_name_is_plain(const char *interface)
-{
-	for (const char *c = interface; *c; c++) {
-		if (!isalnum((unsigned char)*c) && !strchr("._-@:", *c))
-			return false;
-	}
-	return *interface != '\0' && *interface != '-';
 }

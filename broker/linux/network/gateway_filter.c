@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The same claims to be the gateway that firewall_rules.c has, as a program of
+ * The same claims to be the gateway that bridge_table.c has, as a program of
  * classic BPF. It runs where a frame is put into a machine's device: behind the
  * kernel's last write to it, when the checksum that the sender left to the host
  * is filled in (see ingress.c). Frames from the gateway's MAC address are not
