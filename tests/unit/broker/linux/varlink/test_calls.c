@@ -923,5 +923,5 @@ int main(void)
 
 	/* What the kernel tells of a client; under valgrind it would be another name. */
 	prctl(PR_SET_NAME, "test_varlink");
-	return cmocka_run_group_tests_name("varlink", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("calls", tests, NULL, NULL);
 }
