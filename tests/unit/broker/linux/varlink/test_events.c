@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What those are told who monitor, and those who do not read it. */
+#include "tests/unit/test.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests/unit/door_client.h"
+#include "tests/unit/door_double.h"
+#include "tests/unit/log_double.h"
+
+static void test_monitor(void **state)
+{
+	struct peer monitor = peer_connect();
+	struct peer peer = peer_connect();
+	char expected[256];
+
+	(void)state;
+	say(&monitor, MONITOR);
+	say(&monitor, GET_INFO);
+	assert_silent(&monitor);
+	say(&peer, ACQUIRE);
+	assert_says(&monitor, "{\"continues\":true,\"parameters\":{\"event\":{\"type\":"
+			      "\"network_created\",\"network\":\"lab\"}}}");
+	snprintf(expected, sizeof(expected),
+		 "{\"continues\":true,\"parameters\":{\"event\":{\"type\":\"client_acquired\","
+		 "\"network\":\"lab\",\"client\":{\"pid\":%d,\"uid\":%d,\"command\":"
+		 "\"test_varlink\"}}}}",
+		 (int)getpid(), geteuid() == 0 ? OUTSIDER : (int)geteuid());
+	assert_says(&monitor, expected);
+	free(take(&peer));
+	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\"}}");
+	assert_says(&monitor, "{\"continues\":true,\"parameters\":{\"event\":{\"type\":"
+			      "\"interface_attached\",\"network\":\"lab\",\"interface\":{\"name\":"
+			      "\"vmt0\",\"mac_address\":\"06:07:07:07:07:07\",\"mtu\":9000,"
+			      "\"vnet_header\":true}}}}");
+	assert_silent(&monitor);
+	peer_close(&monitor);
+	door_run();
+	peer_close(&peer);
+}
+
+static void assert_whole(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	json_decref(json);
+}
+
+static void test_a_monitor_that_does_not_read(void **state)
+{
+	struct peer slow = peer_connect();
+	struct peer peer = peer_connect();
+	char *last;
+	char *text;
+
+	(void)state;
+	say(&slow, MONITOR);
+	door_run();
+	while (!strstr(log_double_text(), "is disconnected: it does not read its events")) {
+		say(&peer, ACQUIRE);
+		say(&peer, RELEASE);
+		door_run();
+		free(take(&peer));
+		free(take(&peer));
+		if (strlen(log_double_text()) > 32768)
+			log_double_clear();
+	}
+	/* Nothing but whole messages came before the last one. */
+	last = take(&slow);
+	assert_whole(last);
+	while ((text = take(&slow))) {
+		assert_whole(text);
+		free(last);
+		last = text;
+	}
+	assert_non_null(strstr(last, "\"unread_event_bytes\",\"value\":262144,"));
+	free(last);
+	assert_disconnected(&slow);
+	say(&peer, ACQUIRE);
+	door_run();
+	text = take(&peer);
+	assert_non_null(text);
+	free(text);
+	peer_close(&slow);
+	peer_close(&peer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_monitor),
+		TEST(test_a_monitor_that_does_not_read),
+	};
+
+	return cmocka_run_group_tests_name("events", tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Clients of the Varlink door, by its socket: the real door, before the real
+ * policy (door_double.h), with three networks: "lab" for all, "closed" for
+ * root, and "small" with room for one interface.
+ */
+#ifndef VMNET_BROKER_DOOR_CLIENT_H
+#define VMNET_BROKER_DOOR_CLIENT_H
+
+#include "tests/unit/test.h"
+#include "wire/varlink_input.h"
+
+#define METHOD(name) "{\"method\":\"com.github.nirs.vmnetbroker." name "\""
+#define ACQUIRE METHOD("Acquire") ",\"parameters\":{\"network\":\"lab\"}}"
+#define RELEASE METHOD("Release") ",\"parameters\":{\"network\":\"lab\"}}"
+#define GET_INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
+#define MONITOR METHOD("Monitor") ",\"more\":true}"
+#define OUTSIDER 65534
+
+/* Network "lab", as all are told of it who may know. */
+#define NETWORK(clients)                                                                  \
+	"{\"network\":{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\"," \
+	"\"active\":true,\"ipv4_subnet\":\"192.168.64.0/24\",\"ipv4_gateway\":"           \
+	"\"192.168.64.1\",\"mtu\":9000,\"bridge\":\"vmb0\",\"clients\":" #clients         \
+	",\"interfaces\":0,\"changed\":false}"
+
+/* The other end of a connection. */
+struct peer {
+	int fd;
+	struct input input;
+	size_t n_fds; /* that came, and were closed */
+};
+
+/* For TEST(): the door is open around each test. The broker knows a client as "test_varlink". */
+int setup(void **state);
+int teardown(void **state);
+
+/* As a user without rights if the test has any. */
+struct peer peer_connect(void);
+void peer_close(struct peer *peer);
+
+/* Sends a message. */
+void say(struct peer *peer, const char *text);
+
+/* Reads once. Returns false at the end of the connection, or when there is nothing. */
+bool hear(struct peer *peer);
+
+/* The next message, to be freed; NULL when there is none. */
+char *take(struct peer *peer);
+
+/* The broker serves, and says this, in whatever order of members; or nothing; or ends. */
+void assert_says(struct peer *peer, const char *expected);
+void assert_silent(struct peer *peer);
+void assert_disconnected(struct peer *peer);
+
+/* A client of its own says a call, and gets this reply. */
+void assert_answer(const char *call, const char *reply);
+
+#endif
