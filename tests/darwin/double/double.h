@@ -11,10 +11,10 @@
  *
  *	object.c      reference counts, the check at exit
  *	loop.c        the one thread that watches sockets, timers and signals
- *	dispatch.c    queues, sources, groups, semaphores
+ *	dispatch_queue.c  queues, sources, groups, semaphores
  *	xpc_*.c       values (object, container), what they look like (look), their
  *	              form on the wire, frames, transactions
- *	xpc.c         connections, over SOCK_SEQPACKET sockets
+ *	xpc_connection.c  connections, over SOCK_SEQPACKET sockets
  *	vmnet_*.c     networks, in a registry that all processes share
  *	host.c        the Mac's addresses and routes, and who listens where
  *	system.c      CoreFoundation's run loop, the log, names of processes
@@ -136,7 +136,7 @@ void loop_remove(struct watch *watch);
 void loop_wake(void); /* after a change to a watch */
 uint64_t now(void);
 
-/* dispatch.c */
+/* dispatch_queue.c */
 
 dispatch_queue_t queue_private(void);
 void queue_main_run(const bool *stop);
@@ -197,7 +197,7 @@ ssize_t frame_receive(int fd, struct buffer *frame);
 
 unsigned int transactions_open(void);
 
-/* xpc.c */
+/* xpc_connection.c */
 
 /* Frees the context; the other side learns that no reply will come. */
 void reply_context_drop(struct reply_context *context);
