@@ -254,4 +254,7 @@ struct network *broker_held_network(const struct client *client, const char *nam
 				    struct error *error);
 void broker_event(const struct event *event);
 
+/* Tells the platform if broker_is_idle() by now. */
+void broker_tell_if_idle(const struct broker *broker);
+
 #endif

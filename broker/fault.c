@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wrong with an active network. Each kind comes and goes by itself, is
+ * logged when it does, and clients are told of all at once. What to do about it
+ * is the platform's.
+ */
+#include "broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* All faults of a network in one sentence. NULL: there is none, or memory is short. */
+static char *join_faults(const struct network *network)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < N_FAULTS; i++) {
+		char *longer = NULL;
+
+		if (!network->faults[i])
+			continue;
+		if (asprintf(&longer, "%s%s%s", text ? text : "", text ? "; " : "",
+			     network->faults[i]) < 0)
+			longer = NULL;
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+void broker_network_fault(struct network *network, enum fault_kind kind, const char *fault)
+{
+	char **known = &network->faults[kind];
+
+	if (fault ? *known && strcmp(*known, fault) == 0 : !*known)
+		return;
+	free(*known);
+	*known = fault ? strdup(fault) : NULL;
+	free(network->fault);
+	network->fault = join_faults(network);
+	if (fault)
+		log_error(network->config->name, "%s", fault);
+	else if (network->fault)
+		log_info(network->config->name, "mended but for this: %s", network->fault);
+	else
+		log_info(network->config->name, "whole again");
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A network's life. What it is made of, and with what, is the platform's.
+ *
+ * A network has a record for as long as it is not inactive:
+ *
+ *	(none) -> CREATING -> ACTIVE -> REMOVING -> (none)
+ *
+ * The first hold makes the record and asks the platform to create the network;
+ * clients that come meanwhile wait on it with a hold of their own. When an
+ * active network has neither hold nor interface the platform is asked to remove
+ * it; a client that comes meanwhile waits for the next life. The platform has
+ * only one thing to do for a network at a time, and what a client does in
+ * between changes holds alone, so every order of events ends right.
+ *
+ * Answers may bring a door to call in again at once: an answered hold or record
+ * is not touched afterwards without having been looked up again.
+ */
+#include "network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "hold.h"
+#include "interface.h"
+#include "platform.h"
+
+static void network_event(const struct network *network, enum event_type type)
+{
+	broker_event(&(struct event){ .type = type, .network = network });
+}
+
+struct network *network_find(const struct broker *broker, const char *name)
+{
+	for (struct network *network = broker->networks; network; network = network->next)
+		if (strcmp(network->config->name, name) == 0)
+			return network;
+	return NULL;
+}
+
+/* Takes over the reference to config on success. */
+static struct network *network_new(struct broker *broker, struct network_config *config)
+{
+	struct network *network = calloc(1, sizeof(*network));
+
+	if (!network)
+		return NULL;
+	network->broker = broker;
+	network->config = config;
+	network->next = broker->networks;
+	broker->networks = network;
+	return network;
+}
+
+static void network_unlink(struct network *network)
+{
+	struct network **link = &network->broker->networks;
+
+	while (*link != network)
+		link = &(*link)->next;
+	*link = network->next;
+}
+
+void network_free(struct network *network)
+{
+	while (network->interfaces) {
+		struct interface *next = network->interfaces->next;
+
+		free(network->interfaces);
+		network->interfaces = next;
+	}
+	leases_free(network->leases);
+	network_config_unref(network->config);
+	for (size_t i = 0; i < N_FAULTS; i++)
+		free(network->faults[i]);
+	free(network->fault);
+	free(network);
+}
+
+void broker_network_check(struct network *network)
+{
+	if (network->state != NETWORK_ACTIVE || network->holds || network->interfaces)
+		return;
+	log_debug(network->config->name, "nobody uses it any more");
+	network->state = NETWORK_REMOVING;
+	platform_network_remove(network);
+}
+
+int network_start(struct client *client, struct network_config *config)
+{
+	struct network *network = network_new(client->broker, config);
+
+	if (!network)
+		return -1;
+	network_config_ref(config);
+	if (!hold_new(client, network)) {
+		network_unlink(network);
+		network_free(network);
+		return -1;
+	}
+	network->state = NETWORK_CREATING;
+	network->user = client->credentials.uid;
+	platform_network_create(network);
+	return 0;
+}
+
+static const struct port_forwarding *shared_port(const struct network_config *one,
+						 const struct network_config *other)
+{
+	for (size_t i = 0; i < one->n_port_forwardings; i++) {
+		const struct port_forwarding *port = &one->port_forwardings[i];
+
+		for (size_t j = 0; j < other->n_port_forwardings; j++) {
+			const struct port_forwarding *taken = &other->port_forwardings[j];
+
+			if (port->protocol == taken->protocol && port->family == taken->family &&
+			    port->external_port == taken->external_port)
+				return port;
+		}
+	}
+	return NULL;
+}
+
+int network_check_ports(const struct broker *broker, const struct network_config *config,
+			struct error *error)
+{
+	for (const struct network *network = broker->networks; network; network = network->next) {
+		const struct port_forwarding *port = shared_port(config, network->config);
+
+		if (port && network->state != NETWORK_REMOVING)
+			return error_set(error, ERROR_CREATE_FAILED,
+					 "%s port %u still leads to network \"%s\", as it was "
+					 "configured before; end that network's use first",
+					 port->protocol == IPPROTO_TCP ? "tcp" : "udp",
+					 port->external_port, network->config->name);
+	}
+	return 0;
+}
+
+/* Answers every client that waits for a network that could not be made. */
+static void network_failed(struct network *network, const struct error *error)
+{
+	struct broker *broker = network->broker;
+
+	if (platform_may_log(network->user, true))
+		log_error(network->config->name, "cannot be created: %s", error->reason);
+	network_unlink(network);
+	while (network->holds) {
+		struct client *client = network->holds->client;
+
+		hold_free(network->holds);
+		platform_acquired(client, NULL, error);
+	}
+	network_free(network);
+	broker_tell_if_idle(broker);
+}
+
+void broker_network_created(struct network *network, const struct error *error)
+{
+	struct hold *hold;
+
+	if (error) {
+		network_failed(network, error);
+		return;
+	}
+	network->state = NETWORK_ACTIVE;
+	if (platform_may_log(network->user, false))
+		log_info(network->config->name, "created");
+	network_event(network, EVENT_NETWORK_CREATED);
+	if (!network->holds) {
+		broker_network_check(network);
+		return;
+	}
+	/* A door that is answered may release at once, and even acquire again. */
+	while (network->state == NETWORK_ACTIVE && (hold = hold_waiting(network)))
+		hold_granted(hold);
+	broker_network_check(network);
+}
+
+void broker_network_removed(struct network *network)
+{
+	struct broker *broker = network->broker;
+
+	if (platform_may_log(network->user, false))
+		log_info(network->config->name, "removed");
+	network_event(network, EVENT_NETWORK_REMOVED);
+	network_unlink(network);
+	/* Who waited for the next life asks anew: the configuration may be another by now. */
+	while (network->holds) {
+		struct client *client = network->holds->client;
+
+		hold_free(network->holds);
+		broker_acquire(client, network->config->name);
+	}
+	network_free(network);
+	broker_tell_if_idle(broker);
+}
+
+struct network *broker_network_adopt(struct broker *broker, struct network_config *config,
+				     const struct network_addresses *addresses, void *platform)
+{
+	struct network *network = network_new(broker, config);
+
+	if (!network)
+		return NULL;
+	network->state = NETWORK_ACTIVE;
+	network->addresses = *addresses;
+	network->platform = platform;
+	log_info(config->name, "adopted from an earlier broker");
+	return network;
+}
