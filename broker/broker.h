@@ -244,17 +244,7 @@ bool broker_is_idle(const struct broker *broker);
 /* Whether a client may know of what happens to a network of this configuration. */
 bool broker_may_know(const struct client *client, const struct network_config *config);
 
-/* Shared by the parts of the policy. */
-
-/*
- * The network of this name that the client holds and has been told of, or NULL
- * with error.
- */
-struct network *broker_held_network(const struct client *client, const char *name,
-				    struct error *error);
-void broker_event(const struct event *event);
-
-/* Tells the platform if broker_is_idle() by now. */
+/* For the other parts of the policy: tells the platform if broker_is_idle() by now. */
 void broker_tell_if_idle(const struct broker *broker);
 
 #endif

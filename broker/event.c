@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events: the protocol's names of them, and their way to the platform. */
+/* The names of events, as both systems' protocols have them. */
 #include "broker.h"
-#include "platform.h"
 
 static const char *const event_names[] = {
 	[EVENT_NETWORK_CREATED] = "network_created",
@@ -17,9 +16,4 @@ static const char *const event_names[] = {
 const char *event_type_name(enum event_type type)
 {
 	return event_names[type];
-}
-
-void broker_event(const struct event *event)
-{
-	platform_event(event);
 }

@@ -17,7 +17,7 @@
 
 static void client_event(const struct hold *hold, enum event_type type)
 {
-	broker_event(
+	platform_event(
 		&(struct event){ .type = type, .network = hold->network, .client = hold->client });
 }
 
@@ -100,46 +100,36 @@ struct hold *hold_waiting(const struct network *network)
 	return NULL;
 }
 
-static void refuse_acquire(struct client *client, const struct error *error)
+/* Takes the hold; it is answered here unless it has to wait. Returns 0, or -1 with error. */
+static int acquire(struct client *client, const char *name, struct error *error)
 {
-	platform_acquired(client, NULL, error);
+	struct target target;
+	struct hold *hold;
+
+	if (names_resolve(client, name, &target, error) < 0)
+		return -1;
+	if (target.network && client_hold(client, target.network)) {
+		platform_acquired(client, target.network, NULL);
+		return 0;
+	}
+	if (limits_check_hold(client, error) < 0 ||
+	    (!target.network && network_check_ports(client->broker, target.config, error) < 0))
+		return -1;
+	hold = target.network ? hold_new(client, target.network)
+			      : network_start(client, target.config);
+	if (!hold)
+		return error_set(error, ERROR_INTERNAL, "out of memory for network \"%s\"", name);
+	if (hold->network->state == NETWORK_ACTIVE)
+		hold_granted(hold);
+	return 0;
 }
 
 void broker_acquire(struct client *client, const char *name)
 {
-	struct target target;
 	struct error error;
-	struct hold *hold;
 
-	if (names_resolve(client, name, &target, &error) < 0) {
-		refuse_acquire(client, &error);
-		return;
-	}
-	hold = target.network ? client_hold(client, target.network) : NULL;
-	if (hold) {
-		platform_acquired(client, target.network, NULL);
-		return;
-	}
-	if (limits_check_hold(client, &error) < 0 ||
-	    (!target.network && network_check_ports(client->broker, target.config, &error) < 0)) {
-		refuse_acquire(client, &error);
-		return;
-	}
-	if (!target.network) {
-		if (network_start(client, target.config) < 0)
-			goto no_memory;
-		return;
-	}
-	hold = hold_new(client, target.network);
-	if (!hold)
-		goto no_memory;
-	if (target.network->state == NETWORK_ACTIVE)
-		hold_granted(hold);
-	return;
-
-no_memory:
-	error_set(&error, ERROR_INTERNAL, "out of memory for network \"%s\"", name);
-	refuse_acquire(client, &error);
+	if (acquire(client, name, &error) < 0)
+		platform_acquired(client, NULL, &error);
 }
 
 int broker_hold_adopt(struct client *client, struct network *network)

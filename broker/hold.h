@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Holds' records, for the other parts of the policy. */
+/* Holds, for the other parts of the policy. */
 #ifndef VMNET_BROKER_HOLD_H
 #define VMNET_BROKER_HOLD_H
 
@@ -19,5 +19,9 @@ struct hold *hold_waiting(const struct network *network);
 
 /* Answers one that waits. What it calls may change any hold: it is not touched afterwards. */
 void hold_granted(struct hold *hold);
+
+/* The network of this name that the client holds and has been told of, or NULL with error. */
+struct network *broker_held_network(const struct client *client, const char *name,
+				    struct error *error);
 
 #endif

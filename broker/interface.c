@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "hold.h"
 #include "platform.h"
 #include "user_limits.h"
 
 static void interface_event(const struct interface *interface, enum event_type type)
 {
-	broker_event(&(struct event){
+	platform_event(&(struct event){
 		.type = type, .network = interface->network, .interface = interface });
 }
 

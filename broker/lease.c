@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform.h"
+
 void leases_free(struct lease *leases)
 {
 	while (leases) {
@@ -25,7 +27,7 @@ int lease_compare(const struct lease *a, const struct lease *b)
 static void lease_event(const struct network *network, enum event_type type,
 			const struct lease *lease)
 {
-	broker_event(&(struct event){ .type = type, .network = network, .lease = lease });
+	platform_event(&(struct event){ .type = type, .network = network, .lease = lease });
 }
 
 /* An event for each lease that is not among others. */

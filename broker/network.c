@@ -28,7 +28,7 @@
 
 static void network_event(const struct network *network, enum event_type type)
 {
-	broker_event(&(struct event){ .type = type, .network = network });
+	platform_event(&(struct event){ .type = type, .network = network });
 }
 
 struct network *network_find(const struct broker *broker, const char *name)
@@ -87,22 +87,24 @@ void broker_network_check(struct network *network)
 	platform_network_remove(network);
 }
 
-int network_start(struct client *client, struct network_config *config)
+struct hold *network_start(struct client *client, struct network_config *config)
 {
 	struct network *network = network_new(client->broker, config);
+	struct hold *hold;
 
 	if (!network)
-		return -1;
+		return NULL;
 	network_config_ref(config);
-	if (!hold_new(client, network)) {
+	hold = hold_new(client, network);
+	if (!hold) {
 		network_unlink(network);
 		network_free(network);
-		return -1;
+		return NULL;
 	}
 	network->state = NETWORK_CREATING;
 	network->user = client->credentials.uid;
 	platform_network_create(network);
-	return 0;
+	return hold;
 }
 
 static const struct port_forwarding *shared_port(const struct network_config *one,
