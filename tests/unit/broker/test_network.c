@@ -864,7 +864,7 @@ int main(void)
 	if (fd < 0)
 		return 1;
 	close(fd);
-	failed = cmocka_run_group_tests_name("broker", tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("network", tests, NULL, NULL);
 	unlink(config_path);
 	return failed;
 }
