@@ -5,18 +5,37 @@
  * A program connects to the broker, acquires a network, and holds it for as
  * long as the connection stays open or until it releases it. The broker makes
  * the network for the first holder and removes it after the last. No call
- * needs root.
+ * but vmnet_broker_reload() needs root.
  *
  *	struct vmnet_broker *broker = vmnet_broker_connect(&status);
+ *
  *	status = vmnet_broker_acquire(broker, "default", NULL);
- *	...
+ *	status = vmnet_broker_attach(broker, "default", NULL, &attachment);
+ *	... the machine runs, with attachment->tap_fds[0] ...
+ *	vmnet_broker_attachment_free(attachment);
  *	vmnet_broker_close(broker);
+ *
+ * That is Linux; on macOS vmnet_broker_network_serialization() stands for the
+ * attach. This file says, in this order:
+ *
+ *	results		what a call returns
+ *	connection	to the broker: its beginning and end
+ *	networks	to hold them, and to ask about them
+ *	machines	what joins one to a network: of Linux, and of macOS
+ *	events		what happens to networks, as it does
+ *	configuration	to have it read again
+ *	errors		in sentences for people
+ *	memory		what frees that which a call returned
  *
  * Threads: the library keeps no global state. A connection is used by one
  * thread at a time; several threads each use one of their own.
  *
  * The library never prints, never exits and never raises SIGPIPE. Its
- * descriptors are closed on exec, unless said otherwise.
+ * descriptors are closed on exec.
+ *
+ * A name is that of a network or one of its aliases, of 1 to 63 of a-z A-Z 0-9
+ * . _ - that begin with a letter or digit. What a caller passes stays the
+ * caller's, and is not needed after the call.
  *
  * Swift and Objective-C import it as the module VmnetBroker, by the module map
  * in the folder of that name beside this file.
@@ -65,9 +84,16 @@ extern "C" {
 #pragma clang assume_nonnull begin
 #endif
 
+/* Results */
+
 /*
  * What a call returned. The numbers are also those of the macOS protocol. No
  * enumeration in Swift: programs there use these names, and rawValue.
+ *
+ * "Errors" of a call, below, are those of its own. Every call that asks the
+ * broker may also return XPC_FAILURE, INVALID_REPLY or INTERNAL_ERROR, and on a
+ * connection that monitors INVALID_REQUEST. After an error there is nothing to
+ * be freed: pointers that the call was to set are NULL.
  */
 typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
 	VMNET_BROKER_SUCCESS = 0,
@@ -88,21 +114,44 @@ typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
 } vmnet_broker_return_t;
 
 /*
- * A sentence for a status, without a full stop. Static; never NULL, also for a
- * number that is no status.
+ * Strings and arrays in the structures below belong to the structure, and the
+ * structure is the caller's: see "Memory", at the end. Later versions may add
+ * members at their ends: only the library makes such structures, but for the
+ * options of vmnet_broker_attach(), and one that has others has pointers to them.
  */
-const char *vmnet_broker_strerror(vmnet_broker_return_t status);
 
-/* A connection to the broker. */
+/* Connection */
+
+/* A connection to the broker: holds are taken on one, and end with it. */
 struct vmnet_broker;
 
 /*
- * Strings and arrays in the structures below belong to the structure, which
- * is freed by the vmnet_broker_*_free() named with the call that returned it. A
- * call that fails returns NULL in its place, and these calls take NULL.
- * Later versions may add members at their ends: only the library makes such
- * structures, and one that has others has pointers to them.
+ * Connects to the broker. Where the broker is started on demand, this starts
+ * it.
+ *
+ * status: gets VMNET_BROKER_SUCCESS, VMNET_BROKER_XPC_FAILURE (no broker, or no
+ *	permission to reach it: errno says which) or
+ *	VMNET_BROKER_INTERNAL_ERROR (out of memory). May be NULL.
+ *
+ * Returns the connection, for vmnet_broker_close(), or NULL.
  */
+struct vmnet_broker *_Nullable vmnet_broker_connect(vmnet_broker_return_t *_Nullable status);
+
+/*
+ * Ends the connection, and with it every hold of it; so does the end of the
+ * process. An interface that somebody has open stays. NULL is allowed.
+ */
+void vmnet_broker_close(struct vmnet_broker *_Nullable broker);
+
+/*
+ * Where the broker is looked for: on Linux the socket's path, which is what
+ * VMNET_BROKER_SOCKET in the environment says, or /run/vmnet-broker/socket; on
+ * macOS the Mach service's name. Never NULL; the environment's own string or
+ * static.
+ */
+const char *vmnet_broker_address(void);
+
+/* Networks */
 
 /* How a network is connected. */
 enum VMNET_BROKER_ENUM(vmnet_broker_mode, unsigned int) {
@@ -130,13 +179,43 @@ struct vmnet_broker_network {
 	bool changed; /* the configuration has another version of it, for its next life */
 };
 
-/* One virtual machine's port on a network (Linux). */
-struct vmnet_broker_interface {
-	char *name; /* the host's name of the device */
-	char *mac_address; /* what the machine's own device should use */
-	uint32_t mtu;
-	bool vnet_header; /* packets carry a virtio-net header */
-};
+/*
+ * Acquires a network: takes a hold on it. The first hold on it anywhere makes
+ * it, and the call returns when it is usable. To acquire what this connection
+ * holds already is no error and takes no second hold.
+ *
+ * name: the network's name or one of its aliases.
+ * network: gets what it is, for vmnet_broker_network_free(); may be NULL.
+ *
+ * Errors: NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE, INVALID_REQUEST (name is no
+ * network name), INTERNAL_ERROR (a limit, too).
+ */
+vmnet_broker_return_t
+vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
+		     struct vmnet_broker_network *_Nullable *_Nullable network);
+
+/*
+ * Gives a hold back. The last one of all takes the network with it, unless an
+ * interface on it is still open.
+ *
+ * name: the network's name or one of its aliases.
+ *
+ * Errors: INVALID_REQUEST (not held), and those of vmnet_broker_acquire().
+ */
+vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name);
+
+/*
+ * All networks that this user may acquire, active or not, sorted by name.
+ *
+ * networks, n_networks: get an array of pointers and its length, for
+ *	vmnet_broker_networks_free().
+ *
+ * Errors: none of its own.
+ */
+vmnet_broker_return_t
+vmnet_broker_list(struct vmnet_broker *broker,
+		  struct vmnet_broker_network *_Nonnull *_Nullable *_Nonnull networks,
+		  size_t *n_networks);
 
 /* A connection that holds a network. */
 struct vmnet_broker_client {
@@ -145,7 +224,15 @@ struct vmnet_broker_client {
 	char *command;
 };
 
-/* An address given to a machine. */
+/* One virtual machine's port on a network (Linux). */
+struct vmnet_broker_interface {
+	char *name; /* the host's name of the device */
+	char *mac_address; /* what the machine's own device should use */
+	uint32_t mtu;
+	bool vnet_header; /* packets carry a virtio-net header */
+};
+
+/* An address given to a machine (Linux). */
 struct vmnet_broker_lease {
 	char *mac_address;
 	char *address;
@@ -172,145 +259,20 @@ struct vmnet_broker_inspection {
 };
 
 /*
- * Connects to the broker. Where the broker is started on demand, this starts
- * it.
- *
- * status: gets VMNET_BROKER_SUCCESS, VMNET_BROKER_XPC_FAILURE (no broker, or no
- *	permission to reach it: errno says which) or
- *	VMNET_BROKER_INTERNAL_ERROR (out of memory). May be NULL.
- *
- * Linux: the socket is the one that VMNET_BROKER_SOCKET in the environment
- * names, or /run/vmnet-broker/socket.
- *
- * Returns the connection, for vmnet_broker_close(), or NULL.
- */
-struct vmnet_broker *_Nullable vmnet_broker_connect(vmnet_broker_return_t *_Nullable status);
-
-/* Ends the connection, and with it every hold of it. NULL is allowed. */
-void vmnet_broker_close(struct vmnet_broker *_Nullable broker);
-
-/*
- * Where the broker is looked for: the socket's path on Linux, the Mach
- * service's name on macOS. Never NULL; the environment's own string or static.
- */
-const char *vmnet_broker_address(void);
-
-/*
- * What the last failed call on this connection has to say beyond its status,
- * one sentence without a full stop that names the network; "" if none failed.
- * Valid until the next call on the connection.
- */
-const char *vmnet_broker_error(const struct vmnet_broker *broker);
-
-/*
- * Acquires a network: takes a hold on it. The first hold on it anywhere makes
- * it, and the call returns when it is usable. To acquire what this connection
- * holds already is no error and takes no second hold.
+ * All about one network: who holds it, its interfaces, its leases. It need not
+ * be held.
  *
  * name: the network's name or one of its aliases.
- * network: gets what it is, for vmnet_broker_network_free(); may be NULL.
- *
- * Errors: NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE, INVALID_REQUEST (name is no
- * network name), INTERNAL_ERROR (a limit), XPC_FAILURE, INVALID_REPLY.
- */
-vmnet_broker_return_t
-vmnet_broker_acquire(struct vmnet_broker *broker, const char *name,
-		     struct vmnet_broker_network *_Nullable *_Nullable network);
-void vmnet_broker_network_free(struct vmnet_broker_network *_Nullable network);
-
-/*
- * Gives a hold back.
- *
- * Errors: NOT_FOUND, INVALID_REQUEST (not held), XPC_FAILURE, INVALID_REPLY.
- */
-vmnet_broker_return_t vmnet_broker_release(struct vmnet_broker *broker, const char *name);
-
-/*
- * All networks that this user may acquire, sorted by name.
- *
- * networks, n_networks: get an array of pointers and its length, for
- *	vmnet_broker_networks_free().
- *
- * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
- */
-vmnet_broker_return_t
-vmnet_broker_list(struct vmnet_broker *broker,
-		  struct vmnet_broker_network *_Nonnull *_Nullable *_Nonnull networks,
-		  size_t *n_networks);
-void vmnet_broker_networks_free(struct vmnet_broker_network *_Nonnull *_Nullable networks,
-				size_t n_networks);
-
-/*
- * All about one network: who holds it, its interfaces, its leases.
- *
  * inspection: gets it, for vmnet_broker_inspection_free().
  *
- * Errors: as vmnet_broker_acquire().
+ * Errors: NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE (networks.json has errors),
+ * INVALID_REQUEST (name is no network name).
  */
 vmnet_broker_return_t
 vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
 		     struct vmnet_broker_inspection *_Nullable *_Nonnull inspection);
-void vmnet_broker_inspection_free(struct vmnet_broker_inspection *_Nullable inspection);
 
-/* What can happen to a network. */
-enum VMNET_BROKER_ENUM(vmnet_broker_event_type, int) {
-	VMNET_BROKER_NETWORK_CREATED VMNET_BROKER_SWIFT_NAME(networkCreated) = 0,
-	VMNET_BROKER_NETWORK_REMOVED VMNET_BROKER_SWIFT_NAME(networkRemoved) = 1,
-	VMNET_BROKER_CLIENT_ACQUIRED VMNET_BROKER_SWIFT_NAME(clientAcquired) = 2,
-	VMNET_BROKER_CLIENT_RELEASED VMNET_BROKER_SWIFT_NAME(clientReleased) = 3,
-	VMNET_BROKER_INTERFACE_ATTACHED VMNET_BROKER_SWIFT_NAME(interfaceAttached) = 4,
-	VMNET_BROKER_INTERFACE_DETACHED VMNET_BROKER_SWIFT_NAME(interfaceDetached) = 5,
-	VMNET_BROKER_LEASE_ADDED VMNET_BROKER_SWIFT_NAME(leaseAdded) = 6,
-	VMNET_BROKER_LEASE_REMOVED VMNET_BROKER_SWIFT_NAME(leaseRemoved) = 7,
-	/* Of no network, ""; see vmnet_broker_set_reconnect(). */
-	VMNET_BROKER_RECONNECTED VMNET_BROKER_SWIFT_NAME(reconnected) = 8,
-	/* Of a newer broker. */
-	VMNET_BROKER_EVENT_UNKNOWN VMNET_BROKER_SWIFT_NAME(unknown) = -1,
-};
-
-struct vmnet_broker_event {
-	enum vmnet_broker_event_type type;
-	char *network;
-	struct vmnet_broker_interface *_Nullable interface; /* NULL unless the type is about one */
-	struct vmnet_broker_client *_Nullable client; /* the same */
-	struct vmnet_broker_lease *_Nullable lease; /* the same */
-};
-
-/* The protocol's name of a type, "network_created"; static. */
-const char *vmnet_broker_event_name(enum vmnet_broker_event_type type);
-
-/*
- * Turns the connection into one that receives events, and nothing else: every
- * other call on it fails with INVALID_REQUEST from then on, but
- * vmnet_broker_next_event() and vmnet_broker_close(). Holds that it has stay.
- * Nothing is missed that is asked for after this call has returned.
- *
- * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR.
- */
-vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker);
-
-/*
- * Waits for the next event.
- *
- * timeout: milliseconds; 0 does not wait, -1 waits for as long as it takes.
- * event: gets the event, for vmnet_broker_event_free(), or NULL when none came
- *	in time or a signal came first (Linux; nothing interrupts the wait on macOS).
- *
- * Errors: XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR, INVALID_REQUEST (no
- * vmnet_broker_monitor() before).
- */
-vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
-					      struct vmnet_broker_event *_Nullable *_Nonnull event);
-void vmnet_broker_event_free(struct vmnet_broker_event *_Nullable event);
-
-/*
- * Has the broker read its configuration again. Root only. Active networks keep
- * the configuration that they were made with.
- *
- * Errors: NOT_ALLOWED, CREATE_FAILURE (the file has errors, which
- * vmnet_broker_error() lists, and nothing has changed), XPC_FAILURE.
- */
-vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);
+/* Machines */
 
 #ifdef __linux__
 
@@ -340,6 +302,7 @@ struct vmnet_broker_attachment {
 /*
  * Attaches one interface to a network that this connection holds.
  *
+ * network: the network's name or one of its aliases.
  * options: NULL for the defaults.
  * attachment: gets it, for vmnet_broker_attachment_free(), which closes the
  *	descriptors that are still in it: set a descriptor in the array to -1 to keep
@@ -351,14 +314,13 @@ struct vmnet_broker_attachment {
  * (linux/if_tun.h), which needs no privilege.
  *
  * Errors: INVALID_REQUEST (network not held, malformed or used MAC address,
- * queues out of range), NOT_FOUND, CREATE_FAILURE, INTERNAL_ERROR (a limit),
- * XPC_FAILURE, INVALID_REPLY.
+ * queues out of range, size not set), CREATE_FAILURE, INTERNAL_ERROR (a limit,
+ * too), NOT_FOUND, NOT_ALLOWED.
  */
 vmnet_broker_return_t
 vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
 		    const struct vmnet_broker_attach_options *_Nullable options,
 		    struct vmnet_broker_attachment *_Nullable *_Nonnull attachment);
-void vmnet_broker_attachment_free(struct vmnet_broker_attachment *_Nullable attachment);
 
 /*
  * Whether the library finds the broker again by itself after it has gone
@@ -405,6 +367,7 @@ int vmnet_broker_fd(const struct vmnet_broker *broker);
  * is followed by the next, up to the fifth. What was made of the serialization
  * before stays dead: a machine that loses its network is given this anew.
  *
+ * network: the network's name or one of its aliases.
  * status: gets SUCCESS, INVALID_REQUEST (not held), or an error of
  *	vmnet_broker_acquire(). May be NULL.
  *
@@ -431,6 +394,109 @@ xpc_object_t _Nullable vmnet_broker_acquire_network(const char *network_name,
 						    vmnet_broker_return_t *_Nullable status);
 
 #endif /* __APPLE__ */
+
+/* Events */
+
+/* What can happen to a network. */
+enum VMNET_BROKER_ENUM(vmnet_broker_event_type, int) {
+	VMNET_BROKER_NETWORK_CREATED VMNET_BROKER_SWIFT_NAME(networkCreated) = 0,
+	VMNET_BROKER_NETWORK_REMOVED VMNET_BROKER_SWIFT_NAME(networkRemoved) = 1,
+	VMNET_BROKER_CLIENT_ACQUIRED VMNET_BROKER_SWIFT_NAME(clientAcquired) = 2,
+	VMNET_BROKER_CLIENT_RELEASED VMNET_BROKER_SWIFT_NAME(clientReleased) = 3,
+	VMNET_BROKER_INTERFACE_ATTACHED VMNET_BROKER_SWIFT_NAME(interfaceAttached) = 4,
+	VMNET_BROKER_INTERFACE_DETACHED VMNET_BROKER_SWIFT_NAME(interfaceDetached) = 5,
+	VMNET_BROKER_LEASE_ADDED VMNET_BROKER_SWIFT_NAME(leaseAdded) = 6,
+	VMNET_BROKER_LEASE_REMOVED VMNET_BROKER_SWIFT_NAME(leaseRemoved) = 7,
+	/* Of no network, ""; see vmnet_broker_set_reconnect(). */
+	VMNET_BROKER_RECONNECTED VMNET_BROKER_SWIFT_NAME(reconnected) = 8,
+	/* Of a newer broker. */
+	VMNET_BROKER_EVENT_UNKNOWN VMNET_BROKER_SWIFT_NAME(unknown) = -1,
+};
+
+/* What has happened, to which network. */
+struct vmnet_broker_event {
+	enum vmnet_broker_event_type type;
+	char *network;
+	struct vmnet_broker_interface *_Nullable interface; /* NULL unless the type is about one */
+	struct vmnet_broker_client *_Nullable client; /* the same */
+	struct vmnet_broker_lease *_Nullable lease; /* the same */
+};
+
+/*
+ * Turns the connection into one that receives events, and nothing else: every
+ * other call on it fails with INVALID_REQUEST from then on, but
+ * vmnet_broker_next_event() and vmnet_broker_close(). Holds that it has stay.
+ * Nothing is missed that is asked for after this call has returned.
+ *
+ * Errors: none of its own; INTERNAL_ERROR when a limit is reached, too.
+ */
+vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker);
+
+/*
+ * Waits for the next event.
+ *
+ * timeout: milliseconds; 0 does not wait, -1 waits for as long as it takes.
+ * event: gets the event, for vmnet_broker_event_free(), or NULL when none came
+ *	in time or a signal came first (Linux; nothing interrupts the wait on macOS).
+ *
+ * Errors: INVALID_REQUEST (no vmnet_broker_monitor() before).
+ */
+vmnet_broker_return_t vmnet_broker_next_event(struct vmnet_broker *broker, int timeout,
+					      struct vmnet_broker_event *_Nullable *_Nonnull event);
+
+/* The protocol's name of a type, "network_created". Static; never NULL. */
+const char *vmnet_broker_event_name(enum vmnet_broker_event_type type);
+
+/* Configuration */
+
+/*
+ * Has the broker read its configuration again. Root only. Active networks keep
+ * the configuration that they were made with.
+ *
+ * Errors: NOT_ALLOWED, CREATE_FAILURE (the file has errors, which
+ * vmnet_broker_error() lists, and nothing has changed).
+ */
+vmnet_broker_return_t vmnet_broker_reload(struct vmnet_broker *broker);
+
+/* Errors */
+
+/*
+ * A sentence for a status, without a full stop. Static; never NULL, also for a
+ * number that is no status.
+ */
+const char *vmnet_broker_strerror(vmnet_broker_return_t status);
+
+/*
+ * What the last failed call on this connection has to say beyond its status,
+ * one sentence without a full stop that names the network; "" if none failed.
+ * Valid until the next call on the connection.
+ */
+const char *vmnet_broker_error(const struct vmnet_broker *broker);
+
+/*
+ * Memory
+ *
+ * Each of these frees what the call named before it has returned, with all that
+ * is in it. NULL is allowed.
+ */
+
+/* vmnet_broker_acquire() */
+void vmnet_broker_network_free(struct vmnet_broker_network *_Nullable network);
+
+/* vmnet_broker_list(): the array, of n_networks, and the networks. */
+void vmnet_broker_networks_free(struct vmnet_broker_network *_Nonnull *_Nullable networks,
+				size_t n_networks);
+
+/* vmnet_broker_inspect() */
+void vmnet_broker_inspection_free(struct vmnet_broker_inspection *_Nullable inspection);
+
+#ifdef __linux__
+/* vmnet_broker_attach(): and closes the descriptors that are not -1. */
+void vmnet_broker_attachment_free(struct vmnet_broker_attachment *_Nullable attachment);
+#endif /* __linux__ */
+
+/* vmnet_broker_next_event() */
+void vmnet_broker_event_free(struct vmnet_broker_event *_Nullable event);
 
 #ifdef __clang__
 #pragma clang assume_nonnull end

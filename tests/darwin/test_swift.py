@@ -47,8 +47,9 @@ def test_the_target_in_c_is_the_whole_library(build, directory):
         capture_output=True,
         text=True,
     ).stdout.split()
-    of_linux = HEADER[HEADER.index("#ifdef __linux__") : HEADER.index("#endif /* __linux__ */")]
-    declared = re.findall(r"\b(vmnet_broker_\w+)\(", without_comments(HEADER.replace(of_linux, "")))
+    of_linux = r"^#ifdef __linux__$.*?^#endif /\* __linux__ \*/$"
+    here = re.sub(of_linux, "", HEADER, flags=re.MULTILINE | re.DOTALL)
+    declared = re.findall(r"\b(vmnet_broker_\w+)\(", without_comments(here))
     assert declared and set(declared) <= set(shown)
 
 

@@ -147,13 +147,15 @@ def test_the_library_shows_what_the_header_declares(installed):
     )
 
 
-@pytest.mark.parametrize("macro", ["Nm", "F[no]"], ids=["name", "synopsis"])
+@pytest.mark.parametrize("macro", ["Nm", "F[no]", "It Fn"], ids=["name", "synopsis", "description"])
 def test_the_manual_page_has_every_call_in_the_header_s_order(macro):
     with open(f"{TOP}/man/vmnet-broker.3", encoding="utf-8") as file:
-        beginning = file.read().partition("\n.Sh DESCRIPTION")[0]
+        manual = file.read()
     with open(HEADER, encoding="utf-8") as file:
         header = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.DOTALL)
-    named = re.findall(rf"^\.{macro} (vmnet_broker_\w+)", beginning, re.MULTILINE)
+    beginning, _, description = manual.partition("\n.Sh DESCRIPTION")
+    text = description if macro == "It Fn" else beginning
+    named = re.findall(rf"^\.{macro} (vmnet_broker_\w+)", text, re.MULTILINE)
     assert named == calls(header)
 
 
