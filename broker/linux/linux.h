@@ -32,6 +32,9 @@ extern struct linux_platform linux_platform;
  */
 void linux_platform_refuse_later(void);
 
+/* What rogue_packets() says of a network: the protocol's folder does not know the firewall's. */
+int64_t linux_platform_rogue_packets(const char *network);
+
 /* Has connections_reload() called once the names in the configuration are known. */
 void linux_platform_reload(void);
 

@@ -29,6 +29,7 @@
 #include "broker/interface.h"
 #include "broker/linux/dnsmasq/process.h"
 #include "broker/linux/dnsmasq/starter.h"
+#include "broker/linux/firewall/rogue.h"
 #include "broker/linux/network/adopt.h"
 #include "broker/linux/network/attach.h"
 #include "broker/linux/network/monitor.h"
@@ -154,6 +155,11 @@ void linux_platform_refuse_later(void)
 {
 	/* Takes no memory, hence cannot fail. */
 	(void)sd_event_source_set_enabled(run.refuse, SD_EVENT_ONESHOT);
+}
+
+int64_t linux_platform_rogue_packets(const char *network)
+{
+	return rogue_packets(network);
 }
 
 /* Signals */

@@ -13,7 +13,6 @@
 
 #include "broker/interface.h"
 #include "broker/linux/fds.h"
-#include "broker/linux/firewall/rogue.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/connection.h"
 #include "broker/linux/varlink/varlink.h"
@@ -133,7 +132,7 @@ void platform_hold_ended(struct client *client, struct network *network)
 	broker_interfaces_release(client, network);
 }
 
-int64_t rogue_packets(const char *network)
+int64_t linux_platform_rogue_packets(const char *network)
 {
 	return strcmp(network, "lab") == 0 ? 3 : -1;
 }

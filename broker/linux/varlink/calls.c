@@ -14,7 +14,6 @@
 
 #include "base/json_text.h"
 #include "broker/interface.h"
-#include "broker/linux/firewall/rogue.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/interfaces.h" /* generated, in the build directory */
 #include "broker/platform.h"
@@ -195,7 +194,7 @@ static void serve_inspect(struct connection *connection)
 		return;
 	}
 	if (info.network)
-		rogue = rogue_packets(info.config->name);
+		rogue = linux_platform_rogue_packets(info.config->name);
 	reply(connection, describe_inspection(&info, rogue));
 }
 

@@ -19,7 +19,7 @@ json_t *describe_event(const struct event *event);
 
 /*
  * The parameters of Inspect's reply.
- * rogue_packets: as rogue.h says; -1 where nothing counts them.
+ * rogue_packets: as linux.h says; -1 where nothing counts them.
  */
 json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets);
 
