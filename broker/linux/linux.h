@@ -6,8 +6,8 @@
 #include <systemd/sd-event.h>
 
 #include "broker/broker.h"
-#include "broker/linux/dnsmasq/starter.h"
 #include "broker/platform.h"
+#include "privilege.h"
 
 /*
  * The host's link-local address on every bridge with an IPv6 prefix: where

@@ -3,8 +3,18 @@
 #ifndef VMNET_BROKER_PRIVILEGE_H
 #define VMNET_BROKER_PRIVILEGE_H
 
-#include "broker/linux/dnsmasq/starter.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "broker/platform.h"
+
+/* Whom dnsmasq runs as. */
+struct dnsmasq_user {
+	char name[64];
+	uid_t uid;
+	bool is_own; /* nothing else of the host's runs as this user */
+	gid_t gid; /* files that the broker has for it are this group's */
+};
 
 /*
  * Before the first client and the second thread: makes the state and runtime

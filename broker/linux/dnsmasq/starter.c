@@ -34,7 +34,6 @@
 
 #include "base/log.h"
 #include "broker/linux/confine.h"
-#include "broker/linux/privilege.h"
 #include "files.h"
 #include "process.h"
 

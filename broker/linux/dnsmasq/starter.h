@@ -6,16 +6,9 @@
 #ifndef VMNET_BROKER_STARTER_H
 #define VMNET_BROKER_STARTER_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
-/* Whom dnsmasq runs as. */
-struct dnsmasq_user {
-	char name[64];
-	uid_t uid;
-	bool is_own; /* nothing else of the host's runs as this user */
-	gid_t gid; /* files that the broker has for it are this group's */
-};
+#include "broker/linux/privilege.h"
 
 /* As root, before there are threads and clients: makes it. Returns 0, or -1 after logging why. */
 int starter_make(const struct dnsmasq_user *user);
