@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 
+from .includes import wrong_includes
 from .tools import DOUBLE, FUZZED, LOGS, Failure, Result, Skip, each_file, stage
 
 
@@ -151,7 +152,7 @@ LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
 
 @stage(beside=True)
 def hygiene(checks, log):
-    """licence lines, and what no file may have"""
+    """licence lines, who includes whom, and what no file may have"""
     result = Result()
     texts = {}
     for file in checks.files("*"):
@@ -169,6 +170,9 @@ def hygiene(checks, log):
         ]
         log.write("".join(f"{hit}\n" for hit in hits))
         result.add(not hits, f"{what}: {len(hits)} lines")
+    wrong = wrong_includes(texts)
+    log.write("".join(f"{line}\n" for line in wrong))
+    result.add(not wrong, f"includes that run the wrong way: {len(wrong)}")
     missing = [
         file
         for file in checks.files(*LICENSED)
