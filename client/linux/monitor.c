@@ -31,15 +31,13 @@ vmnet_broker_return_t vmnet_broker_start_monitoring(struct vmnet_broker *broker)
 vmnet_broker_return_t vmnet_broker_monitor(struct vmnet_broker *broker)
 {
 	vmnet_broker_return_t status;
+	unsigned int brokers = 1;
 
 	if (broker->monitoring)
 		return VMNET_BROKER_SUCCESS;
 	status = vmnet_broker_start_monitoring(broker);
-	for (unsigned int n = 1; vmnet_broker_find_another(broker, status, n); n++) {
-		status = vmnet_broker_reconnect(broker);
-		if (status == VMNET_BROKER_SUCCESS)
-			status = vmnet_broker_start_monitoring(broker);
-	}
+	while (vmnet_broker_find_another(broker, &status, &brokers))
+		status = vmnet_broker_start_monitoring(broker);
 	broker->monitoring = status == VMNET_BROKER_SUCCESS;
 	return status;
 }

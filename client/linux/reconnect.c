@@ -76,7 +76,8 @@ static vmnet_broker_return_t resume(struct vmnet_broker *broker)
 	return status;
 }
 
-vmnet_broker_return_t vmnet_broker_reconnect(struct vmnet_broker *broker)
+/* A call has found the connection ended. Returns SUCCESS when it is to be made anew. */
+static vmnet_broker_return_t reconnect(struct vmnet_broker *broker)
 {
 	int r = find_broker(broker, RECONNECT_TIMEOUT);
 
@@ -95,17 +96,24 @@ unsigned int vmnet_broker_reconnects(const struct vmnet_broker *broker)
 	return broker->reconnects;
 }
 
-bool vmnet_broker_find_another(const struct vmnet_broker *broker, vmnet_broker_return_t status,
-			       unsigned int brokers)
+bool vmnet_broker_find_another(struct vmnet_broker *broker, vmnet_broker_return_t *status,
+			       unsigned int *brokers)
 {
-	return status != VMNET_BROKER_SUCCESS && broker->lost && broker->reconnect &&
-	       brokers < BROKERS_MAX;
+	while (*status != VMNET_BROKER_SUCCESS && broker->lost && broker->reconnect &&
+	       *brokers < BROKERS_MAX) {
+		(*brokers)++;
+		*status = reconnect(broker);
+		if (*status == VMNET_BROKER_SUCCESS)
+			return true;
+	}
+	return false;
 }
 
 vmnet_broker_return_t vmnet_broker_call(struct vmnet_broker *broker, const char *method,
 					json_t *parameters, const char *network, json_t **reply)
 {
 	vmnet_broker_return_t status = VMNET_BROKER_INVALID_REQUEST;
+	unsigned int brokers = 1;
 
 	if (broker->monitoring) {
 		vmnet_broker_set_error(&broker->error,
@@ -113,12 +121,9 @@ vmnet_broker_return_t vmnet_broker_call(struct vmnet_broker *broker, const char 
 		goto out;
 	}
 	status = vmnet_broker_call_once(broker, method, json_incref(parameters), network, reply);
-	for (unsigned int n = 1; vmnet_broker_find_another(broker, status, n); n++) {
-		status = vmnet_broker_reconnect(broker);
-		if (status == VMNET_BROKER_SUCCESS)
-			status = vmnet_broker_call_once(broker, method, json_incref(parameters),
-							network, reply);
-	}
+	while (vmnet_broker_find_another(broker, &status, &brokers))
+		status = vmnet_broker_call_once(broker, method, json_incref(parameters), network,
+						reply);
 out:
 	json_decref(parameters);
 	return status;

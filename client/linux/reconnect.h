@@ -15,12 +15,14 @@
 vmnet_broker_return_t vmnet_broker_call(struct vmnet_broker *broker, const char *method,
 					json_t *parameters, const char *network, json_t **reply);
 
-/* Whether what failed with this one of the brokers is worth another one. */
-bool vmnet_broker_find_another(const struct vmnet_broker *broker, vmnet_broker_return_t status,
-			       unsigned int brokers);
-
-/* A call has found the connection ended. Returns SUCCESS when it is to be made anew. */
-vmnet_broker_return_t vmnet_broker_reconnect(struct vmnet_broker *broker);
+/*
+ * Finds another broker for a call that failed, if that is worth it.
+ * status: how it failed; gets how the search for another one did.
+ * brokers: how many there were for this call; counts those that are found.
+ * Returns whether there is one, to make the call once more.
+ */
+bool vmnet_broker_find_another(struct vmnet_broker *broker, vmnet_broker_return_t *status,
+			       unsigned int *brokers);
 
 /*
  * The end of the connection, for who waits for an event.
