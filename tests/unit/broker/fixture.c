@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Two networks, and who uses them. */
 #include "tests/unit/test.h"
 
 #include "tests/unit/broker/fixture.h"

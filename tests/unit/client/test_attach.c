@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interfaces: what is asked for, and the descriptors that come. */
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tests/unit/client/fixture.h"
+
+static void test_attach(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attach_options options = {
+		.size = sizeof(options),
+		.mac_address = "52:54:00:12:34:56",
+		.queues = 2,
+		.vhost = true,
+	};
+	struct vmnet_broker_attachment *attachment;
+	size_t n_fds = count_fds();
+	int kept;
+
+	say_with_fds(fixture,
+		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
+		     ",\"tap_fds\":[0,1],\"vhost_fds\":[2,3]}}",
+		     4);
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &options, &attachment),
+			 VMNET_BROKER_SUCCESS);
+	assert_asked(fixture,
+		     "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
+		     "\"network\":\"lab\",\"mac_address\":\"52:54:00:12:34:56\",\"queues\":2,"
+		     "\"vhost\":true,\"named\":false}}");
+	assert_string_equal(attachment->interface->name, "vmt0");
+	assert_int_equal(attachment->n_tap_fds, 2);
+	assert_int_equal(attachment->n_vhost_fds, 2);
+	assert_int_equal(count_fds(), n_fds + 4);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(fcntl(attachment->tap_fds[i], F_GETFD), FD_CLOEXEC);
+		assert_int_equal(fcntl(attachment->vhost_fds[i], F_GETFD), FD_CLOEXEC);
+	}
+	kept = attachment->tap_fds[1];
+	attachment->tap_fds[1] = -1;
+	vmnet_broker_attachment_free(attachment);
+	assert_int_equal(count_fds(), n_fds + 1);
+	close(kept);
+}
+
+static void test_attach_by_default_and_by_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attach_options named = { .size = sizeof(named), .named = true };
+	struct vmnet_broker_attachment *attachment;
+
+	say_with_fds(fixture,
+		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
+		     ",\"tap_fds\":[0],\"vhost_fds\":[]}}",
+		     1);
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", NULL, &attachment),
+			 VMNET_BROKER_SUCCESS);
+	assert_asked(fixture, "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
+			      "\"network\":\"lab\",\"queues\":1,\"vhost\":false,\"named\":false}}");
+	assert_int_equal(attachment->n_tap_fds, 1);
+	assert_int_equal(attachment->n_vhost_fds, 0);
+	vmnet_broker_attachment_free(attachment);
+
+	say(fixture,
+	    "{\"parameters\":{\"interface\":" INTERFACE_TEXT ",\"tap_fds\":[],\"vhost_fds\":[]}}");
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &named, &attachment),
+			 VMNET_BROKER_SUCCESS);
+	assert_int_equal(attachment->n_tap_fds, 0);
+	vmnet_broker_attachment_free(attachment);
+}
+
+static void assert_options_refused(struct fixture *fixture,
+				   const struct vmnet_broker_attach_options *options,
+				   const char *sentence)
+{
+	struct vmnet_broker_attachment *attachment;
+
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", options, &attachment),
+			 VMNET_BROKER_INVALID_REQUEST);
+	assert_null(attachment);
+	assert_string_equal(vmnet_broker_error(fixture->broker), sentence);
+	assert_asked_nothing(fixture);
+}
+
+static void test_attach_options_are_checked(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attach_options options = { 0 };
+
+	assert_options_refused(fixture, &options, "network \"lab\": the options' size is not set");
+	options.size = sizeof(options);
+	options.queues = 17;
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": an interface has 1 to 16 queues, not 17");
+	options.queues = 0;
+	options.mac_address = "52-54-00-12-34-56";
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": \"52-54-00-12-34-56\" is no MAC address; write it "
+			       "like 52:54:00:12:34:56");
+	options.mac_address = "52:54:00:12:34:5";
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": \"52:54:00:12:34:5\" is no MAC address; write it "
+			       "like 52:54:00:12:34:56");
+}
+
+/* Whatever the indexes are, no descriptor is left open, and none is given twice. */
+static void test_attachments_of_another_shape(void **state)
+{
+	static const char *const lists[] = {
+		"",
+		"\"tap_fds\":[0]",
+		"\"tap_fds\":[],\"vhost_fds\":[]",
+		"\"tap_fds\":[0,1],\"vhost_fds\":[]",
+		"\"tap_fds\":[0],\"vhost_fds\":[0]",
+		"\"tap_fds\":[0],\"vhost_fds\":[1,2]",
+		"\"tap_fds\":[4],\"vhost_fds\":[]",
+		"\"tap_fds\":[-1],\"vhost_fds\":[]",
+		"\"tap_fds\":[0.0],\"vhost_fds\":[]",
+		"\"tap_fds\":[\"0\"],\"vhost_fds\":[]",
+		"\"tap_fds\":[4294967296],\"vhost_fds\":[]",
+		"\"tap_fds\":{},\"vhost_fds\":[]",
+		"\"tap_fds\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"vhost_fds\":[]",
+	};
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attachment *attachment;
+	size_t n_fds = count_fds();
+	char reply[1024];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		snprintf(reply, sizeof(reply),
+			 "{\"parameters\":{\"interface\":" INTERFACE_TEXT "%s%s}}",
+			 lists[i][0] ? "," : "", lists[i]);
+		say_with_fds(fixture, reply, 4);
+		assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", NULL, &attachment),
+				 VMNET_BROKER_INVALID_REPLY);
+		assert_null(attachment);
+		assert_int_equal(count_fds(), n_fds);
+	}
+}
+
+static void test_attach_without_room_for_descriptors(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attach_options options = { .size = sizeof(options), .queues = 4 };
+	struct vmnet_broker_attachment *attachment;
+	struct rlimit saved;
+	struct rlimit few;
+	size_t n_fds = count_fds();
+	int next;
+
+	if (under_valgrind())
+		return;
+	say_with_fds(fixture,
+		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
+		     ",\"tap_fds\":[0,1,2,3],\"vhost_fds\":[]}}",
+		     4);
+	next = dup(fixture->server);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+	few = saved;
+	few.rlim_cur = (rlim_t)next + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &options, &attachment),
+			 VMNET_BROKER_INTERNAL_ERROR);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	assert_null(attachment);
+	assert_string_equal(vmnet_broker_error(fixture->broker),
+			    "network \"lab\": this process has no room for the interface's "
+			    "descriptors; raise its limit of open files");
+	assert_int_equal(count_fds(), n_fds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_attach),
+		TEST(test_attach_by_default_and_by_name),
+		TEST(test_attach_options_are_checked),
+		TEST(test_attachments_of_another_shape),
+		TEST(test_attach_without_room_for_descriptors),
+	};
+
+	return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
+}
