@@ -11,10 +11,10 @@
  *
  *	object.c      reference counts, the check at exit
  *	loop.c        the one thread that watches sockets, timers and signals
- *	dispatch_queue.c  queues, sources, groups, semaphores
+ *	dispatch_*.c  queues, sources, and what is waited for: groups, semaphores
  *	xpc_*.c       values (object, container), what they look like (look), their
- *	              form on the wire, frames, transactions
- *	xpc_connection.c  connections, over SOCK_SEQPACKET sockets
+ *	              form on the wire, frames, transactions; and connections, over
+ *	              SOCK_SEQPACKET sockets (connection, listener, send, receive)
  *	vmnet_*.c     networks, in a registry that all processes share
  *	host.c        the Mac's addresses and routes, and who listens where
  *	system.c      CoreFoundation's run loop, the log, names of processes
@@ -197,10 +197,12 @@ ssize_t frame_receive(int fd, struct buffer *frame);
 
 unsigned int transactions_open(void);
 
-/* xpc_connection.c */
+/* xpc_send.c */
 
 /* Frees the context; the other side learns that no reply will come. */
 void reply_context_drop(struct reply_context *context);
+
+/* xpc_connection.c */
 
 /* Excuses what open connections need. Returns whether there is one. */
 bool connections_excuse(void);
