@@ -10,7 +10,8 @@ import subprocess
 import time
 
 import pytest
-from world import BROKER_UID, CREATE_FAILURE, VMNET_SUCCESS
+from statuses import CREATE_FAILURE, VMNET_SUCCESS
+from world import BROKER_UID
 
 LAB = {"mode": "shared", "subnet": "10.1.2.0/24", "ipv6_prefix": "fd12:3456:789a:1::/64"}
 STILL_TAKEN = "vmnet has not let go of its addresses yet"

@@ -8,7 +8,9 @@ import subprocess
 import time
 
 import pytest
-from world import CREATE_FAILURE, NOT_ALLOWED, NOT_FOUND, SERVICE, SUCCESS, USER_UID
+from launchd_double import SERVICE
+from statuses import CREATE_FAILURE, NOT_ALLOWED, NOT_FOUND, SUCCESS
+from world import USER_UID
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

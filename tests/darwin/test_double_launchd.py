@@ -9,7 +9,7 @@ import plistlib
 import time
 
 import pytest
-from world import PLIST
+from launchd_double import PLIST
 
 ASKED = "job: asked to end"
 

@@ -9,8 +9,9 @@ import queue
 import time
 
 import pytest
+from clients import Vmnet
+from statuses import FAILURE, MEM_FAILURE
 from support.wait import wait_for
-from world import FAILURE, MEM_FAILURE, Vmnet
 
 SUCCESS = 1000
 PACKET_TOO_BIG = 1006

@@ -9,9 +9,10 @@ import signal
 import subprocess
 
 import pytest
+from clients import TIMEOUT
 from support.broker import SANITIZER_REPORT
 from support.wait import wait_for
-from world import TIMEOUT, USER_UID
+from world import USER_UID
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = HERE.parents[1]

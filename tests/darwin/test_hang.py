@@ -4,8 +4,8 @@
 import time
 
 import pytest
+from statuses import CREATE_FAILURE
 from support.wait import wait_for
-from world import CREATE_FAILURE
 
 HANGS = "vmnet has not answered for 10 s; if that goes on, only a restart of the Mac helps"
 LAB = {

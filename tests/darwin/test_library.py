@@ -2,16 +2,9 @@
 """libvmnet-broker on macOS, by a program that makes each of its calls."""
 
 import pytest
+from statuses import CREATE_FAILURE, INVALID_REQUEST, NOT_ALLOWED, NOT_FOUND, SUCCESS, XPC_FAILURE
 from support.wait import wait_for
-from world import (
-    CREATE_FAILURE,
-    INVALID_REQUEST,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    SUCCESS,
-    USER_UID,
-    XPC_FAILURE,
-)
+from world import USER_UID
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import json
 import os
 
 import pytest
+from statuses import CREATE_FAILURE, MEM_FAILURE, STATUSES, VMNET_SUCCESS
 from support.wait import wait_for
-from world import CREATE_FAILURE, MEM_FAILURE, STATUSES, USER_UID, VMNET_SUCCESS
+from world import USER_UID
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "../../data/networks.schema.json")
 

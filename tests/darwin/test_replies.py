@@ -2,7 +2,7 @@
 """The library with a broker that answers wrong: programs/liar.c."""
 
 import pytest
-from world import INVALID_REPLY, NOT_FOUND, SUCCESS, XPC_FAILURE
+from statuses import INVALID_REPLY, NOT_FOUND, SUCCESS, XPC_FAILURE
 
 NETWORK_LIES = [
     "nameless",

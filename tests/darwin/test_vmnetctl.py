@@ -6,8 +6,9 @@ import signal
 import subprocess
 
 import pytest
+from launchd_double import SERVICE
 from support.wait import wait_for
-from world import SERVICE, USER_UID
+from world import USER_UID
 
 VMNETCTL = "vmnetctl/vmnetctl"
 

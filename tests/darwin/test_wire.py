@@ -2,14 +2,8 @@
 """What existing clients speak, to the letter, by a client that has none of the project's code."""
 
 import pytest
-from world import (
-    CREATE_FAILURE,
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    USER_UID,
-)
+from statuses import CREATE_FAILURE, INTERNAL_ERROR, INVALID_REQUEST, NOT_ALLOWED, NOT_FOUND
+from world import USER_UID
 
 LIMIT_USER_MONITORS = 32  # broker/user_limits.h
 
