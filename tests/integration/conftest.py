@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of several files here; those of all tests are in tests/conftest.py."""
+
+import pytest
+
+from support.hostile import USER
+
+
+@pytest.fixture
+def witness(broker):
+    """Someone who holds a network all the while, and must not notice anything."""
+    client = broker.client(uid=USER)
+    network = client.acquire("lab")
+    yield client
+    assert client.networks()["lab"]["ipv4_subnet"] == network["ipv4_subnet"]
+    assert client.acquire("other")["active"]
+    assert broker.is_running()
