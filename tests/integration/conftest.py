@@ -3,6 +3,7 @@
 
 import pytest
 
+from support.doctor import USERS, Doctor
 from support.hostile import USER
 
 
@@ -15,3 +16,12 @@ def witness(broker):
     assert client.networks()["lab"]["ipv4_subnet"] == network["ipv4_subnet"]
     assert client.acquire("other")["active"]
     assert broker.is_running()
+
+
+@pytest.fixture
+def doctor(broker):
+    broker.check_clean = False  # what the tests do to the host goes with it
+    doctor = Doctor(broker)
+    for uid in USERS:
+        assert doctor.examine(uid) == {}
+    return doctor

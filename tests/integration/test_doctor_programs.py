@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What vmnetctl doctor says of programs and devices that are missing, or in the way."""
+
+import os
+import signal
+
+import pytest
+
+from support.doctor import PROGRAMS, Trouble, shell
+from support.wait import wait_for
+
+
+def uninstall_dnsmasq(doctor):
+    """It can be installed again, whatever the package is called."""
+    doctor.host.run("sh", "-c", f"cp $(command -v dnsmasq) {PROGRAMS}/package")
+    doctor.uninstall("dnsmasq")
+    for manager in "apt-get", "dnf", "zypper", "pacman", "apk":
+        doctor.program(
+            manager, f'[ "$2" != "${{2#dnsmasq}}" ] && cp {PROGRAMS}/package /usr/sbin/dnsmasq'
+        )
+
+
+def serve_names(doctor, *options):
+    """A name server that the administrator has started."""
+    server = doctor.host.popen(
+        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv"),
+        *("--user=root", *options),
+    )
+    wait_for(lambda: f"pid={server.pid}," in doctor.host.run("ss", "-ltnp").stdout)
+    return server
+
+
+def occupied_name_server(doctor):
+    """Somebody has taken the port while the network's own server was away."""
+    broker, host = doctor.broker, doctor.host
+    gateway = broker.client().acquire("default")["ipv4_gateway"]
+    os.kill(broker.pid, signal.SIGSTOP)
+    os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
+    # A process that was killed has its sockets for a moment longer.
+    wait_for(lambda: not host.run("ss", "-Hlntu", "src", f"{gateway}:53").stdout)
+    serve_names(doctor, "--pid-file=", "--bind-interfaces", f"--listen-address={gateway}")
+    os.kill(broker.pid, signal.SIGCONT)
+
+
+def serve_names_everywhere(doctor):
+    serve_names(doctor, "--pid-file=")
+
+
+def serve_names_as_a_service(doctor):
+    """The distribution's own, which reads /etc/dnsmasq.d."""
+    options = ("--conf-dir=/etc/dnsmasq.d", "--pid-file=/run/dnsmasq/dnsmasq.pid")
+    doctor.host.run("mkdir", "-p", "/run/dnsmasq", "/etc/dnsmasq.d")
+    server = serve_names(doctor, *options)
+
+    def restart():
+        server.terminate()
+        server.wait()
+        serve_names(doctor, *options)
+
+    doctor.services["restart dnsmasq"] = restart
+
+
+EVERYWHERE = (
+    r" listens on port 53 of every address, which leaves none for the networks' own name "
+    r"servers; have it listen on its own addresses only, or end it"
+)
+TUN = "/dev/net/tun, which interfaces are made from"
+TROUBLES = {
+    "the name server's port": Trouble(
+        occupied_name_server,
+        r'network "default": dnsmasq cannot be started: .*: '
+        r"dnsmasq \(pid \d+\) has port 53 of 192\.168\.\d+\.1",
+        users=(0,),  # others may not see whose it is
+    ),
+    "no dnsmasq": Trouble(
+        uninstall_dnsmasq, "dnsmasq, which gives addresses and names, is missing"
+    ),
+    "a name server on every address": Trouble(
+        serve_names_everywhere, r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
+    ),
+    "the distribution's name server on every address": Trouble(
+        serve_names_as_a_service, r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
+    ),
+    "no /dev/net/tun": Trouble(
+        shell("mount -t tmpfs tmpfs /dev/net"), TUN + ": No such file or directory"
+    ),
+    "no driver for it": Trouble(
+        shell("mount -t tmpfs tmpfs /dev/net && mount -t tmpfs tmpfs /sys/class/misc"),
+        TUN + ": No such file or directory",
+        tried=("modprobe tun", "the kernel has it, and cannot load it again"),
+    ),
+    "/dev/net/tun for root alone": Trouble(
+        shell(
+            "chmod 600 /dev/net/tun && mkdir -p /run/systemd/system &&"
+            "echo vmnet-broker:x:990:990::/:/bin/false >>/etc/passwd"
+        ),
+        TUN + ", is closed to the broker's user vmnet-broker",
+    ),
+    "/dev/net/tun for nobody": Trouble(
+        shell("mount -t tmpfs -o nodev tmpfs /dev/net && mknod /dev/net/tun c 10 200"),
+        TUN + ", is denied even to root: whoever runs this container has to allow it",
+        users=(0,),  # the others need no permission for it
+        reason="whatever keeps the device from this host is not of this host",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_trouble_is_named_and_mended(doctor, trouble):
+    trouble.check(doctor)
