@@ -2,12 +2,13 @@
 """What passes between machines, the host and the outside, and what must not."""
 
 import re
-import signal
+import socket
 import subprocess
 
 import pytest
 
 from support.echo import WhoServer, nobody, who
+from support.frame import UDP, ipv4, udp
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
 from support.wait import wait_for
 
@@ -176,6 +177,29 @@ def test_nothing_comes_from_a_foreign_address(host, outside, join):
     with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
         assert nobody(machine, SERVER_IPV4, 80)
         assert nobody(machine, HOST_IPV4, 80)
+
+
+def test_nothing_comes_to_the_host_by_addresses_of_bridges(host, join):
+    """Frames for these go past the bridge's rules, into the host."""
+    machine = join("lab")
+    with host.entered():
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.bind((HOST_IPV4, 1000))
+    listener.settimeout(10)
+
+    def send(source, destination):
+        payload = ipv4(source, HOST_IPV4, UDP, udp(1000, 1000, b"note"))
+        send_frame(machine, payload.hex(), 0x0800, destination)
+
+    with listener:
+        for last in range(16):
+            for source in OUTSIDE_IPV4, machine.address:
+                send(source, f"01:80:c2:00:00:{last:02x}")
+        send(machine.address, host.device("vmb-lab")["address"])
+        assert listener.recvfrom(100) == (b"note", (machine.address, 1000))
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listener.recvfrom(100)
 
 
 def test_the_hosts_loopback_is_its_own(host, join):

@@ -17,8 +17,10 @@
  * queues on, has no filter: the kernel would have to read it anew, from where it
  * was in the memory of who set it. On a network with one all frames take this way.
  *
- * A bridge of the host's own is not to be told by a machine who its neighbours
- * are: frames for the bridge itself (IEEE 802.1D, table 7-10) end here.
+ * Frames for a bridge itself (IEEE 802.1D, table 7-10) end here. One of the
+ * host's own is not to be told by a machine who its neighbours are. One of ours
+ * would pass them to the host as from the port, by some of them without asking
+ * a filter of bridges: they would be from whatever address they say.
  */
 #include "ingress.h"
 
@@ -53,6 +55,10 @@
 /* What a filter of tc's without an action of its own returns. */
 #define NO_MATCH 0U
 #define MATCH UINT32_MAX
+
+/* The order of a port's filters. */
+#define FOR_BRIDGE 1U
+#define FOR_CHECKSUMS 2U
 
 /*
  * Its address matters to nobody. But to one that has a random address udev gives
@@ -200,15 +206,16 @@ static int put_filter(struct nl_msg *message, const struct sock_filter *program,
 	return 0;
 }
 
-/* Replaces the one that is there. */
-static int add_filter(int index, const struct sock_filter *program, size_t n, int redirection)
+/* Replaces the one that is there at that place in the order. */
+static int add_filter(int index, uint32_t order, const struct sock_filter *program, size_t n,
+		      int redirection)
 {
 	const struct tcmsg header = {
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = index,
 		.tcm_handle = 1,
 		.tcm_parent = TC_H_MAKE(TC_H_INGRESS, 0),
-		.tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL)),
+		.tcm_info = TC_H_MAKE(order << 16, htons(ETH_P_ALL)),
 	};
 	struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE, &header, "bpf");
 
@@ -243,11 +250,11 @@ static int lead_to_checksums(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
 	};
 
-	return add_filter(setup->index, program, sizeof(program) / sizeof(program[0]),
-			  setup->checksums);
+	return add_filter(setup->index, FOR_CHECKSUMS, program,
+			  sizeof(program) / sizeof(program[0]), setup->checksums);
 }
 
-/* Of the host's own: 01:80:c2:00:00:00 to 0f go no further. */
+/* 01:80:c2:00:00:00 to 0f go no further. */
 static int keep_from_bridge(const struct port_setup *setup)
 {
 	static const struct sock_filter program[] = {
@@ -260,7 +267,8 @@ static int keep_from_bridge(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
 	};
 
-	return add_filter(setup->index, program, sizeof(program) / sizeof(program[0]), 0);
+	return add_filter(setup->index, FOR_BRIDGE, program, sizeof(program) / sizeof(program[0]),
+			  0);
 }
 
 int ingress_lead(const struct port_setup *setup)
@@ -268,6 +276,8 @@ int ingress_lead(const struct port_setup *setup)
 	int result = add_ingress(setup->index);
 
 	if (result == 0)
-		result = setup->checksums ? lead_to_checksums(setup) : keep_from_bridge(setup);
+		result = keep_from_bridge(setup);
+	if (result == 0 && setup->checksums)
+		result = lead_to_checksums(setup);
 	return result;
 }
