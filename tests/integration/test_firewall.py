@@ -64,8 +64,8 @@ def rogue_packets(broker, network):
     return broker.inspect(network)["rogue_packets"]
 
 
-def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", source=None):
-    """Sends a frame as it is, from the machine's device."""
+def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", source=None, least=60):
+    """Sends a frame as it is, from the machine's device. least: the bytes that it has."""
     frame = "".join((destination, source or machine.mac_address)).replace(":", "")
     frame += f"{protocol:04x}" + payload
     machine.run(
@@ -74,8 +74,9 @@ def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", sour
         "import socket, sys\n"
         "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
         "s.bind(('eth0', 0))\n"
-        "s.send(bytes.fromhex(sys.argv[1]).ljust(60, b'\\0'))\n",
+        "s.send(bytes.fromhex(sys.argv[1]).ljust(int(sys.argv[2]), b'\\0'))\n",
         frame,
+        least,
     )
 
 
@@ -233,8 +234,14 @@ ROGUE = {
     "ARP of another hardware type": (0x0806, ARP_CLAIM_IEEE_802),
     "DHCP server": (0x0800, DHCP_OFFER),
     "DHCP server at another port": (0x0800, DHCP_OFFER.replace("0043", "1043")),
+    "DHCP server, behind options of IPv4": (
+        0x0800,
+        DHCP_OFFER.replace("4500001c", "46000020").replace("ffffffff", "ffffffff 01010100"),
+    ),
+    "RARP server": (0x8035, "0001080006040004" + "020000000000 c0a86902" * 2),
     "IPv4 source": (0x0800, IPV4_OF_GATEWAY),
     "VLAN 0": (0x8100, "0000 0806" + ARP_CLAIM),
+    "VLAN 0 with a priority": (0x8100, "f000 0806" + ARP_CLAIM),
     "VLAN 0 of a provider": (0x88A8, "0000 0806" + ARP_CLAIM),
     "VLAN 0 in VLAN 0": (0x88A8, "0000 8100 0000 0806" + ARP_CLAIM),
     "router advertisement": (0x86DD, discovery("86", "40000708 00000000 00000000")),
@@ -291,6 +298,12 @@ NOT_WHOLE = {
         0x86DD,
         fragment("3a", "88000000 20000000" + LINK_LOCAL),
     ),
+    "IPv6, authenticated": (
+        0x86DD,
+        ND_HEADER.replace(" 3a ", " 33 ").format(length="001c", source=LINK_LOCAL)
+        + "3a01 0000 00000005 00000001"
+        + ADVERTISEMENT[80:],
+    ),
     "LLC and SNAP": (36, "aaaa03 000000 0806" + ARP_CLAIM),
     "LLC and SNAP with a tag": (8 + 36, "aaaa03 000000 8100 0000 0806" + ARP_CLAIM),
     "ARP of long addresses": (0x0806, "0001080008040002" + "02" * 20),
@@ -306,6 +319,9 @@ def test_a_machine_cannot_act_as_the_gateway(broker, join):
         before = rogue_packets(broker, "lab")
         send_frame(rogue, payload.replace(" ", ""), protocol)
         wait_for(lambda: rogue_packets(broker, "lab") > before, what=f"the end of: {claim}")
+    before = rogue_packets(broker, "lab")
+    send_frame(rogue, ARP_CLAIM.replace(" ", "")[:34], 0x0806, least=0)
+    wait_for(lambda: rogue_packets(broker, "lab") > before, what="the end of: ARP cut short")
     before = rogue_packets(broker, "lab")
     send_frame(rogue, "00" * 46, 0x0800, source=broker.host.device("vmb-lab")["address"])
     wait_for(lambda: rogue_packets(broker, "lab") > before, what="the end of the host's own frame")

@@ -21,6 +21,7 @@ from support.varlink import VarlinkError
 from support.wait import wait_for
 
 VNET_HEADER = 10  # bytes before each frame
+REVERSE_REQUEST = bytes.fromhex("80350001080006040003")
 
 
 def has_open_tap(broker):
@@ -136,7 +137,7 @@ def test_a_machine_cannot_make_up_mac_addresses_without_end(broker):
     with client.attach("default") as attachment:
         for number in range(70000):
             source = b"\x52\x54" + struct.pack("!I", number)
-            frame = b"\xff" * 6 + source + b"\x80\x35" + bytes(46)
+            frame = b"\xff" * 6 + source + REVERSE_REQUEST + bytes(38)
             os.write(attachment.tap_fds[0], bytes(VNET_HEADER) + frame)
         known = broker.host.run("bridge", "fdb", "show", "br", "vmb-default").stdout
         assert 65536 <= len(known.splitlines()) < 70000

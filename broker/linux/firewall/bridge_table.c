@@ -54,7 +54,8 @@ static void write_udp(const struct rules *rules)
  * fragments have no such header; first ones have it right behind the fragment
  * header, or it could be in a later one (RFC 7113), with something else in its
  * place after the packet's end. Neighbour discovery is never so long that it has
- * to be in fragments (RFC 6980).
+ * to be in fragments (RFC 6980). What follows an authentication header of IPv6
+ * nftables does not look for.
  */
 static void write_ipv4(const struct rules *rules)
 {
@@ -92,6 +93,7 @@ static void write_ipv6(const struct rules *rules)
 				   "meta l4proto tcp @th,56,8 >= 0 accept\n"
 				   "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
 				   "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
+				   "meta l4proto ah goto rogue\n"
 				   "frag frag-off != 0 meta l4proto >= 0 accept\n"
 				   "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
 				   "meta l4proto >= 0 accept\n"
@@ -104,7 +106,8 @@ static void write_ipv6(const struct rules *rules)
  * tag, and so are those that say with a SNAP header what they are. The address
  * that an ARP message claims is looked for in the message itself: machines
  * believe it for hardware types that "arp saddr" is not about. Frames from the
- * bridge's address are the host's: machines' devices trust them.
+ * bridge's address are the host's: machines' devices trust them. RARP's requests
+ * are how QEMU says where a machine is; its answers give addresses, as DHCP's do.
  */
 static void write_prerouting(const struct rules *rules)
 {
@@ -114,6 +117,8 @@ static void write_prerouting(const struct rules *rules)
 		      "chain of_arp {\n"
 		      "@nh,32,16 != 0x0604 goto rogue\n"
 		      "@nh,112,32 0x%08" PRIx32 " goto rogue\n"
+		      "@nh,192,32 >= 0 accept\n"
+		      "goto rogue\n"
 		      "}\n"
 		      "chain tagged {\n"
 		      "vlan id 0 goto rogue\n"
@@ -126,13 +131,14 @@ static void write_prerouting(const struct rules *rules)
 		      "ether type ip goto of_ipv4\n"
 		      "ether type ip6 goto of_ipv6\n"
 		      "ether type arp goto of_arp\n"
-		      "ether type 0x8035 accept\n"
+		      "ether type 0x8035%s accept\n"
 		      "ether type 8021q goto tagged\n"
 		      "ether type 8021ad goto tagged\n"
 		      "goto rogue\n"
 		      "}\n",
 		      rules->gateway_value, rules->port_group,
-		      mac_address_format(&rules->bridge_mac, mac));
+		      mac_address_format(&rules->bridge_mac, mac),
+		      rules->config->dhcp ? " @nh,48,16 3" : "");
 }
 
 /*

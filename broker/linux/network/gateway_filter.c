@@ -236,7 +236,7 @@ static void add_icmpv6(struct gateway_filter *filter, const struct claims *claim
 static void add_ipv6(struct gateway_filter *filter, const struct claims *claims)
 {
 	static const uint32_t headers[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT,
-					    IPPROTO_DSTOPTS };
+					    IPPROTO_AH, IPPROTO_DSTOPTS };
 	size_t block;
 
 	for (size_t i = 0; i < claims->n_ipv6 && is_source_for_gateway_alone(claims->config); i++)
