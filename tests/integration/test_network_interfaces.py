@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces: TAP devices on the bridge, which live as long as somebody has them open."""
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -49,6 +50,18 @@ def test_an_interface(broker, queues):
         wait_for(lambda: not has_open_tap(broker), what="the end of the broker's own copies")
     wait_for(lambda: attachment.name not in broker.host.links())
     wait_for(lambda: not client.inspect("default")["interfaces"])
+
+
+@pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
+def test_one_that_is_being_made_is_not_repaired(broker):
+    """Each of those with queues has the others led anew, while the next one is made."""
+    client = broker.client()
+    client.acquire("lab")
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(client.attach("lab", queues=2))
+        assert len(client.inspect("lab")["interfaces"]) == 60
+    assert "was cut off" not in broker.log()
 
 
 def test_vhost_is_passed_where_there_is_one(broker):

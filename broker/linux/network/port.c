@@ -11,6 +11,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
@@ -27,7 +28,6 @@ static int join(const struct port_setup *setup)
 
 	if (!message || nla_put(message, IFLA_ADDRESS, sizeof(setup->mac), &setup->mac) < 0 ||
 	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
-	    nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
 	    (setup->frames && nla_put_u32(message, IFLA_TXQLEN, setup->frames) < 0) ||
 	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
 	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0) {
@@ -77,6 +77,27 @@ static int isolate(int index)
 	return netlink_request(message);
 }
 
+/*
+ * Known by its alias from then on to who repairs the bridge meanwhile, and takes
+ * a port that is not up for one that was cut off.
+ */
+static int set_up_and_name(const struct port_setup *setup)
+{
+	struct nl_msg *message = link_message(RTM_SETLINK, 0,
+					      &(struct ifinfomsg){
+						      .ifi_family = AF_UNSPEC,
+						      .ifi_index = setup->index,
+						      .ifi_flags = IFF_UP,
+						      .ifi_change = IFF_UP,
+					      });
+
+	if (!message || nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
 /* Up last: no packet passes a port that is not isolated and led yet. */
 int port_join(const struct port_setup *setup)
 {
@@ -91,7 +112,7 @@ int port_join(const struct port_setup *setup)
 	if (result == 0)
 		result = port_keep_machine(setup);
 	if (result == 0)
-		result = link_set_up(setup->index);
+		result = set_up_and_name(setup);
 	return result;
 }
 
