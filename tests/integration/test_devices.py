@@ -310,6 +310,14 @@ def test_a_device_keeps_its_address(broker, host, attach):
     assert not got(rogue)
 
 
+def test_the_log_is_not_flooded_by_addresses(broker, host, attach):
+    rogues = [attach() for _ in range(15)]
+    for rogue in rogues:
+        set_address(rogue, b"\x02\0\0\0\0\1")
+    wait_for(lambda: all(host.device(each.name)["address"].startswith("fe:") for each in rogues))
+    assert 0 < broker.log().count("was cut off") <= 10
+
+
 def test_who_does_not_leave_the_address_alone_is_removed(broker, host, attach):
     rogue, victim = attach(), attach()
     mac = frame.mac_bytes(victim.mac_address)

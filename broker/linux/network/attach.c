@@ -52,6 +52,7 @@
 struct device {
 	struct job job; /* removes it */
 	struct interface *interface; /* NULL once the policy knows that it is gone */
+	uid_t owner;
 	char network[NETWORK_NAME_MAX + 1];
 	int index; /* 0: not made yet */
 	int result; /* of the job */
@@ -285,6 +286,7 @@ static struct device *device_new(struct interface *interface)
 	if (!device)
 		return NULL;
 	device->interface = interface;
+	device->owner = interface->owner;
 	(void)snprintf(device->network, sizeof(device->network), "%s",
 		       interface->network->config->name);
 	interface->platform = device;
@@ -349,7 +351,8 @@ static void remove_done(struct job *job)
 {
 	struct device *device = (struct device *)job;
 
-	if (device->result < 0 && device->result != -ENODEV)
+	if (device->result < 0 && device->result != -ENODEV &&
+	    platform_may_log(device->owner, true))
 		log_warning(device->network, "a TAP device cannot be removed: %s",
 			    strerror(-device->result));
 	device->removing = false;
@@ -387,6 +390,13 @@ void interface_link_gone(int index)
 		device_gone(device);
 }
 
+/* Its program may have done that, over and over. */
+static void log_cut_off(const struct device *device, const char *name)
+{
+	if (platform_may_log(device->owner, true))
+		log_warning(device->network, "interface %s was cut off, and is joined again", name);
+}
+
 /*
  * With the address of its device a program takes what is for a neighbour, or
  * for the host's own bridge. It may mean no harm by it, once.
@@ -402,13 +412,15 @@ static void device_has_moved(struct device *device, const char *name)
 		device->moves = 0;
 	}
 	if (++device->moves < MOVES_MAX) {
+		log_cut_off(device, name);
 		network_repair(interface->network, REPAIR_BRIDGE);
 		return;
 	}
-	log_warning(device->network,
-		    "interface %s is removed: its program changes the device's address over and "
-		    "over",
-		    name);
+	if (platform_may_log(device->owner, true))
+		log_warning(device->network,
+			    "interface %s is removed: its program changes the device's address "
+			    "over and over",
+			    name);
 	interface->state = INTERFACE_DETACHING;
 	platform_interface_detach(interface);
 }
@@ -466,6 +478,7 @@ void interface_not_led(int index)
 void interfaces_join(struct broker *broker)
 {
 	char name[IF_NAMESIZE];
+	struct link link;
 
 	for (struct network *network = broker->networks; network; network = network->next) {
 		bool wanted = false;
@@ -476,7 +489,12 @@ void interfaces_join(struct broker *broker)
 			if (!device || !device->cut_off)
 				continue;
 			device->cut_off = false;
-			wanted |= if_indextoname((unsigned int)device->index, name) != NULL;
+			if (!if_indextoname((unsigned int)device->index, name))
+				continue;
+			wanted = true;
+			/* What told so may have been of the time before it was joined. */
+			if (link_get(name, &link) == 0 && !network_has_port(network, &link))
+				log_cut_off(device, name);
 		}
 		if (wanted)
 			network_repair(network, REPAIR_BRIDGE);

@@ -317,18 +317,12 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 }
 
 /* Also one that is joined may be led to where nothing is any more, or have lost its machine. */
-static int join_port(const struct link *link, const struct port_setup *setup, bool was_there,
-		     const char *network)
+static int join_port(const struct link *link, const struct port_setup *setup)
 {
 	int result;
 
-	if (!port_is_joined(link, setup)) {
-		result = port_join(setup);
-		if (result == 0 && was_there)
-			log_warning(network, "interface %s was cut off, and is joined again",
-				    link->name);
-		return result;
-	}
+	if (!port_is_joined(link, setup))
+		return port_join(setup);
 	result = ingress_lead(setup);
 	return result < 0 ? result : port_keep_machine(setup);
 }
@@ -354,7 +348,7 @@ int bridge_join_ports(const struct network_config *config,
 
 		if (!is_port_of(link, config->name))
 			continue;
-		result = join_port(link, &setup, !bridge->is_new, config->name);
+		result = join_port(link, &setup);
 		if (result == -ENODEV)
 			result = 0; /* its machine has ended just now */
 		if (result < 0)

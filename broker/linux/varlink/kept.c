@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "broker/interface.h"
 #include "broker/linux/notify.h"
+#include "broker/platform.h"
 
 #define NAME_PREFIX "client-"
 #define SUFFIX ".client"
@@ -315,7 +316,7 @@ void kept_save(const char *runtime_dir, unsigned int number, const struct client
 	make_path(path, runtime_dir, number);
 	r = json_text_save(path, root, JSON_COMPACT);
 	json_decref(root);
-	if (r < 0)
+	if (r < 0 && platform_may_log(client->credentials.uid, true))
 		log_warning(NULL,
 			    "what %s (pid %jd, uid %ju) holds cannot be written to %s, and ends "
 			    "with the broker: %s",
