@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import re
+import resource
 import signal
 import socket
 
@@ -17,6 +18,8 @@ from support.wait import wait_for
 
 SERVICE_UID = 29001
 DNSMASQ_UID = 29002
+USED_UP_UID = 29003
+LIBC = ctypes.CDLL(None)
 PIDFD_GETFD = 438
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
 OF_BROKER = 1 << CAP_NET_ADMIN
@@ -61,11 +64,11 @@ def dnsmasq(broker):
     return pid
 
 
-def install_users(host):
+def install_users(host, users=USERS):
     """As systemd-sysusers does."""
     lines = {
-        "/etc/passwd": [f"{name}:x:{uid}:{uid}::/:/bin/false" for name, uid in USERS.items()],
-        "/etc/group": [f"{name}:x:{uid}:" for name, uid in USERS.items()],
+        "/etc/passwd": [f"{name}:x:{uid}:{uid}::/:/bin/false" for name, uid in users.items()],
+        "/etc/group": [f"{name}:x:{uid}:" for name, uid in users.items()],
     }
     for path, added in lines.items():
         copy = os.path.join(host.directory, os.path.basename(path))
@@ -84,6 +87,39 @@ def service_broker(host):
     broker.wait_for_log("serving$")
     yield broker
     broker.finish()
+
+
+@pytest.fixture
+def without_inotify(host):
+    """A user for dnsmasq, who has all that the kernel lets one have of inotify."""
+    install_users(host, {**USERS, "vmnet-dnsmasq": USED_UP_UID})
+    ready, taken = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        os.setresuid(USED_UP_UID, USED_UP_UID, USED_UP_UID)
+        while LIBC.inotify_init1(0) >= 0:
+            pass
+        os.write(taken, b"x")
+        signal.pause()
+        os._exit(1)
+    os.read(ready, 1)
+    yield
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(ready)
+    os.close(taken)
+
+
+@pytest.mark.usefixtures("without_inotify")
+def test_inotify_is_used_up(broker):
+    with pytest.raises(VarlinkError) as error:
+        broker.client().acquire("default")
+    assert error.value.parameters["reason"] == (
+        "dnsmasq cannot be started: failed to create inotify: Too many open files; its user has "
+        'as many as fs.inotify.max_user_instances ("sysctl -w fs.inotify.max_user_instances=1024")'
+    )
 
 
 def test_the_service_user_has_one_capability(service_broker):
@@ -295,7 +331,7 @@ def raw_socket_of(pid):
     """The same open socket as the one of IPv6 that a process has for any message of ICMPv6."""
     pidfd = os.pidfd_open(pid)
     for number in os.listdir(f"/proc/{pid}/fd"):
-        fd = ctypes.CDLL(None).syscall(PIDFD_GETFD, pidfd, int(number), 0)
+        fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(number), 0)
         if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
             os.close(fd)
             continue

@@ -30,6 +30,11 @@
 /* It reads the list of interfaces, and gives up when one goes meanwhile, as any machine's may. */
 #define INTERFACE_WENT "failed to find list of interfaces"
 #define START_TRIES 5
+/* Each that asks the host's resolvers has one, and all are one user's. */
+#define NO_INOTIFY "failed to create inotify: Too many open files"
+#define INOTIFY_REMEDY                                            \
+	"; its user has as many as fs.inotify.max_user_instances " \
+	"(\"sysctl -w fs.inotify.max_user_instances=1024\")"
 
 /* Finds a line "NAME:\tNUMBER" in a file of /proc. */
 static bool read_number(const char *path, const char *name, long *number)
@@ -245,6 +250,7 @@ int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error
 	for (int i = 1; (pidfd = try_to_start(files, message)) < 0; i++)
 		if (i == START_TRIES || !strstr(message, INTERFACE_WENT))
 			return error_set(error, ERROR_CREATE_FAILED,
-					 "dnsmasq cannot be started: %s", message);
+					 "dnsmasq cannot be started: %s%s", message,
+					 strcmp(message, NO_INOTIFY) == 0 ? INOTIFY_REMEDY : "");
 	return pidfd;
 }
