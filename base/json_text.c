@@ -7,12 +7,12 @@
 #include "json_text.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "file.h"
 
 static _Thread_local bool memory_was_short;
 
@@ -46,6 +46,16 @@ json_t *json_text_load(const char *text, size_t length, size_t flags, json_error
 	return NULL;
 }
 
+json_t *json_text_load_file(const char *path)
+{
+	size_t length;
+	char *text = file_read(path, SIZE_MAX, &length);
+	json_t *value = text ? json_text_load(text, length, 0, NULL) : NULL;
+
+	free(text);
+	return value;
+}
+
 char *json_text_dump(const json_t *value, size_t flags)
 {
 	size_t length = json_dumpb(value, NULL, 0, flags);
@@ -61,39 +71,11 @@ char *json_text_dump(const json_t *value, size_t flags)
 	return text;
 }
 
-static int write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	int result = 0;
-
-	if (!file)
-		return -errno;
-	if (fputs(text, file) < 0)
-		result = -errno;
-	if (fclose(file) != 0 && result == 0)
-		result = -errno;
-	return result;
-}
-
 int json_text_save(const char *path, const json_t *value, size_t flags)
 {
-	char new_path[PATH_MAX];
 	char *text = json_text_dump(value, flags);
-	int result;
+	int result = text ? file_replace(path, text, 0) : -ENOMEM;
 
-	if (!text)
-		return -ENOMEM;
-	if ((size_t)snprintf(new_path, sizeof(new_path), "%s" JSON_TEXT_NEW_SUFFIX, path) >=
-	    sizeof(new_path)) {
-		free(text);
-		return -ENAMETOOLONG;
-	}
-	result = write_file(new_path, text);
 	free(text);
-	if (result == 0 && rename(new_path, path) == 0)
-		return 0;
-	if (result == 0)
-		result = -errno;
-	(void)unlink(new_path);
 	return result;
 }

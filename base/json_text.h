@@ -15,14 +15,14 @@
  */
 json_t *json_text_load(const char *text, size_t length, size_t flags, json_error_t *error);
 
+/* The same of a file. Returns NULL with errno as well. */
+json_t *json_text_load_file(const char *path);
+
 /* As json_dumps(), to be freed by free(). Returns NULL when memory is short. */
 char *json_text_dump(const json_t *value, size_t flags);
 
-/* What the name of a file has at its end until it is whole. */
-#define JSON_TEXT_NEW_SUFFIX ".new"
-
 /*
- * Writes a file: as a new one that replaces what is there once it is whole.
+ * Writes a file by file_replace().
  * value: NULL, as jansson gives without memory, is a failure.
  * Returns 0 or a negative errno.
  */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -83,40 +84,21 @@ static const char *read_values(const json_t *root, struct network_state_kept *ke
 	return NULL;
 }
 
-/* Reads up to size bytes. Returns how many, or -1 with errno. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size) {
-		ssize_t n = read(fd, text + length, size - length);
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
-}
-
-/* Opens, and reads. Returns the length, or -1 with errno. */
-static ssize_t read_file(int directory, const char *name, char text[FILE_MAX])
+/* Opens, and reads. Returns what is to be freed, or NULL with errno. */
+static char *read_file(int directory, const char *name, size_t *length)
 {
 	/* Not blocking: a FIFO must not stop the broker. */
 	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	ssize_t length;
+	char *text;
 	int error;
 
 	if (fd < 0)
-		return -1;
-	length = read_all(fd, text, FILE_MAX);
+		return NULL;
+	text = file_read_open(fd, FILE_MAX, length);
 	error = errno;
 	(void)close(fd);
 	errno = error;
-	return length;
+	return text;
 }
 
 static const char memory_is_short[] = "memory is short";
@@ -160,22 +142,23 @@ static int load(int directory, const char *state_dir, const char *network,
 	char aside[FILE_NAME_SIZE];
 	char name[FILE_NAME_SIZE];
 	const char *wrong = NULL;
-	char text[FILE_MAX];
 	char path[PATH_MAX];
-	ssize_t length;
+	size_t length;
+	char *text;
 	int error;
 
 	file_name(name, network, "");
 	file_name(aside, network, ".damaged");
-	length = read_file(directory, name, text);
-	if (length < 0 && errno == ENOENT)
+	text = read_file(directory, name, &length);
+	if (!text && errno == ENOENT)
 		return 0;
-	if (length < 0) {
+	if (!text) {
 		error = errno;
 		(void)snprintf(path, sizeof(path), "%s/%s", state_dir, name);
 		return unreadable(network, path, error);
 	}
-	wrong = parse(text, (size_t)length, kept);
+	wrong = parse(text, length, kept);
+	free(text);
 	if (!wrong)
 		return 0;
 	if (wrong == memory_is_short)

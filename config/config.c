@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json_text.h"
 #include "reader.h"
 
@@ -267,10 +268,12 @@ struct network_config *network_config_parse(const char *name, const char *json)
 	struct config *config;
 	char *text;
 
+	errno = 0;
 	if (!network_name_is_valid(name) || asprintf(&text, "{\"%s\":%s}", name, json) < 0)
 		return NULL;
 	config = parse(text, strlen(text), true, &errors);
 	free(text);
+	errno = config_errors_are_of_memory(&errors) ? ENOMEM : 0;
 	config_errors_clear(&errors);
 	if (config && config->n_networks == 1)
 		network = network_config_ref(config->networks[0]);
@@ -299,32 +302,11 @@ static int check_file(int fd, bool trusted, struct config_errors *errors)
 	return errors->n_items ? -1 : 0;
 }
 
-/* Reads all of a file, into text of FILE_MAX + 1 bytes. Returns its length, or -1 with an error. */
-static ssize_t read_file(int fd, char *text, struct config_errors *errors)
-{
-	size_t length = 0;
-
-	while (length <= FILE_MAX) {
-		ssize_t n = read(fd, text + length, FILE_MAX + 1 - length);
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			config_errors_add(errors, 0, 0, "cannot be read: %s", strerror(errno));
-			return -1;
-		}
-		length += (size_t)n;
-	}
-	return (ssize_t)length;
-}
-
 struct config *config_load(const char *path, bool trusted, struct config_errors *errors)
 {
 	struct config *config = NULL;
 	char *text = NULL;
-	ssize_t length;
+	size_t length;
 	int fd;
 
 	*errors = (struct config_errors){ 0 };
@@ -338,14 +320,13 @@ struct config *config_load(const char *path, bool trusted, struct config_errors 
 	}
 	if (check_file(fd, trusted, errors) < 0)
 		goto out;
-	text = malloc(FILE_MAX + 1);
-	if (!text) {
+	text = file_read_open(fd, FILE_MAX + 1, &length);
+	if (text)
+		config = config_parse(text, length, errors);
+	else if (errno == ENOMEM)
 		config_errors_memory_short(errors);
-		goto out;
-	}
-	length = read_file(fd, text, errors);
-	if (length >= 0)
-		config = config_parse(text, (size_t)length, errors);
+	else
+		config_errors_add(errors, 0, 0, "cannot be read: %s", strerror(errno));
 out:
 	free(text);
 	(void)close(fd);

@@ -162,7 +162,7 @@ struct network_config *config_find_named(const struct config *config, const char
 /*
  * One network from the text that network_config.json holds, as kept by a
  * platform across a restart. Users and groups that have gone since are nobody
- * now, and no mistake. NULL when the text is damaged (or memory is short).
+ * now, and no mistake. NULL when the text is damaged, or with errno ENOMEM.
  */
 struct network_config *network_config_parse(const char *name, const char *json);
 struct network_config *network_config_ref(struct network_config *config);

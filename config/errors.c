@@ -44,6 +44,11 @@ void config_errors_memory_short(struct config_errors *errors)
 	errors->n_items = 1;
 }
 
+bool config_errors_are_of_memory(const struct config_errors *errors)
+{
+	return errors->items == &memory_error;
+}
+
 void config_errors_add(struct config_errors *errors, uint32_t line, uint32_t column,
 		       const char *format, ...)
 {
@@ -74,7 +79,7 @@ struct config *config_unusable(const struct config_errors *errors, const char *p
 	char place[48] = "";
 	char others[48] = "";
 
-	if (first == &memory_error)
+	if (config_errors_are_of_memory(errors))
 		return NULL;
 	config = calloc(1, sizeof(*config));
 	if (!config)

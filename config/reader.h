@@ -72,6 +72,7 @@ __attribute__((format(printf, 4, 5))) void config_errors_add(struct config_error
 							     uint32_t line, uint32_t column,
 							     const char *format, ...);
 void config_errors_memory_short(struct config_errors *errors);
+bool config_errors_are_of_memory(const struct config_errors *errors);
 /* Brings them into the order of the file. */
 void config_errors_sort(struct config_errors *errors);
 

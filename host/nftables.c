@@ -21,14 +21,16 @@
 #include <nss.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 /* A transaction takes milliseconds, or on a busy host with many rules some seconds. */
 #define RUN_SECONDS 10
@@ -70,20 +72,9 @@ static int write_text(const char *text)
 /* Returns what the caller frees, or NULL. */
 static char *read_text(void)
 {
-	struct stat status;
 	size_t length;
-	char *text;
 
-	if (fstat(nftables.text, &status) < 0)
-		return NULL;
-	length = (size_t)status.st_size;
-	text = malloc(length + 1);
-	if (!text || pread(nftables.text, text, length, 0) != (ssize_t)length) {
-		free(text);
-		return NULL;
-	}
-	text[length] = '\0';
-	return text;
+	return file_read_open(nftables.text, SIZE_MAX, &length);
 }
 
 /* The runner */

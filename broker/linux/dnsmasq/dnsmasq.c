@@ -20,6 +20,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/worker.h"
@@ -100,9 +101,11 @@ static bool asks_resolvers(const struct network_config *config)
 
 static int launch(struct dnsmasq *self, struct error *error)
 {
-	if (dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid) < 0)
+	int result = dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid);
+
+	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
-				 strerror(errno));
+				 strerror(-result));
 	self->pidfd = dnsmasq_process_start(&self->files, error);
 	return self->pidfd < 0 ? -1 : 0;
 }
@@ -113,11 +116,13 @@ static void trim_leases(const struct dnsmasq *self, const struct ipv4_subnet *su
 	size_t length;
 	char *text = dnsmasq_file_read(self->files.leases, &length);
 	char *trimmed = text ? leases_trim(text, length, subnet) : NULL;
+	int result = 0;
 
-	if (trimmed && strcmp(trimmed, text) != 0 &&
-	    dnsmasq_files_replace_leases(&self->files, trimmed) < 0)
+	if (trimmed && strcmp(trimmed, text) != 0)
+		result = file_replace(self->files.leases, trimmed, 0);
+	if (result < 0)
 		log_warning(self->name, "its former leases in %s cannot be removed: %s",
-			    self->files.leases, strerror(errno));
+			    self->files.leases, strerror(-result));
 	free(trimmed);
 	free(text);
 }

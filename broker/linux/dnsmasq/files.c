@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 void dnsmasq_files_clear(struct dnsmasq_files *files)
 {
 	free(files->config);
@@ -49,56 +51,36 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 
 char *dnsmasq_file_read(const char *path, size_t *length)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat status;
-	char *text = NULL;
-	ssize_t n = -1;
+	char *text = file_read(path, DNSMASQ_FILE_SIZE_MAX + 1, length);
 
-	if (fd < 0)
-		return NULL;
+	if (!text || *length <= DNSMASQ_FILE_SIZE_MAX)
+		return text;
+	free(text);
 	errno = EFBIG;
-	if (fstat(fd, &status) == 0 && status.st_size <= DNSMASQ_FILE_SIZE_MAX)
-		text = malloc((size_t)status.st_size + 1);
-	if (text)
-		n = read(fd, text, (size_t)status.st_size);
-	(void)close(fd);
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[n] = '\0';
-	*length = (size_t)n;
-	return text;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	bool failed;
-
-	if (!file)
-		return -1;
-	failed = fputs(text, file) < 0;
-	return fclose(file) < 0 || failed ? -1 : 0;
+	return NULL;
 }
 
 /* Makes it if it is not there. A FIFO in its place stops nobody. */
 static int share(const char *path, gid_t group, mode_t mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
-	bool failed;
+	int result = 0;
 
 	if (fd < 0)
-		return -1;
-	failed = fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, mode) < 0;
-	return close(fd) < 0 || failed ? -1 : 0;
+		return -errno;
+	if (fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, mode) < 0)
+		result = -errno;
+	(void)close(fd);
+	return result;
 }
 
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group)
 {
-	if (write_text(files->config, config) < 0 || share(files->config, group, 0640) < 0)
-		return -1;
-	return share(files->leases, group, 0660);
+	int result = file_replace(files->config, config, 0);
+
+	if (result == 0)
+		result = share(files->config, group, 0640);
+	return result < 0 ? result : share(files->leases, group, 0660);
 }
 
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid)
@@ -106,23 +88,7 @@ int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid)
 	char text[3 * sizeof(pid) + 2];
 
 	(void)snprintf(text, sizeof(text), "%d\n", (int)pid);
-	return write_text(files->pid, text);
-}
-
-int dnsmasq_files_replace_leases(const struct dnsmasq_files *files, const char *text)
-{
-	char *path;
-	int result;
-
-	if (asprintf(&path, "%s.new", files->leases) < 0)
-		return -1;
-	result = write_text(path, text);
-	if (result == 0)
-		result = rename(path, files->leases);
-	if (result < 0)
-		(void)unlink(path);
-	free(path);
-	return result;
+	return file_replace(files->pid, text, 0);
 }
 
 bool dnsmasq_files_have(const struct dnsmasq_files *files, const char *config)

@@ -35,15 +35,12 @@ void dnsmasq_files_clear(struct dnsmasq_files *files);
 
 /*
  * Writes the configuration, and makes the lease file if none is there; both are
- * for a group, dnsmasq's. Returns 0, or -1 with errno.
+ * for a group, dnsmasq's. Returns 0 or a negative errno.
  */
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group);
 
-/* Notes its process. Returns 0, or -1 with errno. */
+/* Notes its process. Returns 0 or a negative errno. */
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid);
-
-/* Puts another text in the place of the leases, while no server runs. 0, or -1 with errno. */
-int dnsmasq_files_replace_leases(const struct dnsmasq_files *files, const char *text);
 
 /* Whether the configuration that is there is just this one. */
 bool dnsmasq_files_have(const struct dnsmasq_files *files, const char *config);

@@ -214,6 +214,7 @@ static const char *remedy(int result)
 static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_SIZE])
 {
 	bool does_serve = false;
+	int result = 0;
 	int fds[2];
 	pid_t pid;
 	int pidfd;
@@ -226,8 +227,8 @@ static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_
 	(void)close(fds[1]);
 	if (pidfd < 0)
 		(void)snprintf(message, MESSAGE_SIZE, "%s%s", strerror(-pidfd), remedy(pidfd));
-	else if (dnsmasq_files_write_pid(files, pid) < 0)
-		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(errno));
+	else if ((result = dnsmasq_files_write_pid(files, pid)) < 0)
+		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(-result));
 	else
 		does_serve = serves(fds[0], message);
 	(void)close(fds[0]);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memstream.h"
 
@@ -64,59 +65,20 @@ char *resolvers_parse(const char *text)
 	return memstream_close(file, &servers);
 }
 
-/* Returns the source's text, "" when there is none, or NULL with errno. */
-static char *read_source(void)
-{
-	FILE *file = fopen(RESOLVERS_SOURCE, "re");
-	char *text;
-	size_t length = 0;
-
-	if (!file && errno != ENOENT)
-		return NULL;
-	text = malloc(SOURCE_SIZE_MAX + 1);
-	if (text && file)
-		length = fread(text, 1, SOURCE_SIZE_MAX, file);
-	if (text)
-		text[length] = '\0';
-	if (file)
-		(void)fclose(file);
-	return text;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	bool failed;
-
-	if (!file)
-		return -errno;
-	/* By the time that it is read, dnsmasq may be another user. */
-	failed = fputs(text, file) < 0 || fchmod(fileno(file), 0644) < 0;
-	return fclose(file) != 0 || failed ? -errno : 0;
-}
-
 int resolvers_copy(const char *path)
 {
-	char new_path[PATH_MAX];
-	char *text;
+	size_t length;
+	char *text = file_read(RESOLVERS_SOURCE, SOURCE_SIZE_MAX, &length);
 	char *servers;
 	int result;
 
-	if (snprintf(new_path, sizeof(new_path), "%s.new", path) >= (int)sizeof(new_path))
-		return -ENAMETOOLONG;
-	text = read_source();
-	if (!text)
+	if (!text && errno != ENOENT)
 		return -errno;
-	servers = resolvers_parse(text);
+	servers = resolvers_parse(text ? text : "");
 	free(text);
-	if (!servers)
-		return -ENOMEM;
-	result = write_file(new_path, servers);
+	/* By the time that it is read, dnsmasq may be another user. */
+	result = servers ? file_replace(path, servers, 0644) : -ENOMEM;
 	free(servers);
-	if (result == 0 && rename(new_path, path) < 0)
-		result = -errno;
-	if (result < 0)
-		(void)unlink(new_path);
 	return result;
 }
 

@@ -16,12 +16,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FILE_NAME "forwarding"
-#define NEW_FILE_NAME "forwarding.new"
+#include "base/file.h"
+#include "base/memstream.h"
 
-static int make_path(char path[PATH_MAX], const char *runtime_dir, const char *name)
+#define FILE_NAME "forwarding"
+
+static int make_path(char path[PATH_MAX], const char *runtime_dir)
 {
-	int length = snprintf(path, PATH_MAX, "%s/%s", runtime_dir, name);
+	int length = snprintf(path, PATH_MAX, "%s/" FILE_NAME, runtime_dir);
 
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
@@ -58,7 +60,7 @@ int forwarding_state_load(const char *runtime_dir, struct forwarding_state *stat
 	char path[PATH_MAX];
 	char line[64];
 	FILE *file;
-	int result = make_path(path, runtime_dir, FILE_NAME);
+	int result = make_path(path, runtime_dir);
 
 	if (result < 0)
 		return result;
@@ -73,13 +75,14 @@ int forwarding_state_load(const char *runtime_dir, struct forwarding_state *stat
 	return result;
 }
 
-static int write_file(const char *path, const struct forwarding_state *state)
+static char *to_text(const struct forwarding_state *state)
 {
-	FILE *file = fopen(path, "we");
-	bool failed;
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
 
 	if (!file)
-		return -errno;
+		return NULL;
 	for (const struct routed_bridge *bridge = state->bridges; bridge; bridge = bridge->next)
 		(void)fprintf(file, "bridge %s\n", bridge->name);
 	if (state->ipv6_all)
@@ -88,29 +91,22 @@ static int write_file(const char *path, const struct forwarding_state *state)
 	     interface = interface->next)
 		(void)fprintf(file, "%s %d %d %d\n", interface->family == AF_INET ? "ipv4" : "ipv6",
 			      interface->index, interface->forwarding, interface->accept_ra);
-	failed = ferror(file);
-	errno = EIO;
-	if (fclose(file) == 0 && !failed)
-		return 0;
-	return -errno;
+	return memstream_close(file, &text);
 }
 
 int forwarding_state_save(const char *runtime_dir, const struct forwarding_state *state)
 {
 	char path[PATH_MAX];
-	char new_path[PATH_MAX];
-	int result;
+	char *text;
+	int result = make_path(path, runtime_dir);
 
-	if (make_path(path, runtime_dir, FILE_NAME) < 0 ||
-	    make_path(new_path, runtime_dir, NEW_FILE_NAME) < 0)
-		return -ENAMETOOLONG;
+	if (result < 0)
+		return result;
 	if (!state->bridges && !state->interfaces && !state->ipv6_all)
 		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	result = write_file(new_path, state);
-	if (result == 0 && rename(new_path, path) < 0)
-		result = -errno;
-	if (result < 0)
-		(void)unlink(new_path);
+	text = to_text(state);
+	result = text ? file_replace(path, text, 0) : -ENOMEM;
+	free(text);
 	return result;
 }
 

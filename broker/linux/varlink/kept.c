@@ -19,6 +19,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "broker/interface.h"
@@ -156,7 +157,7 @@ static bool is_taken(unsigned int number)
 /* What was written of a connection that has ended meanwhile, or a file that was not finished. */
 static bool is_left(const char *name)
 {
-	static const char unfinished[] = JSON_TEXT_NEW_SUFFIX;
+	static const char unfinished[] = FILE_NEW_SUFFIX;
 	size_t length = strlen(name);
 	const char *end;
 	unsigned int number = parse_number(name, &end);
