@@ -100,11 +100,22 @@ struct hold *hold_waiting(const struct network *network)
 	return NULL;
 }
 
+/* A hold on a network that is there, or on its way. Returns 0, or -1 when memory is short. */
+static int join(struct client *client, struct network *network)
+{
+	struct hold *hold = hold_new(client, network);
+
+	if (!hold)
+		return -1;
+	if (network->state == NETWORK_ACTIVE)
+		hold_granted(hold);
+	return 0;
+}
+
 /* Takes the hold; it is answered here unless it has to wait. Returns 0, or -1 with error. */
 static int acquire(struct client *client, const char *name, struct error *error)
 {
 	struct target target;
-	struct hold *hold;
 
 	if (names_resolve(client, name, &target, error) < 0)
 		return -1;
@@ -115,13 +126,10 @@ static int acquire(struct client *client, const char *name, struct error *error)
 	if (limits_check_hold(client, error) < 0 ||
 	    (!target.network && network_check_ports(client->broker, target.config, error) < 0))
 		return -1;
-	hold = target.network ? hold_new(client, target.network)
-			      : network_start(client, target.config);
-	if (!hold)
-		return error_set(error, ERROR_INTERNAL, "out of memory for network \"%s\"", name);
-	if (hold->network->state == NETWORK_ACTIVE)
-		hold_granted(hold);
-	return 0;
+	if (target.network ? join(client, target.network) == 0
+			   : network_start(client, target.config) == 0)
+		return 0;
+	return error_set(error, ERROR_INTERNAL, "out of memory for network \"%s\"", name);
 }
 
 void broker_acquire(struct client *client, const char *name)

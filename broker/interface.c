@@ -103,25 +103,15 @@ static int check_request(const struct network *network, const struct attach_requ
 	return 0;
 }
 
-void broker_attach(struct client *client, const struct attach_request *request)
+/* Returns 0, or -1 when memory is short. */
+static int interface_start(struct client *client, struct network *network,
+			   const struct attach_request *request)
 {
-	struct error error;
-	struct network *network = broker_held_network(client, request->network, &error);
-	struct interface *interface;
-
-	if (!network || limits_check_interface(client, &error) < 0 ||
-	    check_request(network, request, &error) < 0) {
-		platform_attached(client, NULL, NULL, &error);
-		return;
-	}
-	interface =
+	struct interface *interface =
 		interface_new(network, request->mac ? request->mac : &(struct mac_address){ 0 });
-	if (!interface) {
-		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
-			  request->network);
-		platform_attached(client, NULL, NULL, &error);
-		return;
-	}
+
+	if (!interface)
+		return -1;
 	if (!request->mac)
 		interface->mac = mac_generate(network);
 	interface->client = client;
@@ -130,7 +120,28 @@ void broker_attach(struct client *client, const struct attach_request *request)
 	interface->vhost = request->vhost;
 	interface->named = request->named;
 	interface->owner = client->credentials.uid;
-	platform_interface_attach(interface);
+	if (platform_interface_attach(interface) == 0)
+		return 0;
+	interface_unlink(interface);
+	free(interface);
+	return -1;
+}
+
+void broker_attach(struct client *client, const struct attach_request *request)
+{
+	struct error error;
+	struct network *network = broker_held_network(client, request->network, &error);
+
+	if (!network || limits_check_interface(client, &error) < 0 ||
+	    check_request(network, request, &error) < 0) {
+		platform_attached(client, NULL, NULL, &error);
+		return;
+	}
+	if (interface_start(client, network, request) < 0) {
+		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
+			  request->network);
+		platform_attached(client, NULL, NULL, &error);
+	}
 }
 
 static void interface_failed(struct interface *interface, const struct error *error)

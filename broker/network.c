@@ -87,24 +87,23 @@ void broker_network_check(struct network *network)
 	platform_network_remove(network);
 }
 
-struct hold *network_start(struct client *client, struct network_config *config)
+int network_start(struct client *client, struct network_config *config)
 {
 	struct network *network = network_new(client->broker, config);
-	struct hold *hold;
+	struct hold *hold = network ? hold_new(client, network) : NULL;
 
 	if (!network)
-		return NULL;
+		return -1;
 	network_config_ref(config);
-	hold = hold_new(client, network);
-	if (!hold) {
-		network_unlink(network);
-		network_free(network);
-		return NULL;
-	}
 	network->state = NETWORK_CREATING;
 	network->user = client->credentials.uid;
-	platform_network_create(network);
-	return hold;
+	if (hold && platform_network_create(network) == 0)
+		return 0;
+	if (hold)
+		hold_free(hold);
+	network_unlink(network);
+	network_free(network);
+	return -1;
 }
 
 static const struct port_forwarding *shared_port(const struct network_config *one,

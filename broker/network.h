@@ -9,10 +9,10 @@
 struct network *network_find(const struct broker *broker, const char *name);
 
 /*
- * Starts an inactive network for its first hold, the client's. config is not
- * taken over. Returns that hold, which waits, or NULL when memory is short.
+ * Starts an inactive network for its first hold, the client's, which waits.
+ * config is not taken over. Returns 0, or -1 when memory is short.
  */
-struct hold *network_start(struct client *client, struct network_config *config);
+int network_start(struct client *client, struct network_config *config);
 
 /*
  * Whether the external ports of an inactive network are free: a port leads to one

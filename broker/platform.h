@@ -30,8 +30,10 @@ int platform_run(struct broker *broker, const struct options *options);
  * Makes the network that network->config describes and sets
  * network->addresses. Answered by broker_network_created(). What a failed
  * creation made has been undone when it is answered.
+ *
+ * Returns 0, or -1 when memory is short: then it is not answered.
  */
-void platform_network_create(struct network *network);
+int platform_network_create(struct network *network);
 
 /*
  * Removes the network and everything made for it. Answered by
@@ -74,8 +76,10 @@ struct interface_fds;
 /*
  * Makes the device that interface describes, joins it to its network, and sets
  * interface->name. Answered by broker_interface_attached().
+ *
+ * Returns 0, or -1 when memory is short: then it is not answered.
  */
-void platform_interface_attach(struct interface *interface);
+int platform_interface_attach(struct interface *interface);
 
 /* Removes the device. Answered by broker_interface_detached(). */
 void platform_interface_detach(struct interface *interface);

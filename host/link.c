@@ -347,19 +347,11 @@ int link_make_silent(int index)
 	return result == -EAFNOSUPPORT ? 0 : result;
 }
 
-static int request_deletion(int index)
+int link_delete(int index)
 {
 	return netlink_request(
 		link_message(RTM_DELLINK, 0,
 			     &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index }));
-}
-
-/* Memory that was short may be there at the next try, and the link would stay. */
-int link_delete(int index)
-{
-	int result = request_deletion(index);
-
-	return result == -ENOMEM ? request_deletion(index) : result;
 }
 
 static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)

@@ -289,13 +289,6 @@ static enum outcome ask(const char *commands)
 	return reply.outcome;
 }
 
-static enum outcome ask_twice(const char *commands)
-{
-	enum outcome outcome = ask(commands);
-
-	return outcome == OUTCOME_ENDED ? ask(commands) : outcome;
-}
-
 static int explain(enum outcome outcome, struct error *error)
 {
 	char *reason = outcome == OUTCOME_REFUSED ? read_text() : NULL;
@@ -309,7 +302,7 @@ static int explain(enum outcome outcome, struct error *error)
 		(void)error_set(error, ERROR_CREATE_FAILED,
 				"nftables has ended with its rules; memory may be short");
 	free(reason);
-	return -1;
+	return outcome == OUTCOME_ENDED ? -ENOMEM : -1;
 }
 
 int nftables_run(char *text, struct error *error)
@@ -320,17 +313,9 @@ int nftables_run(char *text, struct error *error)
 	return explain(outcome, error);
 }
 
-int nftables_remove(char *text, struct error *error)
-{
-	enum outcome outcome = text ? ask_twice(text) : OUTCOME_ENDED;
-
-	free(text);
-	return explain(outcome, error);
-}
-
 json_t *nftables_list(const char *command)
 {
-	char *text = ask_twice(command) == OUTCOME_DONE ? read_text() : NULL;
+	char *text = ask(command) == OUTCOME_DONE ? read_text() : NULL;
 	/* It may have been long: it does not stay in the file. */
 	json_t *list = text && write_text("") == 0 ? json_loads(text, 0, NULL) : NULL;
 

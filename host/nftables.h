@@ -28,16 +28,11 @@ void nftables_stop(void);
  *
  * text: the commands; taken over. NULL when there was no memory for them.
  *
- * Returns 0, or -1 with error (ERROR_CREATE_FAILED): they were refused, and
- * nothing has changed, or nftables has ended and it is not known what has.
+ * Returns 0, or with error (ERROR_CREATE_FAILED) -1: they were refused, and
+ * nothing has changed; or -ENOMEM: there was no text, or nftables has ended, and
+ * it is not known what has.
  */
 int nftables_run(char *text, struct error *error);
-
-/*
- * The same for what may be done twice, and nobody else would do later: when
- * nftables has ended it is tried again.
- */
-int nftables_remove(char *text, struct error *error);
 
 /*
  * What a list command answers, as the caller's, without what sets have in them;

@@ -295,7 +295,7 @@ static void on_start(struct run *run)
 
 /* The policy's requests */
 
-void platform_network_create(struct network *network)
+int platform_network_create(struct network *network)
 {
 	struct run *run = NULL;
 	struct error error;
@@ -308,12 +308,13 @@ void platform_network_create(struct network *network)
 	if (run) {
 		log_debug(network->config->name, "asks vmnet for it");
 		run_ask(run, start, on_start);
-		return;
+		return 0;
 	}
 	/* Later: the policy is in the middle of something. */
 	dispatch_async(dispatch_get_main_queue(), ^{
 		broker_network_created(network, &error);
 	});
+	return 0;
 }
 
 void platform_network_remove(struct network *network)

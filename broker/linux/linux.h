@@ -26,12 +26,6 @@ struct linux_platform {
 /* Set by platform_run() before anything is served, constant afterwards. */
 extern struct linux_platform linux_platform;
 
-/*
- * A request could not be begun for lack of memory. It has left the platform
- * member of its network or interface NULL, and is refused from the loop.
- */
-void linux_platform_refuse_later(void);
-
 /* What rogue_packets() says of a network: the protocol's folder does not know the firewall's. */
 int64_t linux_platform_rogue_packets(const char *network);
 

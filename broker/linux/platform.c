@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,13 +46,12 @@
 #include "linux.h"
 #include "notify.h"
 #include "privilege.h"
+#include "shortage.h"
 #include "worker.h"
 
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
 /* As many descriptors may be on their way, too: see USERS_DESCRIPTORS. */
 #define DESCRIPTORS 65536
-/* When the loop has no memory, it tries again after this. */
-#define MEMORY_MSEC 10
 
 const struct options platform_defaults = {
 	.config = "/etc/vmnet-broker/networks.json",
@@ -71,7 +69,6 @@ static struct {
 	bool stopping;
 	bool reloading; /* the administrator has asked for it */
 	sd_event_source *idle; /* runs out when it is time to go */
-	sd_event_source *refuse; /* see linux_platform_refuse_later() */
 	sd_event_source *rest; /* asked after every event while stopping */
 	sd_event_source *signals[3];
 } run;
@@ -138,23 +135,6 @@ void platform_idle(void)
 		    0 ||
 	    sd_event_source_set_enabled(run.idle, SD_EVENT_ONESHOT) < 0)
 		log_warning(NULL, "the broker stays, for want of a timer");
-}
-
-/* Refusing later */
-
-static int on_refuse(sd_event_source *source, void *userdata)
-{
-	(void)source;
-	(void)userdata;
-	networks_refuse(linux_platform.broker);
-	interfaces_refuse(linux_platform.broker);
-	return 0;
-}
-
-void linux_platform_refuse_later(void)
-{
-	/* Takes no memory, hence cannot fail. */
-	(void)sd_event_source_set_enabled(run.refuse, SD_EVENT_ONESHOT);
 }
 
 int64_t linux_platform_rogue_packets(const char *network)
@@ -259,10 +239,6 @@ static int prepare_loop(void)
 	if (result >= 0)
 		result = sd_event_add_signal(event, &run.signals[2], SIGHUP, on_reload, NULL);
 	if (result >= 0)
-		result = sd_event_add_defer(event, &run.refuse, on_refuse, NULL);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(run.refuse, SD_EVENT_OFF);
-	if (result >= 0)
 		result = sd_event_add_post(event, &run.rest, on_rest, NULL);
 	if (result >= 0)
 		result = sd_event_source_set_enabled(run.rest, SD_EVENT_OFF);
@@ -281,7 +257,6 @@ static void end_loop(void)
 		run.signals[i] = sd_event_source_disable_unref(run.signals[i]);
 	run.idle = sd_event_source_disable_unref(run.idle);
 	run.rest = sd_event_source_disable_unref(run.rest);
-	run.refuse = sd_event_source_disable_unref(run.refuse);
 	notify_stop();
 	linux_platform.event = sd_event_unref(linux_platform.event);
 }
@@ -300,14 +275,10 @@ static void remove_unused(void)
 		broker_network_check(network);
 }
 
-/* The loop takes memory for what happens at a time; what it could not take up is still there. */
 static int run_loop(void)
 {
-	int result;
+	int result = shortage_check(sd_event_loop(linux_platform.event));
 
-	do
-		result = sd_event_loop(linux_platform.event);
-	while (result == -ENOMEM && poll(NULL, 0, MEMORY_MSEC) == 0);
 	return result < 0 ? failed("run the event loop", result) : result;
 }
 

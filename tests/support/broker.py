@@ -208,12 +208,18 @@ class Broker:
 
     def wait_until_clean(self, timeout=15):
         """Waits until the host looks as it did before the broker was started."""
-        before = {**self.before, "files": []}
         wait_for(
-            lambda: not diff(before, self.snapshot()),
+            self.is_clean,
             timeout,
-            lambda: "the host as it was before:\n" + diff(before, self.snapshot()),
+            lambda: "the host as it was before:\n" + self._left(),
         )
+
+    def is_clean(self):
+        return not self._left()
+
+    def _left(self):
+        """What differs of the host from how it was before the broker was started."""
+        return diff({**self.before, "files": []}, self.snapshot())
 
     def close_clients(self):
         for client in self._clients:

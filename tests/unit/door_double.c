@@ -107,9 +107,10 @@ static bool work(void)
 	return false;
 }
 
-void platform_network_create(struct network *network)
+int platform_network_create(struct network *network)
 {
 	(void)network;
+	return 0;
 }
 
 void platform_network_remove(struct network *network)
@@ -117,9 +118,10 @@ void platform_network_remove(struct network *network)
 	(void)network;
 }
 
-void platform_interface_attach(struct interface *interface)
+int platform_interface_attach(struct interface *interface)
 {
 	(void)interface;
+	return 0;
 }
 
 void platform_interface_detach(struct interface *interface)

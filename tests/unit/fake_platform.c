@@ -54,11 +54,12 @@ static struct fake_thing *thing_new(enum fake_work work)
 
 /* What the policy asks for */
 
-void platform_network_create(struct network *network)
+int platform_network_create(struct network *network)
 {
 	must(!network->platform);
 	must(network->state == NETWORK_CREATING);
 	network->platform = thing_new(FAKE_CREATING);
+	return 0;
 }
 
 void platform_network_remove(struct network *network)
@@ -71,12 +72,13 @@ void platform_network_remove(struct network *network)
 	thing->work = FAKE_REMOVING;
 }
 
-void platform_interface_attach(struct interface *interface)
+int platform_interface_attach(struct interface *interface)
 {
 	must(!interface->platform);
 	must(interface->network->state == NETWORK_ACTIVE);
 	must(mac_address_is_unicast(&interface->mac));
 	interface->platform = thing_new(FAKE_CREATING);
+	return 0;
 }
 
 void platform_interface_detach(struct interface *interface)

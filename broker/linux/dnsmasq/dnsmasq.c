@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/shortage.h"
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
@@ -177,8 +178,6 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 		return self;
 	if (dnsmasq_process_end_lost(self->name, &self->files) > 0 && launch(self, error) == 0)
 		return self;
-	/* One that was started, but not found for want of memory, must not stay. */
-	self->pidfd = dnsmasq_process_find(&self->files);
 	dnsmasq_stop(self);
 	return NULL;
 }
@@ -222,7 +221,7 @@ int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 	int pidfd;
 
 	if (dnsmasq_files_init(&files, network, NULL, runtime_dir) < 0)
-		return -ENOMEM;
+		return -errno;
 	pidfd = dnsmasq_process_find(&files);
 	if (pidfd >= 0)
 		dnsmasq_process_end(network, pidfd);
@@ -412,10 +411,8 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (!restart) {
-		plan_restart(self);
-		return 0;
-	}
+	if (!restart)
+		shortage_end();
 	restart->job.run = run_restart;
 	restart->job.done = restart_done;
 	restart->dnsmasq = self;

@@ -75,5 +75,5 @@ int firewall_list(int (*each)(const char *network, void *userdata), void *userda
 
 int firewall_remove(const char *network, struct error *error)
 {
-	return nftables_remove(firewall_rules_removal(network), error);
+	return nftables_run(firewall_rules_removal(network), error);
 }

@@ -43,6 +43,7 @@
 #include "base/memstream.h"
 #include "broker/broker.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/shortage.h"
 #include "host/foreign_table.h"
 #include "host/netlink_socket.h"
 #include "host/nftables.h"
@@ -410,12 +411,16 @@ static void warn_once(const struct base_chain *chain, struct opened *network, co
 static void run(struct visit *visit, struct opened *network, char *text)
 {
 	struct error error;
+	int result;
 
 	if (text && !*text) {
 		free(text);
 		return;
 	}
-	if (nftables_run(text, &error) < 0)
+	result = nftables_run(text, &error);
+	if (!network)
+		result = shortage_check(result);
+	if (result < 0)
 		warn_once(visit->chain, network, error.reason);
 	foreign_tables_forget(visit->tables);
 }

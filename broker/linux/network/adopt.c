@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/shortage.h"
 #include "broker/linux/worker.h"
 #include "broker/state.h"
 #include "host/link.h"
@@ -52,7 +53,7 @@ struct delete_job {
 
 static void run_delete(struct job *job)
 {
-	(void)link_delete(((struct delete_job *)job)->index);
+	(void)shortage_check(link_delete(((struct delete_job *)job)->index));
 }
 
 static void delete_done(struct job *job)

@@ -24,6 +24,7 @@
 #include "broker/linux/fds.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/shortage.h"
 #include "broker/linux/worker.h"
 #include "broker/platform.h"
 #include "host/names.h"
@@ -173,7 +174,7 @@ static bool has_unfiltered(const struct network *network)
 	for (const struct interface *i = network->interfaces; i; i = i->next) {
 		const struct device *device = i->platform;
 
-		if (i->named || i->queues > 1 || (device && device->unfiltered))
+		if (i->named || i->queues > 1 || device->unfiltered)
 			return true;
 	}
 	return false;
@@ -293,38 +294,17 @@ static struct device *device_new(struct interface *interface)
 	return device;
 }
 
-void platform_interface_attach(struct interface *interface)
+int platform_interface_attach(struct interface *interface)
 {
-	struct attach_job *job = attach_job_new(interface);
+	struct device *device = device_new(interface);
+	struct attach_job *job = device ? attach_job_new(interface) : NULL;
 
-	if (!job || !device_new(interface)) {
-		if (job)
-			free(job->fds);
-		free(job);
-		linux_platform_refuse_later();
-		return;
+	if (!job) {
+		free(device);
+		return -1;
 	}
 	worker_submit(&attach_worker, &job->job);
-}
-
-void interfaces_refuse(struct broker *broker)
-{
-	struct error error;
-	struct network *network = broker->networks;
-
-	error_set(&error, ERROR_INTERNAL, "out of memory");
-	while (network) {
-		struct interface *interface = network->interfaces;
-
-		while (interface &&
-		       (interface->state != INTERFACE_ATTACHING || interface->platform))
-			interface = interface->next;
-		network = network->next;
-		if (interface) {
-			broker_interface_attached(interface, NULL, &error);
-			network = broker->networks; /* the answer may have changed the list */
-		}
-	}
+	return 0;
 }
 
 /* The policy hears of it, once. */
@@ -343,7 +323,7 @@ static void run_remove(struct job *job)
 {
 	struct device *device = (struct device *)job;
 
-	device->result = link_delete(device->index);
+	device->result = shortage_check(link_delete(device->index));
 }
 
 /* A device that could not be removed is given up: its network must not wait for ever. */
@@ -375,7 +355,7 @@ static struct device *device_find(int index)
 		for (struct interface *i = network->interfaces; i; i = i->next) {
 			struct device *device = i->platform;
 
-			if (device && device->index == index)
+			if (device->index == index)
 				return device;
 		}
 	}
@@ -486,7 +466,7 @@ void interfaces_join(struct broker *broker)
 		for (const struct interface *i = network->interfaces; i; i = i->next) {
 			struct device *device = i->platform;
 
-			if (!device || !device->cut_off)
+			if (!device->cut_off)
 				continue;
 			device->cut_off = false;
 			if (!if_indextoname((unsigned int)device->index, name))
@@ -512,8 +492,7 @@ void interfaces_look(struct broker *broker)
 		for (const struct interface *i = network->interfaces; i && !gone; i = i->next) {
 			const struct device *device = i->platform;
 
-			if (device && device->index &&
-			    !if_indextoname((unsigned int)device->index, name))
+			if (device->index && !if_indextoname((unsigned int)device->index, name))
 				gone = device;
 		}
 		/* The last interface may take its network with it. */

@@ -32,8 +32,7 @@ void interfaces_join(struct broker *broker);
 /* Looks for all interfaces whether their links are still there. */
 void interfaces_look(struct broker *broker);
 
-/* As networks_refuse() and networks_forget(). */
-void interfaces_refuse(struct broker *broker);
+/* As networks_forget(). */
 void interfaces_forget(struct broker *broker);
 
 #endif

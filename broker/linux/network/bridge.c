@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/shortage.h"
 #include "host/names.h"
 #include "ingress.h"
 #include "port.h"
@@ -88,14 +89,14 @@ static int remove_itself(const char *network, const struct network_addresses *ad
 
 	if (result == 0 && bridge)
 		result = link_delete(bridge);
-	return result == -ENODEV ? 0 : result;
+	return result == -ENODEV ? 0 : shortage_check(result);
 }
 
 int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
 {
 	int result = remove_itself(network, addresses, bridge);
 
-	return result < 0 ? result : ingress_remove_checksums(addresses->bridge);
+	return result < 0 ? result : shortage_check(ingress_remove_checksums(addresses->bridge));
 }
 
 static int request(const char *network, const struct network_addresses *addresses, int *index)
@@ -151,7 +152,7 @@ static int create(const char *network, const struct network_addresses *addresses
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "machines use what an earlier broker left of it, but its record "
 				 "is lost; stop them first");
-	/* One of ours, that memory was too short to remove. */
+	/* One of ours, whose record is lost. */
 	if (result == -EEXIST) {
 		(void)remove_itself(network, addresses, 0);
 		result = request(network, addresses, index);

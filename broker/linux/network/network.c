@@ -208,8 +208,7 @@ void network_repair(struct network *network, enum repair repair)
 {
 	struct linux_network *self = network->platform;
 
-	/* One that is refused has no platform: see networks_refuse(). */
-	if (!self || network->state == NETWORK_REMOVING)
+	if (network->state == NETWORK_REMOVING)
 		return;
 	if (repair > self->repair_wanted)
 		self->repair_wanted = repair;
@@ -229,7 +228,6 @@ static void create_done(struct job *job)
 		settle(self);
 		return;
 	}
-	network->platform = NULL;
 	broker_network_created(network, &self->parts.error);
 	free_network(self);
 }
@@ -276,7 +274,7 @@ static struct linux_network *new_network(const char *name, struct network_config
 	return NULL;
 }
 
-void platform_network_create(struct network *network)
+int platform_network_create(struct network *network)
 {
 	struct linux_network *self =
 		new_network(network->config->name, network_config_ref(network->config));
@@ -284,29 +282,12 @@ void platform_network_create(struct network *network)
 	if (!self || copy_others(self, network->broker->config) < 0) {
 		if (self)
 			free_network(self);
-		linux_platform_refuse_later();
-		return;
+		return -1;
 	}
 	self->network = network;
 	network->platform = self;
 	submit(self, run_create, create_done);
-}
-
-void networks_refuse(struct broker *broker)
-{
-	struct error error;
-	struct network *network = broker->networks;
-
-	error_set(&error, ERROR_INTERNAL, "out of memory");
-	while (network) {
-		struct network *next = network->next;
-
-		if (network->state == NETWORK_CREATING && !network->platform) {
-			broker_network_created(network, &error);
-			next = broker->networks; /* the answer may have changed the list */
-		}
-		network = next;
-	}
+	return 0;
 }
 
 void platform_network_remove(struct network *network)
@@ -367,7 +348,7 @@ int network_bridge(const struct network *network)
 {
 	const struct linux_network *self = network->platform;
 
-	return self ? self->bridge_seen : 0;
+	return self->bridge_seen;
 }
 
 bool network_has_port(const struct network *network, const struct link *link)
@@ -380,8 +361,6 @@ void networks_forget(struct broker *broker)
 	for (struct network *network = broker->networks; network; network = network->next) {
 		struct linux_network *self = network->platform;
 
-		if (!self)
-			continue;
 		if (self->parts.dnsmasq) {
 			dnsmasq_unsupervise(self->parts.dnsmasq);
 			dnsmasq_forget(self->parts.dnsmasq);

@@ -48,10 +48,4 @@ bool network_has_port(const struct network *network, const struct link *link);
 /* At the end of the process: what is active stays for the next broker. */
 void networks_forget(struct broker *broker);
 
-/*
- * Answers requests that were refused for lack of memory, which must not be
- * answered from within. Called by the loop after network_refuse_later().
- */
-void networks_refuse(struct broker *broker);
-
 #endif

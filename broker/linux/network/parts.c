@@ -37,6 +37,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/routing/forwarding.h"
 #include "broker/linux/routing/uplink.h"
+#include "broker/linux/shortage.h"
 #include "host/names.h"
 #include "host/ports.h"
 #include "record.h"
@@ -44,13 +45,21 @@
 
 struct step {
 	int (*make)(struct network_parts *self);
-	/* NULL: nothing to undo. Its error is not the one of the network. */
+	/* NULL: nothing to undo. Returns 0, or a negative errno, or -1, with an error of its own. */
 	int (*unmake)(struct network_parts *self, struct error *error);
 	enum fault_kind fault; /* what failing is */
 	bool can_wait; /* a network can be created without it */
 	bool is_needed; /* by the steps behind it, when it is repaired */
 	enum repair repair; /* the least that takes it again */
 };
+
+/* What undoing a step has come to. */
+static int undone(int result, const char *what, struct error *error)
+{
+	if (result < 0)
+		(void)error_set(error, ERROR_INTERNAL, "%s: %s", what, strerror(-result));
+	return result;
+}
 
 static bool is_bridged(const struct network_parts *self)
 {
@@ -109,11 +118,8 @@ static int make_record(struct network_parts *self)
 
 static int unmake_record(struct network_parts *self, struct error *error)
 {
-	int result = record_remove(linux_platform.options->runtime_dir, self->name);
-
-	return result < 0 ? error_set(error, ERROR_INTERNAL, "record in %s: %s",
-				      linux_platform.options->runtime_dir, strerror(-result))
-			  : 0;
+	return undone(record_remove(linux_platform.options->runtime_dir, self->name), "record",
+		      error);
 }
 
 /* Step 3: bridge */
@@ -135,13 +141,10 @@ static int make_bridge(struct network_parts *self)
 
 static int unmake_bridge(struct network_parts *self, struct error *error)
 {
-	int result = is_bridged(self)
-			     ? 0
-			     : bridge_remove(self->name, &self->addresses, self->bridge.index);
-
-	return result < 0 ? error_set(error, ERROR_INTERNAL, "bridge %s: %s",
-				      self->addresses.bridge, strerror(-result))
-			  : 0;
+	if (is_bridged(self))
+		return 0;
+	return undone(bridge_remove(self->name, &self->addresses, self->bridge.index), "bridge",
+		      error);
 }
 
 /* Step 4: IPv6 */
@@ -187,7 +190,7 @@ static int make_firewall(struct network_parts *self)
 		return 0;
 	/* nftables may have taken it, and ended before it could say so. */
 	if (!self->repair)
-		(void)firewall_remove(self->name, &ignored);
+		(void)shortage_check(firewall_remove(self->name, &ignored));
 	return -1;
 }
 
@@ -225,10 +228,8 @@ static int make_uplink(struct network_parts *self)
 
 static int unmake_uplink(struct network_parts *self, struct error *error)
 {
-	int result = is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0;
-
-	return result < 0 ? error_set(error, ERROR_INTERNAL, "routing table: %s", strerror(-result))
-			  : 0;
+	return undone(is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0,
+		      "routing table", error);
 }
 
 /* Step 8: forwarding */
@@ -295,7 +296,7 @@ static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 	else
 		result = dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
 	self->dnsmasq = NULL;
-	return result < 0 ? error_set(error, ERROR_INTERNAL, "dnsmasq: %s", strerror(-result)) : 0;
+	return undone(result, "dnsmasq", error);
 }
 
 /* Step 10: keeping */
@@ -329,11 +330,7 @@ static const struct step steps[] = {
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/*
- * Undoes the first n_steps, the last of them first. Memory that was short may be
- * there at the next try, and nothing tells what had been done already: it is all
- * looked for once more.
- */
+/* Undoes the first n_steps, the last of them first. */
 static void unmake(struct network_parts *self, size_t n_steps)
 {
 	struct error error;
@@ -341,8 +338,7 @@ static void unmake(struct network_parts *self, size_t n_steps)
 	while (n_steps-- > 0) {
 		const struct step *step = &steps[n_steps];
 
-		if (step->unmake && step->unmake(self, &error) < 0 &&
-		    step->unmake(self, &error) < 0)
+		if (step->unmake && shortage_check(step->unmake(self, &error)) < 0)
 			log_warning(self->name, "not all of it can be removed: %s", error.reason);
 	}
 }

@@ -16,6 +16,7 @@
 
 #include "base/json_text.h"
 #include "base/log.h"
+#include "broker/linux/shortage.h"
 #include "host/names.h"
 
 #define SUFFIX ".json"
@@ -107,13 +108,15 @@ static bool is_possible(const struct network_config *config,
 static int load(const char *path, const char *network, struct network_config **config,
 		struct network_addresses *addresses)
 {
-	json_t *root = json_load_file(path, 0, NULL);
+	json_t *root = json_text_load_file(path);
 	const char *text;
 	int result = -1;
 
 	*config = NULL;
-	if (json_unpack(root, "{s:s}", "config", &text) == 0)
+	if (root && json_unpack(root, "{s:s}", "config", &text) == 0)
 		*config = network_config_parse(network, text);
+	if (!*config && errno == ENOMEM)
+		shortage_end();
 	if (*config && parse_addresses(root, addresses) == 0 && is_possible(*config, addresses))
 		result = 0;
 	json_decref(root);
@@ -129,10 +132,6 @@ void record_load(const char *runtime_dir, const char *network, struct network_co
 	*addresses = (struct network_addresses){ 0 };
 	if (make_path(path, runtime_dir, network) < 0 || access(path, F_OK) < 0 ||
 	    load(path, network, config, addresses) == 0)
-		return;
-	/* It may be memory that was short. */
-	network_config_unref(*config);
-	if (load(path, network, config, addresses) == 0)
 		return;
 	log_warning(network, "the record of an earlier broker, %s, is damaged", path);
 	addresses->bridge[0] = '\0';

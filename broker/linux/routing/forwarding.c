@@ -43,6 +43,7 @@
 
 #include "base/log.h"
 #include "base/memstream.h"
+#include "broker/linux/shortage.h"
 #include "forwarding_state.h"
 #include "host/link.h"
 #include "host/names.h"
@@ -259,7 +260,7 @@ static int update_guard(bool again, struct error *error)
 	}
 	free(guard_rules);
 	guard_rules = text ? strdup(text) : NULL;
-	result = state.interfaces ? nftables_run(text, error) : nftables_remove(text, error);
+	result = nftables_run(text, error);
 	if (result < 0) {
 		free(guard_rules);
 		guard_rules = NULL;
@@ -385,7 +386,7 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 	if (put_right(runtime_dir, true, error) == 0)
 		return 0;
 	if (!known)
-		(void)forwarding_release(runtime_dir, bridge, &ignored);
+		(void)shortage_check(forwarding_release(runtime_dir, bridge, &ignored));
 	return -1;
 }
 
@@ -399,9 +400,10 @@ int forwarding_release(const char *runtime_dir, const char *bridge, struct error
 		return restore(runtime_dir, error);
 	if (result == 0)
 		result = forwarding_state_save(runtime_dir, &state);
-	return result < 0 ? error_set(error, ERROR_INTERNAL,
-				      "what it has to do with forwarding: %s", strerror(-result))
-			  : 0;
+	if (result < 0)
+		(void)error_set(error, ERROR_INTERNAL, "what it has to do with forwarding: %s",
+				strerror(-result));
+	return result;
 }
 
 void forwarding_refresh(const char *runtime_dir)

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "broker/interface.h"
 #include "broker/linux/notify.h"
+#include "broker/linux/shortage.h"
 #include "broker/platform.h"
 
 #define NAME_PREFIX "client-"
@@ -81,7 +82,7 @@ static int load_named(const json_t *list, struct kept_hold *hold)
 
 	hold->named = calloc(n + 1, sizeof(*hold->named));
 	if (!hold->named)
-		return -1;
+		shortage_end();
 	for (; hold->n_named < n; hold->n_named++) {
 		const char *text = json_string_value(json_array_get(list, hold->n_named));
 
@@ -100,18 +101,27 @@ static int load_hold(const json_t *item, struct kept *kept)
 		return -1;
 	hold = calloc(1, sizeof(*hold));
 	if (!hold)
-		return -1;
+		shortage_end();
 	strcpy(hold->network, network);
 	hold->next = kept->holds;
 	kept->holds = hold;
 	return load_named(json_object_get(item, "named_interfaces"), hold);
 }
 
-static void load_file(const char *path, struct kept *kept)
+/* A client without a file holds nothing. */
+static void load(const char *runtime_dir, struct kept *kept)
 {
-	json_t *root = json_load_file(path, 0, NULL);
-	const json_t *holds = json_object_get(root, "holds");
+	char path[PATH_MAX];
+	const json_t *holds;
+	json_t *root;
 
+	make_path(path, runtime_dir, kept->number);
+	root = json_text_load_file(path);
+	if (!root && errno == ENOENT)
+		return;
+	if (!root && errno == ENOMEM)
+		shortage_end();
+	holds = json_object_get(root, "holds");
 	kept->damaged = !json_is_array(holds);
 	for (size_t i = 0; i < json_array_size(holds); i++)
 		if (load_hold(json_array_get(holds, i), kept) < 0)
@@ -128,22 +138,6 @@ static void clear_holds(struct kept *kept)
 		free(kept->holds);
 		kept->holds = next;
 	}
-}
-
-/* A client without a file holds nothing. */
-static void load(const char *runtime_dir, struct kept *kept)
-{
-	char path[PATH_MAX];
-
-	make_path(path, runtime_dir, kept->number);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return;
-	load_file(path, kept);
-	if (!kept->damaged)
-		return;
-	/* It may be memory that was short. */
-	clear_holds(kept);
-	load_file(path, kept);
 }
 
 static bool is_taken(unsigned int number)

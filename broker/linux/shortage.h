@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory that runs short where nobody asked for anything, and nobody could be told:
+ * in removal, in repair, at the kernel's events. Half of it would be done, and what is
+ * left known to nobody. So the broker ends, and machines notice nothing of that: the
+ * next one takes over what they use, and removes the rest.
+ */
+#ifndef VMNET_BROKER_SHORTAGE_H
+#define VMNET_BROKER_SHORTAGE_H
+
+/* Says so, and ends the process at once, on whichever thread. */
+__attribute__((noreturn)) void shortage_end(void);
+
+/* result: 0 or a negative errno. Ends the process when it is -ENOMEM, or else returns it. */
+int shortage_check(int result);
+
+#endif
