@@ -47,6 +47,7 @@
 #include "notify.h"
 #include "privilege.h"
 #include "shortage.h"
+#include "timer.h"
 #include "worker.h"
 
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
@@ -129,12 +130,8 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 
 void platform_idle(void)
 {
-	if (run.idle_exit < 0 || run.stopping)
-		return;
-	if (sd_event_source_set_time_relative(run.idle, (uint64_t)run.idle_exit * USEC_PER_SEC) <
-		    0 ||
-	    sd_event_source_set_enabled(run.idle, SD_EVENT_ONESHOT) < 0)
-		log_warning(NULL, "the broker stays, for want of a timer");
+	if (run.idle_exit >= 0 && !run.stopping)
+		timer_set(run.idle, (uint64_t)run.idle_exit * USEC_PER_SEC);
 }
 
 int64_t linux_platform_rogue_packets(const char *network)
@@ -243,9 +240,7 @@ static int prepare_loop(void)
 	if (result >= 0)
 		result = sd_event_source_set_enabled(run.rest, SD_EVENT_OFF);
 	if (result >= 0)
-		result = sd_event_add_time(event, &run.idle, CLOCK_MONOTONIC, 0, 0, on_idle, NULL);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(run.idle, SD_EVENT_OFF);
+		result = timer_add(event, &run.idle, on_idle, NULL);
 	if (result < 0)
 		log_error(NULL, "cannot prepare the event loop: %s", strerror(-result));
 	return result;

@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
+
 /* Jobs that can wait are not passed over for ever, whatever others ask for. */
 #define PASSED_OVER_MAX 8
 
@@ -231,7 +233,7 @@ void worker_stop(struct worker *worker)
 
 static void run_close(struct job *job)
 {
-	(void)close(((struct close_job *)job)->fd);
+	(void)close(container_of(job, struct close_job, job)->fd);
 }
 
 static void close_done(struct job *job)

@@ -20,10 +20,12 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/shortage.h"
+#include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
@@ -49,14 +51,16 @@
 /* Looks in a row that find it stuck, until it is killed. */
 #define STUCK_LOOKS 3U
 
-struct dnsmasq {
-	/* The worker's: constant while it is supervised, but for a restart. */
+/* The process and its files: the worker's, and constant while it is watched, but for a restart. */
+struct server {
 	char name[NETWORK_NAME_MAX + 1];
 	struct dnsmasq_files files;
 	char *config; /* its configuration file's text */
 	int pidfd; /* -1: it does not run */
+};
 
-	/* The policy's. */
+/* What the loop knows of it, which is nothing while a job of the network's is under way. */
+struct watch {
 	struct network *network;
 	int bridge; /* the network's: its index */
 	void (*on_leases_lost)(struct network *network);
@@ -75,11 +79,16 @@ struct dnsmasq {
 	uint64_t started_usec;
 };
 
+struct dnsmasq {
+	struct server server;
+	struct watch watch;
+};
+
 /* A restart on the worker. Without its dnsmasq when nobody waits for it any more. */
 struct restart {
 	struct job job;
 	struct dnsmasq *dnsmasq; /* the policy's to clear */
-	struct dnsmasq *target;
+	struct server *target;
 	struct error error;
 	bool failed;
 };
@@ -100,7 +109,7 @@ static bool asks_resolvers(const struct network_config *config)
 	return config->mode == NETWORK_SHARED && config->dns_proxy;
 }
 
-static int launch(struct dnsmasq *self, struct error *error)
+static int launch(struct server *self, struct error *error)
 {
 	int result = dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid);
 
@@ -112,7 +121,7 @@ static int launch(struct dnsmasq *self, struct error *error)
 }
 
 /* With leases of a subnet that it had before, or with too many, a server may not even start. */
-static void trim_leases(const struct dnsmasq *self, const struct ipv4_subnet *subnet)
+static void trim_leases(const struct server *self, const struct ipv4_subnet *subnet)
 {
 	size_t length;
 	char *text = dnsmasq_file_read(self->files.leases, &length);
@@ -136,12 +145,12 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 
 	if (!self)
 		return NULL;
-	strcpy(self->name, config->name);
-	self->pidfd = -1;
-	self->pause_usec = FIRST_PAUSE_USEC;
-	if (dnsmasq_files_init(&self->files, config->name, state_dir, runtime_dir) == 0)
-		self->config = dnsmasq_config(config, addresses, &self->files);
-	if (self->config)
+	strcpy(self->server.name, config->name);
+	self->server.pidfd = -1;
+	self->watch.pause_usec = FIRST_PAUSE_USEC;
+	if (dnsmasq_files_init(&self->server.files, config->name, state_dir, runtime_dir) == 0)
+		self->server.config = dnsmasq_config(config, addresses, &self->server.files);
+	if (self->server.config)
 		return self;
 	dnsmasq_forget(self);
 	return NULL;
@@ -152,13 +161,14 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 			      const char *runtime_dir, struct error *error)
 {
 	struct dnsmasq *self = dnsmasq_new(config, addresses, state_dir, runtime_dir);
-	int result = self && asks_resolvers(config) ? resolvers_copy(self->files.resolvers) : 0;
+	int result =
+		self && asks_resolvers(config) ? resolvers_copy(self->server.files.resolvers) : 0;
 
 	if (result < 0) {
 		error_set(error, ERROR_CREATE_FAILED,
 			  "the name servers in " RESOLVERS_SOURCE " cannot be passed on: %s",
 			  strerror(-result));
-		dnsmasq_files_remove(&self->files);
+		dnsmasq_files_remove(&self->server.files);
 		dnsmasq_forget(self);
 		return NULL;
 	}
@@ -167,16 +177,17 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 			  runtime_dir, strerror(errno));
 		return NULL;
 	}
-	self->pidfd = dnsmasq_process_find(&self->files);
-	if (self->pidfd >= 0 && dnsmasq_files_have(&self->files, self->config))
+	self->server.pidfd = dnsmasq_process_find(&self->server.files);
+	if (self->server.pidfd >= 0 && dnsmasq_files_have(&self->server.files, self->server.config))
 		return self;
-	if (self->pidfd >= 0)
-		dnsmasq_process_end(self->name, self->pidfd);
-	self->pidfd = -1;
-	trim_leases(self, &addresses->ipv4_subnet);
-	if (launch(self, error) == 0)
+	if (self->server.pidfd >= 0)
+		dnsmasq_process_end(self->server.name, self->server.pidfd);
+	self->server.pidfd = -1;
+	trim_leases(&self->server, &addresses->ipv4_subnet);
+	if (launch(&self->server, error) == 0)
 		return self;
-	if (dnsmasq_process_end_lost(self->name, &self->files) > 0 && launch(self, error) == 0)
+	if (dnsmasq_process_end_lost(self->server.name, &self->server.files) > 0 &&
+	    launch(&self->server, error) == 0)
 		return self;
 	dnsmasq_stop(self);
 	return NULL;
@@ -189,7 +200,7 @@ bool dnsmasq_lacks_bridge(const struct error *error)
 
 bool dnsmasq_has_lost_leases(const struct dnsmasq *self, const char *state_dir)
 {
-	return access(self->files.leases, F_OK) < 0 && errno == ENOENT &&
+	return access(self->server.files.leases, F_OK) < 0 && errno == ENOENT &&
 	       access(state_dir, F_OK) == 0;
 }
 
@@ -197,10 +208,10 @@ void dnsmasq_forget(struct dnsmasq *self)
 {
 	if (!self)
 		return;
-	if (self->pidfd >= 0)
-		close(self->pidfd);
-	dnsmasq_files_clear(&self->files);
-	free(self->config);
+	if (self->server.pidfd >= 0)
+		close(self->server.pidfd);
+	dnsmasq_files_clear(&self->server.files);
+	free(self->server.config);
 	free(self);
 }
 
@@ -208,10 +219,10 @@ void dnsmasq_stop(struct dnsmasq *self)
 {
 	if (!self)
 		return;
-	if (self->pidfd >= 0)
-		dnsmasq_process_end(self->name, self->pidfd);
-	self->pidfd = -1;
-	dnsmasq_files_remove(&self->files);
+	if (self->server.pidfd >= 0)
+		dnsmasq_process_end(self->server.name, self->server.pidfd);
+	self->server.pidfd = -1;
+	dnsmasq_files_remove(&self->server.files);
 	dnsmasq_forget(self);
 }
 
@@ -236,23 +247,24 @@ int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 
 static void run_releasing(struct job *job)
 {
-	struct releasing *releasing = (struct releasing *)job;
+	struct releasing *releasing = container_of(job, struct releasing, job);
 
 	releasing->result = release_send(releasing->release);
 }
 
 static void releasing_done(struct job *job)
 {
-	struct releasing *releasing = (struct releasing *)job;
+	struct releasing *releasing = container_of(job, struct releasing, job);
 	struct dnsmasq *self = releasing->dnsmasq;
 
 	if (self)
-		self->releasing = NULL;
+		self->watch.releasing = NULL;
 	if (self && releasing->result < 0)
-		log_warning(self->name, "addresses of machines that have gone cannot be freed: %s",
+		log_warning(self->server.name,
+			    "addresses of machines that have gone cannot be freed: %s",
 			    strerror(-releasing->result));
 	else if (self)
-		log_debug(self->name, "freed the addresses of %d machines that have gone",
+		log_debug(self->server.name, "freed the addresses of %d machines that have gone",
 			  releasing->result);
 	free(releasing->release);
 	free(releasing);
@@ -264,9 +276,9 @@ static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size
 	struct releasing *releasing;
 	struct release *release;
 
-	if (self->releasing)
+	if (self->watch.releasing)
 		return;
-	release = release_plan(self->network, leases, n_leases);
+	release = release_plan(self->watch.network, leases, n_leases);
 	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
 	if (!releasing) {
 		free(release);
@@ -276,7 +288,7 @@ static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size
 	releasing->job.done = releasing_done;
 	releasing->dnsmasq = self;
 	releasing->release = release;
-	self->releasing = releasing;
+	self->watch.releasing = releasing;
 	worker_submit(&network_worker, &releasing->job);
 }
 
@@ -286,7 +298,7 @@ static int read_leases(struct dnsmasq *self)
 	struct lease *list;
 	size_t n_leases;
 	size_t length;
-	char *text = dnsmasq_file_read(self->files.leases, &length);
+	char *text = dnsmasq_file_read(self->server.files.leases, &length);
 	int result = -1;
 
 	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
@@ -297,7 +309,7 @@ static int read_leases(struct dnsmasq *self)
 	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
 	    leases_list(leases, n_leases, &list) < 0)
 		goto out;
-	broker_leases_changed(self->network, list);
+	broker_leases_changed(self->watch.network, list);
 	release_leases(self, leases, n_leases);
 	result = 0;
 out:
@@ -315,38 +327,36 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 	if (read_leases(self) == 0)
 		return 0;
 	if (errno == ENOENT)
-		self->on_leases_lost(self->network);
+		self->watch.on_leases_lost(self->watch.network);
 	else
-		log_warning(self->name, "its leases in %s cannot be read: %s", self->files.leases,
-			    strerror(errno));
+		log_warning(self->server.name, "its leases in %s cannot be read: %s",
+			    self->server.files.leases, strerror(errno));
 	return 0;
 }
 
 static int on_lease_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	struct dnsmasq *self = userdata;
-	int enabled = SD_EVENT_OFF;
 	uint64_t now = 0;
 
 	(void)source;
 	(void)event;
 	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
-	(void)sd_event_source_get_enabled(self->settle, &enabled);
-	if (enabled == SD_EVENT_OFF)
-		self->changed_usec = now;
-	else if (now - self->changed_usec > UNSETTLED_USEC)
+	if (!timer_is_on(self->watch.settle))
+		self->watch.changed_usec = now;
+	else if (now - self->watch.changed_usec > UNSETTLED_USEC)
 		return 0;
-	(void)sd_event_source_set_time_relative(self->settle, SETTLE_USEC);
-	(void)sd_event_source_set_enabled(self->settle, SD_EVENT_ONESHOT);
+	timer_set(self->watch.settle, SETTLE_USEC);
 	return 0;
 }
 
 /* Each start of the server may have made another file. IN_ATTRIB: it is removed. */
 static int watch_leases(struct dnsmasq *self)
 {
-	self->changes = sd_event_source_disable_unref(self->changes);
-	return sd_event_add_inotify(linux_platform.event, &self->changes, self->files.leases,
-				    IN_MODIFY | IN_ATTRIB, on_lease_file, self);
+	self->watch.changes = sd_event_source_disable_unref(self->watch.changes);
+	return sd_event_add_inotify(linux_platform.event, &self->watch.changes,
+				    self->server.files.leases, IN_MODIFY | IN_ATTRIB, on_lease_file,
+				    self);
 }
 
 /* Supervision: restarts */
@@ -355,18 +365,17 @@ static int watch_end(struct dnsmasq *self);
 
 static void run_restart(struct job *job)
 {
-	struct restart *restart = (struct restart *)job;
+	struct restart *restart = container_of(job, struct restart, job);
 
 	restart->failed = launch(restart->target, &restart->error) < 0;
 }
 
 static void plan_restart(struct dnsmasq *self)
 {
-	(void)sd_event_source_set_time_relative(self->pause, self->pause_usec);
-	(void)sd_event_source_set_enabled(self->pause, SD_EVENT_ONESHOT);
-	self->pause_usec *= 2;
-	if (self->pause_usec > LAST_PAUSE_USEC)
-		self->pause_usec = LAST_PAUSE_USEC;
+	timer_set(self->watch.pause, self->watch.pause_usec);
+	self->watch.pause_usec *= 2;
+	if (self->watch.pause_usec > LAST_PAUSE_USEC)
+		self->watch.pause_usec = LAST_PAUSE_USEC;
 }
 
 /* Watches the one that a restart has made. One that cannot be watched is no use. */
@@ -378,27 +387,28 @@ static int take_over(struct dnsmasq *self, struct error *error)
 		result = watch_leases(self);
 	if (result >= 0)
 		return on_lease_file(NULL, NULL, self);
-	self->end = sd_event_source_disable_unref(self->end);
-	starter_signal(self->pidfd, SIGKILL);
-	close(self->pidfd);
-	self->pidfd = -1;
+	self->watch.end = sd_event_source_disable_unref(self->watch.end);
+	starter_signal(self->server.pidfd, SIGKILL);
+	close(self->server.pidfd);
+	self->server.pidfd = -1;
 	return error_set(error, ERROR_CREATE_FAILED, "its dnsmasq cannot be watched: %s",
 			 strerror(-result));
 }
 
 static void restart_done(struct job *job)
 {
-	struct restart *restart = (struct restart *)job;
+	struct restart *restart = container_of(job, struct restart, job);
 	struct dnsmasq *self = restart->dnsmasq;
 
 	if (self) {
-		self->restart = NULL;
+		self->watch.restart = NULL;
 		if (restart->failed || take_over(self, &restart->error) < 0) {
-			broker_network_fault(self->network, FAULT_SERVERS, restart->error.reason);
+			broker_network_fault(self->watch.network, FAULT_SERVERS,
+					     restart->error.reason);
 			plan_restart(self);
 		} else {
-			log_info(self->name, "its dnsmasq was started again");
-			broker_network_fault(self->network, FAULT_SERVERS, NULL);
+			log_info(self->server.name, "its dnsmasq was started again");
+			broker_network_fault(self->watch.network, FAULT_SERVERS, NULL);
 		}
 	}
 	free(restart);
@@ -416,8 +426,8 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 	restart->job.run = run_restart;
 	restart->job.done = restart_done;
 	restart->dnsmasq = self;
-	restart->target = self;
-	self->restart = restart;
+	restart->target = &self->server;
+	self->watch.restart = restart;
 	worker_submit(&network_worker, &restart->job);
 	return 0;
 }
@@ -429,71 +439,55 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *userda
 
 	(void)source;
 	(void)events;
-	self->end = sd_event_source_disable_unref(self->end);
+	self->watch.end = sd_event_source_disable_unref(self->watch.end);
 	close(fd);
-	self->pidfd = -1;
+	self->server.pidfd = -1;
 	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
-	if (now - self->started_usec > STEADY_USEC)
-		self->pause_usec = FIRST_PAUSE_USEC;
-	log_warning(self->name, "its dnsmasq has ended; it is started again");
+	if (now - self->watch.started_usec > STEADY_USEC)
+		self->watch.pause_usec = FIRST_PAUSE_USEC;
+	log_warning(self->server.name, "its dnsmasq has ended; it is started again");
 	plan_restart(self);
 	return 0;
 }
 
 static int watch_end(struct dnsmasq *self)
 {
-	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &self->started_usec);
-	return sd_event_add_io(linux_platform.event, &self->end, self->pidfd, EPOLLIN, on_end,
-			       self);
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &self->watch.started_usec);
+	return sd_event_add_io(linux_platform.event, &self->watch.end, self->server.pidfd, EPOLLIN,
+			       on_end, self);
 }
 
 /* Supervision: whether it serves */
 
-static void look_after(struct dnsmasq *self, uint64_t usec)
-{
-	(void)sd_event_source_set_time_relative(self->look, usec);
-	(void)sd_event_source_set_enabled(self->look, SD_EVENT_ONESHOT);
-}
-
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsmasq *self = userdata;
-	const struct network *network = self->network;
+	const struct network *network = self->watch.network;
 
 	(void)source;
 	(void)usec;
 	if (!network->interfaces)
 		return 0; /* the next one that is attached counts */
 	/* While it is started again it is the worker's. */
-	if (self->end && progress_is_stuck(&self->progress, self->pidfd, self->bridge,
-					   network->addresses.ipv4_gateway))
-		self->stuck++;
+	if (self->watch.end &&
+	    progress_is_stuck(&self->watch.progress, self->server.pidfd, self->watch.bridge,
+			      network->addresses.ipv4_gateway))
+		self->watch.stuck++;
 	else
-		self->stuck = 0;
-	if (self->stuck == STUCK_LOOKS) {
-		self->stuck = 0;
-		log_warning(self->name, "its dnsmasq has stopped serving; it is killed");
-		starter_signal(self->pidfd, SIGKILL);
+		self->watch.stuck = 0;
+	if (self->watch.stuck == STUCK_LOOKS) {
+		self->watch.stuck = 0;
+		log_warning(self->server.name, "its dnsmasq has stopped serving; it is killed");
+		starter_signal(self->server.pidfd, SIGKILL);
 	}
-	look_after(self, self->stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
+	timer_set(self->watch.look, self->watch.stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
 	return 0;
 }
 
 void dnsmasq_has_machines(struct dnsmasq *self)
 {
-	int enabled;
-
-	if (self->look && sd_event_source_get_enabled(self->look, &enabled) == SD_EVENT_OFF)
-		look_after(self, LOOK_USEC);
-}
-
-static int add_timer(sd_event_source **source, sd_event_time_handler_t handler,
-		     struct dnsmasq *self)
-{
-	int r = sd_event_add_time_relative(linux_platform.event, source, CLOCK_MONOTONIC, 0, 0,
-					   handler, self);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+	if (self->watch.look)
+		timer_set_unless_on(self->watch.look, LOOK_USEC);
 }
 
 int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
@@ -501,22 +495,22 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 {
 	int r;
 
-	self->network = network;
-	self->bridge = bridge;
-	self->on_leases_lost = on_leases_lost;
-	r = add_timer(&self->pause, on_pause_over, self);
+	self->watch.network = network;
+	self->watch.bridge = bridge;
+	self->watch.on_leases_lost = on_leases_lost;
+	r = timer_add(linux_platform.event, &self->watch.pause, on_pause_over, self);
 	if (r >= 0)
-		r = add_timer(&self->settle, on_settled, self);
+		r = timer_add(linux_platform.event, &self->watch.settle, on_settled, self);
 	if (r >= 0)
-		r = add_timer(&self->look, on_look, self);
+		r = timer_add(linux_platform.event, &self->watch.look, on_look, self);
 	/* It may have ended while nobody watched. */
-	if (r >= 0 && self->pidfd < 0)
+	if (r >= 0 && self->server.pidfd < 0)
 		plan_restart(self);
 	else if (r >= 0)
 		r = watch_end(self);
 	if (r >= 0 && asks_resolvers(network->config))
-		r = resolvers_watch_new(&self->resolvers, linux_platform.event, self->name,
-					self->files.resolvers);
+		r = resolvers_watch_new(&self->watch.resolvers, linux_platform.event,
+					self->server.name, self->server.files.resolvers);
 	/* Last: the file may have been removed, and the server serves without it. */
 	if (r >= 0)
 		r = watch_leases(self);
@@ -524,26 +518,26 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 		dnsmasq_has_machines(self);
 	if (r < 0)
 		return r;
-	if (self->pidfd >= 0)
+	if (self->server.pidfd >= 0)
 		broker_network_fault(network, FAULT_SERVERS, NULL);
 	/* What an earlier life has left. */
-	return on_settled(self->settle, 0, self);
+	return on_settled(self->watch.settle, 0, self);
 }
 
 void dnsmasq_unsupervise(struct dnsmasq *self)
 {
-	if (self->restart)
-		self->restart->dnsmasq = NULL;
-	self->restart = NULL;
-	if (self->releasing)
-		self->releasing->dnsmasq = NULL;
-	self->releasing = NULL;
-	resolvers_watch_free(self->resolvers);
-	self->resolvers = NULL;
-	self->end = sd_event_source_disable_unref(self->end);
-	self->pause = sd_event_source_disable_unref(self->pause);
-	self->changes = sd_event_source_disable_unref(self->changes);
-	self->settle = sd_event_source_disable_unref(self->settle);
-	self->look = sd_event_source_disable_unref(self->look);
-	self->network = NULL;
+	if (self->watch.restart)
+		self->watch.restart->dnsmasq = NULL;
+	self->watch.restart = NULL;
+	if (self->watch.releasing)
+		self->watch.releasing->dnsmasq = NULL;
+	self->watch.releasing = NULL;
+	resolvers_watch_free(self->watch.resolvers);
+	self->watch.resolvers = NULL;
+	self->watch.end = sd_event_source_disable_unref(self->watch.end);
+	self->watch.pause = sd_event_source_disable_unref(self->watch.pause);
+	self->watch.changes = sd_event_source_disable_unref(self->watch.changes);
+	self->watch.settle = sd_event_source_disable_unref(self->watch.settle);
+	self->watch.look = sd_event_source_disable_unref(self->watch.look);
+	self->watch.network = NULL;
 }

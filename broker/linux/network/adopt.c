@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "broker/linux/firewall/firewall.h"
 #include "broker/linux/linux.h"
@@ -53,7 +54,7 @@ struct delete_job {
 
 static void run_delete(struct job *job)
 {
-	(void)shortage_check(link_delete(((struct delete_job *)job)->index));
+	(void)shortage_check(link_delete(container_of(job, struct delete_job, job)->index));
 }
 
 static void delete_done(struct job *job)

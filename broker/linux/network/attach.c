@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container_of.h"
 #include "base/log.h"
 #include "bridge.h"
 #include "broker/linux/fds.h"
@@ -157,7 +158,7 @@ static int make_device(struct attach_job *self)
 
 static void run_attach(struct job *job)
 {
-	struct attach_job *self = (struct attach_job *)job;
+	struct attach_job *self = container_of(job, struct attach_job, job);
 
 	if (make_device(self) == 0)
 		return;
@@ -191,7 +192,7 @@ static void device_has_joined(const struct attach_job *job)
 
 static void attach_done(struct job *job)
 {
-	struct attach_job *self = (struct attach_job *)job;
+	struct attach_job *self = container_of(job, struct attach_job, job);
 	struct interface *interface = self->interface;
 	struct device *device = interface->platform;
 	char name[IF_NAMESIZE];
@@ -321,7 +322,7 @@ static void device_gone(struct device *device)
 
 static void run_remove(struct job *job)
 {
-	struct device *device = (struct device *)job;
+	struct device *device = container_of(job, struct device, job);
 
 	device->result = shortage_check(link_delete(device->index));
 }
@@ -329,7 +330,7 @@ static void run_remove(struct job *job)
 /* A device that could not be removed is given up: its network must not wait for ever. */
 static void remove_done(struct job *job)
 {
-	struct device *device = (struct device *)job;
+	struct device *device = container_of(job, struct device, job);
 
 	if (device->result < 0 && device->result != -ENODEV &&
 	    platform_may_log(device->owner, true))

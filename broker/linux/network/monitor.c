@@ -37,6 +37,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/routing/forwarding.h"
 #include "broker/linux/routing/uplink.h"
+#include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
 #include "host/link.h"
 #include "host/names.h"
@@ -103,10 +104,8 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 
 void monitor_look_around(void)
 {
-	if (!monitor.refresh_wanted && !monitor.refreshing) {
-		(void)sd_event_source_set_time_relative(monitor.pause, REFRESH_USEC);
-		(void)sd_event_source_set_enabled(monitor.pause, SD_EVENT_ONESHOT);
-	}
+	if (!monitor.refresh_wanted && !monitor.refreshing)
+		timer_set(monitor.pause, REFRESH_USEC);
 	monitor.refresh_wanted = true;
 }
 
@@ -131,26 +130,14 @@ static int on_uplinks(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* Has a timer run out in a while, unless it is on already. */
-static void look_later(sd_event_source *timer, uint64_t usec)
-{
-	int enabled = SD_EVENT_OFF;
-
-	(void)sd_event_source_get_enabled(timer, &enabled);
-	if (enabled != SD_EVENT_OFF)
-		return;
-	(void)sd_event_source_set_time_relative(timer, usec);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-}
-
 void monitor_look_at_ports(void)
 {
-	look_later(monitor.ports, PORTS_USEC);
+	timer_set_unless_on(monitor.ports, PORTS_USEC);
 }
 
 static void look_at_uplinks(void)
 {
-	look_later(monitor.uplinks, REFRESH_USEC);
+	timer_set_unless_on(monitor.uplinks, REFRESH_USEC);
 }
 
 static struct network *network_of_bridge(int index)
@@ -318,9 +305,8 @@ static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void rest(void)
 {
-	if (sd_event_source_set_time_relative(monitor.rest, REST_USEC) >= 0 &&
-	    sd_event_source_set_enabled(monitor.rest, SD_EVENT_ONESHOT) >= 0)
-		(void)sd_event_source_set_enabled(monitor.source, SD_EVENT_OFF);
+	timer_set(monitor.rest, REST_USEC);
+	(void)sd_event_source_set_enabled(monitor.source, SD_EVENT_OFF);
 }
 
 /*
@@ -396,25 +382,15 @@ int monitor_start(void)
 	result = sd_event_add_io(linux_platform.event, &monitor.source,
 				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
 	if (result >= 0)
-		result = sd_event_add_time(linux_platform.event, &monitor.rest, CLOCK_MONOTONIC, 0,
-					   1, on_rested, NULL);
+		result = timer_add(linux_platform.event, &monitor.rest, on_rested, NULL);
 	if (result >= 0)
-		result = sd_event_source_set_enabled(monitor.rest, SD_EVENT_OFF);
+		result = sd_event_source_set_time_accuracy(monitor.rest, 1);
 	if (result >= 0)
-		result = sd_event_add_time(linux_platform.event, &monitor.pause, CLOCK_MONOTONIC, 0,
-					   0, on_refresh, NULL);
+		result = timer_add(linux_platform.event, &monitor.pause, on_refresh, NULL);
 	if (result >= 0)
-		result = sd_event_source_set_enabled(monitor.pause, SD_EVENT_OFF);
+		result = timer_add(linux_platform.event, &monitor.ports, on_ports, NULL);
 	if (result >= 0)
-		result = sd_event_add_time(linux_platform.event, &monitor.ports, CLOCK_MONOTONIC, 0,
-					   0, on_ports, NULL);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(monitor.ports, SD_EVENT_OFF);
-	if (result >= 0)
-		result = sd_event_add_time(linux_platform.event, &monitor.uplinks, CLOCK_MONOTONIC,
-					   0, 0, on_uplinks, NULL);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(monitor.uplinks, SD_EVENT_OFF);
+		result = timer_add(linux_platform.event, &monitor.uplinks, on_uplinks, NULL);
 	if (result < 0)
 		monitor_stop();
 	return result;

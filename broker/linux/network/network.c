@@ -15,9 +15,11 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "broker/linux/dnsmasq/dnsmasq.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
 #include "host/names.h"
 
@@ -47,7 +49,7 @@ static const enum repair remedies[N_FAULTS] = {
 
 static struct linux_network *of_job(struct job *job)
 {
-	return (struct linux_network *)job;
+	return container_of(job, struct linux_network, job);
 }
 
 static void run_create(struct job *job)
@@ -113,12 +115,14 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* What has to be tried again: REPAIR_NOTHING when all is well. Takes no memory. */
+/* What has to be tried again: REPAIR_NOTHING when all is well. */
 static void set_remedy(struct linux_network *self, enum repair remedy)
 {
 	self->remedy = remedy;
-	(void)sd_event_source_set_time_relative(self->retry, RETRY_USEC);
-	(void)sd_event_source_set_enabled(self->retry, remedy ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (remedy)
+		timer_set(self->retry, RETRY_USEC);
+	else
+		(void)sd_event_source_set_enabled(self->retry, SD_EVENT_OFF);
 }
 
 static void on_leases_lost(struct network *network)
@@ -256,7 +260,6 @@ static int copy_others(struct linux_network *self, const struct config *config)
 static struct linux_network *new_network(const char *name, struct network_config *config)
 {
 	struct linux_network *self = calloc(1, sizeof(*self));
-	int result;
 
 	if (!self) {
 		network_config_unref(config);
@@ -264,11 +267,7 @@ static struct linux_network *new_network(const char *name, struct network_config
 	}
 	(void)snprintf(self->parts.name, sizeof(self->parts.name), "%s", name);
 	self->parts.config = config;
-	result = sd_event_add_time(linux_platform.event, &self->retry, CLOCK_MONOTONIC, 0, 0,
-				   on_retry, self);
-	if (result >= 0)
-		result = sd_event_source_set_enabled(self->retry, SD_EVENT_OFF);
-	if (result >= 0)
+	if (timer_add(linux_platform.event, &self->retry, on_retry, self) >= 0)
 		return self;
 	free_network(self);
 	return NULL;

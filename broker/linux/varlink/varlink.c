@@ -27,6 +27,7 @@
 
 #include "base/log.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/timer.h"
 #include "connection.h"
 #include "disposal.h"
 #include "events.h"
@@ -62,9 +63,7 @@ static void pause_accepting(int error)
 	if (!door.has_paused)
 		log_warning(NULL, "clients have to wait: %s", strerror(error));
 	door.has_paused = true;
-	if (sd_event_source_set_time_relative(door.pause, PAUSE_USEC) < 0 ||
-	    sd_event_source_set_enabled(door.pause, SD_EVENT_ONESHOT) < 0)
-		return;
+	timer_set(door.pause, PAUSE_USEC);
 	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
 }
 
@@ -97,11 +96,7 @@ static int add_sources(int listen_fd)
 
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(linux_platform.event, &door.pause, CLOCK_MONOTONIC,
-				       PAUSE_USEC, 0, on_pause_over, NULL);
-	if (r < 0)
-		return r;
-	r = sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	r = timer_add(linux_platform.event, &door.pause, on_pause_over, NULL);
 	if (r < 0)
 		return r;
 	r = events_start(linux_platform.event);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a part of a structure to the whole. */
+#ifndef VMNET_BROKER_CONTAINER_OF_H
+#define VMNET_BROKER_CONTAINER_OF_H
+
+#include <stddef.h>
+
+/* The structure of that type whose member pointer points to. */
+#define container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif
