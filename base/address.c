@@ -160,6 +160,14 @@ struct in_addr ipv4_subnet_host(const struct ipv4_subnet *subnet, uint32_t offse
 	return (struct in_addr){ htonl(ntohl(subnet->address.s_addr) + offset) };
 }
 
+struct in6_addr ipv6_prefix_host(const struct ipv6_prefix *prefix, uint8_t offset)
+{
+	struct in6_addr address = prefix->address;
+
+	address.s6_addr[sizeof(address.s6_addr) - 1] = offset;
+	return address;
+}
+
 struct in_addr ipv4_subnet_mask(const struct ipv4_subnet *subnet)
 {
 	return (struct in_addr){ htonl(mask_of(subnet)) };

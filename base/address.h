@@ -48,8 +48,9 @@ char *ipv4_subnet_format(const struct ipv4_subnet *subnet, char text[IPV4_SUBNET
 char *ipv6_prefix_format(const struct ipv6_prefix *prefix, char text[IPV6_PREFIX_TEXT_SIZE]);
 char *mac_address_format(const struct mac_address *mac, char text[MAC_TEXT_SIZE]);
 
-/* ipv4_subnet_host() is the address at offset from the subnet's first: 1 is the host's. */
+/* The address at offset from the first: 1 is the host's. Of a /64 or shorter. */
 struct in_addr ipv4_subnet_host(const struct ipv4_subnet *subnet, uint32_t offset);
+struct in6_addr ipv6_prefix_host(const struct ipv6_prefix *prefix, uint8_t offset);
 struct in_addr ipv4_subnet_mask(const struct ipv4_subnet *subnet);
 struct in_addr ipv4_subnet_last(const struct ipv4_subnet *subnet);
 bool ipv4_subnet_contains(const struct ipv4_subnet *subnet, struct in_addr address);

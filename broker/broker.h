@@ -42,6 +42,7 @@ struct network_addresses {
 	struct ipv4_subnet ipv4_subnet; /* length 0: none (bridged) */
 	struct in_addr ipv4_gateway; /* the host's own address */
 	struct ipv6_prefix ipv6_prefix; /* length 0: none */
+	struct in6_addr ipv6_gateway; /* the same; all zero where the system names none */
 	char bridge[INTERFACE_NAME_SIZE]; /* "" where the system names none */
 	struct mac_address bridge_mac; /* all zero where the system names none */
 	unsigned int mtu;

@@ -59,16 +59,6 @@ static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
 	return inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
 }
 
-/* The host's own address of the prefix. */
-static const char *ipv6_gateway_text(const struct network_addresses *addresses,
-				     char text[INET6_ADDRSTRLEN])
-{
-	struct in6_addr address = addresses->ipv6_prefix.address;
-
-	address.s6_addr[sizeof(address) - 1] = 1;
-	return inet_ntop(AF_INET6, &address, text, INET6_ADDRSTRLEN);
-}
-
 /* A name for addresses: NAME and NAME.NETWORK.internal. */
 static void write_host(FILE *file, const char *network, const char *name, const char *addresses)
 {
@@ -88,7 +78,7 @@ static void write_own_names(FILE *file, const struct network_config *config,
 	if (addresses->ipv6_prefix.length > 0) {
 		length = strlen(text);
 		text[length++] = ',';
-		(void)ipv6_gateway_text(addresses, text + length);
+		inet_ntop(AF_INET6, &addresses->ipv6_gateway, text + length, INET6_ADDRSTRLEN);
 	}
 	write_host(file, config->name, "gateway", text);
 	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
@@ -220,8 +210,9 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 		      RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
 	/* Not by its link-local address, which many a resolver cannot use. */
 	if (config->dns_proxy)
-		(void)fprintf(file, "dhcp-option=option6:dns-server,[%s]\n",
-			      ipv6_gateway_text(addresses, gateway));
+		(void)fprintf(
+			file, "dhcp-option=option6:dns-server,[%s]\n",
+			inet_ntop(AF_INET6, &addresses->ipv6_gateway, gateway, sizeof(gateway)));
 }
 
 char *dnsmasq_config(const struct network_config *config, const struct network_addresses *addresses,

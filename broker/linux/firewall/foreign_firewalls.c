@@ -531,16 +531,14 @@ static struct opened **find(const char *name)
 static void fill(struct opened *opened, const struct network_config *config,
 		 const struct network_addresses *addresses)
 {
-	struct in6_addr gateway = addresses->ipv6_prefix.address;
-
 	(void)snprintf(opened->name, sizeof(opened->name), "%s", config->name);
 	(void)snprintf(opened->bridge, sizeof(opened->bridge), "%s", addresses->bridge);
 	(void)snprintf(opened->external, sizeof(opened->external), "%s",
 		       config->external_interface ? config->external_interface : "");
 	inet_ntop(AF_INET, &addresses->ipv4_gateway, opened->gateway, sizeof(opened->gateway));
-	gateway.s6_addr[sizeof(gateway.s6_addr) - 1] |= 1;
 	if (addresses->ipv6_prefix.length)
-		inet_ntop(AF_INET6, &gateway, opened->ipv6_gateway, sizeof(opened->ipv6_gateway));
+		inet_ntop(AF_INET6, &addresses->ipv6_gateway, opened->ipv6_gateway,
+			  sizeof(opened->ipv6_gateway));
 	opened->shared = config->mode == NETWORK_SHARED;
 	opened->isolated = config->isolated;
 	opened->dhcp = config->dhcp;

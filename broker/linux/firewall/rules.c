@@ -58,8 +58,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 	if (rules.has_ipv6) {
 		ipv6_prefix_format(&addresses->ipv6_prefix, rules.prefix);
 		rules.ipv6_prefix = addresses->ipv6_prefix.address;
-		rules.ipv6_gateway = rules.ipv6_prefix;
-		rules.ipv6_gateway.s6_addr[sizeof(rules.ipv6_gateway) - 1] = 1;
+		rules.ipv6_gateway = addresses->ipv6_gateway;
 	}
 	rules.file = open_memstream(&text, &size);
 	if (!rules.file)

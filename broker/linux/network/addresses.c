@@ -143,6 +143,17 @@ static int gather(const struct network_config *config, const struct other_networ
 	return 0;
 }
 
+void addresses_set(struct network_addresses *addresses, const struct ipv4_subnet *subnet,
+		   const struct ipv6_prefix *prefix)
+{
+	addresses->ipv4_subnet = *subnet;
+	if (subnet->length)
+		addresses->ipv4_gateway = ipv4_subnet_host(subnet, 1);
+	addresses->ipv6_prefix = *prefix;
+	if (prefix->length)
+		addresses->ipv6_gateway = ipv6_prefix_host(prefix, 1);
+}
+
 int addresses_choose(const struct network_config *config, const struct other_network *others,
 		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
 		     struct error *error)
@@ -166,10 +177,8 @@ int addresses_choose(const struct network_config *config, const struct other_net
 	ranges_clear(&taken);
 	if (result < 0)
 		return -1;
-	addresses->ipv4_subnet = kept.ipv4_subnet;
-	addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
-	if (link_ipv6_is_available())
-		addresses->ipv6_prefix = kept.ipv6_prefix;
+	addresses_set(addresses, &kept.ipv4_subnet,
+		      link_ipv6_is_available() ? &kept.ipv6_prefix : &(struct ipv6_prefix){ 0 });
 	addresses->bridge_mac = kept.bridge_mac;
 	return 0;
 }

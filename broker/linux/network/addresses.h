@@ -12,6 +12,10 @@ struct other_network {
 	struct ipv6_prefix prefix; /* the same */
 };
 
+/* Sets both, and the host's own addresses of them. A length of 0: none. */
+void addresses_set(struct network_addresses *addresses, const struct ipv4_subnet *subnet,
+		   const struct ipv6_prefix *prefix);
+
 /*
  * Chooses the addresses of a shared or host network: those of its
  * configuration, or those that it had before, or new ones.

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "attach.h"
 #include "base/container_of.h"
 #include "base/log.h"
@@ -166,9 +167,7 @@ static int guess(const struct broker *broker, const char *name, struct network_c
 			       found->external_interface);
 	} else {
 		bridge_name(name, addresses->bridge);
-		addresses->ipv4_subnet = kept.ipv4_subnet;
-		addresses->ipv4_gateway = ipv4_subnet_host(&kept.ipv4_subnet, 1);
-		addresses->ipv6_prefix = kept.ipv6_prefix;
+		addresses_set(addresses, &kept.ipv4_subnet, &kept.ipv6_prefix);
 		addresses->bridge_mac = kept.bridge_mac;
 	}
 	*config = network_config_ref(found);

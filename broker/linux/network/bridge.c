@@ -174,17 +174,16 @@ static int create(const char *network, const struct network_addresses *addresses
 int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
 		    int bridge, struct error *error)
 {
-	struct in6_addr address = addresses->ipv6_prefix.address;
 	struct in6_addr link_local;
 	int result;
 
 	if (!addresses->ipv6_prefix.length)
 		return 0;
-	address.s6_addr[sizeof(address.s6_addr) - 1] |= 1;
 	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
 	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length);
 	if (result == 0)
-		result = link_add_ipv6(bridge, &address, addresses->ipv6_prefix.length);
+		result = link_add_ipv6(bridge, &addresses->ipv6_gateway,
+				       addresses->ipv6_prefix.length);
 	if (result == 0 && config->n_port_forwardings)
 		result = link_route_ipv6_loopback(bridge);
 	if (result == -EACCES)

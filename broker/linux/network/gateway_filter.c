@@ -288,11 +288,8 @@ void gateway_filter_make(const struct network_config *config,
 
 	filter->n = 0;
 	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &claims.ipv6[0]);
-	if (addresses->ipv6_prefix.length) {
-		claims.ipv6[1] = addresses->ipv6_prefix.address;
-		claims.ipv6[1].s6_addr[15] = 1;
-		claims.n_ipv6++;
-	}
+	if (addresses->ipv6_prefix.length)
+		claims.ipv6[claims.n_ipv6++] = addresses->ipv6_gateway;
 	add_exceptions(filter, &addresses->bridge_mac);
 	add(filter, BPF_LD | BPF_H | BPF_ABS, TYPE);
 	block = begin_block(filter, ETH_P_ARP);

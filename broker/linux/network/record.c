@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "broker/linux/shortage.h"
@@ -73,6 +74,8 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 	const char *bridge_mac;
 	const char *subnet;
 	const char *prefix;
+	struct ipv4_subnet ipv4 = { 0 };
+	struct ipv6_prefix ipv6 = { 0 };
 	int mtu;
 
 	if (json_unpack(root, "{s:s, s:i, s:s, s:s, s:s}", "bridge", &bridge, "mtu", &mtu,
@@ -83,9 +86,9 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 	if (mtu <= 0 || strlen(bridge) >= sizeof(addresses->bridge) ||
 	    mac_address_parse(bridge_mac, &addresses->bridge_mac) < 0)
 		return -1;
-	if (ipv4_subnet_parse(subnet, &addresses->ipv4_subnet) == 0)
-		addresses->ipv4_gateway = ipv4_subnet_host(&addresses->ipv4_subnet, 1);
-	(void)ipv6_prefix_parse(prefix, &addresses->ipv6_prefix);
+	(void)ipv4_subnet_parse(subnet, &ipv4);
+	(void)ipv6_prefix_parse(prefix, &ipv6);
+	addresses_set(addresses, &ipv4, &ipv6);
 	(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s", bridge);
 	return 0;
 }

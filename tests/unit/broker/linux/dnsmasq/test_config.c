@@ -35,6 +35,7 @@ static char *text_of(const struct network_config *network, const char *prefix)
 	addresses.ipv4_gateway = ipv4_subnet_host(&addresses.ipv4_subnet, 1);
 	if (prefix)
 		assert_int_equal(ipv6_prefix_parse(prefix, &addresses.ipv6_prefix), 0);
+	addresses.ipv6_gateway = ipv6_prefix_host(&addresses.ipv6_prefix, 1);
 	text = dnsmasq_config(network, &addresses, &files);
 	assert_non_null(text);
 	return text;

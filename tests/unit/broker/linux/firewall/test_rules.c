@@ -22,6 +22,7 @@ static struct network_addresses addresses(const char *subnet, const char *prefix
 	result.ipv4_gateway = ipv4_subnet_host(&result.ipv4_subnet, 1);
 	if (prefix)
 		assert_int_equal(ipv6_prefix_parse(prefix, &result.ipv6_prefix), 0);
+	result.ipv6_gateway = ipv6_prefix_host(&result.ipv6_prefix, 1);
 	return result;
 }
 
