@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
 static const char *const event_names[] = {
 	[VMNET_BROKER_NETWORK_CREATED] = "network_created",
 	[VMNET_BROKER_NETWORK_REMOVED] = "network_removed",
@@ -60,14 +58,6 @@ enum vmnet_broker_event_type vmnet_broker_event_type(const char *name)
 	return VMNET_BROKER_EVENT_UNKNOWN;
 }
 
-bool vmnet_broker_is_network_name(const char *name)
-{
-	size_t length = name ? strlen(name) : 0;
-
-	return length >= 1 && length <= NETWORK_NAME_MAX && strspn(name, "._-") == 0 &&
-	       strspn(name, LETTERS_AND_DIGITS "._-") == length;
-}
-
 void vmnet_broker_set_error(char **error, const char *format, ...)
 {
 	char *text;
@@ -106,7 +96,7 @@ void vmnet_broker_set_reason(char **error, const char *reason, const char *netwo
 bool vmnet_broker_check_name(char **error, const char *name)
 {
 	/* Checked here, too: what is no name need not be text that can be sent. */
-	if (vmnet_broker_is_network_name(name))
+	if (network_name_is_valid(name))
 		return true;
 	vmnet_broker_set_error(error,
 			       "\"%s\" is no network name: it is 1 to 63 of a-z A-Z 0-9 . _ - and "

@@ -6,9 +6,8 @@
 #ifndef VMNET_BROKER_COMMON_H
 #define VMNET_BROKER_COMMON_H
 
+#include "base/name.h"
 #include "vmnet-broker.h"
-
-#define NETWORK_NAME_MAX 63
 
 /* For what is in other structures. NULL is allowed. */
 void vmnet_broker_interface_free(struct vmnet_broker_interface *interface);
@@ -18,10 +17,7 @@ void vmnet_broker_lease_free(struct vmnet_broker_lease *lease);
 /* The type with this name of the protocol, or VMNET_BROKER_EVENT_UNKNOWN. */
 enum vmnet_broker_event_type vmnet_broker_event_type(const char *name);
 
-/* 1 to 63 of a-z A-Z 0-9 . _ -, the first a letter or digit. NULL is no name. */
-bool vmnet_broker_is_network_name(const char *name);
-
-/* The same, and *error gets a sentence if it is none. */
+/* Whether it is a network's name; *error gets a sentence if it is none. */
 bool vmnet_broker_check_name(char **error, const char *name);
 
 /*

@@ -118,7 +118,7 @@ static void read_alias(struct config_reader *reader, const struct place *place, 
 	char **alias = field;
 	const char *name = json_string_value(value);
 
-	if (!name || !network_name_is_valid(name)) {
+	if (!network_name_is_valid(name)) {
 		config_report_value(reader, place, value,
 				    "a name of 1 to 63 of a-z A-Z 0-9 . _ -, "
 				    "the first a letter or digit");

@@ -12,7 +12,6 @@
 #include "config.h"
 #include "places.h"
 
-#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The keys of a network. They are read in this order: one may rely on those before it. */

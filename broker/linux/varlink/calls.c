@@ -90,7 +90,7 @@ static int take_network(const json_t *value, struct call *call)
 {
 	const char *name = json_string_value(value);
 
-	if (!name || !network_name_is_valid(name))
+	if (!network_name_is_valid(name))
 		return -1;
 	strcpy(call->network, name);
 	return 0;

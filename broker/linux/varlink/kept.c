@@ -97,7 +97,7 @@ static int load_hold(const json_t *item, struct kept *kept)
 	const char *network = json_string_value(json_object_get(item, "network"));
 	struct kept_hold *hold;
 
-	if (!network || !network_name_is_valid(network))
+	if (!network_name_is_valid(network))
 		return -1;
 	hold = calloc(1, sizeof(*hold));
 	if (!hold)
