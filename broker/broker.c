@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "network.h"
 #include "platform.h"
+#include "user_limits.h"
 
 void broker_tell_if_idle(const struct broker *broker)
 {
@@ -26,6 +27,8 @@ bool broker_is_idle(const struct broker *broker)
 
 void broker_monitor(struct client *client)
 {
+	if (!client->monitoring)
+		client->usage->monitors++;
 	client->monitoring = true;
 }
 
@@ -35,6 +38,11 @@ struct client *broker_client_new(struct broker *broker, struct credentials *cred
 
 	if (!client)
 		return NULL;
+	client->usage = usage_join(credentials->uid);
+	if (!client->usage) {
+		free(client);
+		return NULL;
+	}
 	client->broker = broker;
 	client->credentials = *credentials;
 	*credentials = (struct credentials){ 0 };
@@ -42,6 +50,15 @@ struct client *broker_client_new(struct broker *broker, struct credentials *cred
 	client->next = broker->clients;
 	broker->clients = client;
 	return client;
+}
+
+static void client_free(struct client *client)
+{
+	if (client->monitoring)
+		client->usage->monitors--;
+	usage_leave(client->usage);
+	free(client->credentials.groups);
+	free(client);
 }
 
 void broker_client_gone(struct client *client)
@@ -54,8 +71,7 @@ void broker_client_gone(struct client *client)
 	*link = client->next;
 	while (client->holds)
 		hold_end(client->holds);
-	free(client->credentials.groups);
-	free(client);
+	client_free(client);
 	broker_tell_if_idle(broker);
 }
 
@@ -83,8 +99,7 @@ void broker_free(struct broker *broker)
 		/* hold_free() takes it from the list, which the analyser does not see. */
 		while (client->holds)
 			hold_free(client->holds); /* NOLINT(clang-analyzer-unix.Malloc) */
-		free(client->credentials.groups);
-		free(client);
+		client_free(client);
 	}
 	while (broker->networks) {
 		struct network *network = broker->networks;

@@ -95,10 +95,13 @@ struct network {
 	void *platform; /* the platform's own, from create to removed */
 };
 
+struct usage;
+
 struct client {
 	struct client *next;
 	struct broker *broker;
 	struct credentials credentials;
+	struct usage *usage; /* its user's (user_limits.h) */
 	struct hold *holds;
 	bool monitoring;
 	void *door; /* the door's own: its connection */

@@ -38,6 +38,8 @@ struct hold *hold_new(struct client *client, struct network *network)
 	hold->client = client;
 	hold->network = network;
 	hold->waiting = true;
+	client->usage->holds++;
+	client->usage->requests++;
 	hold->next = client->holds;
 	client->holds = hold;
 	hold->next_on_network = network->holds;
@@ -56,7 +58,16 @@ void hold_free(struct hold *hold)
 	while (*link != hold)
 		link = &(*link)->next_on_network;
 	*link = hold->next_on_network;
+	hold->client->usage->holds--;
+	if (hold->waiting)
+		hold->client->usage->requests--;
 	free(hold);
+}
+
+static void hold_wait_no_more(struct hold *hold)
+{
+	hold->waiting = false;
+	hold->client->usage->requests--;
 }
 
 static void log_hold(const struct hold *hold, const char *what)
@@ -86,7 +97,7 @@ void hold_end(struct hold *hold)
 
 void hold_granted(struct hold *hold)
 {
-	hold->waiting = false;
+	hold_wait_no_more(hold);
 	log_hold(hold, "acquired");
 	client_event(hold, EVENT_CLIENT_ACQUIRED);
 	platform_acquired(hold->client, hold->network, NULL);
@@ -146,7 +157,7 @@ int broker_hold_adopt(struct client *client, struct network *network)
 
 	if (!hold)
 		return -1;
-	hold->waiting = false;
+	hold_wait_no_more(hold);
 	log_hold(hold, "still held");
 	return 0;
 }

@@ -21,21 +21,36 @@ static void interface_event(const struct interface *interface, enum event_type t
 		.type = type, .network = interface->network, .interface = interface });
 }
 
-static void interface_unlink(struct interface *interface)
+static void interface_free(struct interface *interface)
 {
 	struct interface **link = &interface->network->interfaces;
 
 	while (*link != interface)
 		link = &(*link)->next;
 	*link = interface->next;
+	interface->usage->interfaces--;
+	if (interface->state == INTERFACE_ATTACHING)
+		interface->usage->requests--;
+	usage_leave(interface->usage);
+	free(interface);
 }
 
-static struct interface *interface_new(struct network *network, const struct mac_address *mac)
+/* Of one that is attached: broker_attach() has another wait for that. */
+static struct interface *interface_new(struct network *network, const struct mac_address *mac,
+				       uid_t owner)
 {
 	struct interface *interface = calloc(1, sizeof(*interface));
 
 	if (!interface)
 		return NULL;
+	interface->usage = usage_join(owner);
+	if (!interface->usage) {
+		free(interface);
+		return NULL;
+	}
+	interface->usage->interfaces++;
+	interface->state = INTERFACE_ATTACHED;
+	interface->owner = owner;
 	interface->network = network;
 	interface->mac = *mac;
 	interface->next = network->interfaces;
@@ -108,7 +123,8 @@ static int interface_start(struct client *client, struct network *network,
 			   const struct attach_request *request)
 {
 	struct interface *interface =
-		interface_new(network, request->mac ? request->mac : &(struct mac_address){ 0 });
+		interface_new(network, request->mac ? request->mac : &(struct mac_address){ 0 },
+			      client->credentials.uid);
 
 	if (!interface)
 		return -1;
@@ -116,14 +132,13 @@ static int interface_start(struct client *client, struct network *network,
 		interface->mac = mac_generate(network);
 	interface->client = client;
 	interface->state = INTERFACE_ATTACHING;
+	interface->usage->requests++;
 	interface->queues = request->queues;
 	interface->vhost = request->vhost;
 	interface->named = request->named;
-	interface->owner = client->credentials.uid;
 	if (platform_interface_attach(interface) == 0)
 		return 0;
-	interface_unlink(interface);
-	free(interface);
+	interface_free(interface);
 	return -1;
 }
 
@@ -153,8 +168,7 @@ static void interface_failed(struct interface *interface, const struct error *er
 		log_error(network->config->name, "an interface cannot be attached: %s",
 			  error->reason);
 	network->user = interface->owner;
-	interface_unlink(interface);
-	free(interface);
+	interface_free(interface);
 	if (client)
 		platform_attached(client, NULL, NULL, error);
 	broker_network_check(network);
@@ -170,6 +184,7 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 		return;
 	}
 	interface->state = INTERFACE_ATTACHED;
+	interface->usage->requests--;
 	interface_event(interface, EVENT_INTERFACE_ATTACHED);
 	if (interface->client)
 		platform_attached(interface->client, interface, fds, NULL);
@@ -191,24 +206,21 @@ void broker_interface_detached(struct interface *interface)
 {
 	struct network *network = interface->network;
 
-	interface_unlink(interface);
 	if (platform_may_log(interface->owner, false))
 		log_info(network->config->name, "interface %s detached", interface->name);
 	network->user = interface->owner;
 	interface_event(interface, EVENT_INTERFACE_DETACHED);
-	free(interface);
+	interface_free(interface);
 	broker_network_check(network);
 }
 
 struct interface *broker_interface_adopt(struct network *network, const char *name,
 					 const struct mac_address *mac, uid_t owner)
 {
-	struct interface *interface = interface_new(network, mac);
+	struct interface *interface = interface_new(network, mac, owner);
 
 	if (!interface)
 		return NULL;
-	interface->state = INTERFACE_ATTACHED;
-	interface->owner = owner;
 	(void)snprintf(interface->name, sizeof(interface->name), "%s", name);
 	return interface;
 }

@@ -25,6 +25,7 @@
 #include "hold.h"
 #include "interface.h"
 #include "platform.h"
+#include "user_limits.h"
 
 static void network_event(const struct network *network, enum event_type type)
 {
@@ -67,6 +68,7 @@ void network_free(struct network *network)
 	while (network->interfaces) {
 		struct interface *next = network->interfaces->next;
 
+		usage_leave(network->interfaces->usage);
 		free(network->interfaces);
 		network->interfaces = next;
 	}

@@ -1,13 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Limits. What a user has is counted when it matters, from the records
- * themselves: a count that is kept could be wrong.
- */
+/* Counts of what users have, in a hash table by user, and their limits. */
 #include "user_limits.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
-#include "interface.h"
+#define N_BUCKETS 1024U /* a power of two; with as many connections as there may be, 4 in each */
+
+static struct usage *buckets[N_BUCKETS];
+
+/* Knuth's multiplicative hash: users have numbers in a row. */
+static struct usage **bucket_of(uid_t uid)
+{
+	return &buckets[(uint32_t)uid * 2654435761U / (UINT32_MAX / N_BUCKETS + 1)];
+}
+
+static struct usage *usage_new(uid_t uid)
+{
+	struct usage **bucket = bucket_of(uid);
+	struct usage *usage = calloc(1, sizeof(*usage));
+
+	if (!usage)
+		return NULL;
+	usage->uid = uid;
+	usage->next = *bucket;
+	*bucket = usage;
+	return usage;
+}
+
+struct usage *usage_join(uid_t uid)
+{
+	struct usage *usage = *bucket_of(uid);
+
+	while (usage && usage->uid != uid)
+		usage = usage->next;
+	if (!usage)
+		usage = usage_new(uid);
+	if (usage)
+		usage->references++;
+	return usage;
+}
+
+void usage_leave(struct usage *usage)
+{
+	struct usage **link = bucket_of(usage->uid);
+
+	usage->references--;
+	if (usage->references > 0)
+		return;
+	while (*link != usage)
+		link = &(*link)->next;
+	*link = usage->next;
+	free(usage);
+}
 
 static int exceeded(struct error *error, const char *limit, unsigned int value, uid_t uid,
 		    const char *what)
@@ -20,36 +65,19 @@ static int exceeded(struct error *error, const char *limit, unsigned int value, 
 	return -1;
 }
 
-static unsigned int count_holds(const struct broker *broker, uid_t uid, bool waiting_only)
+/* have: what the user has of it already. */
+static int check(const struct usage *usage, unsigned int have, const char *limit,
+		 unsigned int value, const char *what, struct error *error)
 {
-	unsigned int n = 0;
-
-	for (const struct client *client = broker->clients; client; client = client->next)
-		for (const struct hold *hold = client->holds;
-		     hold && client->credentials.uid == uid; hold = hold->next)
-			n += !waiting_only || hold->waiting;
-	return n;
+	if (usage->uid == 0 || have < value)
+		return 0;
+	return exceeded(error, limit, value, usage->uid, what);
 }
 
-static unsigned int count_interfaces(const struct broker *broker, uid_t uid, bool waiting_only)
+static int check_requests(const struct usage *usage, struct error *error)
 {
-	unsigned int n = 0;
-
-	for (const struct network *network = broker->networks; network; network = network->next)
-		for (const struct interface *i = network->interfaces; i; i = i->next)
-			n += i->owner == uid && (!waiting_only || i->state == INTERFACE_ATTACHING);
-	return n;
-}
-
-static int check_requests(const struct client *client, struct error *error)
-{
-	uid_t uid = client->credentials.uid;
-
-	if (count_holds(client->broker, uid, true) + count_interfaces(client->broker, uid, true) >=
-	    LIMIT_USER_REQUESTS)
-		return exceeded(error, "requests_per_user", LIMIT_USER_REQUESTS, uid,
-				"requests under way");
-	return 0;
+	return check(usage, usage->requests, "requests_per_user", LIMIT_USER_REQUESTS,
+		     "requests under way", error);
 }
 
 int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struct error *error)
@@ -70,36 +98,25 @@ int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struc
 
 int limits_check_monitor(const struct client *client, struct error *error)
 {
-	uid_t uid = client->credentials.uid;
-	unsigned int n = 0;
-
-	for (const struct client *other = client->broker->clients; other; other = other->next)
-		n += other->monitoring && other->credentials.uid == uid;
-	if (uid != 0 && n >= LIMIT_USER_MONITORS)
-		return exceeded(error, "monitors_per_user", LIMIT_USER_MONITORS, uid,
-				"connections that monitor");
-	return 0;
+	return check(client->usage, client->usage->monitors, "monitors_per_user",
+		     LIMIT_USER_MONITORS, "connections that monitor", error);
 }
 
 int limits_check_hold(const struct client *client, struct error *error)
 {
-	uid_t uid = client->credentials.uid;
+	const struct usage *usage = client->usage;
 
-	if (uid == 0)
-		return 0;
-	if (count_holds(client->broker, uid, false) >= LIMIT_USER_HOLDS)
-		return exceeded(error, "holds_per_user", LIMIT_USER_HOLDS, uid, "holds");
-	return check_requests(client, error);
+	if (check(usage, usage->holds, "holds_per_user", LIMIT_USER_HOLDS, "holds", error) < 0)
+		return -1;
+	return check_requests(usage, error);
 }
 
 int limits_check_interface(const struct client *client, struct error *error)
 {
-	uid_t uid = client->credentials.uid;
+	const struct usage *usage = client->usage;
 
-	if (uid == 0)
-		return 0;
-	if (count_interfaces(client->broker, uid, false) >= LIMIT_USER_INTERFACES)
-		return exceeded(error, "interfaces_per_user", LIMIT_USER_INTERFACES, uid,
-				"interfaces");
-	return check_requests(client, error);
+	if (check(usage, usage->interfaces, "interfaces_per_user", LIMIT_USER_INTERFACES,
+		  "interfaces", error) < 0)
+		return -1;
+	return check_requests(usage, error);
 }

@@ -2,6 +2,9 @@
 /*
  * How much of the broker one user may have. Reaching a limit is an error for
  * that user alone. Root has no limit but that of all connections.
+ *
+ * What a user has is counted as it comes and goes, and looked up when a client
+ * connects or an interface is made: a check takes no longer for who has more.
  */
 #ifndef VMNET_BROKER_USER_LIMITS_H
 #define VMNET_BROKER_USER_LIMITS_H
@@ -15,6 +18,20 @@
 #define LIMIT_USER_INTERFACES 1024U
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
 #define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
+
+struct usage {
+	struct usage *next; /* in its bucket */
+	uid_t uid;
+	unsigned int references; /* clients and interfaces */
+	unsigned int holds;
+	unsigned int interfaces;
+	unsigned int requests; /* of holds and interfaces, those that are waited for */
+	unsigned int monitors;
+};
+
+/* What this user has. Returns it, for usage_leave(), or NULL when memory is short. */
+struct usage *usage_join(uid_t uid);
+void usage_leave(struct usage *usage);
 
 /*
  * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a door, before

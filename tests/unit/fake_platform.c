@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/platform.h"
+#include "broker/user_limits.h"
 #include "must.h"
 
 /* What a network or interface has at the platform. */
@@ -396,6 +397,44 @@ static void check_network(const struct broker *broker, const struct network *net
 		must(!network->interfaces);
 }
 
+static void count_interfaces(const struct broker *broker, struct usage *usage)
+{
+	for (const struct network *network = broker->networks; network; network = network->next) {
+		for (const struct interface *i = network->interfaces; i; i = i->next) {
+			must((i->usage == usage->next) == (i->owner == usage->uid));
+			if (i->owner != usage->uid)
+				continue;
+			usage->references++;
+			usage->interfaces++;
+			usage->requests += i->state == INTERFACE_ATTACHING;
+		}
+	}
+}
+
+/* What is counted of a client's user is what there is. */
+static void check_usage(const struct broker *broker, struct usage *counted)
+{
+	struct usage usage = { .next = counted, .uid = counted->uid };
+
+	for (const struct client *client = broker->clients; client; client = client->next) {
+		must((client->usage == counted) == (client->credentials.uid == usage.uid));
+		if (client->usage != counted)
+			continue;
+		usage.references++;
+		usage.monitors += client->monitoring;
+		for (const struct hold *hold = client->holds; hold; hold = hold->next) {
+			usage.holds++;
+			usage.requests += hold->waiting;
+		}
+	}
+	count_interfaces(broker, &usage);
+	must(usage.references == counted->references);
+	must(usage.holds == counted->holds);
+	must(usage.interfaces == counted->interfaces);
+	must(usage.requests == counted->requests);
+	must(usage.monitors == counted->monitors);
+}
+
 void fake_check_invariants(const struct broker *broker)
 {
 	for (const struct network *network = broker->networks; network; network = network->next)
@@ -415,6 +454,7 @@ void fake_check_invariants(const struct broker *broker)
 				waiting = waiting ||
 					  (i->client == client && i->state == INTERFACE_ATTACHING);
 		must(waiting == fake->asked);
+		check_usage(broker, client->usage);
 	}
 	must(broker_is_idle(broker) == (!broker->networks && !broker->clients));
 }

@@ -32,7 +32,7 @@
 #define START_TRIES 5
 /* Each that asks the host's resolvers has one, and all are one user's. */
 #define NO_INOTIFY "failed to create inotify: Too many open files"
-#define INOTIFY_REMEDY                                            \
+#define INOTIFY_REMEDY                                             \
 	"; its user has as many as fs.inotify.max_user_instances " \
 	"(\"sysctl -w fs.inotify.max_user_instances=1024\")"
 

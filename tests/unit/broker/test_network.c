@@ -2,6 +2,7 @@
 /* A network's life: who it is made for, who waits for it, and when it goes. */
 #include "tests/unit/test.h"
 
+#include "broker/user_limits.h"
 #include "tests/unit/broker/fixture.h"
 
 static void test_first_hold_creates_and_all_wait(void **state)
@@ -114,6 +115,34 @@ static void test_nothing_adopted_is_held(void **state)
 	assert_int_equal(network->state, NETWORK_REMOVING);
 }
 
+/* Also what was there before a user came, and is left when he has gone. */
+static void test_what_a_user_has_is_counted(void **state)
+{
+	struct fake_client *client = connect_user(1000);
+	struct network *network = fake_adopt(broker, "lab", &client, 1, true);
+	struct fake_client *second = connect_user(1000);
+	const struct usage *usage = second->client->usage;
+
+	(void)state;
+	assert_ptr_equal(client->client->usage, usage);
+	assert_int_equal(usage->holds, 1);
+	assert_int_equal(usage->interfaces, 1);
+	fake_acquire(second, "default");
+	assert_int_equal(usage->requests, 1);
+	broker_monitor(second->client);
+	broker_monitor(second->client);
+	assert_int_equal(usage->monitors, 1);
+	fake_check_invariants(broker);
+	fake_disconnect(client);
+	assert_int_equal(usage->holds, 1);
+	assert_int_equal(usage->interfaces, 1);
+	fake_detached(network->interfaces);
+	assert_int_equal(usage->interfaces, 0);
+	fake_created(network_in("default", NETWORK_CREATING));
+	assert_int_equal(usage->requests, 0);
+	fake_check_invariants(broker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +152,7 @@ int main(void)
 		TEST(test_client_gone_in_creation),
 		TEST(test_acquire_during_removal_is_the_next_life),
 		TEST(test_adoption),
+		TEST(test_what_a_user_has_is_counted),
 		TEST(test_nothing_adopted_is_held),
 	};
 
