@@ -29,6 +29,7 @@ static void interface_free(struct interface *interface)
 		link = &(*link)->next;
 	*link = interface->next;
 	interface->usage->interfaces--;
+	usage_charge_frames(interface->usage, -(int)(interface->queues * interface->frames));
 	if (interface->state == INTERFACE_ATTACHING)
 		interface->usage->requests--;
 	usage_leave(interface->usage);
@@ -36,23 +37,25 @@ static void interface_free(struct interface *interface)
 }
 
 /* Of one that is attached: broker_attach() has another wait for that. */
-static struct interface *interface_new(struct network *network, const struct mac_address *mac,
-				       uid_t owner)
+static struct interface *interface_new(struct network *network, const struct interface_made *made)
 {
 	struct interface *interface = calloc(1, sizeof(*interface));
 
 	if (!interface)
 		return NULL;
-	interface->usage = usage_join(owner);
+	interface->usage = usage_join(made->owner);
 	if (!interface->usage) {
 		free(interface);
 		return NULL;
 	}
 	interface->usage->interfaces++;
+	usage_charge_frames(interface->usage, (int)(made->queues * made->frames));
 	interface->state = INTERFACE_ATTACHED;
-	interface->owner = owner;
+	interface->owner = made->owner;
+	interface->queues = made->queues;
+	interface->frames = made->frames;
 	interface->network = network;
-	interface->mac = *mac;
+	interface->mac = made->mac;
 	interface->next = network->interfaces;
 	network->interfaces = interface;
 	return interface;
@@ -120,11 +123,15 @@ static int check_request(const struct network *network, const struct attach_requ
 
 /* Returns 0, or -1 when memory is short. */
 static int interface_start(struct client *client, struct network *network,
-			   const struct attach_request *request)
+			   const struct attach_request *request, unsigned int frames)
 {
-	struct interface *interface =
-		interface_new(network, request->mac ? request->mac : &(struct mac_address){ 0 },
-			      client->credentials.uid);
+	struct interface_made made = {
+		.mac = request->mac ? *request->mac : (struct mac_address){ { 0 } },
+		.owner = client->credentials.uid,
+		.queues = request->queues,
+		.frames = frames,
+	};
+	struct interface *interface = interface_new(network, &made);
 
 	if (!interface)
 		return -1;
@@ -133,7 +140,6 @@ static int interface_start(struct client *client, struct network *network,
 	interface->client = client;
 	interface->state = INTERFACE_ATTACHING;
 	interface->usage->requests++;
-	interface->queues = request->queues;
 	interface->vhost = request->vhost;
 	interface->named = request->named;
 	if (platform_interface_attach(interface) == 0)
@@ -146,13 +152,14 @@ void broker_attach(struct client *client, const struct attach_request *request)
 {
 	struct error error;
 	struct network *network = broker_held_network(client, request->network, &error);
+	unsigned int frames = limits_frames(client->usage, request->queues);
 
-	if (!network || limits_check_interface(client, &error) < 0 ||
+	if (!network || limits_check_interface(client, request->queues * frames, &error) < 0 ||
 	    check_request(network, request, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}
-	if (interface_start(client, network, request) < 0) {
+	if (interface_start(client, network, request, frames) < 0) {
 		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
 			  request->network);
 		platform_attached(client, NULL, NULL, &error);
@@ -214,14 +221,12 @@ void broker_interface_detached(struct interface *interface)
 	broker_network_check(network);
 }
 
-struct interface *broker_interface_adopt(struct network *network, const char *name,
-					 const struct mac_address *mac, uid_t owner)
+struct interface *broker_interface_adopt(struct network *network, const struct interface_made *made)
 {
-	struct interface *interface = interface_new(network, mac, owner);
+	struct interface *interface = interface_new(network, made);
 
-	if (!interface)
-		return NULL;
-	(void)snprintf(interface->name, sizeof(interface->name), "%s", name);
+	if (interface)
+		(void)snprintf(interface->name, sizeof(interface->name), "%s", made->name);
 	return interface;
 }
 

@@ -35,7 +35,8 @@ struct interface {
 	enum interface_state state;
 	char name[INTERFACE_NAME_SIZE]; /* set by the platform */
 	struct mac_address mac;
-	unsigned int queues;
+	unsigned int queues; /* it has no more of them */
+	unsigned int frames; /* that each of them may hold */
 	bool vhost;
 	bool named; /* goes with the hold */
 	uid_t owner; /* who may open it by name */
@@ -58,12 +59,21 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 /* The device is gone, by itself or because of platform_interface_detach(); interface is freed. */
 void broker_interface_detached(struct interface *interface);
 
+/* What an interface is made with, or was by an earlier broker. */
+struct interface_made {
+	const char *name; /* of one that is there */
+	struct mac_address mac;
+	uid_t owner;
+	unsigned int queues;
+	unsigned int frames;
+};
+
 /*
- * An interface that an earlier broker left on an adopted network. It counts to
- * what its owner may have. NULL when memory is short.
+ * One that an earlier broker left on an adopted network. It counts to what its
+ * owner may have. Returns it, or NULL when memory is short.
  */
-struct interface *broker_interface_adopt(struct network *network, const char *name,
-					 const struct mac_address *mac, uid_t owner);
+struct interface *broker_interface_adopt(struct network *network,
+					 const struct interface_made *made);
 
 /*
  * A named interface of an adopted network that this client attached, and whose

@@ -7,7 +7,18 @@
 
 #define N_BUCKETS 1024U /* a power of two; with as many connections as there may be, 4 in each */
 
+/*
+ * A user's first interfaces get room for more frames than it takes to lose
+ * none; later ones share as much again, or what is left, down to the least that
+ * TCP is as fast with.
+ */
+#define FRAMES_SHARED 4096U
+#define FRAMES_OF_LEFT 32U /* no more than such a part of what the user may still have */
+#define FRAMES_MIN 16U
+#define FRAMES_QUEUE_MIN 4U
+
 static struct usage *buckets[N_BUCKETS];
+static unsigned int all_frames; /* but root's */
 
 /* Knuth's multiplicative hash: users have numbers in a row. */
 static struct usage **bucket_of(uid_t uid)
@@ -51,7 +62,15 @@ void usage_leave(struct usage *usage)
 	while (*link != usage)
 		link = &(*link)->next;
 	*link = usage->next;
+	usage_charge_frames(usage, -(int)usage->frames);
 	free(usage);
+}
+
+void usage_charge_frames(struct usage *usage, int more)
+{
+	usage->frames += (unsigned int)more;
+	if (usage->uid != 0)
+		all_frames += (unsigned int)more;
 }
 
 static int exceeded(struct error *error, const char *limit, unsigned int value, uid_t uid,
@@ -111,12 +130,56 @@ int limits_check_hold(const struct client *client, struct error *error)
 	return check_requests(usage, error);
 }
 
-int limits_check_interface(const struct client *client, struct error *error)
+/* How many more the user may have. What an earlier broker left may be more than all. */
+static unsigned int frames_left(const struct usage *usage)
+{
+	unsigned int taken = usage->frames + all_frames;
+
+	if (usage->uid == 0)
+		return LIMIT_FRAMES;
+	return taken < LIMIT_FRAMES ? LIMIT_FRAMES - taken : 0;
+}
+
+static unsigned int at_most(unsigned int value, unsigned int most)
+{
+	return value < most ? value : most;
+}
+
+static unsigned int at_least(unsigned int value, unsigned int least)
+{
+	return value > least ? value : least;
+}
+
+unsigned int limits_frames(const struct usage *usage, unsigned int queues)
+{
+	unsigned int frames = at_most(FRAMES_SHARED / (usage->interfaces + 1),
+				      frames_left(usage) / FRAMES_OF_LEFT);
+
+	frames = at_least(at_most(frames, LIMIT_INTERFACE_FRAMES), FRAMES_MIN);
+	return at_least(frames / queues, FRAMES_QUEUE_MIN);
+}
+
+static int check_frames(const struct usage *usage, unsigned int frames, struct error *error)
+{
+	if (frames <= frames_left(usage))
+		return 0;
+	error_set(error, ERROR_LIMIT_EXCEEDED,
+		  "no room is left for frames that another machine does not read: the interfaces "
+		  "of user %ju may hold %u, and the rest is for others; stop some machines first",
+		  (uintmax_t)usage->uid, usage->frames);
+	error->limit = "frames_per_user";
+	error->value = LIMIT_FRAMES / 2;
+	return -1;
+}
+
+int limits_check_interface(const struct client *client, unsigned int frames, struct error *error)
 {
 	const struct usage *usage = client->usage;
 
 	if (check(usage, usage->interfaces, "interfaces_per_user", LIMIT_USER_INTERFACES,
 		  "interfaces", error) < 0)
+		return -1;
+	if (check_frames(usage, frames, error) < 0)
 		return -1;
 	return check_requests(usage, error);
 }

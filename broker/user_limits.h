@@ -19,6 +19,15 @@
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
 #define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
 
+/*
+ * Frames for machines that read none are kept in the kernel's memory, up to
+ * 64 KiB each, and are charged to nobody. This is what the queues of all users'
+ * interfaces but root's may hold together: one user has no more of it than what
+ * is left for the others.
+ */
+#define LIMIT_FRAMES 51200U
+#define LIMIT_INTERFACE_FRAMES 128U /* of all its queues */
+
 struct usage {
 	struct usage *next; /* in its bucket */
 	uid_t uid;
@@ -27,11 +36,15 @@ struct usage {
 	unsigned int interfaces;
 	unsigned int requests; /* of holds and interfaces, those that are waited for */
 	unsigned int monitors;
+	unsigned int frames; /* that its interfaces may hold */
 };
 
 /* What this user has. Returns it, for usage_leave(), or NULL when memory is short. */
 struct usage *usage_join(uid_t uid);
 void usage_leave(struct usage *usage);
+
+/* Its interfaces may hold so many more frames, or fewer. */
+void usage_charge_frames(struct usage *usage, int more);
 
 /*
  * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a door, before
@@ -43,6 +56,11 @@ void usage_leave(struct usage *usage);
 int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struct error *error);
 int limits_check_monitor(const struct client *client, struct error *error);
 int limits_check_hold(const struct client *client, struct error *error);
-int limits_check_interface(const struct client *client, struct error *error);
+
+/* frames: what all its queues may hold. */
+int limits_check_interface(const struct client *client, unsigned int frames, struct error *error);
+
+/* How many frames each queue of the user's next interface may hold, which has so many queues. */
+unsigned int limits_frames(const struct usage *usage, unsigned int queues);
 
 #endif

@@ -46,6 +46,8 @@ static void parse_tun(struct nlattr *data, struct link *link)
 	link->owner = number_in(attributes[IFLA_TUN_OWNER]);
 	link->queues = number_in(attributes[IFLA_TUN_NUM_QUEUES]) +
 		       number_in(attributes[IFLA_TUN_NUM_DISABLED_QUEUES]);
+	if (attributes[IFLA_TUN_MULTI_QUEUE] && nla_len(attributes[IFLA_TUN_MULTI_QUEUE]) >= 1)
+		link->multi_queue = nla_get_u8(attributes[IFLA_TUN_MULTI_QUEUE]) != 0;
 	if (attributes[IFLA_TUN_PERSIST] && nla_len(attributes[IFLA_TUN_PERSIST]) >= 1)
 		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
 }
@@ -105,6 +107,7 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 	*link = (struct link){
 		.index = header->ifi_index,
 		.up = (header->ifi_flags & IFF_UP) != 0,
+		.frames = number_in(attributes[IFLA_TXQLEN]),
 	};
 	nla_strlcpy(link->name, attributes[IFLA_IFNAME], sizeof(link->name));
 	if (attributes[IFLA_IFALIAS])

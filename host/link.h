@@ -28,7 +28,9 @@ struct link {
 	bool carrier; /* of a TAP: somebody has it open */
 	bool persistent; /* a TAP that outlives its last descriptor */
 	uid_t owner; /* of a TAP: who may open it by name; 0: root, or anybody */
-	unsigned int queues; /* of a TAP that may have several: how many somebody has open */
+	bool multi_queue; /* a TAP that may have several queues */
+	unsigned int queues; /* of such a one: how many somebody has open */
+	unsigned int frames; /* that each queue may hold */
 	bool isolated; /* as a port of a bridge, from its other isolated ports */
 	uint32_t group;
 	unsigned int mtu;

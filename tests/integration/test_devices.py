@@ -15,7 +15,8 @@ import pytest
 
 from support import frame
 from support.host import SERVER_IPV4, SERVER_IPV6, UPLINK
-from support.tap import open_tap
+from support.tap import IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, open_tap
+from support.varlink import VarlinkError
 from support.wait import wait_for
 
 GATEWAY, GATEWAY_IPV6 = "192.168.105.1", "fd12:3456:789a:5::1"
@@ -387,6 +388,50 @@ def test_the_frames_of_many_interfaces_share_their_room(host, attach):
     for _ in range(64):
         last = attach()
     assert host.device(last.name)["txqlen"] == 64
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_opens_more_queues_than_asked_for_loses_the_device(broker, host, restarted):
+    """Each queue holds as many frames, and the kernel lets its user make 256."""
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    name = client.attach("lab", queues=2, named=True).name
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE
+    with contextlib.ExitStack() as stack:
+
+        def open_queue():
+            stack.callback(os.close, open_tap(host, name, 1001, flags))
+
+        open_queue()
+        open_queue()
+        if restarted:
+            broker.restart()
+        assert len(broker.inspect("lab")["interfaces"]) == 1
+        open_queue()
+        broker.wait_for_log(f"interface {name} is removed: its program opened more queues than it")
+        wait_for(lambda: name not in host.links())
+
+
+@pytest.mark.broker(config={"lab": {"mode": "host", "max_interfaces": 1000}})
+def test_frames_of_many_devices_are_refused(broker):
+    """With several queues a device takes more than a user's others leave to each."""
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    for _ in range(1000):
+        try:
+            client.attach("lab", queues=16, named=True)
+        except VarlinkError as caught:
+            error = caught
+            break
+    assert error.parameters["limit"] == "frames_per_user"
+    assert error.parameters["value"] == 25600
+    assert "user 1001" in error.parameters["reason"]
+    other = broker.client(uid=1002)
+    other.acquire("lab")
+    other.attach("lab").close()
+    other.close()
+    client.close()
+    broker.wait_until_clean(timeout=120)
 
 
 def test_an_interface_stays_its_users(broker, host):

@@ -239,16 +239,21 @@ struct network *fake_network(const struct broker *broker, const char *name,
 
 static void adopt_named(struct network *network, struct client *client)
 {
-	const struct mac_address mac = { { 2, 0, 0, 0, 0, 9 } };
-	struct interface *interface =
-		broker_interface_adopt(network, "vmt9", &mac, client->credentials.uid);
+	const struct interface_made made = {
+		.name = "vmt9",
+		.mac = { { 2, 0, 0, 0, 0, 9 } },
+		.owner = client->credentials.uid,
+		.queues = 1,
+		.frames = 128,
+	};
+	struct interface *interface = broker_interface_adopt(network, &made);
 	struct fake_thing *thing = thing_new(FAKE_PRESENT);
 
 	must(interface);
 	thing->device = true;
 	fake_devices++;
 	interface->platform = thing;
-	broker_interface_claim(network, &mac, client);
+	broker_interface_claim(network, &made.mac, client);
 }
 
 struct network *fake_adopt(struct broker *broker, const char *name, struct fake_client **clients,
@@ -406,6 +411,7 @@ static void count_interfaces(const struct broker *broker, struct usage *usage)
 				continue;
 			usage->references++;
 			usage->interfaces++;
+			usage->frames += i->queues * i->frames;
 			usage->requests += i->state == INTERFACE_ATTACHING;
 		}
 	}
@@ -433,6 +439,7 @@ static void check_usage(const struct broker *broker, struct usage *counted)
 	must(usage.interfaces == counted->interfaces);
 	must(usage.requests == counted->requests);
 	must(usage.monitors == counted->monitors);
+	must(usage.frames == counted->frames);
 }
 
 void fake_check_invariants(const struct broker *broker)

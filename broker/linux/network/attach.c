@@ -28,23 +28,13 @@
 #include "broker/linux/shortage.h"
 #include "broker/linux/worker.h"
 #include "broker/platform.h"
+#include "broker/user_limits.h"
 #include "host/names.h"
 #include "ingress.h"
 #include "monitor.h"
 #include "network.h"
 #include "port.h"
 #include "tap.h"
-
-/*
- * Frames that nobody reads are kept in the kernel's memory, up to 64 KiB each,
- * and are charged to nobody. A user's first interfaces get room for more frames
- * than it takes to lose none; later ones share as much again, down to the least
- * that TCP is as fast with.
- */
-#define FRAMES_MAX 128U
-#define FRAMES_SHARED 4096U
-#define FRAMES_MIN 16U
-#define FRAMES_QUEUE_MIN 4U
 
 /* How often the address of a device is put back in such a time until it is enough. */
 #define MOVES_MAX 8
@@ -212,25 +202,6 @@ static void attach_done(struct job *job)
 	free(self);
 }
 
-/* Of each of an interface's queues. */
-static unsigned int frames_of(const struct interface *interface)
-{
-	const struct network *network = interface->network->broker->networks;
-	unsigned int n = 1; /* the interface itself, and others of its owner */
-	unsigned int frames;
-
-	for (; network; network = network->next)
-		for (const struct interface *i = network->interfaces; i; i = i->next)
-			n += i != interface && i->owner == interface->owner;
-	frames = FRAMES_SHARED / n;
-	if (frames > FRAMES_MAX)
-		frames = FRAMES_MAX;
-	if (frames < FRAMES_MIN)
-		frames = FRAMES_MIN;
-	frames /= interface->queues;
-	return frames < FRAMES_QUEUE_MIN ? FRAMES_QUEUE_MIN : frames;
-}
-
 /* Returns NULL when memory is short. */
 static struct attach_job *attach_job_new(struct interface *interface)
 {
@@ -267,7 +238,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.machine = interface->mac,
 		.gateway = network->addresses.bridge_mac,
 		.mtu = network->addresses.mtu,
-		.frames = frames_of(interface),
+		.frames = interface->frames,
 		.alias = self->alias,
 		.isolated = network->config->isolated,
 		.completes_all = has_unfiltered(network),
@@ -378,6 +349,16 @@ static void log_cut_off(const struct device *device, const char *name)
 		log_warning(device->network, "interface %s was cut off, and is joined again", name);
 }
 
+static void device_is_misused(struct device *device, const char *name, const char *how)
+{
+	struct interface *interface = device->interface;
+
+	if (platform_may_log(interface->owner, true))
+		log_warning(device->network, "interface %s is removed: its program %s", name, how);
+	interface->state = INTERFACE_DETACHING;
+	platform_interface_detach(interface);
+}
+
 /*
  * With the address of its device a program takes what is for a neighbour, or
  * for the host's own bridge. It may mean no harm by it, once.
@@ -397,13 +378,7 @@ static void device_has_moved(struct device *device, const char *name)
 		network_repair(interface->network, REPAIR_BRIDGE);
 		return;
 	}
-	if (platform_may_log(device->owner, true))
-		log_warning(device->network,
-			    "interface %s is removed: its program changes the device's address "
-			    "over and over",
-			    name);
-	interface->state = INTERFACE_DETACHING;
-	platform_interface_detach(interface);
+	device_is_misused(device, name, "changes the device's address over and over");
 }
 
 /*
@@ -420,6 +395,11 @@ void interface_link_changed(const struct link *link)
 		return;
 	if (bridge_port_has_moved(link)) {
 		device_has_moved(device, link->name);
+		return;
+	}
+	/* Each of them holds as many frames. Whoever may open the device can make 256. */
+	if (link->queues > interface->queues) {
+		device_is_misused(device, link->name, "opened more queues than it asked for");
 		return;
 	}
 	if (link->persistent && !device->unfiltered) {
@@ -505,16 +485,34 @@ void interfaces_look(struct broker *broker)
 	}
 }
 
+/* How many it may have is not known, but what they hold together was no more than one may. */
+static unsigned int queues_of(const struct link *link)
+{
+	unsigned int queues = link->frames ? LIMIT_INTERFACE_FRAMES / link->frames : 0;
+
+	if (!link->multi_queue)
+		return 1;
+	if (queues == 0 || queues > INTERFACE_QUEUES_MAX)
+		queues = INTERFACE_QUEUES_MAX;
+	return link->queues > queues ? link->queues : queues;
+}
+
 int interface_adopt(struct network *network, const struct link *link, const struct alias *alias)
 {
 	struct interface *interface = broker_interface_adopt(
-		network, link->name, &alias->mac, alias->is_whole ? alias->owner : link->owner);
+		network, &(struct interface_made){
+				 .name = link->name,
+				 .mac = alias->mac,
+				 .owner = alias->is_whole ? alias->owner : link->owner,
+				 .queues = queues_of(link),
+				 .frames = link->frames,
+			 });
 	struct device *device = interface ? device_new(interface) : NULL;
 
 	if (!device)
 		return -ENOMEM;
 	device->index = link->index;
-	device->unfiltered = link->persistent || link->queues;
+	device->unfiltered = link->persistent || link->multi_queue;
 	return 0;
 }
 

@@ -90,14 +90,16 @@ static void test_adoption(void **state)
 {
 	struct network_config *config = network_config_ref(config_find(broker->config, "lab"));
 	struct network_addresses addresses = { .bridge = "vmb-lab", .mtu = 1500 };
-	struct mac_address mac = { { 2, 0, 0, 0, 0, 9 } };
+	const struct interface_made made = {
+		.name = "vmt7", .mac = { { 2, 0, 0, 0, 0, 9 } }, .owner = 1000, .queues = 2
+	};
 	struct network *network = broker_network_adopt(broker, config, &addresses, NULL);
 	struct interface *interface;
 	struct fake_client *client;
 
 	(void)state;
 	assert_non_null(network);
-	interface = broker_interface_adopt(network, "vmt7", &mac, 1000);
+	interface = broker_interface_adopt(network, &made);
 	assert_non_null(interface);
 	assert_int_equal(interface->owner, 1000);
 	broker_network_check(network);

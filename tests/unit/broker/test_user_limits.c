@@ -93,13 +93,13 @@ static void test_interfaces(void **state)
 
 	(void)state;
 	client.usage->interfaces = LIMIT_USER_INTERFACES - 1;
-	assert_int_equal(limits_check_interface(&client, &error), 0);
+	assert_int_equal(limits_check_interface(&client, 1, &error), 0);
 	client.usage->interfaces = LIMIT_USER_INTERFACES;
-	assert_int_equal(limits_check_interface(&client, &error), -1);
+	assert_int_equal(limits_check_interface(&client, 1, &error), -1);
 	assert_exceeded(&error, "interfaces_per_user", LIMIT_USER_INTERFACES);
 	root_has_as_much();
-	assert_int_equal(limits_check_interface(&other, &error), 0);
-	assert_int_equal(limits_check_interface(&root, &error), 0);
+	assert_int_equal(limits_check_interface(&other, 1, &error), 0);
+	assert_int_equal(limits_check_interface(&root, 1, &error), 0);
 }
 
 static void test_requests(void **state)
@@ -109,11 +109,11 @@ static void test_requests(void **state)
 	(void)state;
 	client.usage->requests = LIMIT_USER_REQUESTS - 1;
 	assert_int_equal(limits_check_hold(&client, &error), 0);
-	assert_int_equal(limits_check_interface(&client, &error), 0);
+	assert_int_equal(limits_check_interface(&client, 1, &error), 0);
 	client.usage->requests = LIMIT_USER_REQUESTS;
 	assert_int_equal(limits_check_hold(&client, &error), -1);
 	assert_exceeded(&error, "requests_per_user", LIMIT_USER_REQUESTS);
-	assert_int_equal(limits_check_interface(&client, &error), -1);
+	assert_int_equal(limits_check_interface(&client, 1, &error), -1);
 	assert_exceeded(&error, "requests_per_user", LIMIT_USER_REQUESTS);
 	root_has_as_much();
 	assert_int_equal(limits_check_hold(&other, &error), 0);
@@ -133,6 +133,89 @@ static void test_monitors(void **state)
 	root_has_as_much();
 	assert_int_equal(limits_check_monitor(&other, &error), 0);
 	assert_int_equal(limits_check_monitor(&root, &error), 0);
+}
+
+/* Each with so many queues, until a limit is reached. Returns how many. */
+static unsigned int attach_all(const struct client *who, unsigned int queues, struct error *error)
+{
+	struct usage *usage = who->usage;
+	unsigned int n = 0;
+
+	for (;; n++) {
+		unsigned int frames = queues * limits_frames(usage, queues);
+
+		assert_in_range(frames, 16, LIMIT_INTERFACE_FRAMES);
+		if (limits_check_interface(who, frames, error) < 0)
+			return n;
+		usage->interfaces++;
+		usage_charge_frames(usage, (int)frames);
+	}
+}
+
+static void test_frames_of_an_interface(void **state)
+{
+	(void)state;
+	assert_int_equal(limits_frames(client.usage, 1), 128);
+	assert_int_equal(limits_frames(client.usage, 4), 32);
+	client.usage->interfaces = 63;
+	assert_int_equal(limits_frames(client.usage, 1), 64);
+	client.usage->interfaces = LIMIT_USER_INTERFACES - 1;
+	assert_int_equal(limits_frames(client.usage, 1), 16);
+	assert_int_equal(limits_frames(client.usage, 16), 4);
+}
+
+/* As many interfaces as he may have, and half of the memory at the most. */
+static void test_frames_of_a_user(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_int_equal(attach_all(&client, 1, &error), LIMIT_USER_INTERFACES);
+	assert_exceeded(&error, "interfaces_per_user", LIMIT_USER_INTERFACES);
+	assert_in_range(client.usage->frames, LIMIT_FRAMES / 3, LIMIT_FRAMES / 2);
+	usage_charge_frames(client.usage, -(int)client.usage->frames);
+	client.usage->interfaces = 0;
+	assert_in_range(attach_all(&client, 16, &error), 1, LIMIT_USER_INTERFACES - 1);
+	assert_exceeded(&error, "frames_per_user", LIMIT_FRAMES / 2);
+	assert_in_range(client.usage->frames, LIMIT_FRAMES / 2 - 32, LIMIT_FRAMES / 2 + 32);
+}
+
+/* However many users there are, and whoever comes late gets some. */
+static void test_frames_of_all(void **state)
+{
+	struct usage *users[1000];
+	unsigned int frames = 0;
+	struct error error;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		users[i] = usage_join((uid_t)(OTHER + 1 + i));
+		(void)attach_all(&(struct client){ .usage = users[i] }, 1, &error);
+		assert_true(i > 9 || users[i]->interfaces > 0);
+		frames += users[i]->frames;
+	}
+	assert_in_range(frames, LIMIT_FRAMES - 32, LIMIT_FRAMES);
+	assert_exceeded(&error, "frames_per_user", LIMIT_FRAMES / 2);
+	assert_int_equal(limits_check_interface(&root, 128, &error), 0);
+	/* What has gone is others'. */
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
+		usage_leave(users[i]);
+	assert_int_equal(limits_check_interface(&client, LIMIT_FRAMES, &error), 0);
+}
+
+/* An earlier broker may have allowed more. */
+static void test_more_frames_than_there_may_be(void **state)
+{
+	struct error error;
+
+	(void)state;
+	usage_charge_frames(client.usage, LIMIT_FRAMES);
+	assert_int_equal(limits_frames(other.usage, 1), 16);
+	assert_int_equal(limits_check_interface(&other, 16, &error), -1);
+	assert_string_equal(
+		error.reason,
+		"no room is left for frames that another machine does not read: the interfaces "
+		"of user 1001 may hold 0, and the rest is for others; stop some machines first");
 }
 
 /* More of them than there are buckets. */
@@ -168,6 +251,10 @@ int main(void)
 		TEST(test_interfaces),
 		TEST(test_requests),
 		TEST(test_monitors),
+		TEST(test_frames_of_an_interface),
+		TEST(test_frames_of_a_user),
+		TEST(test_frames_of_all),
+		TEST(test_more_frames_than_there_may_be),
 		TEST(test_each_user_has_one),
 	};
 
