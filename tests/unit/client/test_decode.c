@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects of another shape than the interface file's: the call fails, and the connection goes on. */
+/* Replies of another shape than the interface file's. */
 #include "tests/unit/test.h"
 
 #include <stdio.h>
 
 #include "tests/unit/client/fixture.h"
 
-/* Objects of another shape than the interface file's: the connection goes on. */
+/* The call fails, and the connection goes on. */
 static void test_replies_of_another_shape(void **state)
 {
 	static const char *const parameters[] = {
