@@ -20,6 +20,24 @@ def uninstall_dnsmasq(doctor):
         )
 
 
+def lack_a_module(doctor):
+    """Its distribution has what this kernel lacks in another package."""
+    folder = f"/lib/modules/{os.uname().release}"
+    doctor.host.run("sh", "-c", "mkdir -p /lib/modules && mount -t tmpfs tmpfs /lib/modules")
+    doctor.host.run("mount", "-t", "tmpfs", "tmpfs", "/sys/module")
+    doctor.host.run("mkdir", folder)
+    names = ("act_mirred", "bridge", "cls_bpf", "nf_tables")
+    built_in = "".join(f"kernel/net/{name}.ko\n" for name in names)
+    doctor.host.run("tee", f"{folder}/modules.builtin", input=built_in)
+    for manager in "apt-get", "dnf":
+        doctor.program(
+            manager,
+            f'[ "$2" != "${{2#*modules-}}" ] && cd {folder} && '
+            "echo kernel/net/sch_ingress.ko.xz: >modules.dep && "
+            "echo kernel/drivers/net/ifb.ko.xz: >>modules.dep",
+        )
+
+
 def serve_names(doctor, *options):
     """A name server that the administrator has started."""
     server = doctor.host.popen(
@@ -74,6 +92,9 @@ TROUBLES = {
     ),
     "no dnsmasq": Trouble(
         uninstall_dnsmasq, "dnsmasq, which gives addresses and names, is missing"
+    ),
+    "modules that are not installed": Trouble(
+        lack_a_module, "the kernel has no ifb, sch_ingress, which networks are made with"
     ),
     "a name server on every address": Trouble(
         serve_names_everywhere, r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)

@@ -2,7 +2,8 @@
 /*
  * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
- * out in way_out.c, other programs' packet filters in filters.c.
+ * out in way_out.c, kernel modules in modules.c, other programs' packet filters in
+ * filters.c.
  */
 #include "vmnetctl/doctor.h"
 
@@ -284,6 +285,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "broker and its networks", check_broker },
 	{ "configuration file", check_configuration },
 	{ "/dev/net/tun", check_tun },
+	{ "kernel modules", check_modules },
 	{ "dnsmasq", check_dnsmasq },
 	{ "port 53", check_dns_port },
 	{ "forwarding", check_forwarding_switch },

@@ -34,6 +34,9 @@ void check_ways_in(void);
 /* The subnets that are configured are free, and one is for those that are not. */
 void check_subnets(void);
 
+/* The kernel has, or can load, what networks are made with. */
+void check_modules(void);
+
 /* Other programs' rules let machines' packets pass. */
 void check_filters(void);
 

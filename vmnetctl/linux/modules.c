@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the kernel has what networks are made with: built in, or as modules
+ * that it loads when the broker first asks. Where no kernel's modules are to be
+ * seen, as in a container, nobody can tell.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "vmnetctl/doctor.h"
+
+#define FOLDER "/lib/modules"
+
+static const char *const modules[] = {
+	"act_mirred", "bridge", "cls_bpf", "ifb", "nf_tables", "sch_ingress",
+};
+
+#define N_MODULES (sizeof(modules) / sizeof(modules[0]))
+
+/* Whether a list of the kernel's has the module's file. */
+static bool lists(const char *release, const char *list, const char *module)
+{
+	char path[sizeof(FOLDER) + sizeof(((struct utsname *)0)->release) + 32];
+	char file[64], line[4096];
+	bool found = false;
+	FILE *stream;
+
+	(void)snprintf(path, sizeof(path), FOLDER "/%s/%s", release, list);
+	(void)snprintf(file, sizeof(file), "/%s.ko", module);
+	stream = fopen(path, "re");
+	while (stream && !found && fgets(line, sizeof(line), stream))
+		found = strstr(line, file) != NULL;
+	if (stream)
+		(void)fclose(stream);
+	return found;
+}
+
+static bool has_module(const char *release, const char *module)
+{
+	char loaded[64];
+
+	(void)snprintf(loaded, sizeof(loaded), "/sys/module/%s", module);
+	return access(loaded, F_OK) == 0 || lists(release, "modules.builtin", module) ||
+	       lists(release, "modules.dep", module);
+}
+
+/* How this distribution installs modules that it leaves out of small systems. */
+static const char *modules_remedy(void)
+{
+	if (access("/usr/bin/apt-get", X_OK) == 0)
+		return "apt-get install linux-modules-extra-$(uname -r)";
+	if (access("/usr/bin/dnf", X_OK) == 0)
+		return "dnf install kernel-modules-$(uname -r) kernel-modules-extra-$(uname -r)";
+	return NULL;
+}
+
+void check_modules(void)
+{
+	char missing[32 * N_MODULES] = "";
+	char folder[sizeof(FOLDER) + sizeof(((struct utsname *)0)->release) + 1];
+	struct utsname kernel;
+
+	if (uname(&kernel) < 0)
+		return;
+	(void)snprintf(folder, sizeof(folder), FOLDER "/%s", kernel.release);
+	if (access(folder, F_OK) < 0)
+		return;
+	for (size_t i = 0; i < N_MODULES; i++) {
+		if (has_module(kernel.release, modules[i]))
+			continue;
+		if (missing[0])
+			strcat(missing, ", ");
+		strcat(missing, modules[i]);
+	}
+	if (missing[0])
+		doctor_problem(modules_remedy(),
+			       "the kernel has no %s, which networks are made with", missing);
+}
