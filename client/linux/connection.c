@@ -81,11 +81,23 @@ int vmnet_broker_fd(const struct vmnet_broker *broker)
 	return broker->transport.fd;
 }
 
+/* A broker that stops does, and one that has no room for another client of this user. */
+static vmnet_broker_return_t connection_lost(struct vmnet_broker *broker, const char *network)
+{
+	vmnet_broker_set_reason(&broker->error,
+				"the broker has ended the connection; try again, and with fewer "
+				"connections at a time if there are many",
+				network);
+	return VMNET_BROKER_XPC_FAILURE;
+}
+
 vmnet_broker_return_t vmnet_broker_transport_failed(struct vmnet_broker *broker, int r,
 						    const char *network)
 {
 	vmnet_broker_transport_shut_down(&broker->transport);
 	broker->lost = r == -ECONNRESET;
+	if (broker->lost)
+		return connection_lost(broker, network);
 	if (r == -ENOMEM)
 		return vmnet_broker_failed(&broker->error, VMNET_BROKER_INTERNAL_ERROR, network);
 	return vmnet_broker_failed(

@@ -43,7 +43,10 @@ def test_the_broker_s_end(broker):
     ) as process:
         assert process.stdout.readline() == "ready 0\n"
         broker.kill()
-        ended = '1 network "lab": the broker cannot be reached, or has ended the connection\n'
+        ended = (
+            '1 network "lab": the broker has ended the connection; try again, and with fewer '
+            "connections at a time if there are many\n"
+        )
         assert process.stdout.read() == ended * 2
         assert process.wait() == 0
 

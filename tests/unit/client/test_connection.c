@@ -178,8 +178,8 @@ static void test_the_broker_goes(void **state)
 				 VMNET_BROKER_XPC_FAILURE);
 		assert_string_equal(
 			vmnet_broker_error(fixture->broker),
-			"network \"lab\": the broker cannot be reached, or has ended the "
-			"connection");
+			"network \"lab\": the broker has ended the connection; try again, and "
+			"with fewer connections at a time if there are many");
 	}
 	assert_int_equal(vmnet_broker_list(fixture->broker, &networks, &n),
 			 VMNET_BROKER_XPC_FAILURE);
