@@ -38,7 +38,7 @@ struct client *broker_client_new(struct broker *broker, struct credentials *cred
 
 	if (!client)
 		return NULL;
-	client->usage = usage_join(credentials->uid);
+	client->usage = usage_join(platform_account(credentials->uid));
 	if (!client->usage) {
 		free(client);
 		return NULL;

@@ -101,7 +101,7 @@ struct client {
 	struct client *next;
 	struct broker *broker;
 	struct credentials credentials;
-	struct usage *usage; /* its user's (user_limits.h) */
+	struct usage *usage; /* its account's (user_limits.h) */
 	struct hold *holds;
 	bool monitoring;
 	void *door; /* the door's own: its connection */

@@ -43,7 +43,7 @@ static struct interface *interface_new(struct network *network, const struct int
 
 	if (!interface)
 		return NULL;
-	interface->usage = usage_join(made->owner);
+	interface->usage = usage_join(platform_account(made->owner));
 	if (!interface->usage) {
 		free(interface);
 		return NULL;

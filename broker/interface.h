@@ -40,7 +40,7 @@ struct interface {
 	bool vhost;
 	bool named; /* goes with the hold */
 	uid_t owner; /* who may open it by name */
-	struct usage *usage; /* the owner's (user_limits.h) */
+	struct usage *usage; /* its account's (user_limits.h) */
 	void *platform;
 };
 

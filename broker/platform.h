@@ -58,6 +58,12 @@ void platform_hold_ended(struct client *client, struct network *network);
 bool platform_may_log(uid_t uid, bool fault);
 
 /*
+ * To which user what this one has is charged: to another one, where it is one of
+ * several ids that somebody has. Of permissions it says nothing.
+ */
+uid_t platform_account(uid_t uid);
+
+/*
  * One event, for each client that monitors and that broker_may_know() of it. Must not end a
  * client from within.
  */

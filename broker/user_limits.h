@@ -5,6 +5,7 @@
  *
  * What a user has is counted as it comes and goes, and looked up when a client
  * connects or an interface is made: a check takes no longer for who has more.
+ * Users are accounts here, as platform_account() has them.
  */
 #ifndef VMNET_BROKER_USER_LIMITS_H
 #define VMNET_BROKER_USER_LIMITS_H

@@ -175,6 +175,11 @@ void platform_acquired(struct client *client, const struct network *network,
 /* Events */
 
 /* The unified log limits what it takes from a process. */
+uid_t platform_account(uid_t uid)
+{
+	return uid;
+}
+
 bool platform_may_log(uid_t uid, bool fault)
 {
 	(void)uid;

@@ -47,6 +47,7 @@
 #include "notify.h"
 #include "privilege.h"
 #include "shortage.h"
+#include "subuids.h"
 #include "timer.h"
 #include "worker.h"
 
@@ -188,6 +189,7 @@ static void on_names(void)
 
 void linux_platform_reload(void)
 {
+	subuids_load(SUBUIDS_PATH);
 	accounts_prepare(on_names);
 }
 
@@ -369,6 +371,7 @@ static int run_privileged(const struct options *options)
 
 	if (confine_start() < 0 || privilege_become_service(options, &linux_platform.dnsmasq) < 0)
 		return EXIT_FAILURE;
+	subuids_load(SUBUIDS_PATH);
 	result = accounts_start();
 	if (result < 0) {
 		starter_stop();

@@ -24,6 +24,12 @@ from support.hostile import (
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
+MONITORS = 32
+WITH_SUBUIDS = (
+    'file=$(mktemp) && echo "alice:100000:65536" > "$file" && '
+    'mount --bind "$file" /etc/subuid && rm "$file" && exec "$@"'
+)
+
 pytestmark = pytest.mark.broker(config=CONFIG, env=ENVIRONMENT)
 
 
@@ -158,6 +164,34 @@ def test_devices_that_take_long_to_make(broker, witness):
     for enemy in enemies:
         enemy.close()
     wait_for(lambda: not witness.inspect("lab")["interfaces"], timeout=60)
+
+
+def assert_no_more_monitors(broker, uid):
+    client = broker.client(uid=uid)
+    client.send("Monitor", {}, more=True)
+    with pytest.raises(VarlinkError) as error:
+        client.receive()
+    assert error.value.parameters["limit"] == "monitors_per_user"
+
+
+@pytest.mark.broker(
+    config=CONFIG, env=ENVIRONMENT, prefix=["unshare", "--mount", "sh", "-c", WITH_SUBUIDS, "sh"]
+)
+def test_ids_of_user_namespaces_are_one_user(broker):
+    """As many as somebody has, they have the limits of one."""
+    for uid in range(100000, 100000 + MONITORS):
+        broker.client(uid=uid).monitor()
+    assert_no_more_monitors(broker, 165535)
+    broker.client(uid=165536).monitor()
+    # Those of another owner.
+    path = os.path.join("/proc", str(broker.pid), "root", "etc", "subuid")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("bob:165536:65536\n")
+    broker.client().call("Reload")
+    for uid in range(165536 + 1, 165536 + MONITORS):
+        broker.client(uid=uid).monitor()
+    assert_no_more_monitors(broker, 231071)
+    broker.client(uid=231072).monitor()
 
 
 def test_many_come_and_go(broker, witness):

@@ -153,6 +153,12 @@ void platform_fds_discard(struct interface_fds *fds)
 	free(fds);
 }
 
+/* Somebody has all ids from 65536 on. */
+uid_t platform_account(uid_t uid)
+{
+	return uid < 65536 ? uid : 65536;
+}
+
 bool platform_may_log(uid_t uid, bool fault)
 {
 	(void)uid;
@@ -406,8 +412,9 @@ static void count_interfaces(const struct broker *broker, struct usage *usage)
 {
 	for (const struct network *network = broker->networks; network; network = network->next) {
 		for (const struct interface *i = network->interfaces; i; i = i->next) {
-			must((i->usage == usage->next) == (i->owner == usage->uid));
-			if (i->owner != usage->uid)
+			must((i->usage == usage->next) ==
+			     (platform_account(i->owner) == usage->uid));
+			if (i->usage != usage->next)
 				continue;
 			usage->references++;
 			usage->interfaces++;
@@ -423,7 +430,8 @@ static void check_usage(const struct broker *broker, struct usage *counted)
 	struct usage usage = { .next = counted, .uid = counted->uid };
 
 	for (const struct client *client = broker->clients; client; client = client->next) {
-		must((client->usage == counted) == (client->credentials.uid == usage.uid));
+		must((client->usage == counted) ==
+		     (platform_account(client->credentials.uid) == usage.uid));
 		if (client->usage != counted)
 			continue;
 		usage.references++;

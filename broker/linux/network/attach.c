@@ -219,7 +219,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 	self->job = (struct job){
 		.run = run_attach,
 		.done = attach_done,
-		.owner = JOB_OWNER(interface->owner),
+		.owner = JOB_OWNER(interface->usage->uid),
 	};
 	self->interface = interface;
 	(void)snprintf(self->bridge, sizeof(self->bridge), "%s", network->addresses.bridge);

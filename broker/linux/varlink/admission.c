@@ -35,7 +35,7 @@ static void refuse(int fd, const struct credentials *credentials, const struct e
 static int check_limits(const struct user *user, const struct credentials *credentials,
 			struct error *error)
 {
-	uid_t uid = credentials->uid;
+	uid_t uid = user->uid;
 
 	if (!user_may_have_bytes(user, credentials->n_groups * sizeof(*credentials->groups))) {
 		error_set(error, ERROR_LIMIT_EXCEEDED, "%s", TOO_MANY_BYTES);
@@ -70,13 +70,13 @@ void connection_open(int fd)
 		disposal_close(fd, credentials.uid);
 	} else if (check_limits(user, &credentials, &error) < 0) {
 		refuse(fd, &credentials, &error);
-		disposal_close(fd, credentials.uid);
+		disposal_close(fd, user->uid);
 	} else {
 		connection = connection_new(fd, &credentials);
 		if (connection)
 			connection->kept = kept_add(fd);
 		else
-			disposal_close(fd, credentials.uid);
+			disposal_close(fd, user->uid);
 	}
 	if (user)
 		user_leave(user);

@@ -230,7 +230,7 @@ void users_arrive(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof(peer) }) < 0 ||
 	    arrive(fd, peer.uid) < 0)
-		disposal_close(fd, peer.uid);
+		disposal_close(fd, platform_account(peer.uid));
 }
 
 /* Users */
@@ -308,14 +308,18 @@ static unsigned int bucket_of(uid_t uid)
 
 struct user *user_known(uid_t uid)
 {
+	uid = platform_account(uid);
 	return user_find(bucket_of(uid), uid);
 }
 
 struct user *user_join(uid_t uid)
 {
-	unsigned int bucket = bucket_of(uid);
-	struct user *user = user_find(bucket, uid);
+	unsigned int bucket;
+	struct user *user;
 
+	uid = platform_account(uid);
+	bucket = bucket_of(uid);
+	user = user_find(bucket, uid);
 	if (!user) {
 		user = user_new(uid);
 		if (!user)

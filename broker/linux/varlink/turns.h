@@ -48,7 +48,7 @@ struct user {
 	bool has_turn;
 	bool arrived; /* the last turn was an arrival's */
 	uint64_t last_turn; /* its number */
-	uid_t uid;
+	uid_t uid; /* as platform_account() has it */
 	int epoll; /* its connections' sockets */
 	sd_event_source *io; /* of that */
 	unsigned int connections; /* with arrivals, and those that have ended but are not closed */
