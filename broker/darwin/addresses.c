@@ -362,46 +362,43 @@ static void keep(const struct network_config *config, const struct network_state
 			  strerror(-result));
 }
 
+/* user: who has them now; NULL: vmnet does not say. */
+static void warn_of_loss(const struct network_config *config, const struct range *user,
+			 const char *what, const char *old, const char *new)
+{
+	if (user)
+		log_warning(config->name, "its %s %s is in use by %s now; it gets %s", what, old,
+			    user->owner, new);
+	else
+		log_warning(config->name,
+			    "vmnet refuses its old %s %s; it gets %s until that is free", what, old,
+			    new);
+}
+
 static void warn_of_subnet(const struct network_config *config,
 			   const struct address_request *request, const struct ipv4_subnet *now)
 {
 	const struct ipv4_subnet *own = &request->kept.ipv4_subnet;
-	const struct range *user = user_of_subnet(request, own);
 	char old[IPV4_SUBNET_TEXT_SIZE];
 	char new[IPV4_SUBNET_TEXT_SIZE];
 
 	if (config->subnet.length > 0 || own->length == 0 || is_subnet(own, now))
 		return;
-	ipv4_subnet_format(own, old);
-	ipv4_subnet_format(now, new);
-	if (user)
-		log_warning(config->name, "its subnet %s is in use by %s now; it gets %s", old,
-			    user->owner, new);
-	else
-		log_warning(config->name,
-			    "vmnet refuses its old subnet %s; it gets %s until that is free", old,
-			    new);
+	warn_of_loss(config, user_of_subnet(request, own), "subnet", ipv4_subnet_format(own, old),
+		     ipv4_subnet_format(now, new));
 }
 
 static void warn_of_prefix(const struct network_config *config,
 			   const struct address_request *request, const struct ipv6_prefix *now)
 {
 	const struct ipv6_prefix *own = &request->kept.ipv6_prefix;
-	const struct range *user = user_of_prefix(request, own);
 	char old[IPV6_PREFIX_TEXT_SIZE];
 	char new[IPV6_PREFIX_TEXT_SIZE];
 
 	if (config->ipv6_prefix.length > 0 || own->length == 0 || is_prefix(own, now))
 		return;
-	ipv6_prefix_format(own, old);
-	ipv6_prefix_format(now, new);
-	if (user)
-		log_warning(config->name, "its prefix %s is in use by %s now; it gets %s", old,
-			    user->owner, new);
-	else
-		log_warning(config->name,
-			    "vmnet refuses its old IPv6 prefix %s; it gets %s until that is free",
-			    old, new);
+	warn_of_loss(config, user_of_prefix(request, own), "IPv6 prefix",
+		     ipv6_prefix_format(own, old), ipv6_prefix_format(now, new));
 }
 
 void addresses_keep(const struct network_config *config, const struct address_request *request,

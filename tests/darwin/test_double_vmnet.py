@@ -255,26 +255,27 @@ def test_a_started_interface_keeps_the_network(vmnet):
     vmnet.make("b", subnet="10.1.2.1/24")
 
 
-def test_a_clients_interface_keeps_the_network(world, vmnet):
-    """Interfaces on what was made of a serialization count like the owner's (26.2)."""
+@pytest.fixture
+def client(world, vmnet):
+    """Its interface i is all that is left of a network a."""
     client = world.vmnet()
     vmnet.make("a", subnet="10.1.2.1/24")
     assert client.join("a", vmnet.serialize("a")) == SUCCESS
     client.succeed("start a i")
     vmnet.succeed("release a")
+    return client
+
+
+def test_a_clients_interface_keeps_the_network(vmnet, client):
+    """Interfaces on what was made of a serialization count like the owner's (26.2)."""
     assert vmnet.try_make("b", subnet="10.1.2.1/24") == FAILURE
     assert client.reaches("i", "10.1.2.1")
     client.succeed("stop i")
     vmnet.make("b", subnet="10.1.2.1/24")
 
 
-def test_the_interface_of_a_client_that_was_killed(world, vmnet):
+def test_the_interface_of_a_client_that_was_killed(world, vmnet, client):
     """No fact: it goes with its process, as all that a kernel has of one does."""
-    client = world.vmnet()
-    vmnet.make("a", subnet="10.1.2.1/24")
-    assert client.join("a", vmnet.serialize("a")) == SUCCESS
-    client.succeed("start a i")
-    vmnet.succeed("release a")
     client.kill()
     assert world.bridges() == {}
     vmnet.make("b", subnet="10.1.2.1/24")
