@@ -54,10 +54,10 @@ struct step {
 };
 
 /* What undoing a step has come to. */
-static int undone(int result, const char *what, struct error *error)
+static int undone(int result, const char *what, const char *name, struct error *error)
 {
 	if (result < 0)
-		(void)error_set(error, ERROR_INTERNAL, "%s: %s", what, strerror(-result));
+		(void)error_set(error, ERROR_INTERNAL, "%s%s: %s", what, name, strerror(-result));
 	return result;
 }
 
@@ -118,8 +118,9 @@ static int make_record(struct network_parts *self)
 
 static int unmake_record(struct network_parts *self, struct error *error)
 {
-	return undone(record_remove(linux_platform.options->runtime_dir, self->name), "record",
-		      error);
+	const char *directory = linux_platform.options->runtime_dir;
+
+	return undone(record_remove(directory, self->name), "record in ", directory, error);
 }
 
 /* Step 3: bridge */
@@ -143,8 +144,8 @@ static int unmake_bridge(struct network_parts *self, struct error *error)
 {
 	if (is_bridged(self))
 		return 0;
-	return undone(bridge_remove(self->name, &self->addresses, self->bridge.index), "bridge",
-		      error);
+	return undone(bridge_remove(self->name, &self->addresses, self->bridge.index), "bridge ",
+		      self->addresses.bridge, error);
 }
 
 /* Step 4: IPv6 */
@@ -229,7 +230,7 @@ static int make_uplink(struct network_parts *self)
 static int unmake_uplink(struct network_parts *self, struct error *error)
 {
 	return undone(is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0,
-		      "routing table", error);
+		      "routing table", "", error);
 }
 
 /* Step 8: forwarding */
@@ -296,7 +297,7 @@ static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 	else
 		result = dnsmasq_stop_leftover(self->name, linux_platform.options->runtime_dir);
 	self->dnsmasq = NULL;
-	return undone(result, "dnsmasq", error);
+	return undone(result, "dnsmasq", "", error);
 }
 
 /* Step 10: keeping */
