@@ -73,13 +73,13 @@ static void write_returning(const struct rules *rules)
  * elsewhere by then, and refused at once: machines look for such a service when
  * they start, and wait for it.
  */
-static void write_link_local(const struct rules *rules, const char *match)
+static void write_link_local(const struct rules *rules)
 {
 	if (!rules->config->link_local)
 		(void)fprintf(rules->file,
-			      "%sct direction original ct original ip daddr 169.254.0.0/16 "
-			      "reject with icmp type admin-prohibited\n",
-			      match);
+			      "iifname \"%s\" ct direction original ct original ip daddr "
+			      "169.254.0.0/16 reject with icmp type admin-prohibited\n",
+			      rules->bridge);
 }
 
 /*
@@ -109,12 +109,10 @@ static void write_gateway(const struct rules *rules, bool nat, const char *match
 static void write_input(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
-	char from_machine[INTERFACE_NAME_SIZE + sizeof("iifname \"\" ")];
 
-	(void)snprintf(from_machine, sizeof(from_machine), "iifname \"%s\" ", rules->bridge);
 	(void)fprintf(rules->file, "chain input {\n"
 				   "type filter hook input priority filter; policy accept;\n");
-	write_link_local(rules, from_machine);
+	write_link_local(rules);
 	(void)fprintf(rules->file,
 		      "iifname \"lo\" accept\n"
 		      "iifname \"%s\" accept\n"
@@ -162,7 +160,7 @@ static void write_leaving(const struct rules *rules)
 	if (!config->isolated)
 		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
 	if (config->mode == NETWORK_SHARED) {
-		write_link_local(rules, "");
+		write_link_local(rules);
 		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n"
 					   "ct direction reply accept\n");
 		if (config->external_interface)
