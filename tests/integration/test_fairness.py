@@ -16,7 +16,7 @@ from support.wait import wait_for
 
 ROUNDS = 20
 MOST = 2  # times the median of an acquire beside an idle user
-MOST_TOLD = 8  # the same of one that thousands are told of, of whom one has a turn in between
+MOST_TOLD = 4  # the same of one that thousands are told of, of whom two have a turn in between
 MOST_BEFORE = 200  # of a thousand things that one user is to wait for, before another one's
 CONNECTIONS_MAX = 1024  # of a user
 LEAST_DONE = 5  # of what the busy user does: it has to have been busy
