@@ -20,6 +20,17 @@ struct vmnet_broker *connect_to_broker(void)
 	return NULL;
 }
 
+int with_broker(int (*ask)(struct vmnet_broker *broker, char **arguments, int option),
+		char **arguments, int option)
+{
+	struct vmnet_broker *broker = connect_to_broker();
+	int result = broker ? ask(broker, arguments, option) : FAILED;
+
+	if (broker)
+		vmnet_broker_close(broker);
+	return result;
+}
+
 int complain_of(const struct vmnet_broker *broker, vmnet_broker_return_t status)
 {
 	const char *sentence = vmnet_broker_error(broker);

@@ -61,22 +61,23 @@ static int hold_until_end(struct vmnet_broker *broker, struct table *table)
 	}
 }
 
-int hold(int argc, char **argv)
+static int hold_all(struct vmnet_broker *broker, char **names, int option)
 {
-	struct vmnet_broker *broker;
 	struct table table;
-	int result = read_arguments(argc, argv, NULL, 1, INT_MAX, "NETWORK");
+	int result;
 
-	if (result != DONE)
-		return result;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
+	(void)option;
 	keep_broker(broker);
-	result = acquire_all(broker, argv + optind, &table);
+	result = acquire_all(broker, names, &table);
 	if (result == DONE)
 		result = hold_until_end(broker, &table);
 	table_clear(&table);
-	vmnet_broker_close(broker);
 	return result;
+}
+
+int hold(int argc, char **argv)
+{
+	int result = read_arguments(argc, argv, NULL, 1, INT_MAX, "NETWORK");
+
+	return result == DONE ? with_broker(hold_all, argv + optind, 0) : result;
 }

@@ -121,10 +121,10 @@ static int print_for_people(const struct vmnet_broker_inspection *inspection)
 	return print_leases(inspection);
 }
 
-static int show(struct vmnet_broker *broker, const char *network, bool as_json)
+static int show(struct vmnet_broker *broker, char **arguments, int as_json)
 {
 	struct vmnet_broker_inspection *inspection;
-	vmnet_broker_return_t status = vmnet_broker_inspect(broker, network, &inspection);
+	vmnet_broker_return_t status = vmnet_broker_inspect(broker, *arguments, &inspection);
 	int result;
 
 	if (status != VMNET_BROKER_SUCCESS)
@@ -139,16 +139,8 @@ static int show(struct vmnet_broker *broker, const char *network, bool as_json)
 
 int inspect(int argc, char **argv)
 {
-	struct vmnet_broker *broker;
 	bool as_json = false;
 	int result = read_arguments(argc, argv, &as_json, 1, 1, "NETWORK");
 
-	if (result != DONE)
-		return result;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
-	result = show(broker, argv[optind], as_json);
-	vmnet_broker_close(broker);
-	return result;
+	return result == DONE ? with_broker(show, argv + optind, as_json) : result;
 }

@@ -20,9 +20,10 @@ static int64_t milliseconds(void)
 	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-static int print_address(struct vmnet_broker *broker, const char *network, const char *machine,
-			 int wait)
+static int print_address(struct vmnet_broker *broker, char **arguments, int wait)
 {
+	const char *network = arguments[0];
+	const char *machine = arguments[1];
 	int64_t deadline = milliseconds() + wait * INT64_C(1000);
 	char *address = NULL;
 	int result;
@@ -48,8 +49,7 @@ static int print_address(struct vmnet_broker *broker, const char *network, const
 int ip(int argc, char **argv)
 {
 	static const struct option options[] = { { "wait", required_argument, NULL, 'w' }, { 0 } };
-	struct vmnet_broker *broker;
-	int option, result, wait = 0;
+	int option, wait = 0;
 
 	while ((option = next_option(argc, argv, OPTIONS_ANYWHERE, options)) != -1) {
 		if (option != 'w')
@@ -60,10 +60,5 @@ int ip(int argc, char **argv)
 	}
 	if (check_arguments(argc, 2, 2, "NETWORK or MACHINE") != DONE)
 		return WRONG_USAGE;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
-	result = print_address(broker, argv[optind], argv[optind + 1], wait);
-	vmnet_broker_close(broker);
-	return result;
+	return with_broker(print_address, argv + optind, wait);
 }

@@ -73,11 +73,14 @@ static int print_event(const struct vmnet_broker_event *event, bool as_json)
 	return result;
 }
 
-static int print_events(struct vmnet_broker *broker, bool as_json)
+static int print_events(struct vmnet_broker *broker, char **arguments, int as_json)
 {
-	vmnet_broker_return_t status = vmnet_broker_monitor(broker);
+	vmnet_broker_return_t status;
 	int result = DONE;
 
+	(void)arguments;
+	keep_broker(broker);
+	status = vmnet_broker_monitor(broker);
 	while (status == VMNET_BROKER_SUCCESS && result == DONE) {
 		struct vmnet_broker_event *event;
 
@@ -92,17 +95,8 @@ static int print_events(struct vmnet_broker *broker, bool as_json)
 
 int monitor(int argc, char **argv)
 {
-	struct vmnet_broker *broker;
 	bool as_json = false;
 	int result = read_arguments(argc, argv, &as_json, 0, 0, "");
 
-	if (result != DONE)
-		return result;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
-	keep_broker(broker);
-	result = print_events(broker, as_json);
-	vmnet_broker_close(broker);
-	return result;
+	return result == DONE ? with_broker(print_events, NULL, as_json) : result;
 }

@@ -43,13 +43,14 @@ static int print_table(struct vmnet_broker_network *const *networks, size_t n_ne
 	return DONE;
 }
 
-static int list(struct vmnet_broker *broker, bool as_json)
+static int list(struct vmnet_broker *broker, char **arguments, int as_json)
 {
 	struct vmnet_broker_network **networks;
 	vmnet_broker_return_t status;
 	size_t n_networks;
 	int result = DONE;
 
+	(void)arguments;
 	status = vmnet_broker_list(broker, &networks, &n_networks);
 	if (status != VMNET_BROKER_SUCCESS)
 		return complain_of(broker, status);
@@ -65,16 +66,8 @@ static int list(struct vmnet_broker *broker, bool as_json)
 
 int networks(int argc, char **argv)
 {
-	struct vmnet_broker *broker;
 	bool as_json = false;
 	int result = read_arguments(argc, argv, &as_json, 0, 0, "");
 
-	if (result != DONE)
-		return result;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
-	result = list(broker, as_json);
-	vmnet_broker_close(broker);
-	return result;
+	return result == DONE ? with_broker(list, NULL, as_json) : result;
 }

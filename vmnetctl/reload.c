@@ -4,20 +4,18 @@
 
 #include "vmnetctl.h"
 
+static int ask(struct vmnet_broker *broker, char **arguments, int option)
+{
+	vmnet_broker_return_t status = vmnet_broker_reload(broker);
+
+	(void)arguments;
+	(void)option;
+	return status == VMNET_BROKER_SUCCESS ? DONE : complain_of(broker, status);
+}
+
 int reload(int argc, char **argv)
 {
 	int result = read_arguments(argc, argv, NULL, 0, 0, "");
-	vmnet_broker_return_t status;
-	struct vmnet_broker *broker;
 
-	if (result != DONE)
-		return result;
-	broker = connect_to_broker();
-	if (!broker)
-		return FAILED;
-	status = vmnet_broker_reload(broker);
-	if (status != VMNET_BROKER_SUCCESS)
-		result = complain_of(broker, status);
-	vmnet_broker_close(broker);
-	return result;
+	return result == DONE ? with_broker(ask, NULL, 0) : result;
 }

@@ -63,6 +63,13 @@ int check_arguments(int argc, int minimum, int maximum, const char *what);
 int read_arguments(int argc, char **argv, bool *as_json, int minimum, int maximum,
 		   const char *what);
 
+/*
+ * Asks the broker on a connection of its own, with a subcommand's arguments and what an
+ * option of it has said. Returns what ask() does, or FAILED after complaining of no broker.
+ */
+int with_broker(int (*ask)(struct vmnet_broker *broker, char **arguments, int option),
+		char **arguments, int option);
+
 /* Connects to the broker. Returns NULL after saying what was looked for and how to start one. */
 struct vmnet_broker *connect_to_broker(void);
 
