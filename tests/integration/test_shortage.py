@@ -128,7 +128,7 @@ def test_each_allocation_fails_in_turn(short_broker, shortage):
     n_failed = (n - first) // STRIDE - 1
     print(f"{n_failed} allocations have failed, one in each session; {ends} brokers have ended")
     assert n_failed >= LEAST
-    assert ends < n_failed / 2  # most of them are somebody's
+    assert ends < n_failed / 10  # nearly all are somebody's
 
 
 def is_served(client):
