@@ -79,7 +79,7 @@ def arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--fuzz-seconds", type=int, default=60, help="for each fuzz target (default: 60)"
+        "--fuzz-seconds", type=int, default=30, help="for each fuzz target (default: 30)"
     )
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
     parser.add_argument("stages", nargs="*", metavar="STAGE", choices=[*STAGES, []])
