@@ -4,8 +4,8 @@
  * descriptors. Both of its ends read it so: the broker's door is made of this,
  * too.
  */
-#ifndef VMNET_BROKER_INPUT_H
-#define VMNET_BROKER_INPUT_H
+#ifndef VMNET_BROKER_VARLINK_INPUT_H
+#define VMNET_BROKER_VARLINK_INPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

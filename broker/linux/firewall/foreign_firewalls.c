@@ -545,8 +545,8 @@ static void fill(struct opened *opened, const struct network_config *config,
 	opened->dns = config->dns_proxy;
 }
 
-int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
-		    struct error *error)
+int foreign_firewalls_open(const struct network_config *config,
+			   const struct network_addresses *addresses, struct error *error)
 {
 	struct opened **link = find(config->name);
 
@@ -562,7 +562,7 @@ int neighbours_open(const struct network_config *config, const struct network_ad
 	return error_set(error, ERROR_CREATE_FAILED, UNLISTED);
 }
 
-int neighbours_close(const char *network, struct error *error)
+int foreign_firewalls_close(const char *network, struct error *error)
 {
 	struct opened **link = find(network);
 	struct opened *opened = *link;
@@ -575,7 +575,7 @@ int neighbours_close(const char *network, struct error *error)
 	return look_again(NULL, network) < 0 ? error_set(error, ERROR_CREATE_FAILED, UNLISTED) : 0;
 }
 
-void neighbours_refresh(void)
+void foreign_firewalls_refresh(void)
 {
 	struct foreign_tables tables;
 

@@ -3,8 +3,8 @@
  * Beside other programs' packet filters (Docker, ufw, firewalld, the
  * administrator's own). On the worker's thread only.
  */
-#ifndef VMNET_BROKER_NEIGHBOURS_H
-#define VMNET_BROKER_NEIGHBOURS_H
+#ifndef VMNET_BROKER_FOREIGN_FIREWALLS_H
+#define VMNET_BROKER_FOREIGN_FIREWALLS_H
 
 #include "base/error.h"
 #include "config/config.h"
@@ -17,13 +17,13 @@ struct network_addresses;
  * remedy: the network does without it. Returns 0, or -1 with error
  * (ERROR_CREATE_FAILED) when they cannot be looked at; to be closed then, too.
  */
-int neighbours_open(const struct network_config *config, const struct network_addresses *addresses,
-		    struct error *error);
+int foreign_firewalls_open(const struct network_config *config,
+			   const struct network_addresses *addresses, struct error *error);
 
 /* Takes all of that back, also what an earlier broker did. Returns 0 or -1 with error. */
-int neighbours_close(const char *network, struct error *error);
+int foreign_firewalls_close(const char *network, struct error *error);
 
 /* Others have changed their rules, or links or routes: does what is to be done now. */
-void neighbours_refresh(void);
+void foreign_firewalls_refresh(void);
 
 #endif

@@ -77,7 +77,7 @@ static void run_refresh(struct job *job)
 {
 	(void)job;
 	forwarding_refresh(linux_platform.options->runtime_dir);
-	neighbours_refresh();
+	foreign_firewalls_refresh();
 }
 
 static void refresh_done(struct job *job)

@@ -9,7 +9,7 @@
  *	3. bridge	with its address; from here on it is taken
  *	4. IPv6		addresses of the bridge
  *	5. firewall	before anything can pass
- *	6. neighbours	other packet filters, which let its packets pass from here on
+ *	6. filters	of other programs, which let its packets pass from here on
  *	7. uplink	where packets leave, if the configuration has a say in it
  *	8. forwarding	of shared networks
  *	9. dnsmasq	it needs all of the above to answer
@@ -200,24 +200,24 @@ static int unmake_firewall(struct network_parts *self, struct error *error)
 	return is_bridged(self) ? 0 : firewall_remove(self->name, error);
 }
 
-/* Step 6: neighbours */
+/* Step 6: foreign firewalls */
 
-static int make_neighbours(struct network_parts *self)
+static int make_foreign_firewalls(struct network_parts *self)
 {
 	struct error ignored;
 
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
-	if (neighbours_open(self->config, &self->addresses, &self->error) == 0)
+	if (foreign_firewalls_open(self->config, &self->addresses, &self->error) == 0)
 		return 0;
 	if (!self->repair)
-		(void)neighbours_close(self->name, &ignored);
+		(void)foreign_firewalls_close(self->name, &ignored);
 	return -1;
 }
 
-static int unmake_neighbours(struct network_parts *self, struct error *error)
+static int unmake_foreign_firewalls(struct network_parts *self, struct error *error)
 {
-	return is_bridged(self) ? 0 : neighbours_close(self->name, error);
+	return is_bridged(self) ? 0 : foreign_firewalls_close(self->name, error);
 }
 
 /* Step 7: uplink */
@@ -322,7 +322,8 @@ static const struct step steps[] = {
 	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_ipv6, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
 	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_neighbours, unmake_neighbours, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_foreign_firewalls, unmake_foreign_firewalls, FAULT_NETWORK, false, true,
+	  REPAIR_BRIDGE },
 	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, false, REPAIR_UPLINK },
 	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },

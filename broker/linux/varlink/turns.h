@@ -3,8 +3,8 @@
  * What each user has of the door, and whose turn is next: to be heard, to be
  * served, to come in. One with many connections and calls waits for himself only.
  */
-#ifndef VMNET_BROKER_USERS_H
-#define VMNET_BROKER_USERS_H
+#ifndef VMNET_BROKER_TURNS_H
+#define VMNET_BROKER_TURNS_H
 
 #include <stdbool.h>
 #include <stddef.h>
