@@ -36,7 +36,7 @@
 #include "broker/linux/network/rules_monitor.h"
 #include "broker/linux/varlink/claim.h"
 #include "broker/linux/varlink/connection.h"
-#include "broker/linux/varlink/kept.h"
+#include "broker/linux/varlink/fdstore.h"
 #include "broker/linux/varlink/listen.h"
 #include "broker/linux/varlink/varlink.h"
 #include "confine.h"
@@ -305,9 +305,9 @@ static int serve(void)
 static int with_workers(void)
 {
 	static const struct left_clients clients = {
-		.list_networks = kept_list_networks,
-		.hold = kept_holds,
-		.have_named = kept_has_named,
+		.list_networks = fdstore_list_networks,
+		.hold = fdstore_holds,
+		.have_named = fdstore_has_named,
 	};
 	int result = worker_start(&network_worker, linux_platform.event);
 
@@ -318,7 +318,7 @@ static int with_workers(void)
 		worker_stop(&network_worker);
 		return failed("start a thread", result);
 	}
-	kept_load(linux_platform.options->runtime_dir);
+	fdstore_load(linux_platform.options->runtime_dir);
 	result = adopt(linux_platform.broker, &clients) < 0 ? EXIT_FAILURE : serve();
 	worker_stop(&attach_worker);
 	worker_stop(&network_worker);

@@ -13,7 +13,7 @@
 
 #include "broker/linux/network/record.h"
 #include "broker/linux/routing/forwarding_state.h"
-#include "broker/linux/varlink/kept.h"
+#include "broker/linux/varlink/fdstore.h"
 #include "host/names.h"
 #include "tests/unit/log_double.h"
 #include "tests/unit/must.h"
@@ -92,16 +92,16 @@ static void check_network(void)
 
 static void check_connection(void)
 {
-	struct kept *kept;
+	struct fdstore_entry *entry;
 
-	must(kept_take(ends[0], "client-1") == 1);
-	kept_load(folder);
-	kept = kept_next();
-	must(kept && kept->number == 1 && kept->fd == ends[0]);
-	for (const struct kept_hold *hold = kept->holds; hold; hold = hold->next)
+	must(fdstore_take(ends[0], "client-1") == 1);
+	fdstore_load(folder);
+	entry = fdstore_next();
+	must(entry && entry->number == 1 && entry->fd == ends[0]);
+	for (const struct fdstore_hold *hold = entry->holds; hold; hold = hold->next)
 		must(network_name_is_valid(hold->network));
-	kept_free(kept);
-	must(!kept_next());
+	fdstore_free(entry);
+	must(!fdstore_next());
 }
 
 static void check_forwarding(void)

@@ -74,7 +74,7 @@ void connection_open(int fd)
 	} else {
 		connection = connection_new(fd, &credentials);
 		if (connection)
-			connection->kept = kept_add(fd);
+			connection->stored = fdstore_add(fd);
 		else
 			disposal_close(fd, user->uid);
 	}

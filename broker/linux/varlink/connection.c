@@ -52,8 +52,8 @@ void connection_end(struct connection *connection)
 	struct user *user = connection->user;
 
 	user_unwatch(connection);
-	if (connection->kept)
-		kept_remove(runtime_dir(), connection->kept, connection->stream.fd);
+	if (connection->stored)
+		fdstore_remove(runtime_dir(), connection->stored, connection->stream.fd);
 	untaken_close_or_keep(connection);
 	connection_free(connection);
 	broker_client_gone(client);
@@ -89,27 +89,27 @@ void connection_log_fault(const struct connection *connection, const char *fault
 
 void connection_keep(struct connection *connection)
 {
-	if (connection->kept)
-		kept_save(runtime_dir(), connection->kept, connection->client);
+	if (connection->stored)
+		fdstore_save(runtime_dir(), connection->stored, connection->client);
 }
 
-void connection_note(struct connection *connection, enum kept_state state)
+void connection_note(struct connection *connection, enum fdstore_state state)
 {
-	if (connection->kept && state != connection->noted)
-		kept_note(connection->stream.fd, state);
+	if (connection->stored && state != connection->noted)
+		fdstore_note(connection->stream.fd, state);
 	connection->noted = state;
 }
 
 /* What another broker would have to go on with. */
-static enum kept_state kept_state(const struct connection *connection)
+static enum fdstore_state state_to_store(const struct connection *connection)
 {
 	if (!stream_is_at_rest(&connection->stream))
-		return KEPT_BUSY;
+		return FDSTORE_BUSY;
 	if (connection->state == CONNECTION_MONITORING)
-		return KEPT_MONITORING;
+		return FDSTORE_MONITORING;
 	if (connection->state == CONNECTION_WAITING && !connection->call.oneway)
-		return KEPT_WAITING;
-	return KEPT_OPEN;
+		return FDSTORE_WAITING;
+	return FDSTORE_OPEN;
 }
 
 /* What it has in memory is its user's. */
@@ -160,7 +160,7 @@ void connection_update(struct connection *connection)
 	bool ready = serves && stream_has_message(stream);
 	uint32_t events = 0;
 
-	connection_note(connection, kept_state(connection));
+	connection_note(connection, state_to_store(connection));
 	connection_charge(connection);
 	if (stream->output && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
@@ -229,7 +229,7 @@ static bool connection_read(struct connection *connection)
 {
 	int r;
 
-	connection_note(connection, KEPT_BUSY); /* what is read is in this process alone */
+	connection_note(connection, FDSTORE_BUSY); /* what is read is in this process alone */
 	r = stream_receive(&connection->stream);
 	if (r == -EMSGSIZE)
 		connection_log_fault(connection, "its message is longer than 64 KiB");

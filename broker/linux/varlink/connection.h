@@ -13,7 +13,7 @@
 #include "broker/broker.h"
 #include "broker/linux/fds.h"
 #include "calls.h"
-#include "kept.h"
+#include "fdstore.h"
 #include "stream.h"
 #include "turns.h"
 
@@ -40,8 +40,8 @@ struct connection {
 	uint32_t events; /* that it is watched for */
 	size_t bytes; /* charged to the user */
 	unsigned int descriptors; /* charged to the user: on their way, as far as is known */
-	unsigned int kept; /* its number with the service manager, 0: it ends with the broker */
-	enum kept_state noted;
+	unsigned int stored; /* its number with the service manager, 0: it ends with the broker */
+	enum fdstore_state noted;
 };
 
 extern struct connections all_connections;
@@ -62,7 +62,7 @@ void connection_shut_down(struct connection *connection);
 void connection_log_fault(const struct connection *connection, const char *fault);
 
 /* What the connection is at is noted for the next broker, if it is not what is noted. */
-void connection_note(struct connection *connection, enum kept_state state);
+void connection_note(struct connection *connection, enum fdstore_state state);
 
 /* Makes the loop look for what the connection can go on with. */
 void connection_update(struct connection *connection);

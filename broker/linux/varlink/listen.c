@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "kept.h"
+#include "fdstore.h"
 
 /* How often, and after which time, it is looked again whether another broker is there. */
 #define BUSY_TRIES 20
@@ -121,16 +121,16 @@ static int make_socket(const struct options *options)
 	return fd;
 }
 
-/* One descriptor of systemd's: a client's that it has kept, or the listening socket. */
+/* One descriptor of systemd's: a client's from its store, or the listening socket. */
 static int take_passed(int fd, const char *name, struct listener *listener)
 {
-	int kept = kept_take(fd, name);
+	int taken = fdstore_take(fd, name);
 
-	if (kept < 0) {
-		log_error(NULL, "cannot take over a client's connection: %s", strerror(-kept));
+	if (taken < 0) {
+		log_error(NULL, "cannot take over a client's connection: %s", strerror(-taken));
 		return -1;
 	}
-	if (kept > 0)
+	if (taken > 0)
 		return 0;
 	if (listener->on_demand || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0) {
 		log_error(NULL,

@@ -14,7 +14,7 @@ struct listener {
 
 /*
  * Gets the listening socket, and takes the connections that an earlier broker
- * left (kept_take()). With on_demand false listener_remove() is to be
+ * left (fdstore_take()). With on_demand false listener_remove() is to be
  * called at the end. Returns 0, or -1 after logging why.
  */
 int listener_open(const struct options *options, struct listener *listener);

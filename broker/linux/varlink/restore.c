@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections that an earlier broker left: kept.c says what there is of them, and here they
+ * Connections that an earlier broker left: fdstore.c says what there is of them, and here they
  * become connections again, with what their clients hold.
  */
 #include "restore.h"
@@ -13,7 +13,7 @@
 #include "connection.h"
 #include "describe.h"
 #include "disposal.h"
-#include "kept.h"
+#include "fdstore.h"
 #include "peer.h"
 #include "sending.h"
 
@@ -27,7 +27,7 @@ static struct network *adopted_network(const char *name)
 }
 
 /* Returns NULL, or why the hold is lost. */
-static const char *restore_hold(struct client *client, const struct kept_hold *hold)
+static const char *restore_hold(struct client *client, const struct fdstore_hold *hold)
 {
 	struct network *network = adopted_network(hold->network);
 
@@ -41,13 +41,13 @@ static const char *restore_hold(struct client *client, const struct kept_hold *h
 }
 
 /* Returns NULL, or why the connection cannot go on. */
-static const char *restore_holds(struct client *client, const struct kept *kept)
+static const char *restore_holds(struct client *client, const struct fdstore_entry *entry)
 {
 	const char *fault = NULL;
 
-	if (kept->damaged)
+	if (entry->damaged)
 		return "what it holds cannot be read";
-	for (const struct kept_hold *hold = kept->holds; hold && !fault; hold = hold->next)
+	for (const struct fdstore_hold *hold = entry->holds; hold && !fault; hold = hold->next)
 		fault = restore_hold(client, hold);
 	return fault;
 }
@@ -57,9 +57,9 @@ static void restore_state(struct connection *connection)
 {
 	struct error error;
 
-	if (connection->noted == KEPT_MONITORING) {
+	if (connection->noted == FDSTORE_MONITORING) {
 		connection_monitor(connection);
-	} else if (connection->noted == KEPT_WAITING) {
+	} else if (connection->noted == FDSTORE_WAITING) {
 		error_set(&error, ERROR_INTERNAL, "the broker was restarted meanwhile; try again");
 		connection_send(connection, describe_error(&error, ""), NULL);
 	}
@@ -67,34 +67,34 @@ static void restore_state(struct connection *connection)
 }
 
 /* Returns NULL when it cannot be a client. */
-static struct connection *connection_of_kept(const struct kept *kept)
+static struct connection *connection_of_entry(const struct fdstore_entry *entry)
 {
 	struct credentials credentials;
 	struct connection *connection;
 
-	if (peer_credentials(kept->fd, &credentials) < 0)
+	if (peer_credentials(entry->fd, &credentials) < 0)
 		return NULL;
-	connection = connection_new(kept->fd, &credentials);
+	connection = connection_new(entry->fd, &credentials);
 	free(credentials.groups);
 	return connection;
 }
 
-static void connection_restore(const struct kept *kept)
+static void connection_restore(const struct fdstore_entry *entry)
 {
 	struct connection *connection;
 	const char *fault;
 
-	stream_refuse_fds(kept->fd);
-	connection = connection_of_kept(kept);
+	stream_refuse_fds(entry->fd);
+	connection = connection_of_entry(entry);
 	if (!connection) {
-		kept_remove(linux_platform.options->runtime_dir, kept->number, kept->fd);
-		disposal_close(kept->fd, DISPOSAL_NOBODY);
+		fdstore_remove(linux_platform.options->runtime_dir, entry->number, entry->fd);
+		disposal_close(entry->fd, DISPOSAL_NOBODY);
 		return;
 	}
-	connection->kept = kept->number;
-	connection->noted = kept_noted(kept->fd);
-	fault = restore_holds(connection->client, kept);
-	if (!fault && connection->noted == KEPT_BUSY)
+	connection->stored = entry->number;
+	connection->noted = fdstore_noted(entry->fd);
+	fault = restore_holds(connection->client, entry);
+	if (!fault && connection->noted == FDSTORE_BUSY)
 		fault = "the broker was restarted in the midst of a message";
 	if (fault) {
 		connection_log_fault(connection, fault);
@@ -107,11 +107,11 @@ static void connection_restore(const struct kept *kept)
 void connections_restore(void)
 {
 	struct connection *next;
-	struct kept *kept;
+	struct fdstore_entry *entry;
 
-	while ((kept = kept_next())) {
-		connection_restore(kept);
-		kept_free(kept);
+	while ((entry = fdstore_next())) {
+		connection_restore(entry);
+		fdstore_free(entry);
 	}
 	/* Not before: what they held ends with them, unless others are known to hold it, too. */
 	for (struct connection *connection = TAILQ_FIRST(&all_connections); connection;

@@ -119,7 +119,7 @@ void connection_send(struct connection *connection, json_t *message, struct inte
 		return;
 	}
 	/* From the next broker it would get this reply again, or never. */
-	connection_note(connection, KEPT_BUSY);
+	connection_note(connection, FDSTORE_BUSY);
 	connection_flush(connection);
 	connection_update(connection);
 }

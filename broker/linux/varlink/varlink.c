@@ -13,7 +13,7 @@
  *	events.c	what those are told who monitor
  *	untaken.c	descriptors on their way
  *	disposal.c	the socket's end
- *	kept.c		what is left for another broker
+ *	fdstore.c		what is left for another broker
  *	restore.c	and how that goes on with it
  */
 #include "varlink.h"

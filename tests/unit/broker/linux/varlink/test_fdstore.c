@@ -10,9 +10,9 @@
 
 #include "broker/interface.h"
 #include "broker/linux/notify.h"
-#include "broker/linux/varlink/kept.h"
+#include "broker/linux/varlink/fdstore.h"
 
-static char directory[] = "/tmp/vmnet-broker-kept-XXXXXX";
+static char directory[] = "/tmp/vmnet-broker-fdstore-XXXXXX";
 static int sockets[2];
 
 static int setup(void **state)
@@ -51,18 +51,18 @@ static void test_names_of_descriptors(void **state)
 {
 	static const char *const others[] = { "varlink",  "client-",   "client-0",
 					      "client-x", "client-1x", "client-4294967295" };
-	struct kept *kept;
+	struct fdstore_entry *entry;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		assert_int_equal(kept_take(sockets[0], others[i]), 0);
-	assert_int_equal(kept_take(STDIN_FILENO, "client-7"), 0);
-	assert_int_equal(kept_take(sockets[0], "client-7"), 1);
-	kept = kept_next();
-	assert_int_equal(kept->number, 7);
-	assert_int_equal(kept->fd, sockets[0]);
-	kept_free(kept);
-	assert_null(kept_next());
+		assert_int_equal(fdstore_take(sockets[0], others[i]), 0);
+	assert_int_equal(fdstore_take(STDIN_FILENO, "client-7"), 0);
+	assert_int_equal(fdstore_take(sockets[0], "client-7"), 1);
+	entry = fdstore_next();
+	assert_int_equal(entry->number, 7);
+	assert_int_equal(entry->fd, sockets[0]);
+	fdstore_free(entry);
+	assert_null(fdstore_next());
 }
 
 static void test_what_is_saved_is_loaded(void **state)
@@ -78,24 +78,24 @@ static void test_what_is_saved_is_loaded(void **state)
 				   .mac = { { 2, 0, 0, 0, 0, 1 } } };
 	struct hold waiting = { .client = &client, .network = &network, .waiting = true };
 	struct hold hold = { .next = &waiting, .client = &client, .network = &network };
-	struct kept *kept;
+	struct fdstore_entry *entry;
 
 	(void)state;
 	network.interfaces = &named;
 	client.holds = &hold;
-	kept_save(directory, 7, &client);
-	assert_int_equal(kept_take(sockets[0], "client-7"), 1);
-	kept_load(directory);
-	assert_true(kept_holds("lab"));
-	assert_false(kept_holds("other"));
-	assert_true(kept_has_named("lab", &named.mac));
-	assert_false(kept_has_named("lab", &unnamed.mac));
-	kept = kept_next();
-	assert_false(kept->damaged);
-	assert_null(kept->holds->next);
-	assert_int_equal(kept->holds->n_named, 1);
-	kept_free(kept);
-	kept_remove(directory, 7, sockets[0]);
+	fdstore_save(directory, 7, &client);
+	assert_int_equal(fdstore_take(sockets[0], "client-7"), 1);
+	fdstore_load(directory);
+	assert_true(fdstore_holds("lab"));
+	assert_false(fdstore_holds("other"));
+	assert_true(fdstore_has_named("lab", &named.mac));
+	assert_false(fdstore_has_named("lab", &unnamed.mac));
+	entry = fdstore_next();
+	assert_false(entry->damaged);
+	assert_null(entry->holds->next);
+	assert_int_equal(entry->holds->n_named, 1);
+	fdstore_free(entry);
+	fdstore_remove(directory, 7, sockets[0]);
 }
 
 static void test_damaged_files(void **state)
@@ -113,16 +113,16 @@ static void test_damaged_files(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		struct kept *kept;
+		struct fdstore_entry *entry;
 
 		write_file("7.client", texts[i]);
-		assert_int_equal(kept_take(sockets[0], "client-7"), 1);
-		kept_load(directory);
-		kept = kept_next();
-		assert_true(kept->damaged);
-		kept_free(kept);
+		assert_int_equal(fdstore_take(sockets[0], "client-7"), 1);
+		fdstore_load(directory);
+		entry = fdstore_next();
+		assert_true(entry->damaged);
+		fdstore_free(entry);
 	}
-	kept_remove(directory, 7, sockets[0]);
+	fdstore_remove(directory, 7, sockets[0]);
 }
 
 static void test_files_of_connections_that_have_ended(void **state)
@@ -135,7 +135,7 @@ static void test_files_of_connections_that_have_ended(void **state)
 	write_file("forwarding.new", "bridge vmb-");
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
 		write_file(stay[i], "");
-	kept_load(directory);
+	fdstore_load(directory);
 	assert_int_equal(access(path_of("7.client"), F_OK), -1);
 	assert_int_equal(access(path_of("8.client.new"), F_OK), -1);
 	assert_int_equal(access(path_of("forwarding.new"), F_OK), -1);
@@ -148,13 +148,13 @@ static void test_notes_on_a_socket(void **state)
 	int copy = dup(sockets[0]);
 
 	(void)state;
-	assert_int_equal(kept_noted(sockets[0]), KEPT_OPEN);
-	for (enum kept_state note = KEPT_OPEN; note <= KEPT_BUSY; note++) {
-		kept_note(sockets[0], note);
-		assert_int_equal(kept_noted(copy), note);
+	assert_int_equal(fdstore_noted(sockets[0]), FDSTORE_OPEN);
+	for (enum fdstore_state note = FDSTORE_OPEN; note <= FDSTORE_BUSY; note++) {
+		fdstore_note(sockets[0], note);
+		assert_int_equal(fdstore_noted(copy), note);
 	}
 	close(copy);
-	assert_int_equal(kept_noted(-1), KEPT_BUSY);
+	assert_int_equal(fdstore_noted(-1), FDSTORE_BUSY);
 }
 
 static void test_without_a_manager(void **state)
@@ -162,10 +162,10 @@ static void test_without_a_manager(void **state)
 	(void)state;
 	unsetenv("NOTIFY_SOCKET");
 	assert_false(notify_has_manager());
-	assert_int_equal(kept_add(sockets[0]), 0);
+	assert_int_equal(fdstore_add(sockets[0]), 0);
 	setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1);
 	assert_true(notify_has_manager());
-	assert_int_equal(kept_add(sockets[0]), 0);
+	assert_int_equal(fdstore_add(sockets[0]), 0);
 	unsetenv("NOTIFY_SOCKET");
 }
 
@@ -178,5 +178,5 @@ int main(void)
 #undef TEST
 	};
 
-	return cmocka_run_group_tests_name("kept", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fdstore", tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
  * be lost: in a socket option that has no meaning for a Unix socket, and that
  * the next broker finds on its copy.
  */
-#include "kept.h"
+#include "fdstore.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +30,7 @@
 #define NAME_PREFIX "client-"
 #define SUFFIX ".client"
 
-static struct kept *all_kept;
+static struct fdstore_entry *all_entries;
 static unsigned int last_number;
 
 /* A decimal number above 0 at the start of text; end gets what follows. Returns 0 for none. */
@@ -55,28 +55,28 @@ static void make_path(char path[PATH_MAX], const char *runtime_dir, unsigned int
 
 /* Taking over */
 
-int kept_take(int fd, const char *name)
+int fdstore_take(int fd, const char *name)
 {
 	const char *end;
 	unsigned int number;
-	struct kept *kept;
+	struct fdstore_entry *entry;
 
 	if (strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
 		return 0;
 	number = parse_number(name + strlen(NAME_PREFIX), &end);
 	if (!number || *end != '\0' || sd_is_socket_unix(fd, SOCK_STREAM, 0, NULL, 0) <= 0)
 		return 0;
-	kept = calloc(1, sizeof(*kept));
-	if (!kept)
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
 		return -ENOMEM;
-	*kept = (struct kept){ .next = all_kept, .number = number, .fd = fd };
-	all_kept = kept;
+	*entry = (struct fdstore_entry){ .next = all_entries, .number = number, .fd = fd };
+	all_entries = entry;
 	if (number > last_number)
 		last_number = number;
 	return 1;
 }
 
-static int load_named(const json_t *list, struct kept_hold *hold)
+static int load_named(const json_t *list, struct fdstore_hold *hold)
 {
 	size_t n = json_array_size(list);
 
@@ -92,10 +92,10 @@ static int load_named(const json_t *list, struct kept_hold *hold)
 	return 0;
 }
 
-static int load_hold(const json_t *item, struct kept *kept)
+static int load_hold(const json_t *item, struct fdstore_entry *entry)
 {
 	const char *network = json_string_value(json_object_get(item, "network"));
-	struct kept_hold *hold;
+	struct fdstore_hold *hold;
 
 	if (!network_name_is_valid(network))
 		return -1;
@@ -103,47 +103,47 @@ static int load_hold(const json_t *item, struct kept *kept)
 	if (!hold)
 		shortage_end();
 	strcpy(hold->network, network);
-	hold->next = kept->holds;
-	kept->holds = hold;
+	hold->next = entry->holds;
+	entry->holds = hold;
 	return load_named(json_object_get(item, "named_interfaces"), hold);
 }
 
 /* A client without a file holds nothing. */
-static void load(const char *runtime_dir, struct kept *kept)
+static void load(const char *runtime_dir, struct fdstore_entry *entry)
 {
 	char path[PATH_MAX];
 	const json_t *holds;
 	json_t *root;
 
-	make_path(path, runtime_dir, kept->number);
+	make_path(path, runtime_dir, entry->number);
 	root = json_text_load_file(path);
 	if (!root && errno == ENOENT)
 		return;
 	if (!root && errno == ENOMEM)
 		shortage_end();
 	holds = json_object_get(root, "holds");
-	kept->damaged = !json_is_array(holds);
+	entry->damaged = !json_is_array(holds);
 	for (size_t i = 0; i < json_array_size(holds); i++)
-		if (load_hold(json_array_get(holds, i), kept) < 0)
-			kept->damaged = true;
+		if (load_hold(json_array_get(holds, i), entry) < 0)
+			entry->damaged = true;
 	json_decref(root);
 }
 
-static void clear_holds(struct kept *kept)
+static void clear_holds(struct fdstore_entry *entry)
 {
-	while (kept->holds) {
-		struct kept_hold *next = kept->holds->next;
+	while (entry->holds) {
+		struct fdstore_hold *next = entry->holds->next;
 
-		free(kept->holds->named);
-		free(kept->holds);
-		kept->holds = next;
+		free(entry->holds->named);
+		free(entry->holds);
+		entry->holds = next;
 	}
 }
 
 static bool is_taken(unsigned int number)
 {
-	for (const struct kept *kept = all_kept; kept; kept = kept->next)
-		if (kept->number == number)
+	for (const struct fdstore_entry *entry = all_entries; entry; entry = entry->next)
+		if (entry->number == number)
 			return true;
 	return false;
 }
@@ -175,44 +175,44 @@ static void remove_leftovers(const char *runtime_dir)
 	(void)closedir(directory);
 }
 
-void kept_load(const char *runtime_dir)
+void fdstore_load(const char *runtime_dir)
 {
 	remove_leftovers(runtime_dir);
-	for (struct kept *kept = all_kept; kept; kept = kept->next)
-		load(runtime_dir, kept);
+	for (struct fdstore_entry *entry = all_entries; entry; entry = entry->next)
+		load(runtime_dir, entry);
 }
 
-static const struct kept_hold *hold_on(const struct kept *kept, const char *network)
+static const struct fdstore_hold *hold_on(const struct fdstore_entry *entry, const char *network)
 {
-	for (const struct kept_hold *hold = kept->holds; hold; hold = hold->next)
+	for (const struct fdstore_hold *hold = entry->holds; hold; hold = hold->next)
 		if (strcmp(hold->network, network) == 0)
 			return hold;
 	return NULL;
 }
 
-int kept_list_networks(int (*each)(const char *network, void *userdata), void *userdata)
+int fdstore_list_networks(int (*each)(const char *network, void *userdata), void *userdata)
 {
 	int result = 0;
 
-	for (const struct kept *kept = all_kept; kept; kept = kept->next)
-		for (const struct kept_hold *hold = kept->holds; hold && result >= 0;
+	for (const struct fdstore_entry *entry = all_entries; entry; entry = entry->next)
+		for (const struct fdstore_hold *hold = entry->holds; hold && result >= 0;
 		     hold = hold->next)
 			result = each(hold->network, userdata);
 	return result < 0 ? result : 0;
 }
 
-bool kept_holds(const char *network)
+bool fdstore_holds(const char *network)
 {
-	for (const struct kept *kept = all_kept; kept; kept = kept->next)
-		if (hold_on(kept, network))
+	for (const struct fdstore_entry *entry = all_entries; entry; entry = entry->next)
+		if (hold_on(entry, network))
 			return true;
 	return false;
 }
 
-bool kept_has_named(const char *network, const struct mac_address *mac)
+bool fdstore_has_named(const char *network, const struct mac_address *mac)
 {
-	for (const struct kept *kept = all_kept; kept; kept = kept->next) {
-		const struct kept_hold *hold = hold_on(kept, network);
+	for (const struct fdstore_entry *entry = all_entries; entry; entry = entry->next) {
+		const struct fdstore_hold *hold = hold_on(entry, network);
 
 		for (size_t i = 0; hold && i < hold->n_named; i++)
 			if (mac_address_equal(&hold->named[i], mac))
@@ -221,24 +221,24 @@ bool kept_has_named(const char *network, const struct mac_address *mac)
 	return false;
 }
 
-struct kept *kept_next(void)
+struct fdstore_entry *fdstore_next(void)
 {
-	struct kept *kept = all_kept;
+	struct fdstore_entry *entry = all_entries;
 
-	if (kept)
-		all_kept = kept->next;
-	return kept;
+	if (entry)
+		all_entries = entry->next;
+	return entry;
 }
 
-void kept_free(struct kept *kept)
+void fdstore_free(struct fdstore_entry *entry)
 {
-	clear_holds(kept);
-	free(kept);
+	clear_holds(entry);
+	free(entry);
 }
 
 /* Keeping */
 
-unsigned int kept_add(int fd)
+unsigned int fdstore_add(int fd)
 {
 	char text[64];
 	int r;
@@ -254,7 +254,7 @@ unsigned int kept_add(int fd)
 	return 0;
 }
 
-void kept_remove(const char *runtime_dir, unsigned int number, int fd)
+void fdstore_remove(const char *runtime_dir, unsigned int number, int fd)
 {
 	char path[PATH_MAX];
 	char text[64];
@@ -302,7 +302,7 @@ static json_t *describe_holds(const struct client *client)
 	return json_pack("{s:o}", "holds", list);
 }
 
-void kept_save(const char *runtime_dir, unsigned int number, const struct client *client)
+void fdstore_save(const char *runtime_dir, unsigned int number, const struct client *client)
 {
 	char path[PATH_MAX];
 	json_t *root = describe_holds(client);
@@ -319,17 +319,17 @@ void kept_save(const char *runtime_dir, unsigned int number, const struct client
 			    (uintmax_t)client->credentials.uid, path, strerror(-r));
 }
 
-void kept_note(int fd, enum kept_state state)
+void fdstore_note(int fd, enum fdstore_state state)
 {
 	(void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &(int){ (int)state }, sizeof(int));
 }
 
-enum kept_state kept_noted(int fd)
+enum fdstore_state fdstore_noted(int fd)
 {
-	int state = KEPT_BUSY;
+	int state = FDSTORE_BUSY;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &state, &(socklen_t){ sizeof(state) }) < 0 ||
-	    state < KEPT_OPEN || state > KEPT_BUSY)
-		return KEPT_BUSY;
-	return (enum kept_state)state;
+	    state < FDSTORE_OPEN || state > FDSTORE_BUSY)
+		return FDSTORE_BUSY;
+	return (enum fdstore_state)state;
 }
