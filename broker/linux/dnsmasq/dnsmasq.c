@@ -29,10 +29,10 @@
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
+#include "lease_release.h"
 #include "leases.h"
+#include "liveness.h"
 #include "process.h"
-#include "progress.h"
-#include "release.h"
 #include "resolvers.h"
 #include "starter.h"
 
@@ -73,7 +73,7 @@ struct watch {
 	struct releasing *releasing; /* under way */
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
 	sd_event_source *look; /* whether it serves; on while there are machines */
-	struct progress progress; /* at the last look */
+	struct liveness liveness; /* at the last look */
 	unsigned int stuck; /* looks in a row that found it so */
 	uint64_t pause_usec;
 	uint64_t started_usec;
@@ -97,7 +97,7 @@ struct restart {
 struct releasing {
 	struct job job;
 	struct dnsmasq *dnsmasq; /* the policy's to clear */
-	struct release *release;
+	struct lease_release *release;
 	int result;
 };
 
@@ -249,7 +249,7 @@ static void run_releasing(struct job *job)
 {
 	struct releasing *releasing = container_of(job, struct releasing, job);
 
-	releasing->result = release_send(releasing->release);
+	releasing->result = lease_release_send(releasing->release);
 }
 
 static void releasing_done(struct job *job)
@@ -274,11 +274,11 @@ static void releasing_done(struct job *job)
 static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size_t n_leases)
 {
 	struct releasing *releasing;
-	struct release *release;
+	struct lease_release *release;
 
 	if (self->watch.releasing)
 		return;
-	release = release_plan(self->watch.network, leases, n_leases);
+	release = lease_release_plan(self->watch.network, leases, n_leases);
 	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
 	if (!releasing) {
 		free(release);
@@ -470,8 +470,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 		return 0; /* the next one that is attached counts */
 	/* While it is started again it is the worker's. */
 	if (self->watch.end &&
-	    progress_is_stuck(&self->watch.progress, self->server.pidfd, self->watch.bridge,
-			      network->addresses.ipv4_gateway))
+	    liveness_is_lost(&self->watch.liveness, self->server.pidfd, self->watch.bridge,
+			     network->addresses.ipv4_gateway))
 		self->watch.stuck++;
 	else
 		self->watch.stuck = 0;

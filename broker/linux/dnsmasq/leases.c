@@ -17,7 +17,7 @@
 #include "base/memstream.h"
 
 #define N_FIELDS 5
-/* As many leave room for others: see release.c. */
+/* As many leave room for others: see lease_release.c. */
 #define LEASES_KEPT (LEASES_MAX / 4 * 3)
 /* The longest name, the longest client id as "00:00:..", and the rest. */
 #define LINE_MAX_SIZE (HOSTNAME_TEXT_MAX + 3 * CLIENT_ID_MAX + 128)

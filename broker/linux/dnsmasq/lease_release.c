@@ -3,7 +3,7 @@
  * Until addresses are short nothing is given up, so that a machine which comes
  * back finds its old address: dnsmasq gives a released one to the next.
  */
-#include "release.h"
+#include "lease_release.h"
 
 #include <errno.h>
 #include <linux/neighbour.h>
@@ -76,14 +76,14 @@ static int compare_ends(const void *left, const void *right)
 	return (a->expires > b->expires) - (a->expires < b->expires);
 }
 
-struct release *release_plan(const struct network *network, struct dhcp_lease *leases,
-			     size_t n_leases)
+struct lease_release *lease_release_plan(const struct network *network, struct dhcp_lease *leases,
+					 size_t n_leases)
 {
 	const struct network_config *config = network->config;
 	/* All but the network's own, the host's and the broadcast address. */
 	size_t size = leases_max(&network->addresses.ipv4_subnet) - 3;
 	size_t used = n_leases + config->n_dhcp_reservations;
-	struct release *release;
+	struct lease_release *release;
 
 	for (size_t i = 0; i < n_leases; i++)
 		used -= is_reserved(config, &leases[i]);
@@ -107,7 +107,7 @@ struct release *release_plan(const struct network *network, struct dhcp_lease *l
 
 /* What the bridge has heard of. */
 struct heard {
-	const struct release *release;
+	const struct lease_release *release;
 	uint32_t bridge;
 	bool *is_there; /* for each lease */
 };
@@ -139,7 +139,7 @@ static int hear(const struct nlmsghdr *message, void *userdata)
 }
 
 /* Says for each lease whether its machine has been heard of on the bridge. */
-static int listen_around(const struct release *release, bool *is_there)
+static int listen_around(const struct lease_release *release, bool *is_there)
 {
 	const struct ndmsg header = { .ndm_family = AF_BRIDGE };
 	struct heard heard = {
@@ -160,7 +160,7 @@ static int listen_around(const struct release *release, bool *is_there)
 	});
 }
 
-static int send_release(int fd, const struct release *release, const struct dhcp_lease *lease)
+static int send_release(int fd, const struct lease_release *release, const struct dhcp_lease *lease)
 {
 	const struct sockaddr_in server = {
 		.sin_family = AF_INET,
@@ -198,7 +198,7 @@ static int send_release(int fd, const struct release *release, const struct dhcp
 }
 
 /* A socket whose packets reach the server as if they came from the bridge. */
-static int open_socket(const struct release *release)
+static int open_socket(const struct lease_release *release)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int result;
@@ -213,7 +213,7 @@ static int open_socket(const struct release *release)
 	return result;
 }
 
-static int send_releases(const struct release *release, const bool *is_there)
+static int send_releases(const struct lease_release *release, const bool *is_there)
 {
 	int fd = open_socket(release);
 	int result = 0;
@@ -233,7 +233,7 @@ static int send_releases(const struct release *release, const bool *is_there)
 	return result < 0 ? result : n;
 }
 
-int release_send(const struct release *release)
+int lease_release_send(const struct lease_release *release)
 {
 	bool *is_there = calloc(release->n_leases, sizeof(*is_there));
 	int result;

@@ -3,14 +3,14 @@
  * Whether a server that runs still serves. Nothing is asked of it: the kernel
  * knows what it has not read, and whether it ran.
  */
-#ifndef VMNET_BROKER_PROGRESS_H
-#define VMNET_BROKER_PROGRESS_H
+#ifndef VMNET_BROKER_LIVENESS_H
+#define VMNET_BROKER_LIVENESS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
 
 /* How far a server had got at the last look; zeroed before the first. */
-struct progress {
+struct liveness {
 	unsigned long switches;
 };
 
@@ -24,6 +24,6 @@ struct progress {
  * Returns true when requests wait for it, and it has not run since the last
  * look. What cannot be found out is no reason to say so.
  */
-bool progress_is_stuck(struct progress *progress, int pidfd, int bridge, struct in_addr address);
+bool liveness_is_lost(struct liveness *liveness, int pidfd, int bridge, struct in_addr address);
 
 #endif

@@ -3,14 +3,14 @@
  * Addresses of machines that have gone, given up early when few are left: a
  * lease lasts an hour, and test machines come and go by the hundred.
  */
-#ifndef VMNET_BROKER_RELEASE_H
-#define VMNET_BROKER_RELEASE_H
+#ifndef VMNET_BROKER_LEASE_RELEASE_H
+#define VMNET_BROKER_LEASE_RELEASE_H
 
 #include "broker/broker.h"
 #include "leases.h"
 
 /* What is to be given up, at most, the first first. */
-struct release {
+struct lease_release {
 	char bridge[INTERFACE_NAME_SIZE];
 	struct in_addr server;
 	size_t wanted;
@@ -25,11 +25,11 @@ struct release {
  *
  * leases: all that there are; it gets sorted.
  *
- * Returns what to do, for release_send() and free(), or NULL when there is
+ * Returns what to do, for lease_release_send() and free(), or NULL when there is
  * nothing to do, or no memory to do it with.
  */
-struct release *release_plan(const struct network *network, struct dhcp_lease *leases,
-			     size_t n_leases);
+struct lease_release *lease_release_plan(const struct network *network, struct dhcp_lease *leases,
+					 size_t n_leases);
 
 /*
  * Tells the network's DHCP server in the machines' stead that they want their
@@ -38,6 +38,6 @@ struct release *release_plan(const struct network *network, struct dhcp_lease *l
  *
  * Returns how many it has told, or a negative errno.
  */
-int release_send(const struct release *release);
+int lease_release_send(const struct lease_release *release);
 
 #endif

@@ -4,7 +4,7 @@
  * datagrams in its sockets and never sleeps anew. One that is only slow does
  * sleep, or is put to sleep by the kernel: its count of context switches grows.
  */
-#include "progress.h"
+#include "liveness.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -97,14 +97,14 @@ static bool has_unread(int fd, int device, struct in_addr address, uint16_t port
 	return ask(fd, &question, &answer) && answer.socket.idiag_rqueue > 0;
 }
 
-bool progress_is_stuck(struct progress *progress, int pidfd, int bridge, struct in_addr address)
+bool liveness_is_lost(struct liveness *liveness, int pidfd, int bridge, struct in_addr address)
 {
 	const struct in_addr everybody = { .s_addr = INADDR_BROADCAST };
-	unsigned long before = progress->switches;
+	unsigned long before = liveness->switches;
 	bool unread;
 	int fd;
 
-	if (!count_switches(pidfd, &progress->switches) || progress->switches != before)
+	if (!count_switches(pidfd, &liveness->switches) || liveness->switches != before)
 		return false;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)
