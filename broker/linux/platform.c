@@ -28,15 +28,15 @@
 #include "broker/interface.h"
 #include "broker/linux/dnsmasq/process.h"
 #include "broker/linux/dnsmasq/starter.h"
-#include "broker/linux/firewall/rogue.h"
+#include "broker/linux/firewall/rogue_counter.h"
 #include "broker/linux/network/adopt.h"
 #include "broker/linux/network/attach.h"
 #include "broker/linux/network/monitor.h"
 #include "broker/linux/network/network.h"
 #include "broker/linux/network/rules_monitor.h"
-#include "broker/linux/varlink/claim.h"
 #include "broker/linux/varlink/connection.h"
 #include "broker/linux/varlink/fdstore.h"
+#include "broker/linux/varlink/instance_lock.h"
 #include "broker/linux/varlink/listen.h"
 #include "broker/linux/varlink/varlink.h"
 #include "confine.h"
@@ -348,7 +348,7 @@ static int open_and_work(void)
 {
 	int result;
 
-	if (claim_host() < 0)
+	if (instance_lock_take() < 0)
 		return EXIT_FAILURE;
 	result = netlink_open();
 	if (result < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asks nftables for one counter, so that the policy's thread can do it. */
-#include "rogue.h"
+#include "rogue_counter.h"
 
 #include <endian.h>
 #include <linux/netfilter/nf_tables.h>

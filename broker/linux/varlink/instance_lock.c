@@ -5,7 +5,7 @@
  * can be left in it that would have to be closed. Everyone may bind such a
  * name: whose it is the kernel tells by sock_diag(7).
  */
-#include "claim.h"
+#include "instance_lock.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -26,16 +26,16 @@
 
 #include "base/log.h"
 
-#define CLAIM_NAME "com.github.nirs.vmnet-broker"
+#define LOCK_NAME "com.github.nirs.vmnet-broker"
 /* How often, and after which time, it is looked again whether another broker is there. */
 #define BUSY_TRIES 20
 #define BUSY_MSEC 50
 
 /* As the kernel has it: a NUL goes before it, and none behind. */
-static const char claim_name[] = "\0" CLAIM_NAME;
-#define CLAIM_LENGTH (sizeof(claim_name) - 1)
+static const char lock_name[] = "\0" LOCK_NAME;
+#define LOCK_LENGTH (sizeof(lock_name) - 1)
 
-/* One socket of the namespace. userdata: a bool, set when it is the claim, and a broker's. */
+/* One socket of the namespace. userdata: a bool, set when it is the lock, and a broker's. */
 static int look_at_socket(struct nl_msg *message, void *userdata)
 {
 	struct nlmsghdr *header = nlmsg_hdr(message);
@@ -48,8 +48,8 @@ static int look_at_socket(struct nl_msg *message, void *userdata)
 		return NL_SKIP;
 	name = attributes[UNIX_DIAG_NAME];
 	if (found->udiag_type != SOCK_STREAM || !name || !attributes[UNIX_DIAG_UID] ||
-	    nla_len(name) != (int)CLAIM_LENGTH ||
-	    memcmp(nla_data(name), claim_name, CLAIM_LENGTH) != 0)
+	    nla_len(name) != (int)LOCK_LENGTH ||
+	    memcmp(nla_data(name), lock_name, LOCK_LENGTH) != 0)
 		return NL_SKIP;
 	uid = nla_get_u32(attributes[UNIX_DIAG_UID]);
 	if (uid == 0 || uid == geteuid())
@@ -58,7 +58,7 @@ static int look_at_socket(struct nl_msg *message, void *userdata)
 }
 
 /* Returns 0, or a negative error of libnl. */
-static int look_at_sockets(struct nl_sock *socket, bool *claimed)
+static int look_at_sockets(struct nl_sock *socket, bool *held)
 {
 	struct unix_diag_req request = {
 		.sdiag_family = AF_UNIX,
@@ -69,7 +69,7 @@ static int look_at_sockets(struct nl_sock *socket, bool *claimed)
 
 	if (result < 0)
 		return result;
-	result = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, look_at_socket, claimed);
+	result = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, look_at_socket, held);
 	if (result < 0)
 		return result;
 	result = nl_send_simple(socket, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
@@ -77,43 +77,43 @@ static int look_at_sockets(struct nl_sock *socket, bool *claimed)
 }
 
 /* A broker is root's or the service user's. */
-static bool is_claimed_by_broker(void)
+static bool is_held_by_broker(void)
 {
 	struct nl_sock *socket = nl_socket_alloc();
-	bool claimed = false;
-	int result = socket ? look_at_sockets(socket, &claimed) : -NLE_NOMEM;
+	bool held = false;
+	int result = socket ? look_at_sockets(socket, &held) : -NLE_NOMEM;
 
 	if (result < 0)
-		log_warning(NULL, "whose the name @%s is cannot be told: %s", CLAIM_NAME,
+		log_warning(NULL, "whose the name @%s is cannot be told: %s", LOCK_NAME,
 			    nl_geterror(result));
 	nl_socket_free(socket);
-	return claimed;
+	return held;
 }
 
 /*
  * Returns 0 or the errno of bind(). A broker that was killed may have been
  * about to start a program, which has the broker's sockets until then.
  */
-static int bind_claim(int fd)
+static int bind_lock(int fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t length = offsetof(struct sockaddr_un, sun_path) + CLAIM_LENGTH;
+	socklen_t length = offsetof(struct sockaddr_un, sun_path) + LOCK_LENGTH;
 
-	memcpy(address.sun_path, claim_name, CLAIM_LENGTH);
+	memcpy(address.sun_path, lock_name, LOCK_LENGTH);
 	for (unsigned int tries = 1;; tries++) {
 		if (bind(fd, (const struct sockaddr *)&address, length) == 0)
 			return 0;
-		if (errno != EADDRINUSE || tries == BUSY_TRIES || !is_claimed_by_broker())
+		if (errno != EADDRINUSE || tries == BUSY_TRIES || !is_held_by_broker())
 			return errno;
 		(void)poll(NULL, 0, BUSY_MSEC);
 	}
 }
 
-int claim_host(void)
+int instance_lock_take(void)
 {
 	/* Never listened at, and never closed: the name goes with the process. */
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int error = fd < 0 ? errno : bind_claim(fd);
+	int error = fd < 0 ? errno : bind_lock(fd);
 
 	if (error == 0)
 		return 0;
@@ -123,11 +123,11 @@ int claim_host(void)
 		log_error(NULL, "cannot claim the network namespace: %s", strerror(error));
 		return -1;
 	}
-	if (is_claimed_by_broker()) {
+	if (is_held_by_broker()) {
 		log_error(NULL, "another broker works in this network namespace; stop it first");
 		return -1;
 	}
 	log_warning(NULL, "a program that is no broker has taken the name @%s; going on without it",
-		    CLAIM_NAME);
+		    LOCK_NAME);
 	return 0;
 }

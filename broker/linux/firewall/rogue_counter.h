@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the rules of a network counted of machines that act as its gateway. */
-#ifndef VMNET_BROKER_ROGUE_H
-#define VMNET_BROKER_ROGUE_H
+#ifndef VMNET_BROKER_ROGUE_COUNTER_H
+#define VMNET_BROKER_ROGUE_COUNTER_H
 
 #include <stdint.h>
 

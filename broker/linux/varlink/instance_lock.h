@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* There is one broker in a network namespace. */
-#ifndef VMNET_BROKER_CLAIM_H
-#define VMNET_BROKER_CLAIM_H
+#ifndef VMNET_BROKER_INSTANCE_LOCK_H
+#define VMNET_BROKER_INSTANCE_LOCK_H
 
 /*
  * Makes sure that no other broker works in this network namespace: it would
  * take this one's networks for what a dead one left. Holds for the life of the
  * process. Returns 0, or -1 after logging why.
  */
-int claim_host(void);
+int instance_lock_take(void);
 
 #endif
