@@ -465,9 +465,9 @@ def test_devices_of_an_older_broker(broker, host, attach):
     broker.start()
 
     def is_done():
-        led = host.run("tc", "filter", "show", "dev", attachment.name, "ingress").stdout
+        filters = host.run("tc", "filter", "show", "dev", attachment.name, "ingress").stdout
         known = host.run("bridge", "fdb", "show", "dev", attachment.name).stdout
-        return "Redirect to device vmc-lab" in led and f"{mac} sticky" in known
+        return "Redirect to device vmc-lab" in filters and f"{mac} sticky" in known
 
     wait_for(is_done, what="what an older broker did not do")
     assert len(broker.inspect("lab")["interfaces"]) == 1

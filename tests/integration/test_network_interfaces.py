@@ -54,7 +54,7 @@ def test_an_interface(broker, queues):
 
 @pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
 def test_one_that_is_being_made_is_not_repaired(broker):
-    """Each of those with queues has the others led anew, while the next one is made."""
+    """Each of those with queues has the others redirected anew, while the next one is made."""
     client = broker.client()
     client.acquire("lab")
     with contextlib.ExitStack() as stack:

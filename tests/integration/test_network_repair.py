@@ -38,14 +38,14 @@ def is_whole(broker, network):
         network["ipv6_prefix"].removesuffix("/64") + "1",
     }
     device = broker.host.device(network["device"])
-    led = broker.host.run("tc", "filter", "show", "dev", network["device"], "ingress").stdout
+    filters = broker.host.run("tc", "filter", "show", "dev", network["device"], "ingress").stdout
     return (
         addresses == expected
         and "UP" in bridge["flags"]
         and "UP" in device["flags"]
         and device.get("master") == network["bridge"]
         and device["group"] == str(PORT_GROUP | bridge["ifindex"])
-        and "Redirect to device vmc-default" in led
+        and "Redirect to device vmc-default" in filters
         and "UP" in broker.host.device("vmc-default")["flags"]
     )
 
@@ -77,7 +77,7 @@ def test_repair(broker, network, breakage):
 
 
 @pytest.mark.parametrize("part", ["qdisc", "filter"])
-def test_frames_are_led_again(broker, network, part):
+def test_frames_are_redirected_again(broker, network, part):
     broker.host.run("tc", part, "delete", "dev", network["device"], "ingress")
     wait_for(lambda: is_whole(broker, network))
 

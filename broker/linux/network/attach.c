@@ -426,7 +426,7 @@ void interface_port_not_isolated(int index)
 	monitor_look_at_ports();
 }
 
-void interface_not_led(int index)
+void interface_filters_gone(int index)
 {
 	struct device *device = device_find(index);
 

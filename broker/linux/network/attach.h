@@ -20,8 +20,8 @@ void interface_link_changed(const struct link *link);
 /* A bridge has said of a port of it that it is not isolated. */
 void interface_port_not_isolated(int index);
 
-/* What leads the frames of a link has been removed. */
-void interface_not_led(int index);
+/* What redirects the frames of a link has been removed. */
+void interface_filters_gone(int index);
 
 /*
  * Interfaces that were found cut off from their networks, and that still are

@@ -316,14 +316,14 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 	return false;
 }
 
-/* Also one that is joined may be led to where nothing is any more, or have lost its machine. */
+/* Also one that is joined may be redirected to where nothing is any more, or have lost its machine. */
 static int join_port(const struct link *link, const struct port_setup *setup)
 {
 	int result;
 
 	if (!port_is_joined(link, setup))
 		return port_join(setup);
-	result = ingress_lead(setup);
+	result = ingress_set_filters(setup);
 	return result < 0 ? result : port_keep_machine(setup);
 }
 

@@ -227,7 +227,7 @@ static int add_filter(int index, uint32_t order, const struct sock_filter *progr
 }
 
 /* Of a bridge of ours: what is for the host is completed, or all that it gets. */
-static int lead_to_checksums(const struct port_setup *setup)
+static int redirect_to_checksums(const struct port_setup *setup)
 {
 	const uint8_t no_match = setup->completes_all ? 0 : 1; /* how much further it is */
 	const uint8_t *mac = setup->gateway.bytes;
@@ -271,13 +271,13 @@ static int keep_from_bridge(const struct port_setup *setup)
 			  0);
 }
 
-int ingress_lead(const struct port_setup *setup)
+int ingress_set_filters(const struct port_setup *setup)
 {
 	int result = add_ingress(setup->index);
 
 	if (result == 0)
 		result = keep_from_bridge(setup);
 	if (result == 0 && setup->checksums)
-		result = lead_to_checksums(setup);
+		result = redirect_to_checksums(setup);
 	return result;
 }

@@ -23,6 +23,6 @@ int ingress_make_checksums(const char *bridge, int *index);
 int ingress_remove_checksums(const char *bridge);
 
 /* Has a port's frames go the way that is right for its kind of bridge. -ENOENT: see above. */
-int ingress_lead(const struct port_setup *setup);
+int ingress_set_filters(const struct port_setup *setup);
 
 #endif

@@ -9,7 +9,7 @@
  *	or down
  *	an interface is not joined to its	the same, if it is so for a moment
  *	bridge as it has to be
- *	nothing leads its frames any more	the same
+ *	nothing redirects its frames	the same
  *	its device has another address		the same, at once
  *	routes over an uplink, the rules that	the networks that leave by it are
  *	lead there, or itself, change		repaired, once for many in a row
@@ -262,7 +262,8 @@ static int on_message(struct nl_msg *received, void *userdata)
 	case RTM_DELQDISC:
 	case RTM_DELTFILTER:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct tcmsg) && !netlink_is_own(message))
-			interface_not_led(((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
+			interface_filters_gone(
+				((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
 		break;
 	case RTM_DELADDR:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct ifaddrmsg))

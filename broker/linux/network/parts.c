@@ -72,7 +72,7 @@ static bool is_routed(const struct network_parts *self)
 }
 
 /* What is left of one of which nothing is known may be of any kind. */
-static bool is_led(const struct network_parts *self)
+static bool has_uplink(const struct network_parts *self)
 {
 	return !self->config || uplink_of(self->config);
 }
@@ -224,12 +224,12 @@ static int unmake_foreign_firewalls(struct network_parts *self, struct error *er
 
 static int make_uplink(struct network_parts *self)
 {
-	return is_led(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
+	return has_uplink(self) ? uplink_open(self->config, &self->addresses, &self->error) : 0;
 }
 
 static int unmake_uplink(struct network_parts *self, struct error *error)
 {
-	return undone(is_led(self) ? uplink_close(self->name, self->addresses.bridge) : 0,
+	return undone(has_uplink(self) ? uplink_close(self->name, self->addresses.bridge) : 0,
 		      "routing table", "", error);
 }
 

@@ -98,7 +98,7 @@ static int set_up_and_name(const struct port_setup *setup)
 	return netlink_request(message);
 }
 
-/* Up last: no packet passes a port that is not isolated and led yet. */
+/* Up last: no packet passes a port that is not isolated and redirected yet. */
 int port_join(const struct port_setup *setup)
 {
 	int result = link_make_silent(setup->index);
@@ -108,7 +108,7 @@ int port_join(const struct port_setup *setup)
 	if (result == 0 && setup->isolated)
 		result = isolate(setup->index);
 	if (result == 0)
-		result = ingress_lead(setup);
+		result = ingress_set_filters(setup);
 	if (result == 0)
 		result = port_keep_machine(setup);
 	if (result == 0)
