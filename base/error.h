@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a request was refused: what a door turns into its protocol's error. */
+/* Why a request was refused: what a front end turns into its protocol's error. */
 #ifndef VMNET_BROKER_ERROR_H
 #define VMNET_BROKER_ERROR_H
 

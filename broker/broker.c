@@ -32,7 +32,8 @@ void broker_monitor(struct client *client)
 	client->monitoring = true;
 }
 
-struct client *broker_client_new(struct broker *broker, struct credentials *credentials, void *door)
+struct client *broker_client_new(struct broker *broker, struct credentials *credentials,
+				 void *connection)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -46,7 +47,7 @@ struct client *broker_client_new(struct broker *broker, struct credentials *cred
 	client->broker = broker;
 	client->credentials = *credentials;
 	*credentials = (struct credentials){ 0 };
-	client->door = door;
+	client->connection = connection;
 	client->next = broker->clients;
 	broker->clients = client;
 	return client;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The policy: which networks exist, who holds them, and for how long. It makes
- * no system call. Doors (the Varlink and the XPC listener) call in with what
+ * no system call. Front ends (the Varlink and the XPC listener) call in with what
  * clients ask; the platform calls in with what happened; both are called back
  * through platform.h. Everything runs on one thread.
  *
@@ -104,7 +104,7 @@ struct client {
 	struct usage *usage; /* its account's (user_limits.h) */
 	struct hold *holds;
 	bool monitoring;
-	void *door; /* the door's own: its connection */
+	void *connection; /* the front end's own: its connection */
 };
 
 struct broker {
@@ -158,24 +158,24 @@ struct broker *broker_new(struct config *config, const char *config_path);
  */
 void broker_free(struct broker *broker);
 
-/* Called by doors. */
+/* Called by front ends. */
 
 /*
  * A client has connected.
  * credentials: taken over, emptied, on success.
- * door: what platform_* replies are called with: client->door.
+ * connection: what platform_* replies are called with: client->connection.
  * Returns the client, to be ended by broker_client_gone(), or NULL when memory
  * is short.
  */
 struct client *broker_client_new(struct broker *broker, struct credentials *credentials,
-				 void *door);
+				 void *connection);
 
 /* The connection has ended: so do all its holds, and client is freed. Any time. */
 void broker_client_gone(struct client *client);
 
 /*
  * Takes a hold. The answer is one call of platform_acquired(), from within
- * this call or later; until then the door passes on no other request of this
+ * this call or later; until then the front end passes on no other request of this
  * client, but may call broker_client_gone().
  */
 void broker_acquire(struct client *client, const char *name);

@@ -19,7 +19,7 @@ enum interface_state {
 	INTERFACE_DETACHING, /* the platform was asked to remove it */
 };
 
-/* What a client asked for, checked for form by the door. */
+/* What a client asked for, checked for form by the front end. */
 struct attach_request {
 	const char *network;
 	const struct mac_address *mac; /* NULL: one is generated */

@@ -13,7 +13,7 @@
  * only one thing to do for a network at a time, and what a client does in
  * between changes holds alone, so every order of events ends right.
  *
- * Answers may bring a door to call in again at once: an answered hold or record
+ * Answers may bring a front end to call in again at once: an answered hold or record
  * is not touched afterwards without having been looked up again.
  */
 #include "network.h"
@@ -175,7 +175,7 @@ void broker_network_created(struct network *network, const struct error *error)
 		broker_network_check(network);
 		return;
 	}
-	/* A door that is answered may release at once, and even acquire again. */
+	/* A front end that is answered may release at once, and even acquire again. */
 	while (network->state == NETWORK_ACTIVE && (hold = hold_waiting(network)))
 		hold_granted(hold);
 	broker_network_check(network);

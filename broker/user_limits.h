@@ -48,7 +48,7 @@ void usage_leave(struct usage *usage);
 void usage_charge_frames(struct usage *usage, int more);
 
 /*
- * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a door, before
+ * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a front end, before
  * broker_client_new() and broker_monitor(); for the policy, before a hold or an
  * interface.
  */

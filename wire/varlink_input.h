@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What comes by a socket of Varlink: messages, each ended by a NUL byte, and
- * descriptors. Both of its ends read it so: the broker's door is made of this,
+ * descriptors. Both of its ends read it so: the broker's front end is made of this,
  * too.
  */
 #ifndef VMNET_BROKER_VARLINK_INPUT_H

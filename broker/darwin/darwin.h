@@ -27,7 +27,7 @@ void source_stop(dispatch_source_t source); /* NULL is allowed */
  */
 void platform_busy(void);
 
-/* The door has closed: the last thing that platform_run() waits for, but for networks. */
-void platform_door_closed(void);
+/* The front end has closed: the last thing that platform_run() waits for, but for networks. */
+void platform_xpc_closed(void);
 
 #endif

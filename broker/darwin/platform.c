@@ -107,7 +107,7 @@ static void stop(void)
 	xpc_stop();
 }
 
-void platform_door_closed(void)
+void platform_xpc_closed(void)
 {
 	leave_if_done();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The door on macOS. Every connection to the Mach service is a peer; with its
+ * The front end on macOS. Every connection to the Mach service is a peer; with its
  * first message it becomes a client of the policy, until its connection ends.
  * protocol.h says what messages are made of: here they become plain structs,
  * and answers become dictionaries.
@@ -161,7 +161,7 @@ static void answer(struct peer *peer, const struct error *error)
 void platform_acquired(struct client *client, const struct network *network,
 		       const struct error *error)
 {
-	struct peer *peer = client->door;
+	struct peer *peer = client->connection;
 	struct network_info info;
 
 	if (!error) {
@@ -189,7 +189,7 @@ bool platform_may_log(uid_t uid, bool fault)
 
 static void send_event(struct client *client, const struct event *event)
 {
-	struct peer *peer = client->door;
+	struct peer *peer = client->connection;
 	xpc_connection_t connection = peer->connection;
 	xpc_object_t message;
 
@@ -501,7 +501,7 @@ static void on_listener_event(xpc_object_t event)
 	} else if (event == XPC_ERROR_CONNECTION_INVALID) {
 		xpc_release(listener);
 		listener = NULL;
-		platform_door_closed();
+		platform_xpc_closed();
 	}
 	/* That the end is imminent is what SIGTERM says, too. */
 }
@@ -525,7 +525,7 @@ void xpc_stop(void)
 	xpc_connection_cancel(listener);
 	for (const struct client *client = darwin_platform.broker->clients; client;
 	     client = client->next) {
-		const struct peer *peer = client->door;
+		const struct peer *peer = client->connection;
 
 		xpc_connection_cancel(peer->connection);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door on macOS: the Mach service. */
+/* The front end on macOS: the Mach service. */
 #ifndef VMNET_BROKER_DARWIN_XPC_H
 #define VMNET_BROKER_DARWIN_XPC_H
 
@@ -10,7 +10,7 @@ int xpc_start(void);
 
 /*
  * Takes no more clients and ends every connection, with its holds, soon.
- * platform_door_closed() is called when the service is given up.
+ * platform_xpc_closed() is called when the service is given up.
  */
 void xpc_stop(void);
 

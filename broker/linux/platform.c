@@ -6,9 +6,9 @@
  *	2. privileges shrink, and the processes that start dnsmasq, look up users and run
  *	   nftables are made
  *	3. what an earlier broker left is adopted or removed
- *	4. the door opens, also to the clients it left; system calls are confined, systemd is told
+ *	4. clients are let in, also those it left; system calls are confined, systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
- *	6. the door shuts; holds end unless a manager keeps their connections
+ *	6. nobody is let in any more; holds end unless a manager keeps their connections
  *	7. networks that nobody uses are removed, the others are the next broker's
  */
 #include <errno.h>
@@ -279,7 +279,7 @@ static int run_loop(void)
 	return result < 0 ? failed("run the event loop", result) : result;
 }
 
-/* From an open door to a shut one. */
+/* From the first client that is let in to the last that is. */
 static int serve(void)
 {
 	int result = varlink_start(run.listener.fd);

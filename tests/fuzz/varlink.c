@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client that sends anything, cut anywhere, to the Varlink door with the real
+ * A client that sends anything, cut anywhere, to the Varlink front end with the real
  * policy behind it. The first byte of the input says how the rest is cut. Every
  * reply has to be a message, there must not be more of them than calls, another
  * client is served all the while, and nothing is left when both have gone.
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "broker/linux/linux.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
 #include "tests/unit/must.h"
 #include "wire/varlink_input.h"
@@ -109,7 +109,7 @@ static bool say(struct peer *peer, const void *data, size_t size)
 			peer->n_calls += bytes[i] == '\0';
 		bytes += n > 0 ? n : 0;
 		size -= n > 0 ? (size_t)n : 0;
-		door_run();
+		fake_linux_run();
 		if (!hear(peer))
 			return false;
 	}
@@ -120,15 +120,15 @@ static void peer_close(struct peer *peer)
 {
 	close(peer->fd);
 	vmnet_broker_input_clear(&peer->input);
-	door_run();
+	fake_linux_run();
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	path = door_open(CONFIG);
-	atexit(door_close);
+	path = fake_linux_open(CONFIG);
+	atexit(fake_linux_close);
 	return 0;
 }
 

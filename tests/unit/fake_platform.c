@@ -115,7 +115,7 @@ void platform_random(void *bytes, size_t size)
 static void answer(struct client *client, const struct network *network,
 		   const struct interface *interface, const struct error *error)
 {
-	struct fake_client *fake = client->door;
+	struct fake_client *fake = client->connection;
 
 	must(fake->asked);
 	must(!error == (network != NULL));
@@ -387,7 +387,7 @@ static void check_network(const struct broker *broker, const struct network *net
 	for (const struct network *other = broker->networks; other; other = other->next)
 		must(other == network || strcmp(other->config->name, network->config->name) != 0);
 	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network) {
-		const struct fake_client *fake = hold->client->door;
+		const struct fake_client *fake = hold->client->connection;
 
 		must(hold->network == network);
 		must(hold->waiting == (network->state != NETWORK_ACTIVE));
@@ -455,7 +455,7 @@ void fake_check_invariants(const struct broker *broker)
 	for (const struct network *network = broker->networks; network; network = network->next)
 		check_network(broker, network);
 	for (const struct client *client = broker->clients; client; client = client->next) {
-		const struct fake_client *fake = client->door;
+		const struct fake_client *fake = client->connection;
 		bool waiting = false;
 
 		must(fake->client == client);

@@ -10,7 +10,7 @@
 #include "broker/broker.h"
 #include "broker/interface.h"
 
-/* A client as its door sees it: client->door points to one. */
+/* A client as its front end sees it: client->connection points to one. */
 struct fake_client {
 	struct client *client;
 	bool asked; /* an answer is due */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who has connected and whose turn it is comes in, or is told why not. What is checked here is
- * what the door itself has of a user; what its client may do is the policy's, call by call.
+ * what the front end itself has of a user; what its client may do is the policy's, call by call.
  */
 #include "admission.h"
 

@@ -207,7 +207,7 @@ static void serve_acquire(struct connection *connection)
 void platform_acquired(struct client *client, const struct network *network,
 		       const struct error *error)
 {
-	struct connection *connection = client->door;
+	struct connection *connection = client->connection;
 	struct network_info info;
 
 	if (error) {
@@ -284,7 +284,7 @@ static void reply_attached(struct connection *connection, const struct interface
 void platform_attached(struct client *client, const struct interface *interface,
 		       struct interface_fds *fds, const struct error *error)
 {
-	struct connection *connection = client->door;
+	struct connection *connection = client->connection;
 
 	if (error) {
 		reply_error(connection, error);

@@ -31,7 +31,7 @@ struct connection {
 	bool eof; /* the client sends nothing more */
 	enum connection_state state; /* the methods set WAITING and MONITORING */
 	struct user *user;
-	struct client *client; /* client->door is this connection */
+	struct client *client; /* client->connection is this connection */
 	struct stream stream;
 	struct call call; /* the last one served; being answered while WAITING or MONITORING */
 	TAILQ_ENTRY(connection) monitor; /* while it monitors */
@@ -52,7 +52,7 @@ extern struct connections all_connections;
  */
 struct connection *connection_new(int fd, struct credentials *credentials);
 
-/* Ends it, and what its client holds: from the loop only, or at the door's start and end. */
+/* Ends it, and what its client holds: from the loop only, or at the front end's start and end. */
 void connection_end(struct connection *connection);
 
 /* The same, from anywhere else: it is ENDING, and the loop sees to it. */

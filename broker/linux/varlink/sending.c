@@ -21,7 +21,7 @@
 /* A reply that every call can have, whatever its user has not read: an error, for instance. */
 #define SMALL_REPLY ((size_t)1024)
 
-/* The text of an error that names a limit of the door's own. */
+/* The text of an error that names a limit of the front end's own. */
 static char *limit_text(const char *limit, size_t value, const char *reason)
 {
 	struct error error;

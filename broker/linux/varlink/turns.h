@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each user has of the door, and whose turn is next: to be heard, to be
+ * What each user has of the front end, and whose turn is next: to be heard, to be
  * served, to come in. One with many connections and calls waits for himself only.
  */
 #ifndef VMNET_BROKER_TURNS_H

@@ -39,32 +39,32 @@
 /* So many are accepted at a time, which takes little: they come in in their users' turns. */
 #define ACCEPT_MAX 16
 
-struct door {
+struct listening {
 	int fd;
 	sd_event_source *io;
 	sd_event_source *pause; /* ends the pause */
 	bool has_paused; /* since somebody was accepted */
 };
 
-static struct door door = { .fd = -1 };
+static struct listening listening = { .fd = -1 };
 
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
 	(void)userdata;
-	(void)sd_event_source_set_enabled(door.io, SD_EVENT_ON);
+	(void)sd_event_source_set_enabled(listening.io, SD_EVENT_ON);
 	return 0;
 }
 
 /* Clients wait in the socket's queue meanwhile. */
 static void pause_accepting(int error)
 {
-	if (!door.has_paused)
+	if (!listening.has_paused)
 		log_warning(NULL, "clients have to wait: %s", strerror(error));
-	door.has_paused = true;
-	timer_set(door.pause, PAUSE_USEC);
-	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
+	listening.has_paused = true;
+	timer_set(listening.pause, PAUSE_USEC);
+	(void)sd_event_source_set_enabled(listening.io, SD_EVENT_OFF);
 }
 
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -82,7 +82,7 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 				pause_accepting(errno);
 			return 0;
 		}
-		door.has_paused = false;
+		listening.has_paused = false;
 		stream_refuse_fds(client_fd);
 		users_arrive(client_fd);
 	}
@@ -91,12 +91,12 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 
 static int add_sources(int listen_fd)
 {
-	int r = sd_event_add_io(linux_platform.event, &door.io, listen_fd, EPOLLIN, on_client,
+	int r = sd_event_add_io(linux_platform.event, &listening.io, listen_fd, EPOLLIN, on_client,
 				NULL);
 
 	if (r < 0)
 		return r;
-	r = timer_add(linux_platform.event, &door.pause, on_pause_over, NULL);
+	r = timer_add(linux_platform.event, &listening.pause, on_pause_over, NULL);
 	if (r < 0)
 		return r;
 	r = events_start(linux_platform.event);
@@ -109,8 +109,8 @@ static void remove_sources(void)
 {
 	users_stop();
 	events_stop();
-	door.pause = sd_event_source_disable_unref(door.pause);
-	door.io = sd_event_source_disable_unref(door.io);
+	listening.pause = sd_event_source_disable_unref(listening.pause);
+	listening.io = sd_event_source_disable_unref(listening.io);
 }
 
 int varlink_start(int listen_fd)
@@ -126,15 +126,15 @@ int varlink_start(int listen_fd)
 		remove_sources();
 		return r;
 	}
-	door.fd = listen_fd;
+	listening.fd = listen_fd;
 	connections_restore();
 	return 0;
 }
 
 void varlink_leave(void)
 {
-	(void)sd_event_source_set_enabled(door.io, SD_EVENT_OFF);
-	(void)sd_event_source_set_enabled(door.pause, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(listening.io, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(listening.pause, SD_EVENT_OFF);
 	connections_leave();
 }
 
@@ -148,7 +148,7 @@ void varlink_stop(void)
 	connections_end();
 	remove_sources();
 	/* With those who have not been accepted, and what they sent. */
-	if (door.fd >= 0)
-		disposal_leave(door.fd);
-	door = (struct door){ .fd = -1 };
+	if (listening.fd >= 0)
+		disposal_leave(listening.fd);
+	listening = (struct listening){ .fd = -1 };
 }

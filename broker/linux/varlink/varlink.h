@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door on Linux: the Varlink service on a Unix socket. */
+/* The front end on Linux: the Varlink service on a Unix socket. */
 #ifndef VMNET_BROKER_VARLINK_H
 #define VMNET_BROKER_VARLINK_H
 

@@ -36,7 +36,7 @@ int teardown(void **state)
 {
 	(void)state;
 	while (broker->clients)
-		fake_disconnect(broker->clients->door);
+		fake_disconnect(broker->clients->connection);
 	for (struct network *n = broker->networks; n; n = n->next) {
 		for (struct interface *i = n->interfaces; i; i = i->next)
 			free(i->platform);

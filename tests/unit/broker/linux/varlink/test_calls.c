@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "broker/linux/linux.h"
-#include "tests/unit/door_client.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
+#include "tests/unit/varlink_client.h"
 
 static void test_get_info(void **state)
 {
@@ -27,7 +27,7 @@ static void test_descriptions(void **state)
 	(void)state;
 	say(&peer, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
 		   "\"interface\":\"com.github.nirs.vmnetbroker\"}}");
-	door_run();
+	fake_linux_run();
 	text = take(&peer);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "interface com.github.nirs.vmnetbroker\\n"));
@@ -152,7 +152,7 @@ static void test_errors(void **state)
 		      "{\"error\":\"com.github.nirs.vmnetbroker.NotAllowed\",\"parameters\":{"
 		      "\"network\":\"\",\"reason\":\"only root may have the configuration read "
 		      "again\"}}");
-	door_failure = "dnsmasq is missing";
+	fake_linux_failure = "dnsmasq is missing";
 	assert_answer(ACQUIRE, "{\"error\":\"com.github.nirs.vmnetbroker.CreateFailed\","
 			       "\"parameters\":{\"network\":\"lab\",\"reason\":\"dnsmasq is "
 			       "missing\"}}");
@@ -167,7 +167,7 @@ static void test_inspect(void **state)
 
 	(void)state;
 	say(&peer, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	free(take(&peer));
 	network = linux_platform.broker->networks;
 	assert_non_null(lease);
@@ -205,14 +205,14 @@ static void test_attach(void **state)
 
 	(void)state;
 	say(&peer, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":2,\"vhost\":"
 				    "true}}");
 	assert_says(&peer, ATTACHED("06:07:07:07:07:07", "[0,1]", "[2,3]"));
 	assert_int_equal(peer.n_fds, 4);
 	/* The broker's own copies have gone. */
-	assert_int_equal(door_closed, 4);
+	assert_int_equal(fake_linux_closed, 4);
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"mac_address\":"
 				    "\"06:07:07:07:07:07\"}}");
 	assert_says(&peer,
@@ -223,7 +223,7 @@ static void test_attach(void **state)
 
 	peer = peer_connect();
 	say(&peer, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"named\":true}}");
 	assert_says(&peer, ATTACHED("0a:08:08:08:08:08", "[]", "[]"));
@@ -238,7 +238,7 @@ static void test_limits(void **state)
 	(void)state;
 	say(&peer, METHOD("Acquire") ",\"parameters\":{\"network\":\"small\"}}");
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"small\"}}");
-	door_run();
+	fake_linux_run();
 	free(take(&peer));
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"small\"}}");

@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 
 #include "broker/linux/linux.h"
-#include "tests/unit/door_client.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
+#include "tests/unit/varlink_client.h"
 
 static void test_no_varlink(void **state)
 {
@@ -48,7 +48,7 @@ static void test_no_varlink(void **state)
 		peer_close(&peer);
 	}
 	say(&witness, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	free(take(&witness));
 	assert_silent(&witness);
 	/* The administrator is told, but not for each of them. */
@@ -66,7 +66,7 @@ static void test_a_message_too_long(void **state)
 	(void)state;
 	memset(letters, ' ', sizeof(letters));
 	while (send(peer.fd, letters, sizeof(letters), MSG_NOSIGNAL) > 0)
-		door_run();
+		fake_linux_run();
 	assert_int_equal(errno, EPIPE);
 	peer_close(&peer);
 	assert_non_null(
@@ -78,12 +78,12 @@ static void test_calls_are_answered_in_order(void **state)
 	struct peer peer = peer_connect();
 
 	(void)state;
-	door_waits = true;
+	fake_linux_waits = true;
 	say(&peer, ACQUIRE);
 	say(&peer, RELEASE);
 	say(&peer, METHOD("Destroy") "}");
 	assert_silent(&peer);
-	door_waits = false;
+	fake_linux_waits = false;
 	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}}");
 	assert_says(&peer, "{\"parameters\":{}}");
 	assert_says(&peer, "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{"
@@ -96,7 +96,7 @@ static void test_oneway(void **state)
 	struct peer peer = peer_connect();
 
 	(void)state;
-	door_waits = true;
+	fake_linux_waits = true;
 	say(&peer, METHOD("Acquire") ",\"oneway\":true,\"parameters\":{\"network\":\"lab\"}}");
 	say(&peer, METHOD("Destroy") ",\"oneway\":true}");
 	say(&peer, METHOD("Acquire") ",\"oneway\":true}");
@@ -104,9 +104,9 @@ static void test_oneway(void **state)
 	say(&peer, METHOD("Acquire") ",\"oneway\":true,\"parameters\":{\"network\":\"lost\"}}");
 	say(&peer, GET_INFO);
 	assert_silent(&peer);
-	door_waits = false;
-	door_run();
-	assert_int_equal(door_closed, 1);
+	fake_linux_waits = false;
+	fake_linux_run();
+	assert_int_equal(fake_linux_closed, 1);
 	free(take(&peer));
 	assert_silent(&peer);
 	say(&peer, RELEASE);
@@ -120,24 +120,24 @@ static void test_hang_up_while_waiting(void **state)
 	struct peer other = peer_connect();
 
 	(void)state;
-	door_waits = true;
+	fake_linux_waits = true;
 	say(&peer, ACQUIRE);
 	say(&peer, GET_INFO);
 	say(&other, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	peer_close(&peer);
-	door_run();
-	door_waits = false;
+	fake_linux_run();
+	fake_linux_waits = false;
 	assert_says(&other, "{\"parameters\":" NETWORK(1) "}}");
 	/* The same while an interface is made: its descriptors are nobody's. */
-	door_waits = true;
+	fake_linux_waits = true;
 	say(&other, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":3}}");
-	door_run();
+	fake_linux_run();
 	peer_close(&other);
-	door_run();
-	door_waits = false;
-	door_run();
-	assert_int_equal(door_closed, 3);
+	fake_linux_run();
+	fake_linux_waits = false;
+	fake_linux_run();
+	assert_int_equal(fake_linux_closed, 3);
 	assert_null(linux_platform.broker->networks);
 }
 
@@ -146,12 +146,12 @@ static void test_a_client_that_sends_nothing_more_gets_its_replies(void **state)
 	struct peer peer = peer_connect();
 
 	(void)state;
-	door_waits = true;
+	fake_linux_waits = true;
 	say(&peer, ACQUIRE);
 	say(&peer, RELEASE);
 	shutdown(peer.fd, SHUT_WR);
-	door_run();
-	door_waits = false;
+	fake_linux_run();
+	fake_linux_waits = false;
 	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}}");
 	assert_says(&peer, "{\"parameters\":{}}");
 	assert_disconnected(&peer);
@@ -171,7 +171,7 @@ static void test_attach_among_other_calls(void **state)
 		say(&peer, METHOD("ListNetworks") "}");
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":16}}");
 	say(&peer, GET_INFO);
-	door_run();
+	fake_linux_run();
 	while ((text = take(&peer))) {
 		n_replies++;
 		/* One call of recvmsg() never reads past a message with descriptors. */
@@ -196,7 +196,7 @@ static void test_replies_that_are_not_read(void **state)
 	for (;;) {
 		ssize_t n = send(peer.fd, GET_INFO, sizeof(GET_INFO), MSG_NOSIGNAL);
 
-		door_run();
+		fake_linux_run();
 		if (n < 0)
 			break;
 		n_calls += n == sizeof(GET_INFO);
@@ -208,7 +208,7 @@ static void test_replies_that_are_not_read(void **state)
 			n_replies++;
 			free(text);
 		}
-		if (!door_step())
+		if (!fake_linux_step())
 			break;
 	}
 	assert_int_equal(n_replies, n_calls);
@@ -224,8 +224,8 @@ static void test_stop_ends_everything(void **state)
 	(void)state;
 	say(&monitor, MONITOR);
 	say(&peer, ACQUIRE);
-	door_run();
-	door_close();
+	fake_linux_run();
+	fake_linux_close();
 	assert_int_equal(hear(&silent), false);
 	setup(NULL);
 	peer_close(&peer);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "tests/unit/door_client.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
+#include "tests/unit/varlink_client.h"
 
 static void test_monitor(void **state)
 {
@@ -37,7 +37,7 @@ static void test_monitor(void **state)
 			      "\"vnet_header\":true}}}}");
 	assert_silent(&monitor);
 	peer_close(&monitor);
-	door_run();
+	fake_linux_run();
 	peer_close(&peer);
 }
 
@@ -58,11 +58,11 @@ static void test_a_monitor_that_does_not_read(void **state)
 
 	(void)state;
 	say(&slow, MONITOR);
-	door_run();
+	fake_linux_run();
 	while (!strstr(log_double_text(), "is disconnected: it does not read its events")) {
 		say(&peer, ACQUIRE);
 		say(&peer, RELEASE);
-		door_run();
+		fake_linux_run();
 		free(take(&peer));
 		free(take(&peer));
 		if (strlen(log_double_text()) > 32768)
@@ -80,7 +80,7 @@ static void test_a_monitor_that_does_not_read(void **state)
 	free(last);
 	assert_disconnected(&slow);
 	say(&peer, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	text = take(&peer);
 	assert_non_null(text);
 	free(text);

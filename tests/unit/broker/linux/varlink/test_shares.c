@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one user may have of the door, and what is left to others. */
+/* What one user may have of the front end, and what is left to others. */
 #include "tests/unit/test.h"
 
 #include <sys/resource.h>
@@ -8,9 +8,9 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/turns.h"
 #include "broker/user_limits.h"
-#include "tests/unit/door_client.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
+#include "tests/unit/varlink_client.h"
 
 static void test_monitors_are_limited(void **state)
 {
@@ -23,9 +23,9 @@ static void test_monitors_are_limited(void **state)
 		monitors[i] = peer_connect();
 		say(&monitors[i], MONITOR);
 	}
-	door_run();
+	fake_linux_run();
 	say(&one_more, MONITOR);
-	door_run();
+	fake_linux_run();
 	text = take(&one_more);
 	assert_non_null(strstr(text, "LimitExceeded"));
 	assert_non_null(strstr(text, "\"monitors_per_user\",\"value\":32,"));
@@ -60,10 +60,10 @@ static void test_connections_are_limited(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
 		peers[i] = peer_connect();
-		door_run();
+		fake_linux_run();
 	}
 	one_more = peer_connect();
-	door_run();
+	fake_linux_run();
 	text = take(&one_more);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "LimitExceeded"));
@@ -73,16 +73,16 @@ static void test_connections_are_limited(void **state)
 	peer_close(&one_more);
 	assert_non_null(strstr(log_double_text(), "is refused: user "));
 	peer_close(&peers[0]);
-	door_run();
+	fake_linux_run();
 	peers[0] = peer_connect();
 	say(&peers[0], RELEASE);
-	door_run();
+	fake_linux_run();
 	text = take(&peers[0]);
 	assert_non_null(strstr(text, "NotAcquired"));
 	free(text);
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
 		peer_close(&peers[i]);
-	door_run();
+	fake_linux_run();
 	limit_files(files);
 }
 
@@ -99,42 +99,42 @@ static void test_descriptors_that_are_not_taken(void **state)
 	(void)state;
 	say(&other, GET_INFO);
 	say(&peer, ACQUIRE);
-	door_run();
+	fake_linux_run();
 	user = user_known(geteuid() == 0 ? OUTSIDER : geteuid());
 	free(take(&peer));
 	say(&peer, attach);
-	door_run();
+	fake_linux_run();
 	assert_int_equal(user->descriptors, 2);
 	say(&peer, attach);
-	door_run();
+	fake_linux_run();
 	assert_int_equal(user->descriptors, 4);
 	free(take(&peer));
 	free(take(&peer));
 	say(&peer, attach);
-	door_run();
+	fake_linux_run();
 	assert_int_equal(user->descriptors, 2);
 	/* The broker ends the connection, and the client does not. */
 	say(&peer, "nonsense");
-	door_run();
+	fake_linux_run();
 	assert_int_equal(user->descriptors, 2);
 	user_charge_descriptors(user, (int)USERS_DESCRIPTORS / 2 - 2);
 	free(take(&other));
 	say(&other, ACQUIRE);
 	say(&other, attach);
-	door_run();
+	fake_linux_run();
 	free(take(&other));
 	text = take(&other);
 	assert_non_null(strstr(text, "\"limit\":\"descriptors_in_flight\",\"value\":24576"));
 	free(text);
 	peer_close(&peer);
 	say(&other, attach);
-	door_run();
+	fake_linux_run();
 	text = take(&other);
 	assert_non_null(strstr(text, "tap_fds"));
 	free(text);
 	user_charge_descriptors(user, 2 - (int)USERS_DESCRIPTORS / 2);
 	peer_close(&other);
-	door_run();
+	fake_linux_run();
 }
 
 /* The broker waits for descriptors without turning round and round, then goes on. */
@@ -150,11 +150,11 @@ static void test_no_descriptor_for_a_client(void **state)
 	peer = peer_connect();
 	files = limit_files((rlim_t)peer.fd + 1);
 	say(&peer, GET_INFO);
-	door_run();
+	fake_linux_run();
 	assert_non_null(strstr(log_double_text(), "clients have to wait: Too many open files\n"));
 	limit_files(files);
 	assert_true(sd_event_run(linux_platform.event, 5 * 1000 * 1000) > 0);
-	door_run();
+	fake_linux_run();
 	text = take(&peer);
 	assert_non_null(text);
 	free(text);
@@ -170,7 +170,7 @@ static void test_fairness(void **state)
 	unsigned int steps = 0;
 
 	(void)state;
-	door_run();
+	fake_linux_run();
 	for (size_t i = 0; i < ARRAY_SIZE(flood); i++) {
 		flood[i] = peer_connect();
 		for (int n = 0; n < 100; n++)
@@ -178,10 +178,10 @@ static void test_fairness(void **state)
 	}
 	/* In the thick of it. */
 	while (!hear(&flood[9]))
-		assert_true(door_step());
+		assert_true(fake_linux_step());
 	say(&other, ACQUIRE);
 	while (!text) {
-		assert_true(door_step());
+		assert_true(fake_linux_step());
 		text = take(&other);
 		steps++;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Varlink door when memory is short: every allocation of a client's whole
+ * The Varlink front end when memory is short: every allocation of a client's whole
  * life fails once, in turn. The client may lose its connection, but what it was
  * told before is whole; the broker goes on, and nothing is left behind.
  */
@@ -16,7 +16,7 @@
 
 #include "broker/linux/linux.h"
 #include "tests/unit/alloc_double.h"
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
 
 #define METHOD(name) "{\"method\":\"com.github.nirs.vmnetbroker." name "\""
@@ -74,7 +74,7 @@ static void say(struct peer *peer, const char *text)
 {
 	if (send(peer->fd, text, strlen(text) + 1, MSG_NOSIGNAL) < 0)
 		assert_true(errno == EPIPE || errno == ECONNRESET);
-	door_run();
+	fake_linux_run();
 	hear(peer);
 }
 
@@ -87,10 +87,10 @@ static void live(void)
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		say(&client, calls[i]);
 	close(client.fd);
-	door_run();
+	fake_linux_run();
 	hear(&monitor);
 	close(monitor.fd);
-	door_run();
+	fake_linux_run();
 }
 
 /* Returns how many messages there are; each has to be one. */
@@ -115,7 +115,7 @@ static void test_every_allocation_fails_once(void **state)
 	unsigned int n;
 
 	(void)state;
-	path = door_open("{\"lab\":{\"mode\":\"shared\",\"description\":\"The lab\"}}");
+	path = fake_linux_open("{\"lab\":{\"mode\":\"shared\",\"description\":\"The lab\"}}");
 	for (n = 1; failed && n < MANY; n++) {
 		memset(client.text, 0, sizeof(client.text));
 		memset(monitor.text, 0, sizeof(monitor.text));
@@ -132,7 +132,7 @@ static void test_every_allocation_fails_once(void **state)
 	/* With all the memory it wants: every call is answered, every event told. */
 	assert_int_equal(count_messages(&client), ARRAY_SIZE(calls));
 	assert_int_equal(count_messages(&monitor), 8);
-	door_close();
+	fake_linux_close();
 }
 
 int main(void)

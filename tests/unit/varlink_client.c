@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients of the door for unit tests: see door_client.h. */
-#include "tests/unit/door_client.h"
+/* Clients of the front end for unit tests: see varlink_client.h. */
+#include "tests/unit/varlink_client.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/unit/door_double.h"
+#include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
 
 #define CONFIG                                                                    \
@@ -27,14 +27,14 @@ int setup(void **state)
 	/* What the kernel tells of a client; under valgrind it would be another name. */
 	prctl(PR_SET_NAME, "test_varlink");
 	log_double_clear();
-	path = door_open(CONFIG);
+	path = fake_linux_open(CONFIG);
 	return 0;
 }
 
 int teardown(void **state)
 {
 	(void)state;
-	door_close();
+	fake_linux_close();
 	return 0;
 }
 
@@ -102,7 +102,7 @@ void assert_says(struct peer *peer, const char *expected)
 	json_t *said;
 	json_t *wanted = json_loads(expected, 0, NULL);
 
-	door_run();
+	fake_linux_run();
 	text = take(peer);
 	assert_non_null(wanted);
 	assert_non_null(text);
@@ -118,7 +118,7 @@ void assert_silent(struct peer *peer)
 {
 	char byte;
 
-	door_run();
+	fake_linux_run();
 	assert_int_equal(peer->input.start, peer->input.end);
 	assert_int_equal(recv(peer->fd, &byte, 1, 0), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -129,7 +129,7 @@ void assert_disconnected(struct peer *peer)
 	char byte;
 	ssize_t n;
 
-	door_run();
+	fake_linux_run();
 	n = recv(peer->fd, &byte, 1, 0);
 	assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }

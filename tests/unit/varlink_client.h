@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Clients of the Varlink door, by its socket: the real door, before the real
- * policy (door_double.h), with three networks: "lab" for all, "closed" for
+ * Clients of the Varlink front end, by its socket: the real one, before the real
+ * policy (fake_linux.h), with three networks: "lab" for all, "closed" for
  * root, and "small" with room for one interface.
  */
-#ifndef VMNET_BROKER_DOOR_CLIENT_H
-#define VMNET_BROKER_DOOR_CLIENT_H
+#ifndef VMNET_BROKER_VARLINK_CLIENT_H
+#define VMNET_BROKER_VARLINK_CLIENT_H
 
 #include "tests/unit/test.h"
 #include "wire/varlink_input.h"
@@ -31,7 +31,7 @@ struct peer {
 	size_t n_fds; /* that came, and were closed */
 };
 
-/* For TEST(): the door is open around each test. The broker knows a client as "test_varlink". */
+/* For TEST(): the front end serves around each test. The broker knows a client as "test_varlink". */
 int setup(void **state);
 int teardown(void **state);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rest of the broker for tests of its door: see door_double.h. */
-#include "door_double.h"
+/* The rest of the broker for tests of its front end: see fake_linux.h. */
+#include "fake_linux.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,9 +20,9 @@
 #include "must.h"
 
 struct linux_platform linux_platform;
-bool door_waits;
-const char *door_failure;
-unsigned int door_closed;
+bool fake_linux_waits;
+const char *fake_linux_failure;
+unsigned int fake_linux_closed;
 
 static char directory[32];
 static char path[64];
@@ -39,8 +39,8 @@ static void create(struct network *network)
 {
 	struct error error;
 
-	if (door_failure) {
-		error_set(&error, ERROR_CREATE_FAILED, "%s", door_failure);
+	if (fake_linux_failure) {
+		error_set(&error, ERROR_CREATE_FAILED, "%s", fake_linux_failure);
 		broker_network_created(network, &error);
 		return;
 	}
@@ -64,10 +64,10 @@ static void attach(struct interface *interface)
 	struct interface_fds *fds;
 	struct error error;
 
-	fds = door_failure ? NULL : calloc(1, sizeof(*fds));
+	fds = fake_linux_failure ? NULL : calloc(1, sizeof(*fds));
 	if (!fds) {
 		error_set(&error, ERROR_CREATE_FAILED, "%s",
-			  door_failure ? door_failure : "out of memory");
+			  fake_linux_failure ? fake_linux_failure : "out of memory");
 		broker_interface_attached(interface, NULL, &error);
 		return;
 	}
@@ -83,7 +83,7 @@ static void attach(struct interface *interface)
 static bool work(void)
 {
 	for (struct network *n = linux_platform.broker->networks; n; n = n->next) {
-		if (n->state == NETWORK_CREATING && !door_waits) {
+		if (n->state == NETWORK_CREATING && !fake_linux_waits) {
 			create(n);
 			return true;
 		}
@@ -92,7 +92,7 @@ static bool work(void)
 			return true;
 		}
 		for (struct interface *i = n->interfaces; i; i = i->next) {
-			if (i->state == INTERFACE_ATTACHING && !door_waits) {
+			if (i->state == INTERFACE_ATTACHING && !fake_linux_waits) {
 				attach(i);
 				return true;
 			}
@@ -161,7 +161,7 @@ void platform_fds_discard(struct interface_fds *fds)
 void worker_close(int fd)
 {
 	must(close(fd) == 0);
-	door_closed++;
+	fake_linux_closed++;
 }
 
 static int listen_at_path(void)
@@ -177,16 +177,16 @@ static int listen_at_path(void)
 	return fd;
 }
 
-const char *door_open(const char *text)
+const char *fake_linux_open(const char *text)
 {
 	struct config_errors errors = { 0 };
 	struct config *config = config_parse(text, strlen(text), &errors);
 
 	must(config);
 	config_errors_clear(&errors);
-	door_waits = false;
-	door_failure = NULL;
-	door_closed = 0;
+	fake_linux_waits = false;
+	fake_linux_failure = NULL;
+	fake_linux_closed = 0;
 	next_random = 7;
 	strcpy(directory, "/tmp/vmnet-broker-XXXXXX");
 	must(mkdtemp(directory));
@@ -198,7 +198,7 @@ const char *door_open(const char *text)
 	return path;
 }
 
-bool door_step(void)
+bool fake_linux_step(void)
 {
 	int r = sd_event_run(linux_platform.event, 0);
 
@@ -206,16 +206,16 @@ bool door_step(void)
 	return work() || r > 0;
 }
 
-void door_run(void)
+void fake_linux_run(void)
 {
-	while (door_step())
+	while (fake_linux_step())
 		;
 }
 
-void door_close(void)
+void fake_linux_close(void)
 {
 	varlink_stop();
-	door_waits = false;
+	fake_linux_waits = false;
 	while (work())
 		;
 	must(broker_is_idle(linux_platform.broker));
