@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * networks.json as plain data. A struct network_config that exists is valid:
- * every rule of the format was checked when it was made.
+ * networks.json as plain data. A struct network_config that exists is valid: every rule of the
+ * format was checked when it was made. Which networks are active, and whether this host can
+ * make them, is not known here.
  */
 #ifndef VMNET_BROKER_CONFIG_H
 #define VMNET_BROKER_CONFIG_H
@@ -88,7 +89,7 @@ struct config {
 
 /*
  * What this system takes of what a configuration can ask for. Each platform
- * defines one (linux/support.c, darwin/support.c). A text is the error where it
+ * defines one (support_linux.c, support_darwin.c). A text is the error where it
  * cannot: it follows the network and the key; NULL: it can.
  */
 struct config_support {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of the configuration's parser share: reading one value after
- * the other into plain fields, and saying what is wrong with one. For those
- * parts alone: config.h is what others need.
+ * What the parts of the configuration's parser share: reading one value after the other into
+ * plain fields, and saying what is wrong with one. For those parts alone: config.h is what
+ * others need.
  */
 #ifndef VMNET_BROKER_CONFIG_READER_H
 #define VMNET_BROKER_CONFIG_READER_H
@@ -43,7 +43,7 @@ struct config_reader {
 	json_t *claims; /* what may be there only once: a text to the index of its place */
 	bool lenient; /* users and groups that do not exist are nobody */
 
-	/* The network that is being read: network_config.c's. */
+	/* The network that is being read: network.c's. */
 	struct network_config *network;
 	const struct place *scope;
 	const struct place *given[N_NETWORK_KEYS]; /* by enum network_key; NULL: not there */
@@ -61,7 +61,7 @@ struct config_key {
 	const char *missing; /* what to give when it is not there; NULL: it need not be */
 };
 
-/* Errors, in config_errors.c. */
+/* Errors, in errors.c. */
 
 /*
  * The message is a sentence; line 0: about the file as a whole. Never fails:
@@ -108,19 +108,19 @@ uint32_t config_next_character(const char **text);
 /* Can be shown in one line, and changes nothing around it. */
 bool config_is_printable(uint32_t character);
 
-/* One network, in network_config.c. Returns it, errors or none; NULL when memory is short. */
+/* One network, in network.c. Returns it, errors or none; NULL when memory is short. */
 struct network_config *config_read_network(struct config_reader *reader, const struct place *place,
 					   const json_t *value);
 
 /* Some of its keys: the fields are the whole network's, and its allow. */
-config_read_function config_read_reservations; /* config_services.c */
+config_read_function config_read_reservations; /* services.c */
 config_read_function config_read_forwardings;
-config_read_function config_read_allow; /* config_allow.c */
+config_read_function config_read_allow; /* allow.c */
 
 /* Claims a name or alias, which is valid, for the network at or around place. */
 void config_claim_name(struct config_reader *reader, const struct place *place, const char *name);
 
-/* Values, in config_reader.c. */
+/* Values, in reader.c. */
 
 /*
  * Finds the values of n keys in an object, and reports what is wrong with its

@@ -311,7 +311,7 @@ struct vmnet_broker_attachment {
  * A TAP descriptor reads and writes frames that start with a struct
  * virtio_net_hdr (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR); the holder sets the
  * header's size and the offloads with TUNSETVNETHDRSZ and TUNSETOFFLOAD
- * (linux/if_tun.h), which needs no privilege.
+ * (<linux/if_tun.h>), which needs no privilege.
  *
  * Errors: INVALID_REQUEST (network not held, malformed or used MAC address,
  * queues out of range, size not set), CREATE_FAILURE, INTERNAL_ERROR (a limit,

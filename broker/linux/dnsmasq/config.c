@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dnsmasq's configuration for one network.
- *
- * Everything in it is of a form that was checked: addresses, numbers, names of
- * networks, host names of reservations (DNS labels), and paths of the broker's
- * own.
+ * Writes each line of that text. Everything in it is of a form that was checked: addresses,
+ * numbers, names of networks, host names of reservations (DNS labels), and paths of the
+ * broker's own.
  *
  * Names: a machine is found by the name it gave by DHCP, as NAME and as
  * NAME.NETWORK.internal, and the host as gateway.NETWORK.internal. The host's
@@ -231,7 +229,7 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		      "dhcp-leasefile=%s\n"
 		      "interface=%s\n"
 		      "except-interface=lo\n"
-		      /* Once: afterwards it may not any more, see dnsmasq_preload.c. */
+		      /* Once: afterwards it may not any more, see preload.c. */
 		      "bind-interfaces\n",
 		      config->name, files->leases, addresses->bridge);
 	write_dns(file, config, addresses, files);

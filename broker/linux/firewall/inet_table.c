@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's table, of family inet. It hooks in where packets
+ * The host's table of nftables, of family inet: what machines may reach, and by which address.
+ * Text alone, which firewall.c hands in. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
  *                           no others from there
@@ -54,7 +55,7 @@ static bool has_other_ways_in(const struct rules *rules)
 	       config->n_port_forwardings;
 }
 
-/* What comes back of such a connection goes where it came from: see routing/uplink.c. */
+/* What comes back of such a connection goes where it came from: see uplink.c. */
 static void write_returning(const struct rules *rules)
 {
 	(void)fprintf(rules->file,

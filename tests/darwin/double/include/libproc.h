@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of macOS's libproc.h and sys/proc_info.h that the project uses. */
+/* The part of macOS's <libproc.h> and <sys/proc_info.h> that the project uses. */
 #ifndef TESTS_DARWIN_LIBPROC_H
 #define TESTS_DARWIN_LIBPROC_H
 

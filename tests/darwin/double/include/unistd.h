@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What macOS declares in unistd.h, and as it does: elsewhere groups are gid_t, in grp.h. */
+/* What macOS declares in <unistd.h>, and as it does: elsewhere groups are gid_t, in <grp.h>. */
 #ifndef TESTS_DARWIN_UNISTD_H
 #define TESTS_DARWIN_UNISTD_H
 

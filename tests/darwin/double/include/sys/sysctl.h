@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of macOS's sys/sysctl.h, and of its sys/socket.h, that the project uses. */
+/* The part of macOS's <sys/sysctl.h>, and of its <sys/socket.h>, that the project uses. */
 #ifndef TESTS_DARWIN_SYSCTL_H
 #define TESTS_DARWIN_SYSCTL_H
 
