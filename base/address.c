@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text to addresses and back, and the arithmetic of subnets and prefixes. */
+/* Reading and writing the text forms, and the arithmetic of subnets and prefixes. */
 #include "address.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses as plain data: IPv4 subnets, IPv6 prefixes, MAC addresses, and
- * their one text form each. What is parsed here needs no checking further in.
+ * Addresses as values: IPv4 subnets, IPv6 prefixes, MAC addresses, each with its one text
+ * form. What is parsed here needs no checking further in. Which are free is subnet.h's.
  */
 #ifndef VMNET_BROKER_ADDRESS_H
 #define VMNET_BROKER_ADDRESS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arrays that grow. Room doubles whenever the number of items is a power of
- * two, so that none needs to note how much it has.
+ * Arrays that grow by an item at a time. Their room doubles whenever the number of items is
+ * a power of two, so that none needs to note how much it has.
  */
 #ifndef VMNET_BROKER_ARRAY_H
 #define VMNET_BROKER_ARRAY_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a part of a structure to the whole. */
+/* container_of(), as the kernel has it: from a part of a structure to the whole. */
 #ifndef VMNET_BROKER_CONTAINER_OF_H
 #define VMNET_BROKER_CONTAINER_OF_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a request was refused: what a front end turns into its protocol's error. */
+/*
+ * struct error: why a request was refused, as a code and a sentence for people. What the code
+ * is called on the wire is chosen by the front ends, not here: describe_error() in
+ * broker/linux/varlink/describe.c, wire_error() in broker/darwin/xpc.c.
+ */
 #ifndef VMNET_BROKER_ERROR_H
 #define VMNET_BROKER_ERROR_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small files, whole. Nothing here waits for a disk, or for who has the other end of a FIFO. */
+/*
+ * Small files, read and replaced whole. Nothing here waits for a disk, or for who has the
+ * other end of a FIFO; what must be on the disk, its writer flushes (broker/state.c).
+ */
 #ifndef VMNET_BROKER_FILE_H
 #define VMNET_BROKER_FILE_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * jansson ignores it when the buffer of a string cannot grow, so its requests
- * for memory are watched while it reads, and it writes to buffers that are
- * large enough already.
+ * Watches jansson's requests for memory while it reads, for it ignores it when the buffer of a
+ * string cannot grow; what it writes goes to buffers that are large enough already.
  */
 #include "json_text.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON from text and to text, whole or not at all: short of memory, jansson's
- * own functions may leave out a part of a string and say nothing.
+ * JSON from text and to text, whole or not at all, by jansson: whose own functions may leave
+ * out a part of a string and say nothing when memory is short.
  */
 #ifndef VMNET_BROKER_JSON_TEXT_H
 #define VMNET_BROKER_JSON_TEXT_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One vocabulary for what happened. Every message is one sentence for a
- * person; those about a network name it, and go to the journal with the name
- * as a field too. Each platform has its own log.c behind this.
+ * Log messages: each one sentence for a person, with the name of the network that it is about.
+ * Where they go to is each system's: broker/linux/log.c, broker/darwin/log.c.
  */
 #ifndef VMNET_BROKER_LOG_H
 #define VMNET_BROKER_LOG_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that is written like a file. */
+/* The end of a stream of open_memstream(3): its text, unless memory was short. */
 #ifndef VMNET_BROKER_MEMSTREAM_H
 #define VMNET_BROKER_MEMSTREAM_H
 

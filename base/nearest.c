@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The word that was meant, by how much has to be changed to make it of the other. */
+/* The nearest word is the one that the fewest changes make of the other. */
 #include "nearest.h"
 
 #include <ctype.h>

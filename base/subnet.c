@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice of a subnet. The first ones of 192.168.0.0/16 are left to home routers. */
+/* Goes through the candidates. The first ones of 192.168.0.0/16 are left to home routers. */
 #include "subnet.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What comes by a socket of Varlink: messages, each ended by a NUL byte, and
- * descriptors. Both of its ends read it so: the broker's front end is made of this,
- * too.
+ * Reading from a Varlink socket, for both of its ends: messages, each ended by a NUL byte, and
+ * the descriptors that come with them. Nothing is sent here, and no JSON looked at. The
+ * broker's own side is broker/linux/varlink/stream.h, the library's client/linux/transport.h.
  */
 #ifndef VMNET_BROKER_VARLINK_INPUT_H
 #define VMNET_BROKER_VARLINK_INPUT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over XPC, between the broker and client/darwin/. A request and
- * its reply are dictionaries; a failure has KEY_ERROR, success has not.
+ * The keys of what is said over XPC, between broker/darwin/xpc.c and client/darwin/. A request
+ * and its reply are dictionaries; a failure has KEY_ERROR, success has not.
  *
  *	command    takes          success has
  *	"acquire"  network_name   network, info
