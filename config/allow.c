@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may acquire a network: users and groups, by name or number, as this host knows them. */
+/*
+ * The key "allow": users and groups, by name or number, as this host knows them. Whether a
+ * client is one of them is asked elsewhere (broker/permission.c).
+ */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration as a whole: its file, its syntax, its networks, and the
- * rules between them. What is in one network is network_config.c's.
+ * The configuration as a whole: its file, its syntax, its networks, and the rules between
+ * them. What is in one network is network.c's.
  */
 #include "config.h"
 

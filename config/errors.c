@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mistakes of a configuration file: collecting them, naming what they are
- * about, and showing them in the form of a compiler.
+ * The mistakes of a configuration file: collecting them, naming what they are about, and
+ * showing them in the form of a compiler. What is one is found by the parts of the parser.
  */
 #include <stdarg.h>
 #include <stdio.h>

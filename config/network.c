@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One network of the configuration: a table of its keys, and the rules of each.
- * The rules between networks are in config.c.
+ * One network of the configuration: a table of its keys, and the rules of each. A new key
+ * begins here. The rules between networks are in config.c.
  *
- * Keys are read in the order of the table, not of the file: a key may rely on
- * those above it. What is wrong is sorted into the order of the file later.
+ * Keys are read in the order of the table, not of the file: a key may rely on those above it.
+ * What is wrong is sorted into the order of the file later.
  */
 #include <stdio.h>
 #include <stdlib.h>

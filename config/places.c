@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A scanner for the structure of JSON. It goes once over the text and notes
- * where each value starts. Containers that are open are found again through
+ * A scanner for the structure of JSON, beside jansson, which has the values. It goes once over
+ * the text and notes where each value starts. Containers that are open are found again through
  * their parent, so that depth costs no stack.
  */
 #include "places.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where each value of a JSON text stands: line and column, which jansson does
- * not keep. Also what is wrong with a text that is no JSON, at its exact place
- * and in words for people.
+ * Where each value of a JSON text stands: line and column, which jansson does not keep. Also
+ * what is wrong with a text that is no JSON, at its exact place and in words for people.
  */
 #ifndef VMNET_BROKER_PLACES_H
 #define VMNET_BROKER_PLACES_H

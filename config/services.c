@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machines that a network's configuration names: addresses reserved for
- * them, and ports of the host that lead to them.
+ * The keys "dhcp_reservations" and "port_forwarding": the machines that a network's
+ * configuration names, and the ports of the host that lead to them.
  */
 #include <ctype.h>
 #include <stdio.h>

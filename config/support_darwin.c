@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a configuration may ask of macOS: what vmnet's network objects know and
- * were seen to do. For most of the rest vmnet has no call; public addresses and
- * a shared network without NAT it refuses by a mere VMNET_FAILURE, when the
- * network is made.
+ * What a configuration may ask of macOS, and what is an error there: what vmnet's network
+ * objects know and were seen to do. For most of the rest vmnet has no call; public addresses
+ * and a shared network without NAT it refuses by a mere VMNET_FAILURE, when the network is made.
  */
 #include "config.h"
 
