@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables of other programs' packet filters. On the worker's thread only.
+ * The tables of other programs' packet filters: found and listed, not changed. What their rules
+ * amount to is told by ruleset.h; what is put into them is decided in
+ * broker/linux/firewall/foreign_firewalls.c. In the broker on network_worker only.
  */
 #ifndef VMNET_BROKER_FOREIGN_TABLE_H
 #define VMNET_BROKER_FOREIGN_TABLE_H

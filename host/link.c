@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Links by rtnetlink.
- *
- * The kernel takes an alias and the manner of making IPv6 addresses only for
- * a link that exists, hence more than one message for a bridge.
+ * Messages about links, written and read. A bridge takes more than one: the kernel takes an
+ * alias, and the manner of making IPv6 addresses, only for a link that exists.
  */
 #include "link.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's links: bridges, and the TAPs on them. On a worker's thread, as
- * netlink_socket.h says; only link_parse() is free of that.
+ * The host's links, by rtnetlink: looking for them, making bridges, changing and removing what
+ * is there. TAPs are made elsewhere (broker/linux/network/tap.h), and what a link
+ * is to a network is not known here: above this stand broker/linux/network/bridge.h and port.h.
+ * On either worker's thread, as netlink_socket.h says; only link_parse() is free of that.
  *
  * Functions return 0 or a negative errno.
  */

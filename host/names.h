@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * By what the broker's own is known on the host: what its links are called, and
- * the aliases by which the next broker and the administrator know them:
+ * What the broker's own is called on the host: the names of its links, and the aliases by which
+ * the next broker and the administrator know whose they are:
  *
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC"

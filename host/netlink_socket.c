@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests to rtnetlink over libnl, with the kernel's errno kept: libnl's own
- * codes fold several into one, and people are told what the kernel said.
+ * Requests over libnl, with the kernel's errno kept: libnl's own codes fold several into one,
+ * and people are told what the kernel said.
  */
 #include "netlink_socket.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests to the kernel's rtnetlink. Each thread that asks has a socket of its
- * own: the workers, and the policy's only while they do not run yet.
+ * Requests to the kernel's rtnetlink, and its answers. Each thread that asks has a socket of
+ * its own: the workers, and the policy's only while they do not run yet. What the kernel tells
+ * by itself is heard elsewhere (broker/linux/network/monitor.c).
  */
 #ifndef VMNET_BROKER_NETLINK_SOCKET_H
 #define VMNET_BROKER_NETLINK_SOCKET_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks nftables for one object, or for all. Not by libnftables, which reads whole rule
- * sets, and waits for transactions: a bare request is answered by the kernel
- * within the system call that sends it.
+ * Bare requests to nftables, for one object or for all. Not by libnftables (nftables.h), which
+ * reads whole rule sets and waits for transactions: these the kernel answers within the system
+ * call that sends them. On any thread; nothing is changed.
  */
 #ifndef VMNET_BROKER_NFT_QUERY_H
 #define VMNET_BROKER_NFT_QUERY_H

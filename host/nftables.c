@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libnftables ends its process when memory is short, and keeps what memory it
- * has ever used. So it runs in processes of its own:
+ * Runs libnftables in processes of its own, for it ends its process when memory is short, and
+ * keeps what memory it has ever used:
  *
  *	the caller	writes commands into a file that all share, asks, and waits
  *	the forker	was made before there were threads and clients. It waits for

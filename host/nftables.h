@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one way to nftables. On the worker's thread only, but for start and stop. */
+/*
+ * The one way to have nftables run commands, or list in JSON. In the broker on network_worker
+ * only, but for start and stop.
+ */
 #ifndef VMNET_BROKER_NFTABLES_H
 #define VMNET_BROKER_NFTABLES_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looks for a port in the kernel's lists of sockets, and for the program that has it. */
+/*
+ * Looks for a port in the kernel's lists of sockets (/proc/net), and for the program that has it.
+ */
 #include "ports.h"
 
 #include <dirent.h>

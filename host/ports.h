@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ports that programs on the host listen on. */
+/*
+ * TCP and UDP ports of the host that programs listen on, and which programs. Not the ports of
+ * bridges: those are in broker/linux/network/port.h.
+ */
 #ifndef VMNET_BROKER_PORTS_H
 #define VMNET_BROKER_PORTS_H
 

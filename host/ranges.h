@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What addresses the host uses, by its own and by its routes. On the worker's thread. */
+/*
+ * What addresses the host uses, by its own and by its routes, for a choice of others
+ * (base/subnet.h). On either worker's thread.
+ */
 #ifndef VMNET_BROKER_RANGES_H
 #define VMNET_BROKER_RANGES_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routes, as far as they are about where a packet that passes through the host
- * goes next: read from rtnetlink's messages, compared, and written again.
+ * Routes, as far as they are about where a packet that passes through the host goes next: read
+ * from rtnetlink's messages, compared, and written again. Which of them a network gets is
+ * decided in broker/linux/routing/uplink.c.
  */
 #ifndef VMNET_BROKER_ROUTE_H
 #define VMNET_BROKER_ROUTE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What all rules together do cannot be told by looking at them. Taken as a stop
- * is a policy of drop, and a rule without a condition that drops, rejects, or
+ * Which chains stop packets. What all rules together do cannot be told by looking at them: taken
+ * as a stop is a policy of drop, and a rule without a condition that drops, rejects, or
  * leads to a chain with such a rule. One rule that names a bridge, and does not
  * itself drop or reject, is taken as knowing what to do with it.
  */

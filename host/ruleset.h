@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packet filters of other programs, as nftables lists them in JSON: what
- * becomes of packets that none of their rules are about. Objects that are
- * returned belong to the list.
+ * What other programs' packet filters do with packets that none of their rules are about, by
+ * what nftables lists of them in JSON. Reads only; objects that are returned belong to the list.
  */
 #ifndef VMNET_BROKER_RULESET_H
 #define VMNET_BROKER_RULESET_H
