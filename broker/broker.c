@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The broker and its clients, from their beginnings to their ends. What it does
- * for clients is in files of their own: names.c, permission.c, hold.c, network.c,
- * interface.c, network_info.c, reload.c.
+ * The broker and its clients, from their beginnings to their ends. What it does for clients is
+ * in files of their own: names.c, permission.c, hold.c, network.c, interface.c, network_info.c,
+ * reload.c.
  */
 #include "broker.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The policy: which networks exist, who holds them, and for how long. It makes
- * no system call. Front ends (the Varlink and the XPC listener) call in with what
- * clients ask; the platform calls in with what happened; both are called back
- * through platform.h. Everything runs on one thread.
+ * The policy: which networks exist, who holds them, and for how long. It makes no system call.
+ * Front ends (the Varlink service of broker/linux/varlink/, the XPC listener of
+ * broker/darwin/xpc.c) call in with what clients ask; the platform calls in with what has
+ * happened; both are called back through platform.h. Everything runs on one thread.
  *
  * Ownership goes one way: the broker owns its networks and clients, a network
  * owns its interfaces and leases, a client owns its holds.

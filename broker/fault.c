@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wrong with an active network. Each kind comes and goes by itself, is
- * logged when it does, and clients are told of all at once. What to do about it
- * is the platform's.
+ * Faults: what is wrong with an active network. Each kind comes and goes by itself, is logged
+ * when it does, and clients are told of all at once. Finding and mending it is the platform's
+ * (broker/linux/network/).
  */
 #include "broker.h"
 

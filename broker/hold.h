@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Holds, for the other parts of the policy. */
+/* Holds, for the other parts of the policy. Front ends call what broker.h declares. */
 #ifndef VMNET_BROKER_HOLD_H
 #define VMNET_BROKER_HOLD_H
 

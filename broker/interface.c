@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interfaces of virtual machines: how many, with which MAC addresses, for how
- * long. An interface lives as long as its device, which nobody but the machine
- * keeps open; a named one, which anybody of its user may open, lives as long as
- * the hold of the client that attached it.
+ * How many interfaces, with which MAC addresses, for how long. An interface lives as long as its
+ * device, which nobody but the machine keeps open: when its client dies alone the machine
+ * goes on. A named one, which anybody of its user may open, lives as long as the hold of the
+ * client that attached it.
  */
 #include "interface.h"
 

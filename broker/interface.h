@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The policy of interfaces: virtual machines' ports on a network. Only on
- * systems where the broker makes them (Linux): elsewhere machines join a
+ * The policy of interfaces, the devices that join machines to a network: who may have one, and
+ * for how long. The devices themselves are made below, in broker/linux/network/attach.c; only
+ * systems where the broker makes them have any of this (Linux): elsewhere machines join a
  * network by themselves.
  */
 #ifndef VMNET_BROKER_INTERFACE_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leases: all that there are of a network, and what has changed in them. */
+/*
+ * Leases of DHCP, as clients are told of them: all that there are of a network, and what has
+ * changed in them. Who reads them where is the platform's.
+ */
 #include "broker.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a name, or an alias, stands for: by the configuration as it is now, and by
- * those of the networks that live on under an earlier one.
+ * Finds the network of a name or an alias, by the configuration as it is now, and by those of
+ * the networks that live on under an earlier one.
  */
 #include "names.h"
 

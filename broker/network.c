@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's life. What it is made of, and with what, is the platform's.
+ * When a network begins and ends. What it is made of, and with what, is the platform's
+ * (platform_network_create(), on Linux in broker/linux/network/network.c).
  *
- * A network has a record for as long as it is not inactive:
+ * A network has a struct network for as long as it is not inactive:
  *
  *	(none) -> CREATING -> ACTIVE -> REMOVING -> (none)
  *
- * The first hold makes the record and asks the platform to create the network;
+ * The first hold makes it and asks the platform to create the network;
  * clients that come meanwhile wait on it with a hold of their own. When an
  * active network has neither hold nor interface the platform is asked to remove
  * it; a client that comes meanwhile waits for the next life. The platform has
  * only one thing to do for a network at a time, and what a client does in
  * between changes holds alone, so every order of events ends right.
  *
- * Answers may bring a front end to call in again at once: an answered hold or record
- * is not touched afterwards without having been looked up again.
+ * Answers may bring a front end to call in again at once: an answered hold or
+ * network is not touched afterwards without having been looked up again.
  */
 #include "network.h"
 

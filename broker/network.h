@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks' records and life, for the other parts of the policy. */
+/*
+ * Networks and their life, for the other parts of the policy. Above it stand holds (hold.h) and
+ * interfaces (interface.h), below it the platform (platform.h), which makes and removes them.
+ */
 #ifndef VMNET_BROKER_NETWORK_H
 #define VMNET_BROKER_NETWORK_H
 

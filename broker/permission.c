@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may have a network: everybody, or root and those that "allow" names. It is
- * the client's user and groups that count, as the kernel has them, and whoever
- * may not have a network is told nothing of it.
+ * Everybody may, or root and those that the configuration's "allow" names. Uid and groups are
+ * as the kernel had them (broker/linux/varlink/peer.c, broker/darwin/xpc.c), and whoever may
+ * not have a network is told nothing of it.
  */
 #include "permission.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may have a network. Whether one may be told of it is broker_may_know(). */
+/*
+ * Who may have a network, by the client's uid and groups: this is where a uid is judged. Whether
+ * one may be told of a network is broker_may_know().
+ */
 #ifndef VMNET_BROKER_PERMISSION_H
 #define VMNET_BROKER_PERMISSION_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seam: what the policy asks of the system it runs on. One platform is
- * linked in (linux/, darwin/, or the tests' own).
+ * What the policy asks of the system it runs on: networks, interfaces, replies, the loop. One
+ * platform is linked in (linux/, darwin/, or the tests' own); what it calls in turn is declared
+ * in broker.h and interface.h.
  */
 #ifndef VMNET_BROKER_PLATFORM_H
 #define VMNET_BROKER_PLATFORM_H

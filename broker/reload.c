@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Another configuration, while the broker runs. What is active keeps the one
- * that it was made with.
+ * Another configuration, while the broker runs. What is active keeps the one that it was made
+ * with until it ends.
  */
 #include "broker.h"
 

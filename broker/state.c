@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's record on the disk, such as
+ * Such a file is
  *
  *	{ "ipv4_subnet": "192.168.64.0/24", "bridge_mac": "52:54:00:12:34:56" }
  *
  * in NAME.json. It is written beside its place, flushed, and renamed into it:
- * whenever the power fails, the old or the new record is there, whole. Keys
- * that a later version may have are left alone. The names of networks can mean
+ * whenever the power fails, the old or the new one is there, whole. Keys that
+ * a later version may have are left alone. The names of networks can mean
  * nothing else as names of files.
  */
 #include "state.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a network keeps across its lives: one small JSON file per network in
- * the state directory, replaced as a whole.
+ * What a network keeps from one life to the next, its addresses: one small JSON file per network
+ * in the state directory, which stays for good. What the next broker needs to know of a network
+ * that is active is elsewhere (broker/linux/network/record.h).
  */
 #ifndef VMNET_BROKER_STATE_H
 #define VMNET_BROKER_STATE_H

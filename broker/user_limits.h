@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much of the broker one user may have. Reaching a limit is an error for
- * that user alone. Root has no limit but that of all connections.
+ * How much of the broker one user may have: connections, holds, requests that wait, monitors,
+ * interfaces and the frames in them. Reaching a limit is an error for that user alone; root
+ * has no limit but that of all connections. What a user may have waiting on the socket is
+ * limited elsewhere (broker/linux/varlink/turns.h).
  *
- * What a user has is counted as it comes and goes, and looked up when a client
- * connects or an interface is made: a check takes no longer for who has more.
- * Users are accounts here, as platform_account() has them.
+ * What a user has is counted as it comes and goes, and looked up when a client connects or an
+ * interface is made: a check takes no longer for who has more. Users are accounts here, as
+ * platform_account() has them.
  */
 #ifndef VMNET_BROKER_USER_LIMITS_H
 #define VMNET_BROKER_USER_LIMITS_H

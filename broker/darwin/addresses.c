@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's addresses, in this order:
+ * Which addresses vmnet is asked for, in this order:
  *
  *	1. what the configuration says: used by the Mac, or refused by vmnet, it is an error
  *	2. what the network had first: its own, for life

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice of a network's addresses, and what is kept of it. */
+/* The choice of a network's addresses on macOS, and what is kept of it for its next life. */
 #ifndef VMNET_BROKER_DARWIN_ADDRESSES_H
 #define VMNET_BROKER_DARWIN_ADDRESSES_H
 

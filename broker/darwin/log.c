@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log on macOS: standard error, which launchd writes to a file, and the
- * unified log, where "log show" finds it by its subsystem.
+ * Where log messages go on macOS: standard error, which launchd writes to a file, and the unified
+ * log, where "log show" finds it by its subsystem.
  *
  * A file that newsyslog has renamed is written to until the broker ends, and
  * nobody looks at it again, while clients have as much logged as they like:

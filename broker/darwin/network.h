@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks on macOS: what vmnet makes of a configuration, and keeps running. */
+/*
+ * Networks on macOS: what vmnet makes of a configuration, and keeps running. Above stands
+ * broker/network.h, which decides; interfaces are the machines' own, and not made here.
+ */
 #ifndef VMNET_BROKER_DARWIN_NETWORK_H
 #define VMNET_BROKER_DARWIN_NETWORK_H
 

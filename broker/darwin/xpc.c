@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The front end on macOS. Every connection to the Mach service is a peer; with its
- * first message it becomes a client of the policy, until its connection ends.
- * protocol.h says what messages are made of: here they become plain structs,
- * and answers become dictionaries.
+ * Serves XPC: messages become plain structs, answers dictionaries, as wire/xpc_protocol.h has
+ * them, and errors get the numbers they have on the wire (wire_error()). Every connection to the
+ * Mach service is a peer; with its first message it becomes a client of the policy, with the uid
+ * that the system tells, until its connection ends.
  *
  * The policy serves one request of a client at a time. While an acquire waits
  * for its network the connection is suspended, which leaves what comes

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The front end on macOS: the Mach service. */
+/* The front end on macOS: the Mach service by which clients call the policy. */
 #ifndef VMNET_BROKER_DARWIN_XPC_H
 #define VMNET_BROKER_DARWIN_XPC_H
 

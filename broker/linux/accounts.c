@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration is read twice: once to see which names it has, and when
- * they are known, by whoever wants it. In between, the process is asked for
- * one after the other.
+ * The configuration is read twice: once to see which names it has, and when they are known, by
+ * whoever wants it. In between, the process is asked for one after the other.
  */
 #include "accounts.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers of users and groups that the configuration names. The system's
- * database may be far away, and is asked by modules of others' (nsswitch.conf(5)):
- * a process of its own does that, and the loop does not wait for it.
+ * Looks up users and groups that the configuration names, in a process of its own. The system's
+ * database may be far away, and is asked by modules of others' (nsswitch.conf(5)): the loop
+ * does not wait for it.
  */
 #ifndef VMNET_BROKER_ACCOUNTS_H
 #define VMNET_BROKER_ACCOUNTS_H

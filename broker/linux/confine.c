@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filters of system calls. All of the broker is behind one, and so is what it
- * starts. dnsmasq, which reads what machines send, is behind one more, which
- * knows just what it does, and can write to just one file.
+ * All of the broker is behind one filter, and so is what it starts. dnsmasq, which reads what
+ * machines send, is behind one more, which knows just what it does, and can write to just one
+ * file.
  */
 #include "confine.h"
 
@@ -144,7 +144,7 @@ static int set_filter(void)
 	}
 	if (allow_calls(filter) < 0)
 		goto out;
-	/* For the worker's thread, which is there already, too. */
+	/* For the workers' threads, which are there already, too. */
 	errno = -seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!errno)
 		errno = -seccomp_load(filter);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which system calls may be made. */
+/*
+ * Filters of system calls (seccomp): which may be made, for good. Which privileges there are
+ * for those is privilege.h's.
+ */
 #ifndef VMNET_BROKER_CONFINE_H
 #define VMNET_BROKER_CONFINE_H
 

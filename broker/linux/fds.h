@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The open devices of one interface, on their way to a client. */
+/*
+ * struct interface_fds: the open devices of one interface, on their way to a client. Opened in
+ * broker/linux/network/tap.c, sent by broker/linux/varlink/stream.c.
+ */
 #ifndef VMNET_BROKER_FDS_H
 #define VMNET_BROKER_FDS_H
 

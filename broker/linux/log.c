@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log on Linux: the journal, with the network's name as a field, when
- * standard error goes there; else lines on standard error.
+ * Where log messages go on Linux: the journal, with the network's name as a field, when standard
+ * error goes there; else lines on standard error.
  */
 #include "base/log.h"
 

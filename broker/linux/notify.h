@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the service manager is told, as sd_notify(3) does, but without waiting:
- * what it does not take now is sent when it does, in order.
+ * What the service manager is told, as sd_notify(3) does, but without waiting: readiness, state,
+ * and descriptors to store (broker/linux/varlink/fdstore.h). What it does not take now is sent
+ * when it does, in order.
  */
 #ifndef VMNET_BROKER_NOTIFY_H
 #define VMNET_BROKER_NOTIFY_H

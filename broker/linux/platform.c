@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The broker's life on Linux:
+ * The broker's life on Linux, in whose order its parts begin and end:
  *
  *	1. the socket, while the process may still make it anywhere
  *	2. privileges shrink, and the processes that start dnsmasq, look up users and run

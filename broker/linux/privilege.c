@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Privileges.
+ * Giving up privileges: users, capabilities, directories, step by step.
  *
  * What needs them: links, TAP devices, nftables and the network's settings in
  * /proc/sys take CAP_NET_ADMIN. dnsmasq's ports take CAP_NET_BIND_SERVICE, and

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the broker may do on this host: only ever less; see confine.h for the rest. */
+/*
+ * What the broker may do on this host: only ever less. Which system calls it may make is
+ * confine.h's.
+ */
 #ifndef VMNET_BROKER_PRIVILEGE_H
 #define VMNET_BROKER_PRIVILEGE_H
 

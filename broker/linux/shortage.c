@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a broker that lacks memory, see shortage.h. */
+/* The end itself: a line in the log, and the process is over, with nothing undone. */
 #include "shortage.h"
 
 #include <errno.h>

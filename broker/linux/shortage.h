@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory that runs short where nobody asked for anything, and nobody could be told:
- * in removal, in repair, at the kernel's events. Half of it would be done, and what is
- * left known to nobody. So the broker ends, and machines notice nothing of that: the
- * next one takes over what they use, and removes the rest.
+ * The end of a broker that is short of memory where nobody asked for anything, and nobody could
+ * be told: in removal, in repair, at the kernel's events. Half of it would be done, and what is
+ * left known to nobody; machines notice nothing of the end, and the next broker takes over what
+ * they use, and removes the rest. A request that fails for memory is an error instead.
  */
 #ifndef VMNET_BROKER_SHORTAGE_H
 #define VMNET_BROKER_SHORTAGE_H

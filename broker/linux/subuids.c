@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file names owners, and what a name stands for may be known far away only.
- * So nobody is asked: the ids of one name, on all of its lines, are charged to
- * the lowest of them, and an owner is two users at the most, himself and that.
+ * Reads /etc/subuid. It names owners, and what a name stands for may be known far away only. So
+ * nobody is asked: the ids of one name, on all of its lines, are charged to the lowest of them,
+ * and an owner is two users at the most, himself and that.
  */
 #include "subuids.h"
 

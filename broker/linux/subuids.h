@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ids that users have for their user namespaces (subuid(5)): platform_account()
- * takes all of one owner for one user.
+ * Ids that users have for their user namespaces (subuid(5)): platform_account() takes all of one
+ * owner for one user. Which limits that user has is broker/user_limits.h's.
  */
 #ifndef VMNET_BROKER_SUBUIDS_H
 #define VMNET_BROKER_SUBUIDS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is common to all timers, see timer.h. When one is set, nothing can fail. */
+/* What is common to all timers. When one is set, nothing can fail. */
 #include "timer.h"
 
 #include <time.h>

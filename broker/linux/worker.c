@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads beside the policy's, and their queues: jobs to run, jobs that can
- * wait for these, and jobs that have run. An eventfd tells the loop of the last.
+ * The queues of a thread: jobs to run, jobs that can wait for these, and jobs that have run. An
+ * eventfd tells the loop of the last.
  */
 #include "worker.h"
 

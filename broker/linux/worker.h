@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads beside the policy's: everything that may block runs there.
+ * The two threads beside the policy's, and jobs for them: everything that may block runs there.
  *
- *	network_worker	making, repairing and removing (a bridge's end takes the
- *			kernel 40 ms), and looking at others' packet filters
- *	attach_worker	devices that clients wait for, so that they do not wait
- *			for all that
+ *	network_worker	the second thread: networks are made, repaired and removed (a
+ *			bridge's end takes the kernel 40 ms), other programs' packet
+ *			filters looked at, dnsmasq restarted, TAPs closed
+ *	attach_worker	the third: devices that clients wait for are made and joined,
+ *			so that they do not wait for all that
  *
  * Each runs one job after the other. Who has many of them done waits for
  * himself: owners take turns, and the jobs of one run in the order submitted.
