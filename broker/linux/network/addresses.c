@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's addresses, in this order:
+ * Where addresses come from, in this order:
  *
  *	1. what the configuration says: taken by somebody else, it is an error
  *	2. what the network had in its last life, unless taken since

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice of a network's addresses. On the worker's thread. */
+/*
+ * The choice of a network's addresses, and their keeping for its next life. On network_worker.
+ * Step 1 of parts.h; the bridge gets them in bridge.h.
+ */
 #ifndef VMNET_BROKER_ADDRESSES_H
 #define VMNET_BROKER_ADDRESSES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Adoption.
+ * Finds what an earlier broker left, and decides.
  *
  * A network that an earlier broker left is known by its record, by the alias
  * of its bridge, by those of its interfaces, or by its rules: any of them may be

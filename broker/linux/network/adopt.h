@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an earlier broker left: taken over where it is used, removed where not. */
+/*
+ * What an earlier broker left, at the start: taken over where it is used, removed where not.
+ * Clients' connections are restored elsewhere (broker/linux/varlink/restore.h).
+ */
 #ifndef VMNET_BROKER_ADOPT_H
 #define VMNET_BROKER_ADOPT_H
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interfaces in the operating system: TAP devices on a network's bridge. On the policy's thread. */
+/*
+ * Interfaces in the operating system, from attaching to their end. Above stands
+ * broker/interface.h, which decides; below are tap.h (the device), port.h (its place on the
+ * bridge) and ingress.h. On the policy's thread: what blocks is a job for attach_worker, the
+ * third thread.
+ */
 #ifndef VMNET_BROKER_ATTACH_H
 #define VMNET_BROKER_ATTACH_H
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's bridge.
- *
- * One of the broker's own is known by its name and its alias. Anybody may have
- * renamed, changed or removed it, and one that an earlier broker made may lack
- * what came after the crash. So putting one right is making it, but that it is
- * looked for first: what is there already is no error.
+ * Makes what of a bridge is missing. One of the broker's own is known by its name and its alias.
+ * Anybody may have renamed, changed or removed it, and one that an earlier broker made may lack
+ * what came after the crash. So repairing one is making it, but that it is looked for first:
+ * what is there already is no error.
  */
 #include "bridge.h"
 
@@ -316,7 +314,7 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 	return false;
 }
 
-/* Also one that is joined may be redirected to where nothing is any more, or have lost its machine. */
+/* Also one that is joined may redirect to where nothing is any more, or have lost its machine. */
 static int join_port(const struct link *link, const struct port_setup *setup)
 {
 	int result;

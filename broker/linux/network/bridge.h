@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's bridge, with its addresses and ports. On the worker's thread, but
- * for bridge_has_port().
+ * A network's bridge: made, repaired, removed, and its interfaces joined to it. Above stands
+ * parts.h, of whose steps it is one; below are port.h (a port of it) and host/link.h (any link).
+ * On network_worker, but for bridge_has_port().
  *
  * Functions that return int return 0, or -1 with error (ERROR_CREATE_FAILED).
  */

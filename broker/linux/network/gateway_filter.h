@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a machine's device does not take from other machines: the last look at a
- * frame, when its checksum is complete.
+ * What a machine's device does not take from other machines: the last look at a frame, when its
+ * checksum is complete. Attached by tap.h; before the bridge, frames are filtered by nftables
+ * (broker/linux/firewall/bridge_table.c).
  */
 #ifndef VMNET_BROKER_GATEWAY_FILTER_H
 #define VMNET_BROKER_GATEWAY_FILTER_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * Puts the filters on a port, and makes the device (vmc-NETWORK) that they redirect frames to.
+ *
  * A machine may leave the checksum of a frame to the host, and says with each
  * frame where it begins and where it goes (struct virtio_net_hdr). The kernel
  * believes that, and writes when a device that cannot do it sends the frame:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is done to a machine's frames before any filter sees them. On the
- * worker's thread. Functions return 0 or a negative errno.
+ * What is done to a machine's frames before any filter sees them: redirected, so that their
+ * checksums are complete, or dropped, by filters of tc(8) on its TAP. Below port.h, whose ports
+ * get them. On either worker's thread. Functions return 0 or a negative errno.
  */
 #ifndef VMNET_BROKER_INGRESS_H
 #define VMNET_BROKER_INGRESS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notifications of rtnetlink.
+ * Hears rtnetlink's notifications, and acts so:
  *
  *	an interface's link is gone		the interface has ended
  *	a bridge is gone, down, renamed, or	the network is repaired
@@ -9,7 +9,7 @@
  *	or down
  *	an interface is not joined to its	the same, if it is so for a moment
  *	bridge as it has to be
- *	nothing redirects its frames	the same
+ *	nothing redirects its frames		the same
  *	its device has another address		the same, at once
  *	routes over an uplink, the rules that	the networks that leave by it are
  *	lead there, or itself, change		repaired, once for many in a row

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens to the host's network, as rtnetlink tells it. On the policy's thread. */
+/*
+ * What happens to the host's links, addresses and routes, as rtnetlink tells it, and who is told:
+ * networks to be repaired, interfaces that have ended. On the policy's thread. What happens to
+ * rules is heard in rules_monitor.h; nothing is mended here.
+ */
 #ifndef VMNET_BROKER_MONITOR_H
 #define VMNET_BROKER_MONITOR_H
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Networks in the operating system: when they are made, repaired and removed.
- *
- * What that takes (network_parts.c) runs on the worker's thread, one network at
- * a time. While one of its jobs is under way (busy) the worker alone touches a
- * network's parts. What is asked for meanwhile is noted, and begun when the job
- * is done.
+ * Jobs for network_worker, one network at a time, and what comes of them. While one of its jobs
+ * is under way (busy) the worker alone touches a network's parts. What is asked for meanwhile is
+ * noted, and begun when the job is done.
  */
 #include "network.h"
 

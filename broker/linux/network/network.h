@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Networks in the operating system: created, repaired and removed, in steps,
- * on the worker's thread. The functions here are for the policy's thread.
+ * Networks in the operating system: when they are made, repaired and removed. Above stands
+ * broker/network.h, which decides; below parts.h, which does it step by step on network_worker,
+ * the second thread. The functions here are for the policy's thread.
  */
 #ifndef VMNET_BROKER_NETWORK_H
 #define VMNET_BROKER_NETWORK_H

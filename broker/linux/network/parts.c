@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a network has in the operating system.
- *
- * It is made in steps, and each step has its opposite:
+ * The steps, each with its opposite. A new kind of device for a network is one more:
  *
  *	1. addresses	chosen
  *	2. record	for the next broker: from here on nothing is lost by a crash

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a network has in the operating system: made, repaired and removed, in
- * steps. The functions here are for the worker's thread.
+ * What a network is made of in the kernel: made, repaired and removed, in steps. Above stands
+ * network.h; below it each step's own: addresses.h, record.h, bridge.h, the firewall, the uplink,
+ * forwarding, dnsmasq. All of it runs on network_worker, the second thread. Interfaces are no
+ * part of it: attach.h makes them, beside it.
  */
 #ifndef VMNET_BROKER_NETWORK_PARTS_H
 #define VMNET_BROKER_NETWORK_PARTS_H

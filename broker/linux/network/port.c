@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ports by rtnetlink.
- *
- * The kernel takes the manner of making IPv6 addresses only for a link that
- * exists, and a port's isolation only for a port, hence more than one message.
+ * Ports by rtnetlink. One takes more than one message: the kernel takes the manner of making IPv6
+ * addresses only for a link that exists, and a port's isolation only for a port.
  */
 #include "port.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Links as ports of a network's bridge: joined so that its machine speaks for
- * itself alone. On the worker's thread, but for port_is_joined().
+ * Links as ports of a network's bridge: a TAP joined so that its machine speaks for itself alone.
+ * Above are attach.h (a new interface) and bridge.h (all of a bridge); below are ingress.h (its
+ * filters) and host/link.h. No TCP or UDP port: those are host/ports.h's. On either worker's
+ * thread, but for port_is_joined().
  *
  * Functions return 0 or a negative errno.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of active networks, as JSON. They only ever grow by members, so that
- * a newer broker can read what an older one wrote, and the other way round.
- * Losing one to a power cut does not matter: the network is lost as well.
+ * Records as JSON. They only ever grow by members, so that a newer broker can read what an older
+ * one wrote, and the other way round. Losing one to a power cut does not matter: the network is
+ * lost as well.
  */
 #include "record.h"
 

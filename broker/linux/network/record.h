@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the next broker needs to know of an active network: RUNTIME_DIR/NAME.json,
- * there from before the first thing is made until after the last is removed.
+ * What the next broker needs to know of an active network: RUNTIME_DIR/NAME.json, there from
+ * before the first thing is made until after the last is removed. What a network keeps from one
+ * life to the next is elsewhere (broker/state.h), and what a connection holds
+ * (broker/linux/varlink/fdstore.h).
  */
 #ifndef VMNET_BROKER_RECORD_H
 #define VMNET_BROKER_RECORD_H

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notifications of nftables.
- *
- * Each transaction is told as what it changed, followed by the new generation,
- * with the name of the process that began it. What we replace ourselves is told
- * too, so the name is what counts: when a process of another name has removed
- * anything in a table of ours ("nft flush ruleset", the restart of another
- * firewall), every network's rules are made again. When it has changed chains or
- * rules of others, our place among them is looked at.
+ * Hears nftables' notifications. Each transaction is told as what it changed, followed by the new
+ * generation, with the name of the process that began it. What we replace ourselves is told too,
+ * so the name is what counts: when a process of another name has removed anything in a table of
+ * ours ("nft flush ruleset", the restart of another firewall), every network's rules are made
+ * again. When it has changed chains or rules of others, our place among them is looked at.
  */
 #include "rules_monitor.h"
 

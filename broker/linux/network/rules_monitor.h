@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Notices when somebody else takes our rules away, and has them made again. */
+/*
+ * Notices when somebody else takes a network's rules away, and has them made again. On the
+ * policy's thread; what happens to links is heard in monitor.h.
+ */
 #ifndef VMNET_BROKER_RULES_MONITOR_H
 #define VMNET_BROKER_RULES_MONITOR_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TAP devices and vhost-net: the open files that a virtual machine's network card is made of. */
+/*
+ * TAP devices and vhost-net: the open files that a virtual machine's network card is made of.
+ * Above stands attach.h, on attach_worker; below is the kernel. A TAP becomes a port of the bridge
+ * in port.h.
+ */
 #ifndef VMNET_BROKER_TAP_H
 #define VMNET_BROKER_TAP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routing for shared networks, and for nothing else.
+ * Switches forwarding on where machines' packets come in, and guards what that would open.
  *
  * A packet that is not for the host is routed if forwarding is on where it
  * comes in. So machines reach the outside once it is on for their bridge; for

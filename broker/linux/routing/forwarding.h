@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routing for shared networks without making the host a router for anything
- * else. On the worker's thread only.
+ * Routing for shared networks without making the host a router for anything else. On
+ * network_worker only. Where packets leave is uplink.h's; forwarded ports are rules
+ * (broker/linux/firewall/inet_table.c).
  */
 #ifndef VMNET_BROKER_FORWARDING_H
 #define VMNET_BROKER_FORWARDING_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file, a line for each thing:
+ * Reads and writes the file, a line for each thing:
  *
  *	bridge NAME
  *	all ipv6

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the broker switched on to route, and for whom, kept in the runtime
- * directory so that whoever comes next can switch it off again.
+ * What the broker switched on to route, and for whom, in a file of the runtime directory, so that
+ * whoever comes next can switch it off again. Switches nothing itself.
  */
 #ifndef VMNET_BROKER_FORWARDING_STATE_H
 #define VMNET_BROKER_FORWARDING_STATE_H

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Policy routing for networks with an "external_interface".
- *
- * Such a network has a routing table of its own, and a rule for each of IPv4
- * and IPv6 that sends what comes from its bridge there:
+ * Policy routing: such a network has a routing table of its own, and a rule for each of IPv4 and
+ * IPv6 that sends what comes from its bridge there:
  *
  *	0	from all lookup local			the host itself
  *	118	from all fwmark 0/MARK iif vmb-NAME lookup TABLE

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way out of networks that have an "external_interface": by that alone,
- * wherever the host's own packets go. uplink_open() and uplink_close() are for
- * the worker's thread.
+ * The way out of networks that have an "external_interface", their uplink: by that alone, wherever
+ * the host's own packets go. uplink_open() and uplink_close() are for network_worker.
  */
 #ifndef VMNET_BROKER_UPLINK_H
 #define VMNET_BROKER_UPLINK_H
