@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network's dnsmasq: start, adoption, supervision, end.
+ * A network's dnsmasq: start, adoption, supervision, end. Its process is process.c's, its
+ * configuration config.c's, its leases leases.c's.
  *
  * It is not the broker's child, so that it outlives a broker that crashes, and
  * that the one that was found is watched just like the one that was started: by

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DHCP, DNS and router advertisements: one dnsmasq per network, supervised,
- * and able to outlive the broker.
+ * DHCP, DNS and router advertisements: one dnsmasq per network, supervised, and able to outlive
+ * the broker. Nothing is served by the broker itself. Started and stopped on network_worker,
+ * watched on the loop.
  */
 #ifndef VMNET_BROKER_DNSMASQ_H
 #define VMNET_BROKER_DNSMASQ_H
@@ -12,7 +13,7 @@ struct dnsmasq;
 
 /*
  * Starts it, or adopts the one that an earlier broker left if it runs with the
- * same configuration. On the worker's thread: returns when it serves, so that
+ * same configuration. On network_worker: returns when it serves, so that
  * no request of a machine is lost.
  *
  * Copies what it needs of config and addresses. Returns the server, or NULL
@@ -48,20 +49,20 @@ void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
 
 /*
  * Whether it writes its leases to a file that somebody has removed, and could
- * have a new one. On the worker's thread.
+ * have a new one. On network_worker.
  */
 bool dnsmasq_has_lost_leases(const struct dnsmasq *dnsmasq, const char *state_dir);
 
 /*
  * Stops the server, waits for its end, removes its files (the leases stay),
- * and frees it. On the worker's thread. NULL is allowed.
+ * and frees it. On network_worker. NULL is allowed.
  */
 void dnsmasq_stop(struct dnsmasq *dnsmasq);
 
 /*
  * Stops the server that an earlier broker left for a network that is not to be
- * adopted, if one runs, and removes its files (the leases stay). On the
- * worker's thread. Returns 0 or a negative errno.
+ * adopted, if one runs, and removes its files (the leases stay). On
+ * network_worker. Returns 0 or a negative errno.
  */
 int dnsmasq_stop_leftover(const char *network, const char *runtime_dir);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files that a network's dnsmasq has. */
+/*
+ * The files that a network's dnsmasq has: where they are, made, read and removed. What is in
+ * them is config.h's, leases.h's and resolvers.h's.
+ */
 #ifndef VMNET_BROKER_DNSMASQ_FILES_H
 #define VMNET_BROKER_DNSMASQ_FILES_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Until addresses are short nothing is given up, so that a machine which comes
- * back finds its old address: dnsmasq gives a released one to the next.
+ * Chooses the leases, and sends a DHCPRELEASE for each. Until addresses are short nothing is
+ * given up, so that a machine which comes back finds its old address: dnsmasq gives a released
+ * one to the next.
  */
 #include "lease_release.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses of machines that have gone, given up early when few are left: a
- * lease lasts an hour, and test machines come and go by the hundred.
+ * Giving up leases of machines that have gone, early, when few addresses are left: a lease lasts
+ * an hour, and test machines come and go by the hundred. Planned on the policy's thread, sent to
+ * dnsmasq on network_worker.
  */
 #ifndef VMNET_BROKER_LEASE_RELEASE_H
 #define VMNET_BROKER_LEASE_RELEASE_H
@@ -34,7 +35,7 @@ struct lease_release *lease_release_plan(const struct network *network, struct d
 /*
  * Tells the network's DHCP server in the machines' stead that they want their
  * addresses no longer; not for those that the bridge has heard of lately, as it
- * has of machines behind a machine. On the worker's thread.
+ * has of machines behind a machine. On network_worker.
  *
  * Returns how many it has told, or a negative errno.
  */

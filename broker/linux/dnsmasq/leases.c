@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line of dnsmasq's lease file is
+ * Parses a line of it, which is
  *
  *	EXPIRES MAC ADDRESS HOSTNAME CLIENT-ID
  *

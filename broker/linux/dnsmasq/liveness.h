@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a server that runs still serves. Nothing is asked of it: the kernel
- * knows what it has not read, and whether it ran.
+ * Whether a dnsmasq that runs still serves. Nothing is asked of it: the kernel knows what it has
+ * not read, and whether it ran. What is done about it is dnsmasq.c's.
  */
 #ifndef VMNET_BROKER_LIVENESS_H
 #define VMNET_BROKER_LIVENESS_H

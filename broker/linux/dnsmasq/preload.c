@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into dnsmasq, which with it runs without any capability.
+ * A library that is preloaded into dnsmasq, so that it runs without any capability, and tells
+ * when it serves. No part of the broker's process.
  *
  * dnsmasq asks by capget() whether it has those that it may want later: when it
  * has made all of its sockets, and before it reads the first packet. It wants

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * dnsmasq's process: start, search, end.
- *
- * It says that it serves on standard error, or what keeps it from that.
- */
+/* Start, search, end. dnsmasq says that it serves on standard error, or what keeps it from that. */
 #include "process.h"
 
 #include <dirent.h>

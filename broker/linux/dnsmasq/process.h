@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process of a network's dnsmasq, known by its pid file, its user and its
- * command line. On the worker's thread.
+ * The process of a network's dnsmasq: started, found and ended; known by its pid file, its user
+ * and its command line. On network_worker. Who watches it is dnsmasq.c.
  */
 #ifndef VMNET_BROKER_DNSMASQ_PROCESS_H
 #define VMNET_BROKER_DNSMASQ_PROCESS_H

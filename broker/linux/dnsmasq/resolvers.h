@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's resolvers, for a network's dnsmasq to ask: the name servers in
- * /etc/resolv.conf, copied to a file that dnsmasq watches by itself.
+ * The host's resolvers, for a network's dnsmasq to ask: the name servers in /etc/resolv.conf,
+ * copied to a file that dnsmasq watches by itself.
  *
  * dnsmasq could watch the host's own, but would not start where that is a link
  * to a directory that is not there yet (systemd-resolved's, at boot), nor see

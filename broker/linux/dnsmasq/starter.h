@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process that starts dnsmasq, as another user than the broker is, and
- * sends it signals, which the broker may not.
+ * The process that starts dnsmasq, as another user than the broker is, and sends it signals,
+ * which the broker may not.
  */
 #ifndef VMNET_BROKER_STARTER_H
 #define VMNET_BROKER_STARTER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The service that starts dnsmasq; systemd's, and nobody else's to run. */
+/* main() of the service that starts dnsmasq; systemd's, and nobody else's to run. */
 #include "broker/linux/linux.h"
 #include "starter.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machines' table, of family bridge. It sees every frame of a machine before
- * the bridge does, also those for other machines, and keeps machines from acting
- * as the network's gateway.
+ * The machines' table of nftables, of family bridge: what machines may send. It sees every frame
+ * of a machine before the bridge does, also those for other machines, and keeps machines from
+ * acting as the network's gateway. Text alone, which firewall.c hands in.
  */
 #include <inttypes.h>
 #include <stdio.h>

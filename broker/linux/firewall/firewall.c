@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Has nftables take a network's rules. */
+/* Has nftables take the text that rules.h makes, or remove the tables. */
 #include "firewall.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nftables: what may pass to, from and between a network's machines. One
- * table per network and family, made and removed in one transaction; nobody
- * else's rules are touched. On the worker's thread only, but for the list.
+ * The rules of a network in nftables: what may pass to, from and between its machines. One table
+ * per network and family, made and removed in one transaction; nobody else's rules are touched
+ * (that is foreign_firewalls.h). On network_worker only, but for the list.
  *
  * Bridged networks have no rules: they are the host's, and stay as it made them.
  */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * Puts rules into other programs' chains that would drop machines' packets, and takes them back.
+ * What those chains are is told by host/ruleset.h and host/foreign_table.h.
+ *
  * Every table of nftables sees every packet: what ours accept, another
  * program's may still drop. Where one has a chain for input or forward that
  * stops whatever none of its rules are about (see ruleset.c), rules of ours are

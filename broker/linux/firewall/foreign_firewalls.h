@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Beside other programs' packet filters (Docker, ufw, firewalld, the
- * administrator's own). On the worker's thread only.
+ * A network's way through other programs' packet filters (Docker, ufw, firewalld, the
+ * administrator's own): rules of ours in their chains. On network_worker only.
  */
 #ifndef VMNET_BROKER_FOREIGN_FIREWALLS_H
 #define VMNET_BROKER_FOREIGN_FIREWALLS_H

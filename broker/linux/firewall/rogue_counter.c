@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asks nftables for one counter, so that the policy's thread can do it. */
+/* Asks nftables for one counter by a bare request (host/nft_query.h), which blocks nobody. */
 #include "rogue_counter.h"
 
 #include <endian.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the rules of a network counted of machines that act as its gateway. */
+/*
+ * The counter of rogue packets: what a network's rules (bridge_table.c) dropped because a machine
+ * acted as the network's gateway or DHCP server. On the policy's thread.
+ */
 #ifndef VMNET_BROKER_ROGUE_COUNTER_H
 #define VMNET_BROKER_ROGUE_COUNTER_H
 

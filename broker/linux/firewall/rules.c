@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules of one network, as text for nftables: two tables, of the same name.
- * The one of family inet (inet_table.c) is about packets that the host handles,
- * the one of family bridge (bridge_table.c) about every frame of a machine.
+ * Puts the text together: two tables, of the same name. The one of family inet (inet_table.c) is
+ * about packets that the host handles, the one of family bridge (bridge_table.c) about every
+ * frame of a machine.
  *
  * An accept here is only the end of our own objections: rules of others have
  * their say in tables of theirs.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two tables of a network's rules, as text: see rules.c. */
+/* The two tables of a network's rules, each written by a file of its own: for rules.c alone. */
 #ifndef VMNET_BROKER_FIREWALL_TABLES_H
 #define VMNET_BROKER_FIREWALL_TABLES_H
 
