@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who has connected and whose turn it is comes in, or is told why not. What is checked here is
- * what the front end itself has of a user; what its client may do is the policy's, call by call.
+ * Lets in whose turn it is, or tells why not. What is checked here is what the front end itself
+ * has of a user; what its client may do is the policy's, call by call (broker/permission.h).
  */
 #include "admission.h"
 

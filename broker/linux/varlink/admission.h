@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a client comes in. */
+/* How a client comes in: who it is and whether there is room for its user is looked at once. */
 #ifndef VMNET_BROKER_ADMISSION_H
 #define VMNET_BROKER_ADMISSION_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The methods of the protocol, in one table. A message is taken apart by what
- * the table says of its method, and is a struct call from then on.
+ * The methods, in one table. A message is taken apart by what the table says of its method, and is
+ * a struct call from then on.
  *
  * Types are strict, and what a method does not know of is an error: a client
  * that misspells "vhost" is told.

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The methods of the protocol: from a message to a plain struct, to the policy, to the reply. */
+/*
+ * The methods of the protocol: from a message to a plain struct, to the policy, to the reply.
+ * Nothing is decided here.
+ */
 #ifndef VMNET_BROKER_CALLS_H
 #define VMNET_BROKER_CALLS_H
 

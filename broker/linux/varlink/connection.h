@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One client's connection, driven by the event loop: it is read while there is
- * no call of it to be served, and served while it takes what it is sent.
+ * One client's connection, driven by the event loop: it is read while there is no call of it to be
+ * served, and served while it takes what it is sent. Bytes are stream.h's, calls calls.h's.
  */
 #ifndef VMNET_BROKER_CONNECTION_H
 #define VMNET_BROKER_CONNECTION_H

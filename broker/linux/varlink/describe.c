@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What clients are told, in the protocol's words: see data/com.github.nirs.vmnetbroker.varlink. */
+/* Writes what data/com.github.nirs.vmnetbroker.varlink declares, error names included. */
 #include "describe.h"
 
 #include <string.h>

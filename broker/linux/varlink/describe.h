@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The policy's structures as the protocol's objects. Each function returns a
- * new reference, or NULL when memory is short.
+ * The policy's structures as the protocol's objects, and its errors under the protocol's names:
+ * describe_error() chooses an error's name on the wire. Each function returns a new reference, or
+ * NULL when memory is short. Nothing is sent here.
  */
 #ifndef VMNET_BROKER_DESCRIBE_H
 #define VMNET_BROKER_DESCRIBE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A socket with descriptors in it is closed by a thread of its own. They are
+ * Closes a socket with descriptors in it on a thread of its own. They are
  * never received: a file in the broker's table would be flushed when it is
  * closed, which a file system of the user's own can keep from ending. Another
  * thread, with a table of its own, has it for a moment longer and closes it by

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a client's socket, in which descriptors may lie that nobody has
- * asked for. To close the last one of a descriptor takes as long as its owner
- * likes, such as a connection of TCP that lingers: nobody else waits for that.
+ * The end of a client's socket, in which descriptors may lie that nobody has asked for. To close
+ * the last one of a descriptor takes as long as its owner likes, such as a connection of TCP that
+ * lingers: nobody else waits for that.
  */
 #ifndef VMNET_BROKER_DISPOSAL_H
 #define VMNET_BROKER_DISPOSAL_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last events are kept in a ring, and each connection knows the number of
- * the next one that it has not been sent. Whoever is behind the oldest one does
- * not read, and is dropped.
+ * A ring of the last events; each connection knows the number of the next one that it has not been
+ * sent. Whoever is behind the oldest one does not read, and is dropped.
  */
 #include "events.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events, on their way to those who monitor. What makes one waits for nobody: its
- * text is made once, and connections take it in turns between other things.
+ * Events, on their way to those who monitor. What makes one waits for nobody: its text is made
+ * once, and connections take it in turns between other things. Names are broker/event.c's.
  */
 #ifndef VMNET_BROKER_EVENTS_H
 #define VMNET_BROKER_EVENTS_H

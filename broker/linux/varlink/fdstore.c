@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is written of a connection changes only when its holds do. What it is
- * at changes with every call, so that is kept where it costs nothing and cannot
- * be lost: in a socket option that has no meaning for a Unix socket, and that
- * the next broker finds on its copy.
+ * Stores, notes, and reads again. What is written of a connection changes only when its holds do;
+ * what it is at changes with every call, and is therefore noted where it costs nothing and cannot
+ * be lost: in a socket option that has no meaning for a Unix socket, and that the next broker
+ * finds on its copy.
  */
 #include "fdstore.h"
 

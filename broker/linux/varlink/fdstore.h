@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections that outlive the broker. The service manager keeps a copy of each
- * client's socket and gives it to the next broker; what the client holds is in
- * RUNTIME_DIR/NUMBER.client, and what its connection is at is noted on the
- * socket itself. Without a manager nothing is stored.
+ * What outlives the broker of clients' connections. The service manager stores a copy of each
+ * client's socket (the file descriptor store of systemd) and gives it to the next broker; what the
+ * client holds is in RUNTIME_DIR/NUMBER.client, and what its connection is at is noted on the
+ * socket itself. Without a manager nothing is stored. Going on with them is restore.h's.
  */
 #ifndef VMNET_BROKER_FDSTORE_H
 #define VMNET_BROKER_FDSTORE_H

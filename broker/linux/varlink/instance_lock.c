@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The claim is the name of an abstract socket, which belongs to the network
- * namespace and goes with its process. Nobody can connect to it, so nothing
- * can be left in it that would have to be closed. Everyone may bind such a
- * name: whose it is the kernel tells by sock_diag(7).
+ * The lock is the name of an abstract socket, which belongs to the network namespace and goes
+ * with its process. Nobody can connect to it, so nothing can be left in it that would have to
+ * be closed. Everyone may bind such a name: whose it is the kernel tells by sock_diag(7).
  */
 #include "instance_lock.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* There is one broker in a network namespace. */
+/* The lock that keeps a second broker out of a network namespace. */
 #ifndef VMNET_BROKER_INSTANCE_LOCK_H
 #define VMNET_BROKER_INSTANCE_LOCK_H
 

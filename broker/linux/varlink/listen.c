@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket. */
+/* Finds or makes the listening socket, and takes what else systemd passes. */
 #include "listen.h"
 
 #include <errno.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Credentials as they were when the client connected. The command's name alone
- * is looked up afterwards, for people to read: by then the process may have
- * ended and its pid be another's, so a handle on the process confirms it where
- * the kernel gives one (Linux 6.5).
+ * Reads credentials as they were when the client connected. The command's name alone is looked up
+ * afterwards, for people to read: by then the process may have ended and its pid be another's, so
+ * a handle on the process confirms it where the kernel gives one (Linux 6.5).
  */
 #include "peer.h"
 

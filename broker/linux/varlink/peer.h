@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is at the other end of a connection, by what the kernel says. */
+/*
+ * Who is at the other end of a connection, by what the kernel says: pid, uid and groups, read here
+ * once. What that uid may have is judged in broker/permission.h.
+ */
 #ifndef VMNET_BROKER_PEER_H
 #define VMNET_BROKER_PEER_H
 

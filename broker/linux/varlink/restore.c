@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Connections that an earlier broker left: fdstore.c says what there is of them, and here they
- * become connections again, with what their clients hold.
- */
+/* Makes connections, with what their clients hold, of what fdstore.c has of them. */
 #include "restore.h"
 
 #include <stdlib.h>

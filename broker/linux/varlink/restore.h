@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How connections outlive the broker. */
+/*
+ * How clients' connections go on with this broker that an earlier one left. Their networks are
+ * adopted before (broker/linux/network/adopt.h).
+ */
 #ifndef VMNET_BROKER_RESTORE_H
 #define VMNET_BROKER_RESTORE_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a connection is sent: replies, errors and events, as texts of a bounded
- * length. A failure shuts the connection down, and ends nothing: this may be
- * from deep within the policy.
+ * Sends texts of a bounded length by stream.h. A failure shuts the connection down, and ends
+ * nothing: this may be from deep within the policy. Which error has which name is describe.c's.
  */
 #include "sending.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a connection is sent. */
+/* What a connection is sent: replies, errors and events. */
 #ifndef VMNET_BROKER_SENDING_H
 #define VMNET_BROKER_SENDING_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The framing of Varlink. A message of ours is sent by calls of its own:
- * descriptors reach the peer with the first byte of the call that they were
- * sent with, so messages are never joined.
+ * Sends and receives. A message of ours is sent by calls of its own: descriptors reach the peer
+ * with the first byte of the call that they were sent with, so messages are never joined.
  *
  * Descriptors that a client sends are nobody's wish. A new kernel is asked to
  * keep them out. With an older one they are not received, and the connection is

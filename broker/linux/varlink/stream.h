@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The framing of Varlink on one socket that never blocks: messages end with a
- * NUL byte, and may bring open descriptors. What waits here, in either
- * direction, is bounded.
+ * The framing of Varlink on one socket that never blocks: messages end with a NUL byte, and may
+ * bring open descriptors, which are sent to clients here. What waits here, in either direction, is
+ * bounded. What a message says is calls.h's.
  */
 #ifndef VMNET_BROKER_STREAM_H
 #define VMNET_BROKER_STREAM_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each user has of the front end, and whose turn is next: to be heard, to be
- * served, to come in. One with many connections and calls waits for himself only.
+ * Whose turn is next, to be heard, to be served, to come in, and what each user has of the front
+ * end: bytes, descriptors, connections. One with many connections and calls waits for himself
+ * only. How many holds and interfaces a user may have is broker/user_limits.h's.
  */
 #ifndef VMNET_BROKER_TURNS_H
 #define VMNET_BROKER_TURNS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was sent with descriptors and not received counts as its user's, until it has been
- * received or nobody is left to; the kernel says of a socket whether something waits in it. That
- * of a connection whose end the client keeps outlives the connection.
+ * What was sent with descriptors and not received counts as its user's, until it has been received
+ * or nobody is left to; the kernel says of a socket whether something waits in it. That of a
+ * connection whose end the client keeps outlives the connection.
  */
 #include "untaken.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors on their way to clients, who need not take them. */
+/*
+ * Descriptors on their way to clients, who need not take them: counted until they are taken. They
+ * are sent by stream.h.
+ */
 #ifndef VMNET_BROKER_UNTAKEN_H
 #define VMNET_BROKER_UNTAKEN_H
 

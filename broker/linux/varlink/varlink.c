@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listening socket. Behind it:
+ * Accepts connections, at the pace that the system allows. Behind it:
  *
  *	turns.c		whose turn is next: to come in, to be read, to be served
  *	admission.c	who comes in
- *	peer.c		who it is
+ *	peer.c		who it is: pid, uid, groups
  *	connection.c	one client: when it is read, served, ended
  *	stream.c	its messages and descriptors, on the socket
  *	calls.c		the methods
- *	describe.c	the policy's structures in the protocol's words
+ *	describe.c	the policy's structures and errors in the protocol's words
  *	sending.c	what it is sent
  *	events.c	what those are told who monitor
  *	untaken.c	descriptors on their way
  *	disposal.c	the socket's end
- *	fdstore.c		what is left for another broker
+ *	fdstore.c	what is left for another broker
  *	restore.c	and how that goes on with it
  */
 #include "varlink.h"

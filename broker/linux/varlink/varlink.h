@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The front end on Linux: the Varlink service on a Unix socket. */
+/*
+ * The front end on Linux, as the platform starts and stops it: the Varlink service on a Unix
+ * socket, by which clients call the policy.
+ */
 #ifndef VMNET_BROKER_VARLINK_H
 #define VMNET_BROKER_VARLINK_H
 
