@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What both systems' libraries share beyond the public header. In a static
- * library these names are its users' too, hence the prefix.
+ * What both systems' libraries share beyond the public header. In a static library these names are
+ * its users' too, hence the prefix.
  */
 #ifndef VMNET_BROKER_COMMON_H
 #define VMNET_BROKER_COMMON_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vmnetctl doctor: goes through the system's table of checks. Only a host where
- * every one of them could be made, and found nothing, is healthy.
+ * vmnetctl doctor: goes through the system's table of checks, which are in linux/doctor.c and
+ * darwin/doctor.c. Only a host where every one of them could be made, and found nothing, is
+ * healthy. Nothing is repaired.
  */
 #include "doctor.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plain structures to JSON. json_pack() takes the references that it is given
- * also when it fails, and fails when one of them is NULL.
+ * Plain structures to JSON, by json_pack(): which takes the references that it is given also when
+ * it fails, and fails when one of them is NULL.
  */
 #include "json.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signals are turned into notes in a pipe, so that one poll() waits for them
- * and for the end of the broker alike.
+ * Turns signals into notes in a pipe, so that one poll() waits for them and
+ * for the end of the broker alike.
  *
  * A signal that the terminal sends goes to the command anyway, since both are
  * in its process group, and must not be sent on to arrive twice. A command

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waiting for signals, for a command that was started, and for the end of the broker. */
+/* Starting a command, and waiting: for its end, for signals, and for the end of the broker. */
 #ifndef VMNETCTL_PROCESS_H
 #define VMNETCTL_PROCESS_H
 

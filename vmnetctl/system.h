@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The seam: what differs between the systems. linux/ and darwin/ define all of it. */
+/* What differs between the systems for the tool. linux/ and darwin/ define all of it. */
 #ifndef VMNETCTL_SYSTEM_H
 #define VMNETCTL_SYSTEM_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words in a command's arguments, replaced by what an interface came with. */
+/* Finds those words in a command's arguments, and replaces them. */
 #include "template.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words in a command's arguments that stand for what an interface came
- * with: {fd} {fds} {vhostfd} {vhostfds} {ifname} {mac}, of the first network,
- * or of the one named as in {fd:NETWORK}. Other braces mean nothing here.
+ * The words in a command's arguments that stand for what an interface came with: {fd} {fds}
+ * {vhostfd} {vhostfds} {ifname} {mac}, of the first network, or of the one named as in
+ * {fd:NETWORK}. Other braces mean nothing here.
  */
 #ifndef VMNETCTL_TEMPLATE_H
 #define VMNETCTL_TEMPLATE_H

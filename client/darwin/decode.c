@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decoding. A decoder goes through a dictionary key by key and remembers the
- * first thing that went wrong: after that it only gives empty values, so that a
- * structure can be filled without a look at each of its members.
+ * A decoder goes through a dictionary key by key and remembers the first thing that went wrong:
+ * after that it only gives empty values, so that a structure can be filled without a look at each
+ * of its members.
  */
 #include "decode.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interfaces: what is asked for, and whether that is what came, with its descriptors. */
+/*
+ * vmnet_broker_attach() and what belongs to it: what is asked for, and whether that is what came,
+ * with its descriptors. How those are received is transport.c's.
+ */
 #include <string.h>
 
 #include "decode.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection: its beginning and its end, a call and its reply, and what of
- * either fails, as a status and a sentence. Which calls there are is elsewhere,
- * and so is another connection after this one (reconnect.c).
+ * One connection: its beginning and its end, a call and its reply, and what of either fails, as a
+ * status and a sentence; error_status() makes a status of an error's name on the wire. Which calls
+ * there are is elsewhere, and so is another connection after this one (reconnect.c).
  */
 #include "connection.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection to the broker, for the calls of the header: what their files have
- * of each other. A function that fails has set the sentence.
+ * A connection to the broker, for the files of the library's calls: what they have of each
+ * other. A function that fails has set the sentence.
  */
 #ifndef VMNET_BROKER_CONNECTION_H
 #define VMNET_BROKER_CONNECTION_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events, on a connection that serves nothing else from then on. */
+/* vmnet_broker_monitor() and its events, on a connection that serves nothing else from then on. */
 #include "monitor.h"
 
 #include <errno.h>

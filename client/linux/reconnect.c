@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Another broker after the one that has gone: the new connection becomes what the
- * old one was, and the call that found that one ended is made once more.
+ * The new connection becomes what the old one was, and the call that found that one ended is made
+ * once more.
  */
 #include "reconnect.h"
 

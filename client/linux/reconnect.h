@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Another broker after the one that has gone, where that is asked for. */
+/* Going on with another broker after the one that has gone, where that is asked for. */
 #ifndef VMNET_BROKER_RECONNECT_H
 #define VMNET_BROKER_RECONNECT_H
 

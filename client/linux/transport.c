@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The socket of a connection: every byte and every descriptor that passes. */
+/* Sends and receives on the socket: every byte and every descriptor that passes. */
 #include "transport.h"
 
 #include <errno.h>

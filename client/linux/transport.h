@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Varlink's messages over one socket, for a caller that waits: whole messages
- * in and out, and the descriptors that come with them. What the other side
- * sends is bounded, however it means it.
+ * Varlink's messages over one socket, for a caller that waits: whole messages in and out, and the
+ * descriptors that come with them. What the other side sends is bounded, however it means it. What
+ * a message says is not looked at.
  */
 #ifndef VMNET_BROKER_TRANSPORT_H
 #define VMNET_BROKER_TRANSPORT_H

@@ -31,7 +31,7 @@ struct peer {
 	size_t n_fds; /* that came, and were closed */
 };
 
-/* For TEST(): the front end serves around each test. The broker knows a client as "test_varlink". */
+/* For TEST(): the front end serves around each test, and knows a client as "test_varlink". */
 int setup(void **state);
 int teardown(void **state);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine's address on macOS: no call tells it, but the system's DHCP server
- * keeps its leases in a file of records like
+ * Finds a machine's address on macOS, by its name or MAC address. No call tells it, but the
+ * system's DHCP server keeps its leases in a file of records like
  *
  *	{
  *		name=db

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine's address on Linux: the broker knows the leases. */
+/* Finds a machine's address on Linux: the broker knows the leases. */
 #include "base/address.h"
 
 #include <string.h>

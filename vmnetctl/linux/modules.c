@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the kernel has what networks are made with: built in, or as modules
- * that it loads when the broker first asks. Where no kernel's modules are to be
+ * vmnetctl doctor on Linux: whether the kernel has what networks are made with, built in, or
+ * as modules that it loads when the broker first asks. Where no kernel's modules are to be
  * seen, as in a container, nobody can tell.
  */
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The framing of Varlink on one socket, whatever its peer sends, or does not take. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
