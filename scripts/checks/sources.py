@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 
+from .comments import wrong_names
 from .includes import wrong_includes
 from .tools import DOUBLE, FUZZED, LOGS, Failure, Result, Skip, each_file, stage
 
@@ -152,7 +153,7 @@ LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
 
 @stage(beside=True)
 def hygiene(checks, log):
-    """licence lines, who includes whom, and what no file may have"""
+    """licence lines, who includes whom, what comments name, and what no file may have"""
     result = Result()
     texts = {}
     for file in checks.files("*"):
@@ -173,6 +174,9 @@ def hygiene(checks, log):
     wrong = wrong_includes(texts)
     log.write("".join(f"{line}\n" for line in wrong))
     result.add(not wrong, f"includes that run the wrong way: {len(wrong)}")
+    wrong = wrong_names(texts)
+    log.write("".join(f"{line}\n" for line in wrong))
+    result.add(not wrong, f"comments that name a source which is not there: {len(wrong)}")
     missing = [
         file
         for file in checks.files(*LICENSED)
