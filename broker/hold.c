@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holds: a client's shares in networks, which networks live by. One waits while its network is
+ * Holds: a client's claims on networks, which networks live by. One waits while its network is
  * made, or for the next life of one that is being removed; a client has at most one on a
  * network, and they end with its connection.
  */

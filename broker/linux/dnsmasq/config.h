@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one network's dnsmasq is told to do, as the text of its configuration file. A DHCP option
- * is added here. Written to its place by files.h, put to use by dnsmasq.h.
+ * What one network's dnsmasq is told to do, as the text of its configuration file: addresses, DHCP
+ * options, names, router advertisements. Written to its place by files.h, put to use by dnsmasq.h.
  */
 #ifndef VMNET_BROKER_DNSMASQ_CONFIG_H
 #define VMNET_BROKER_DNSMASQ_CONFIG_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The steps, each with its opposite. A new kind of device for a network is one more:
+ * The steps, each with its opposite. A new kind of device for a network, a VXLAN for instance,
+ * is one more, made in a file beside bridge.c by what host/link.h knows of links:
  *
  *	1. addresses	chosen
  *	2. record	for the next broker: from here on nothing is lost by a crash
