@@ -3,8 +3,8 @@
  * Addresses as values: IPv4 subnets, IPv6 prefixes, MAC addresses, each with its one text
  * form. What is parsed here needs no checking further in. Which are free is subnet.h's.
  */
-#ifndef VMNET_BROKER_ADDRESS_H
-#define VMNET_BROKER_ADDRESS_H
+#ifndef VMNET_BASE_ADDRESS_H
+#define VMNET_BASE_ADDRESS_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

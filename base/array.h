@@ -3,8 +3,8 @@
  * Arrays that grow by an item at a time. Their room doubles whenever the number of items is
  * a power of two, so that none needs to note how much it has.
  */
-#ifndef VMNET_BROKER_ARRAY_H
-#define VMNET_BROKER_ARRAY_H
+#ifndef VMNET_BASE_ARRAY_H
+#define VMNET_BASE_ARRAY_H
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* container_of(), as the kernel has it: from a part of a structure to the whole. */
-#ifndef VMNET_BROKER_CONTAINER_OF_H
-#define VMNET_BROKER_CONTAINER_OF_H
+#ifndef VMNET_BASE_CONTAINER_OF_H
+#define VMNET_BASE_CONTAINER_OF_H
 
 #include <stddef.h>
 

@@ -4,8 +4,8 @@
  * is called on the wire is chosen by the front ends, not here: describe_error() in
  * broker/linux/varlink/describe.c, wire_error() in broker/darwin/xpc.c.
  */
-#ifndef VMNET_BROKER_ERROR_H
-#define VMNET_BROKER_ERROR_H
+#ifndef VMNET_BASE_ERROR_H
+#define VMNET_BASE_ERROR_H
 
 #include <stdarg.h>
 #include <stdio.h>

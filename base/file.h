@@ -3,8 +3,8 @@
  * Small files, read and replaced whole. Nothing here waits for a disk, or for who has the
  * other end of a FIFO; what must be on the disk, its writer flushes (broker/state.c).
  */
-#ifndef VMNET_BROKER_FILE_H
-#define VMNET_BROKER_FILE_H
+#ifndef VMNET_BASE_FILE_H
+#define VMNET_BASE_FILE_H
 
 #include <stddef.h>
 #include <sys/types.h>

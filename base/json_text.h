@@ -3,8 +3,8 @@
  * JSON from text and to text, whole or not at all, by jansson: whose own functions may leave
  * out a part of a string and say nothing when memory is short.
  */
-#ifndef VMNET_BROKER_JSON_TEXT_H
-#define VMNET_BROKER_JSON_TEXT_H
+#ifndef VMNET_BASE_JSON_TEXT_H
+#define VMNET_BASE_JSON_TEXT_H
 
 #include <jansson.h>
 #include <stddef.h>

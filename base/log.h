@@ -3,8 +3,8 @@
  * Log messages: each one sentence for a person, with the name of the network that it is about.
  * Where they go to is each system's: broker/linux/log.c, broker/darwin/log.c.
  */
-#ifndef VMNET_BROKER_LOG_H
-#define VMNET_BROKER_LOG_H
+#ifndef VMNET_BASE_LOG_H
+#define VMNET_BASE_LOG_H
 
 #include <stdbool.h>
 

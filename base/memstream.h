@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a stream of open_memstream(3): its text, unless memory was short. */
-#ifndef VMNET_BROKER_MEMSTREAM_H
-#define VMNET_BROKER_MEMSTREAM_H
+#ifndef VMNET_BASE_MEMSTREAM_H
+#define VMNET_BASE_MEMSTREAM_H
 
 #include <stdio.h>
 #include <stdlib.h>

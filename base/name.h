@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of networks and of network interfaces: what fits, and what a network may be called. */
-#ifndef VMNET_BROKER_NAME_H
-#define VMNET_BROKER_NAME_H
+#ifndef VMNET_BASE_NAME_H
+#define VMNET_BASE_NAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What somebody who misspelt a word most likely meant, for errors that say so. */
-#ifndef VMNET_BROKER_NEAREST_H
-#define VMNET_BROKER_NEAREST_H
+#ifndef VMNET_BASE_NEAREST_H
+#define VMNET_BASE_NEAREST_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * Which addresses are free: a choice from what is taken, without asking anybody, so that it
  * can be tested anywhere. What the host has taken is told by host/ranges.h.
  */
-#ifndef VMNET_BROKER_SUBNET_H
-#define VMNET_BROKER_SUBNET_H
+#ifndef VMNET_BASE_SUBNET_H
+#define VMNET_BASE_SUBNET_H
 
 #include "address.h"
 

@@ -3,7 +3,7 @@
  * The policy: which networks exist, who holds them, and for how long. It makes no system call.
  * Front ends (the Varlink service of broker/linux/varlink/, the XPC listener of
  * broker/darwin/xpc.c) call in with what clients ask; the platform calls in with what has
- * happened; both are called back through platform.h. Everything runs on one thread.
+ * happened; both are called back through platform.h. All of the policy runs on one thread.
  *
  * Ownership goes one way: the broker owns its networks and clients, a network
  * owns its interfaces and leases, a client owns its holds.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Such a file is
+ * Reads and writes the file of a network, which is
  *
  *	{ "ipv4_subnet": "192.168.64.0/24", "bridge_mac": "52:54:00:12:34:56" }
  *

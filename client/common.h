@@ -3,8 +3,8 @@
  * What both systems' libraries share beyond the public header. In a static library these names are
  * its users' too, hence the prefix.
  */
-#ifndef VMNET_BROKER_COMMON_H
-#define VMNET_BROKER_COMMON_H
+#ifndef VMNET_CLIENT_COMMON_H
+#define VMNET_CLIENT_COMMON_H
 
 #include "base/name.h"
 #include "vmnet-broker.h"

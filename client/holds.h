@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a connection has acquired and not released, to acquire it again from another broker. */
-#ifndef VMNET_BROKER_HOLDS_H
-#define VMNET_BROKER_HOLDS_H
+#ifndef VMNET_CLIENT_HOLDS_H
+#define VMNET_CLIENT_HOLDS_H
 
 #include "common.h"
 

@@ -4,8 +4,8 @@
  * format was checked when it was made. Which networks are active, and whether this host can
  * make them, is not known here.
  */
-#ifndef VMNET_BROKER_CONFIG_H
-#define VMNET_BROKER_CONFIG_H
+#ifndef VMNET_CONFIG_CONFIG_H
+#define VMNET_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Where each value of a JSON text stands: line and column, which jansson does not keep. Also
  * what is wrong with a text that is no JSON, at its exact place and in words for people.
  */
-#ifndef VMNET_BROKER_PLACES_H
-#define VMNET_BROKER_PLACES_H
+#ifndef VMNET_CONFIG_PLACES_H
+#define VMNET_CONFIG_PLACES_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * plain fields, and saying what is wrong with one. For those parts alone: config.h is what
  * others need.
  */
-#ifndef VMNET_BROKER_CONFIG_READER_H
-#define VMNET_BROKER_CONFIG_READER_H
+#ifndef VMNET_CONFIG_READER_H
+#define VMNET_CONFIG_READER_H
 
 #include <jansson.h>
 

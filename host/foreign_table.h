@@ -4,8 +4,8 @@
  * amount to is told by ruleset.h; what is put into them is decided in
  * broker/linux/firewall/foreign_firewalls.c. In the broker on network_worker only.
  */
-#ifndef VMNET_BROKER_FOREIGN_TABLE_H
-#define VMNET_BROKER_FOREIGN_TABLE_H
+#ifndef VMNET_HOST_FOREIGN_TABLE_H
+#define VMNET_HOST_FOREIGN_TABLE_H
 
 #include <jansson.h>
 #include <stdint.h>

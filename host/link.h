@@ -7,8 +7,8 @@
  *
  * Functions return 0 or a negative errno.
  */
-#ifndef VMNET_BROKER_LINK_H
-#define VMNET_BROKER_LINK_H
+#ifndef VMNET_HOST_LINK_H
+#define VMNET_HOST_LINK_H
 
 #include <linux/netlink.h>
 #include <stddef.h>

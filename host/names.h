@@ -14,8 +14,8 @@
  * A network that has a routing table of its own has it by a number of 24 bits
  * after ROUTING_TABLES.
  */
-#ifndef VMNET_BROKER_NAMES_H
-#define VMNET_BROKER_NAMES_H
+#ifndef VMNET_HOST_NAMES_H
+#define VMNET_HOST_NAMES_H
 
 #include <sys/types.h>
 

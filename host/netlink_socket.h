@@ -4,8 +4,8 @@
  * its own: the workers, and the policy's only while they do not run yet. What the kernel tells
  * by itself is heard elsewhere (broker/linux/network/monitor.c).
  */
-#ifndef VMNET_BROKER_NETLINK_SOCKET_H
-#define VMNET_BROKER_NETLINK_SOCKET_H
+#ifndef VMNET_HOST_NETLINK_SOCKET_H
+#define VMNET_HOST_NETLINK_SOCKET_H
 
 #include <netlink/msg.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  * reads whole rule sets and waits for transactions: these the kernel answers within the system
  * call that sends them. On any thread; nothing is changed.
  */
-#ifndef VMNET_BROKER_NFT_QUERY_H
-#define VMNET_BROKER_NFT_QUERY_H
+#ifndef VMNET_HOST_NFT_QUERY_H
+#define VMNET_HOST_NFT_QUERY_H
 
 #include <netlink/msg.h>
 

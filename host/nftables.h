@@ -3,8 +3,8 @@
  * The one way to have nftables run commands, or list in JSON. In the broker on network_worker
  * only, but for start and stop.
  */
-#ifndef VMNET_BROKER_NFTABLES_H
-#define VMNET_BROKER_NFTABLES_H
+#ifndef VMNET_HOST_NFTABLES_H
+#define VMNET_HOST_NFTABLES_H
 
 #include <jansson.h>
 

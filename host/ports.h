@@ -3,8 +3,8 @@
  * TCP and UDP ports of the host that programs listen on, and which programs. Not the ports of
  * bridges: those are in broker/linux/network/port.h.
  */
-#ifndef VMNET_BROKER_PORTS_H
-#define VMNET_BROKER_PORTS_H
+#ifndef VMNET_HOST_PORTS_H
+#define VMNET_HOST_PORTS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * What addresses the host uses, by its own and by its routes, for a choice of others
  * (base/subnet.h). On either worker's thread.
  */
-#ifndef VMNET_BROKER_RANGES_H
-#define VMNET_BROKER_RANGES_H
+#ifndef VMNET_HOST_RANGES_H
+#define VMNET_HOST_RANGES_H
 
 #include "base/subnet.h"
 

@@ -4,8 +4,8 @@
  * from rtnetlink's messages, compared, and written again. Which of them a network gets is
  * decided in broker/linux/routing/uplink.c.
  */
-#ifndef VMNET_BROKER_ROUTE_H
-#define VMNET_BROKER_ROUTE_H
+#ifndef VMNET_HOST_ROUTE_H
+#define VMNET_HOST_ROUTE_H
 
 #include <netinet/in.h>
 #include <netlink/msg.h>

@@ -3,8 +3,8 @@
  * What other programs' packet filters do with packets that none of their rules are about, by
  * what nftables lists of them in JSON. Reads only; objects that are returned belong to the list.
  */
-#ifndef VMNET_BROKER_RULESET_H
-#define VMNET_BROKER_RULESET_H
+#ifndef VMNET_HOST_RULESET_H
+#define VMNET_HOST_RULESET_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * Settings of the kernel's network: those of IP that each network interface has
  * (/proc/sys/net/ipv4/conf and ipv6/conf), and one of all bridges.
  */
-#ifndef VMNET_BROKER_SYSCTL_H
-#define VMNET_BROKER_SYSCTL_H
+#ifndef VMNET_HOST_SYSCTL_H
+#define VMNET_HOST_SYSCTL_H
 
 #include <stdbool.h>
 

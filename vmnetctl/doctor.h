@@ -3,8 +3,8 @@
  * What the checks of "doctor" say. Each function prints at once. A check that
  * says nothing has found nothing wrong.
  */
-#ifndef VMNETCTL_DOCTOR_H
-#define VMNETCTL_DOCTOR_H
+#ifndef VMNET_VMNETCTL_DOCTOR_H
+#define VMNET_VMNETCTL_DOCTOR_H
 
 #include "vmnetctl.h"
 

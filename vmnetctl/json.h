@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the library returns as JSON, for scripts: the objects and keys of the Varlink interface. */
-#ifndef VMNETCTL_JSON_H
-#define VMNETCTL_JSON_H
+#ifndef VMNET_VMNETCTL_JSON_H
+#define VMNET_VMNETCTL_JSON_H
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting a command, and waiting: for its end, for signals, and for the end of the broker. */
-#ifndef VMNETCTL_PROCESS_H
-#define VMNETCTL_PROCESS_H
+#ifndef VMNET_VMNETCTL_PROCESS_H
+#define VMNET_VMNETCTL_PROCESS_H
 
 #include <stddef.h>
 #include <sys/types.h>

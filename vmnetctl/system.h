@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What differs between the systems for the tool. linux/ and darwin/ define all of it. */
-#ifndef VMNETCTL_SYSTEM_H
-#define VMNETCTL_SYSTEM_H
+#ifndef VMNET_VMNETCTL_SYSTEM_H
+#define VMNET_VMNETCTL_SYSTEM_H
 
 #include <signal.h>
 #include <stdbool.h>

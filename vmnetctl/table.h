@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A table with aligned columns, for people. It is filled cell by cell, then printed. */
-#ifndef VMNETCTL_TABLE_H
-#define VMNETCTL_TABLE_H
+#ifndef VMNET_VMNETCTL_TABLE_H
+#define VMNET_VMNETCTL_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

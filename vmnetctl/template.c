@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds those words in a command's arguments, and replaces them. */
+/* Finds what stands for an interface in a command's arguments, and replaces them. */
 #include "template.h"
 
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * {vhostfd} {vhostfds} {ifname} {mac}, of the first network, or of the one named as in
  * {fd:NETWORK}. Other braces mean nothing here.
  */
-#ifndef VMNETCTL_TEMPLATE_H
-#define VMNETCTL_TEMPLATE_H
+#ifndef VMNET_VMNETCTL_TEMPLATE_H
+#define VMNET_VMNETCTL_TEMPLATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Text for a terminal. Names, commands and sentences come from other people's
  * programs and machines: what a terminal would act on is shown as an escape.
  */
-#ifndef VMNETCTL_TEXT_H
-#define VMNETCTL_TEXT_H
+#ifndef VMNET_VMNETCTL_TEXT_H
+#define VMNET_VMNETCTL_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

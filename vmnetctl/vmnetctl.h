@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the subcommands share: what they return, how they read options, connect and complain. */
-#ifndef VMNETCTL_H
-#define VMNETCTL_H
+#ifndef VMNET_VMNETCTL_VMNETCTL_H
+#define VMNET_VMNETCTL_VMNETCTL_H
 
 #include <getopt.h>
 #include <stdbool.h>

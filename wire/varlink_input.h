@@ -4,8 +4,8 @@
  * the descriptors that come with them. Nothing is sent here, and no JSON looked at. The
  * broker's own side is broker/linux/varlink/stream.h, the library's client/linux/transport.h.
  */
-#ifndef VMNET_BROKER_VARLINK_INPUT_H
-#define VMNET_BROKER_VARLINK_INPUT_H
+#ifndef VMNET_WIRE_VARLINK_INPUT_H
+#define VMNET_WIRE_VARLINK_INPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

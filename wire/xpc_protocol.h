@@ -14,8 +14,8 @@
  * "acquire" with its keys "network" and "error" is spoken by programs that
  * exist already: they stay to the letter. The others may get more keys.
  */
-#ifndef VMNET_BROKER_XPC_PROTOCOL_H
-#define VMNET_BROKER_XPC_PROTOCOL_H
+#ifndef VMNET_WIRE_XPC_PROTOCOL_H
+#define VMNET_WIRE_XPC_PROTOCOL_H
 
 #define SERVICE_NAME "com.github.nirs.vmnet-broker"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the macOS platform share: the policy, the places of files, sources, the end. */
-#ifndef VMNET_BROKER_DARWIN_H
-#define VMNET_BROKER_DARWIN_H
+#ifndef VMNET_BROKER_DARWIN_DARWIN_H
+#define VMNET_BROKER_DARWIN_DARWIN_H
 
 #include <dispatch/dispatch.h>
 

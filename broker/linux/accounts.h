@@ -4,8 +4,8 @@
  * database may be far away, and is asked by modules of others' (nsswitch.conf(5)): the loop
  * does not wait for it.
  */
-#ifndef VMNET_BROKER_ACCOUNTS_H
-#define VMNET_BROKER_ACCOUNTS_H
+#ifndef VMNET_BROKER_LINUX_ACCOUNTS_H
+#define VMNET_BROKER_LINUX_ACCOUNTS_H
 
 /*
  * Makes the process: before there are threads and clients, and without a filter

@@ -3,8 +3,8 @@
  * Filters of system calls (seccomp): which may be made, for good. Which privileges there are
  * for those is privilege.h's.
  */
-#ifndef VMNET_BROKER_CONFINE_H
-#define VMNET_BROKER_CONFINE_H
+#ifndef VMNET_BROKER_LINUX_CONFINE_H
+#define VMNET_BROKER_LINUX_CONFINE_H
 
 /* Before the rest. Returns 0, or -1 after logging why. */
 int confine_start(void);

@@ -3,8 +3,8 @@
  * struct interface_fds: the open devices of one interface, on their way to a client. Opened in
  * broker/linux/network/tap.c, sent by broker/linux/varlink/stream.c.
  */
-#ifndef VMNET_BROKER_FDS_H
-#define VMNET_BROKER_FDS_H
+#ifndef VMNET_BROKER_LINUX_FDS_H
+#define VMNET_BROKER_LINUX_FDS_H
 
 #include "broker/interface.h"
 

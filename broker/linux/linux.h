@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the Linux platform share: the loop, the policy, the places of files. */
-#ifndef VMNET_BROKER_LINUX_H
-#define VMNET_BROKER_LINUX_H
+#ifndef VMNET_BROKER_LINUX_LINUX_H
+#define VMNET_BROKER_LINUX_LINUX_H
 
 #include <systemd/sd-event.h>
 

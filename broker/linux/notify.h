@@ -4,8 +4,8 @@
  * and descriptors to store (broker/linux/varlink/fdstore.h). What it does not take now is sent
  * when it does, in order.
  */
-#ifndef VMNET_BROKER_NOTIFY_H
-#define VMNET_BROKER_NOTIFY_H
+#ifndef VMNET_BROKER_LINUX_NOTIFY_H
+#define VMNET_BROKER_LINUX_NOTIFY_H
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>

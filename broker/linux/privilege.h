@@ -3,8 +3,8 @@
  * What the broker may do on this host: only ever less. Which system calls it may make is
  * confine.h's.
  */
-#ifndef VMNET_BROKER_PRIVILEGE_H
-#define VMNET_BROKER_PRIVILEGE_H
+#ifndef VMNET_BROKER_LINUX_PRIVILEGE_H
+#define VMNET_BROKER_LINUX_PRIVILEGE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

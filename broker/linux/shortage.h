@@ -5,8 +5,8 @@
  * left known to nobody; machines notice nothing of the end, and the next broker takes over what
  * they use, and removes the rest. A request that fails for memory is an error instead.
  */
-#ifndef VMNET_BROKER_SHORTAGE_H
-#define VMNET_BROKER_SHORTAGE_H
+#ifndef VMNET_BROKER_LINUX_SHORTAGE_H
+#define VMNET_BROKER_LINUX_SHORTAGE_H
 
 /* Says so, and ends the process at once, on whichever thread. */
 __attribute__((noreturn)) void shortage_end(void);

@@ -3,8 +3,8 @@
  * Ids that users have for their user namespaces (subuid(5)): platform_account() takes all of one
  * owner for one user. Which limits that user has is broker/user_limits.h's.
  */
-#ifndef VMNET_BROKER_SUBUIDS_H
-#define VMNET_BROKER_SUBUIDS_H
+#ifndef VMNET_BROKER_LINUX_SUBUIDS_H
+#define VMNET_BROKER_LINUX_SUBUIDS_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Timers of the loop, each of which runs out once, in a while from when it was set. */
-#ifndef VMNET_BROKER_TIMER_H
-#define VMNET_BROKER_TIMER_H
+#ifndef VMNET_BROKER_LINUX_TIMER_H
+#define VMNET_BROKER_LINUX_TIMER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two threads beside the policy's, and jobs for them: everything that may block runs there.
+ * The two threads beside the policy's, and jobs for them: everything that may block runs there,
+ * but for sockets with clients' descriptors in them, which have a thread each (disposal.h).
  *
  *	network_worker	the second thread: networks are made, repaired and removed (a
  *			bridge's end takes the kernel 40 ms), other programs' packet
- *			filters looked at, dnsmasq restarted, TAPs closed
+ *			filters looked at, dnsmasq restarted, descriptors of
+ *			TAPs closed once they are sent
  *	attach_worker	the third: devices that clients wait for are made and joined,
  *			so that they do not wait for all that
  *
@@ -12,8 +14,8 @@
  * himself: owners take turns, and the jobs of one run in the order submitted.
  * Those that nobody waits for come behind others, but for some turns.
  */
-#ifndef VMNET_BROKER_WORKER_H
-#define VMNET_BROKER_WORKER_H
+#ifndef VMNET_BROKER_LINUX_WORKER_H
+#define VMNET_BROKER_LINUX_WORKER_H
 
 #include <stdbool.h>
 #include <stdint.h>

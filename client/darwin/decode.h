@@ -5,8 +5,8 @@
  * to say. Each function returns SUCCESS, INVALID_REPLY, or INTERNAL_ERROR (out
  * of memory), and the structure on SUCCESS only.
  */
-#ifndef VMNET_BROKER_DARWIN_DECODE_H
-#define VMNET_BROKER_DARWIN_DECODE_H
+#ifndef VMNET_CLIENT_DARWIN_DECODE_H
+#define VMNET_CLIENT_DARWIN_DECODE_H
 
 #include <xpc/xpc.h>
 

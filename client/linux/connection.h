@@ -3,8 +3,8 @@
  * A connection to the broker, for the files of the library's calls: what they have of each
  * other. A function that fails has set the sentence.
  */
-#ifndef VMNET_BROKER_CONNECTION_H
-#define VMNET_BROKER_CONNECTION_H
+#ifndef VMNET_CLIENT_LINUX_CONNECTION_H
+#define VMNET_CLIENT_LINUX_CONNECTION_H
 
 #include <jansson.h>
 

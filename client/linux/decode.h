@@ -5,8 +5,8 @@
  * returns SUCCESS, INVALID_REPLY, or INTERNAL_ERROR (out of memory), and the
  * structure on SUCCESS only.
  */
-#ifndef VMNET_BROKER_DECODE_H
-#define VMNET_BROKER_DECODE_H
+#ifndef VMNET_CLIENT_LINUX_DECODE_H
+#define VMNET_CLIENT_LINUX_DECODE_H
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning of events, which a connection that is made anew has, too. */
-#ifndef VMNET_BROKER_MONITOR_H
-#define VMNET_BROKER_MONITOR_H
+#ifndef VMNET_CLIENT_LINUX_MONITOR_H
+#define VMNET_CLIENT_LINUX_MONITOR_H
 
 #include "connection.h"
 

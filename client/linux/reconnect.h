@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Going on with another broker after the one that has gone, where that is asked for. */
-#ifndef VMNET_BROKER_RECONNECT_H
-#define VMNET_BROKER_RECONNECT_H
+#ifndef VMNET_CLIENT_LINUX_RECONNECT_H
+#define VMNET_CLIENT_LINUX_RECONNECT_H
 
 #include "connection.h"
 

@@ -4,8 +4,8 @@
  * descriptors that come with them. What the other side sends is bounded, however it means it. What
  * a message says is not looked at.
  */
-#ifndef VMNET_BROKER_TRANSPORT_H
-#define VMNET_BROKER_TRANSPORT_H
+#ifndef VMNET_CLIENT_LINUX_TRANSPORT_H
+#define VMNET_CLIENT_LINUX_TRANSPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

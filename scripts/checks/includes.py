@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom: what a folder's sources stand on, and nothing else.
 
+A header's guard is its path: two that are called alike may meet in one source.
+
 A file of the own folder is included by its name alone, any other by its path from the top.
 """
 
@@ -73,4 +75,16 @@ def wrong_includes(texts):
             other = included_folder(folder, match[1], match[1] or match[2], texts)
             if other is not None and other not in may:
                 wrong.append(f"{file}:{number}: {folder} may not include {other}")
+    return wrong
+
+
+def wrong_guards(texts):
+    """Looks at {file: its lines}; returns a line for each header whose guard is not its path."""
+    wrong = []
+    for file in sorted(texts):
+        if os.path.dirname(file) not in MAY_INCLUDE or not file.endswith(".h"):
+            continue
+        guard = "VMNET_" + re.sub(r"\W", "_", file).upper()
+        if f"#ifndef {guard}" not in texts[file] and not file.startswith("include/"):
+            wrong.append(f"{file}: its guard is to be {guard}")
     return wrong

@@ -8,7 +8,7 @@ import re
 import shutil
 
 from .comments import wrong_names
-from .includes import wrong_includes
+from .includes import wrong_guards, wrong_includes
 from .tools import DOUBLE, FUZZED, LOGS, Failure, Result, Skip, each_file, stage
 
 
@@ -171,12 +171,14 @@ def hygiene(checks, log):
         ]
         log.write("".join(f"{hit}\n" for hit in hits))
         result.add(not hits, f"{what}: {len(hits)} lines")
-    wrong = wrong_includes(texts)
-    log.write("".join(f"{line}\n" for line in wrong))
-    result.add(not wrong, f"includes that run the wrong way: {len(wrong)}")
-    wrong = wrong_names(texts)
-    log.write("".join(f"{line}\n" for line in wrong))
-    result.add(not wrong, f"comments that name a source which is not there: {len(wrong)}")
+    for what, look in (
+        ("includes that run the wrong way", wrong_includes),
+        ("headers whose guard is not their path", wrong_guards),
+        ("comments that name a source which is not there", wrong_names),
+    ):
+        wrong = look(texts)
+        log.write("".join(f"{line}\n" for line in wrong))
+        result.add(not wrong, f"{what}: {len(wrong)}")
     missing = [
         file
         for file in checks.files(*LICENSED)

@@ -12,7 +12,7 @@ import threading
 import xml.etree.ElementTree
 
 PROCESSORS = len(os.sched_getaffinity(0))
-TIMEOUT = 1200  # of one tool, seconds
+TIMEOUT = 2400  # of one tool, seconds
 SHOWN_LINES = 200  # of the output of what has failed
 LOGS = "build-check/check"
 

@@ -9,7 +9,12 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "scripts"))
 
-from checks.includes import MAY_ALSO_INCLUDE, MAY_INCLUDE, wrong_includes  # noqa: E402
+from checks.includes import (  # noqa: E402
+    MAY_ALSO_INCLUDE,
+    MAY_INCLUDE,
+    wrong_guards,
+    wrong_includes,
+)
 
 PAIRS = [(folder, other) for folder, others in MAY_INCLUDE.items() for other in others]
 
@@ -93,3 +98,12 @@ def test_what_may_be(file, line):
 )
 def test_what_may_not_be(file, line):
     assert look(file, line, beside=["include/vmnet-broker.h"]) != []
+
+
+def test_a_guard_is_the_path():
+    """Or the second of two headers that are called alike is not read."""
+    right = {"broker/linux/network/network.h": ["#ifndef VMNET_BROKER_LINUX_NETWORK_NETWORK_H"]}
+    assert wrong_guards(right) == []
+    assert wrong_guards({"broker/network.h": ["#ifndef VMNET_BROKER_LINUX_NETWORK_NETWORK_H"]}) == [
+        "broker/network.h: its guard is to be VMNET_BROKER_NETWORK_H"
+    ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the installer puts what the broker is made of. */
-#ifndef VMNETCTL_DARWIN_INSTALLED_H
-#define VMNETCTL_DARWIN_INSTALLED_H
+#ifndef VMNET_VMNETCTL_DARWIN_INSTALLED_H
+#define VMNET_VMNETCTL_DARWIN_INSTALLED_H
 
 #define SERVICE_PLIST "/Library/LaunchDaemons/com.github.nirs.vmnet-broker.plist"
 #define BROKER_PROGRAM "/Library/Application Support/vmnet-broker/vmnet-broker"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The checks on Linux that are in files of their own. */
-#ifndef VMNETCTL_LINUX_DOCTOR_H
-#define VMNETCTL_LINUX_DOCTOR_H
+#ifndef VMNET_VMNETCTL_LINUX_DOCTOR_H
+#define VMNET_VMNETCTL_LINUX_DOCTOR_H
 
 #include <net/if.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes that text, line by line: a DHCP option is added here. Everything in it is of a form that
- * was checked: addresses, numbers, names of networks, host names of reservations (DNS labels), and
- * paths of the broker's own.
+ * Writes dnsmasq's configuration, line by line: a DHCP option is added here. Everything in it is
+ * of a form that was checked: addresses, numbers, names of networks, host names of reservations
+ * (DNS labels), and paths of the broker's own.
  *
  * Names: a machine is found by the name it gave by DHCP, as NAME and as
  * NAME.NETWORK.internal, and the host as gateway.NETWORK.internal. The host's

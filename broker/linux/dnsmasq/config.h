@@ -3,8 +3,8 @@
  * What one network's dnsmasq is told to do, as the text of its configuration file: addresses, DHCP
  * options, names, router advertisements. Written to its place by files.h, put to use by dnsmasq.h.
  */
-#ifndef VMNET_BROKER_DNSMASQ_CONFIG_H
-#define VMNET_BROKER_DNSMASQ_CONFIG_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_CONFIG_H
+#define VMNET_BROKER_LINUX_DNSMASQ_CONFIG_H
 
 #include "broker/broker.h"
 #include "files.h"

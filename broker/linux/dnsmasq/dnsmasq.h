@@ -4,8 +4,8 @@
  * the broker. Nothing is served by the broker itself. Started and stopped on network_worker,
  * watched on the loop.
  */
-#ifndef VMNET_BROKER_DNSMASQ_H
-#define VMNET_BROKER_DNSMASQ_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_DNSMASQ_H
+#define VMNET_BROKER_LINUX_DNSMASQ_DNSMASQ_H
 
 #include "broker/broker.h"
 

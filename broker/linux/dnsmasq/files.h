@@ -3,8 +3,8 @@
  * The files that a network's dnsmasq has: where they are, made, read and removed. What is in
  * them is config.h's, leases.h's and resolvers.h's.
  */
-#ifndef VMNET_BROKER_DNSMASQ_FILES_H
-#define VMNET_BROKER_DNSMASQ_FILES_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_FILES_H
+#define VMNET_BROKER_LINUX_DNSMASQ_FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>

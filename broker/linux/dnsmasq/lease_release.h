@@ -4,8 +4,8 @@
  * an hour, and test machines come and go by the hundred. Planned on the policy's thread, sent to
  * dnsmasq on network_worker.
  */
-#ifndef VMNET_BROKER_LEASE_RELEASE_H
-#define VMNET_BROKER_LEASE_RELEASE_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_LEASE_RELEASE_H
+#define VMNET_BROKER_LINUX_DNSMASQ_LEASE_RELEASE_H
 
 #include "broker/broker.h"
 #include "leases.h"

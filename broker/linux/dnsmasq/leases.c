@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses a line of it, which is
+ * Parses a line of dnsmasq's file of leases, which is
  *
  *	EXPIRES MAC ADDRESS HOSTNAME CLIENT-ID
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dnsmasq's lease file as plain data. Machines choose some of what is in it. */
-#ifndef VMNET_BROKER_LEASES_H
-#define VMNET_BROKER_LEASES_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_LEASES_H
+#define VMNET_BROKER_LINUX_DNSMASQ_LEASES_H
 
 #include "broker/broker.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compares its count of context switches, while datagrams wait. One that is stopped, or waits
- * for something that does not come, never sleeps anew; one that is only slow does sleep, or is
- * put to sleep by the kernel, and its count grows.
+ * Compares a server's count of context switches, while datagrams wait. One that is stopped, or
+ * waits for something that does not come, never sleeps anew; one that is only slow does sleep, or
+ * is put to sleep by the kernel, and its count grows.
  */
 #include "liveness.h"
 

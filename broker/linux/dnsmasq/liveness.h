@@ -3,8 +3,8 @@
  * Whether a dnsmasq that runs still serves. Nothing is asked of it: the kernel knows what it has
  * not read, and whether it ran. What is done about it is dnsmasq.c's.
  */
-#ifndef VMNET_BROKER_LIVENESS_H
-#define VMNET_BROKER_LIVENESS_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_LIVENESS_H
+#define VMNET_BROKER_LINUX_DNSMASQ_LIVENESS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  * The process of a network's dnsmasq: started, found and ended; known by its pid file, its user
  * and its command line. On network_worker. Who watches it is dnsmasq.c.
  */
-#ifndef VMNET_BROKER_DNSMASQ_PROCESS_H
-#define VMNET_BROKER_DNSMASQ_PROCESS_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_PROCESS_H
+#define VMNET_BROKER_LINUX_DNSMASQ_PROCESS_H
 
 #include <sys/types.h>
 

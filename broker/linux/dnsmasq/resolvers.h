@@ -7,8 +7,8 @@
  * to a directory that is not there yet (systemd-resolved's, at boot), nor see
  * when it becomes a link to somewhere else.
  */
-#ifndef VMNET_BROKER_RESOLVERS_H
-#define VMNET_BROKER_RESOLVERS_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_RESOLVERS_H
+#define VMNET_BROKER_LINUX_DNSMASQ_RESOLVERS_H
 
 #include <systemd/sd-event.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both ends of the socket to that process, and its work. dnsmasq reads what machines send, and a
- * fault in it must not become the broker's: so it is another user's process, which has nothing
- * of the broker's but a file to write its leases to, and no capability, see preload.c.
+ * Both ends of the socket to the process that starts dnsmasq, and its work. dnsmasq reads what
+ * machines send, and a fault in it must not become the broker's: so it is another user's process,
+ * which has nothing of the broker's but a file to write its leases to, and no capability, see
+ * preload.c.
  *
  * The broker cannot start another user's process, nor end it. Who can is
  *

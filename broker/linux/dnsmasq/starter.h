@@ -3,8 +3,8 @@
  * The process that starts dnsmasq, as another user than the broker is, and sends it signals,
  * which the broker may not.
  */
-#ifndef VMNET_BROKER_STARTER_H
-#define VMNET_BROKER_STARTER_H
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_STARTER_H
+#define VMNET_BROKER_LINUX_DNSMASQ_STARTER_H
 
 #include <sys/types.h>
 

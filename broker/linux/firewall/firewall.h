@@ -6,8 +6,8 @@
  *
  * Bridged networks have no rules: they are the host's, and stay as it made them.
  */
-#ifndef VMNET_BROKER_FIREWALL_H
-#define VMNET_BROKER_FIREWALL_H
+#ifndef VMNET_BROKER_LINUX_FIREWALL_FIREWALL_H
+#define VMNET_BROKER_LINUX_FIREWALL_FIREWALL_H
 
 #include "base/error.h"
 #include "config/config.h"

@@ -3,8 +3,8 @@
  * A network's way through other programs' packet filters (Docker, ufw, firewalld, the
  * administrator's own): rules of ours in their chains. On network_worker only.
  */
-#ifndef VMNET_BROKER_FOREIGN_FIREWALLS_H
-#define VMNET_BROKER_FOREIGN_FIREWALLS_H
+#ifndef VMNET_BROKER_LINUX_FIREWALL_FOREIGN_FIREWALLS_H
+#define VMNET_BROKER_LINUX_FIREWALL_FOREIGN_FIREWALLS_H
 
 #include "base/error.h"
 #include "config/config.h"

@@ -3,8 +3,8 @@
  * The counter of rogue packets: what a network's rules (bridge_table.c) dropped because a machine
  * acted as the network's gateway or DHCP server. On the policy's thread.
  */
-#ifndef VMNET_BROKER_ROGUE_COUNTER_H
-#define VMNET_BROKER_ROGUE_COUNTER_H
+#ifndef VMNET_BROKER_LINUX_FIREWALL_ROGUE_COUNTER_H
+#define VMNET_BROKER_LINUX_FIREWALL_ROGUE_COUNTER_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text that nftables is given for a network: made from checked, plain data alone. */
-#ifndef VMNET_BROKER_FIREWALL_RULES_H
-#define VMNET_BROKER_FIREWALL_RULES_H
+#ifndef VMNET_BROKER_LINUX_FIREWALL_RULES_H
+#define VMNET_BROKER_LINUX_FIREWALL_RULES_H
 
 #include "broker/broker.h"
 #include "host/names.h"

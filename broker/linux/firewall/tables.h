@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two tables of a network's rules, each written by a file of its own: for rules.c alone. */
-#ifndef VMNET_BROKER_FIREWALL_TABLES_H
-#define VMNET_BROKER_FIREWALL_TABLES_H
+#ifndef VMNET_BROKER_LINUX_FIREWALL_TABLES_H
+#define VMNET_BROKER_LINUX_FIREWALL_TABLES_H
 
 #include <stdio.h>
 

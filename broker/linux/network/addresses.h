@@ -3,8 +3,8 @@
  * The choice of a network's addresses, and their keeping for its next life. On network_worker.
  * Step 1 of parts.h; the bridge gets them in bridge.h.
  */
-#ifndef VMNET_BROKER_ADDRESSES_H
-#define VMNET_BROKER_ADDRESSES_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_ADDRESSES_H
+#define VMNET_BROKER_LINUX_NETWORK_ADDRESSES_H
 
 #include "broker/broker.h"
 

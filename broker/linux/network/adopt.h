@@ -3,8 +3,8 @@
  * What an earlier broker left, at the start: taken over where it is used, removed where not.
  * Clients' connections are restored elsewhere (broker/linux/varlink/restore.h).
  */
-#ifndef VMNET_BROKER_ADOPT_H
-#define VMNET_BROKER_ADOPT_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_ADOPT_H
+#define VMNET_BROKER_LINUX_NETWORK_ADOPT_H
 
 #include "broker/broker.h"
 

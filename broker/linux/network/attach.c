@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The life of an interface. attach_worker makes the device, joins it to the bridge and hands over
- * its open descriptors, which are passed to the client and closed here; from then on the device
- * lives as long as somebody has it open: a client that dies does not end it while its machine
- * runs. Its end comes by itself, and rtnetlink tells of it: nothing else ends an interface, and
- * platform_interface_detach() only makes it happen.
+ * its open descriptors, which are sent to the client and then closed on network_worker; from then
+ * on the device lives as long as somebody has it open: a client that dies does not end it while
+ * its machine runs. Its end comes by itself, and rtnetlink tells of it: nothing else ends an
+ * interface, and platform_interface_detach() only makes it happen.
  *
  * A device may end before the policy has heard of it. Then the notification
  * found nobody to tell, so its link is looked up once more at that point.

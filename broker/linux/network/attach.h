@@ -5,8 +5,8 @@
  * bridge) and ingress.h. On the policy's thread: what blocks is a job for attach_worker, the
  * third thread.
  */
-#ifndef VMNET_BROKER_ATTACH_H
-#define VMNET_BROKER_ATTACH_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_ATTACH_H
+#define VMNET_BROKER_LINUX_NETWORK_ATTACH_H
 
 #include "broker/broker.h"
 #include "host/link.h"

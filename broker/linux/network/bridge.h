@@ -6,8 +6,8 @@
  *
  * Functions that return int return 0, or -1 with error (ERROR_CREATE_FAILED).
  */
-#ifndef VMNET_BROKER_BRIDGE_H
-#define VMNET_BROKER_BRIDGE_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_BRIDGE_H
+#define VMNET_BROKER_LINUX_NETWORK_BRIDGE_H
 
 #include "broker/broker.h"
 #include "host/link.h"

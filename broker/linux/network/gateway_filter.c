@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes that filter as a program of classic BPF: the same claims to be the gateway that
- * bridge_table.c has. It runs where a frame is put into a machine's device: behind the kernel's
- * last write to it, when the checksum that the sender left to the host is filled in (see
- * ingress.c). Frames from the gateway's MAC address are not looked at: no machine gets one past
- * the rules, and the kernel writes nowhere near it.
+ * Writes the filter of a machine's device as a program of classic BPF: the same claims to be the
+ * gateway that bridge_table.c has. It runs where a frame is put into a machine's device: behind
+ * the kernel's last write to it, when the checksum that the sender left to the host is filled in
+ * (see ingress.c). Frames from the gateway's MAC address are not looked at: no machine gets one
+ * past the rules, and the kernel writes nowhere near it.
  *
  * That a frame is whole, and of a protocol that is let through, needs no second
  * look either: nothing that tells is where the kernel writes, but for the chain

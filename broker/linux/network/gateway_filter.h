@@ -4,8 +4,8 @@
  * checksum is complete. Attached by tap.h; before the bridge, frames are filtered by nftables
  * (broker/linux/firewall/bridge_table.c).
  */
-#ifndef VMNET_BROKER_GATEWAY_FILTER_H
-#define VMNET_BROKER_GATEWAY_FILTER_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_GATEWAY_FILTER_H
+#define VMNET_BROKER_LINUX_NETWORK_GATEWAY_FILTER_H
 
 #include <linux/filter.h>
 #include <stddef.h>

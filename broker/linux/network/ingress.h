@@ -4,8 +4,8 @@
  * checksums are complete, or dropped, by filters of tc(8) on its TAP. Below port.h, whose ports
  * get them. On either worker's thread. Functions return 0 or a negative errno.
  */
-#ifndef VMNET_BROKER_INGRESS_H
-#define VMNET_BROKER_INGRESS_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_INGRESS_H
+#define VMNET_BROKER_LINUX_NETWORK_INGRESS_H
 
 #include "port.h"
 

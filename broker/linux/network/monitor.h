@@ -4,8 +4,8 @@
  * networks to be repaired, interfaces that have ended. On the policy's thread. What happens to
  * rules is heard in rules_monitor.h; nothing is mended here.
  */
-#ifndef VMNET_BROKER_MONITOR_H
-#define VMNET_BROKER_MONITOR_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_MONITOR_H
+#define VMNET_BROKER_LINUX_NETWORK_MONITOR_H
 
 /*
  * From now on interfaces and networks hear of it when their links go, and

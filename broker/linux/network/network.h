@@ -4,8 +4,8 @@
  * broker/network.h, which decides; below parts.h, which does it step by step on network_worker,
  * the second thread. The functions here are for the policy's thread.
  */
-#ifndef VMNET_BROKER_NETWORK_H
-#define VMNET_BROKER_NETWORK_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_NETWORK_H
+#define VMNET_BROKER_LINUX_NETWORK_NETWORK_H
 
 #include "parts.h"
 

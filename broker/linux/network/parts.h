@@ -5,8 +5,8 @@
  * forwarding, dnsmasq. All of it runs on network_worker, the second thread. Interfaces are no
  * part of it: attach.h makes them, beside it.
  */
-#ifndef VMNET_BROKER_NETWORK_PARTS_H
-#define VMNET_BROKER_NETWORK_PARTS_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_PARTS_H
+#define VMNET_BROKER_LINUX_NETWORK_PARTS_H
 
 #include "bridge.h"
 

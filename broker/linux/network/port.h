@@ -7,8 +7,8 @@
  *
  * Functions return 0 or a negative errno.
  */
-#ifndef VMNET_BROKER_PORT_H
-#define VMNET_BROKER_PORT_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_PORT_H
+#define VMNET_BROKER_LINUX_NETWORK_PORT_H
 
 #include "host/link.h"
 

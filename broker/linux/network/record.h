@@ -5,8 +5,8 @@
  * life to the next is elsewhere (broker/state.h), and what a connection holds
  * (broker/linux/varlink/fdstore.h).
  */
-#ifndef VMNET_BROKER_RECORD_H
-#define VMNET_BROKER_RECORD_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_RECORD_H
+#define VMNET_BROKER_LINUX_NETWORK_RECORD_H
 
 #include "broker/broker.h"
 

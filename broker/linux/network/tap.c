@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes and opens them. A device is made by the first TUNSETIFF and goes with its last descriptor:
- * the broker passes its own on, and keeps none, so that a device outlives its client for as long
- * as the machine has it open.
+ * Makes and opens TAP devices. One is made by the first TUNSETIFF and goes with its last
+ * descriptor: the broker passes its own on, and keeps none, so that a device outlives its client
+ * for as long as the machine has it open.
  */
 #include "tap.h"
 

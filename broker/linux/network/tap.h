@@ -4,8 +4,8 @@
  * Above stands attach.h, on attach_worker; below is the kernel. A TAP becomes a port of the bridge
  * in port.h.
  */
-#ifndef VMNET_BROKER_TAP_H
-#define VMNET_BROKER_TAP_H
+#ifndef VMNET_BROKER_LINUX_NETWORK_TAP_H
+#define VMNET_BROKER_LINUX_NETWORK_TAP_H
 
 #include "base/error.h"
 #include "broker/linux/fds.h"

@@ -4,8 +4,8 @@
  * network_worker only. Where packets leave is uplink.h's; forwarded ports are rules
  * (broker/linux/firewall/inet_table.c).
  */
-#ifndef VMNET_BROKER_FORWARDING_H
-#define VMNET_BROKER_FORWARDING_H
+#ifndef VMNET_BROKER_LINUX_ROUTING_FORWARDING_H
+#define VMNET_BROKER_LINUX_ROUTING_FORWARDING_H
 
 #include "base/error.h"
 #include "config/config.h"

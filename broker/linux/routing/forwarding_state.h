@@ -3,8 +3,8 @@
  * What the broker switched on to route, and for whom, in a file of the runtime directory, so that
  * whoever comes next can switch it off again. Switches nothing itself.
  */
-#ifndef VMNET_BROKER_FORWARDING_STATE_H
-#define VMNET_BROKER_FORWARDING_STATE_H
+#ifndef VMNET_BROKER_LINUX_ROUTING_FORWARDING_STATE_H
+#define VMNET_BROKER_LINUX_ROUTING_FORWARDING_STATE_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * The way out of networks that have an "external_interface", their uplink: by that alone, wherever
  * the host's own packets go. uplink_open() and uplink_close() are for network_worker.
  */
-#ifndef VMNET_BROKER_UPLINK_H
-#define VMNET_BROKER_UPLINK_H
+#ifndef VMNET_BROKER_LINUX_ROUTING_UPLINK_H
+#define VMNET_BROKER_LINUX_ROUTING_UPLINK_H
 
 #include <linux/netlink.h>
 

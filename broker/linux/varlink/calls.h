@@ -3,8 +3,8 @@
  * The methods of the protocol: from a message to a plain struct, to the policy, to the reply.
  * Nothing is decided here.
  */
-#ifndef VMNET_BROKER_CALLS_H
-#define VMNET_BROKER_CALLS_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_CALLS_H
+#define VMNET_BROKER_LINUX_VARLINK_CALLS_H
 
 #include <stdbool.h>
 #include <stddef.h>

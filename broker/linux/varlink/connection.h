@@ -3,8 +3,8 @@
  * One client's connection, driven by the event loop: it is read while there is no call of it to be
  * served, and served while it takes what it is sent. Bytes are stream.h's, calls calls.h's.
  */
-#ifndef VMNET_BROKER_CONNECTION_H
-#define VMNET_BROKER_CONNECTION_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_CONNECTION_H
+#define VMNET_BROKER_LINUX_VARLINK_CONNECTION_H
 
 #include <stdbool.h>
 #include <sys/queue.h>

@@ -4,8 +4,8 @@
  * describe_error() chooses an error's name on the wire. Each function returns a new reference, or
  * NULL when memory is short. Nothing is sent here.
  */
-#ifndef VMNET_BROKER_DESCRIBE_H
-#define VMNET_BROKER_DESCRIBE_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_DESCRIBE_H
+#define VMNET_BROKER_LINUX_VARLINK_DESCRIBE_H
 
 #include <jansson.h>
 

@@ -4,8 +4,8 @@
  * the last one of a descriptor takes as long as its owner likes, such as a connection of TCP that
  * lingers: nobody else waits for that.
  */
-#ifndef VMNET_BROKER_DISPOSAL_H
-#define VMNET_BROKER_DISPOSAL_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_DISPOSAL_H
+#define VMNET_BROKER_LINUX_VARLINK_DISPOSAL_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -3,8 +3,8 @@
  * Events, on their way to those who monitor. What makes one waits for nobody: its text is made
  * once, and connections take it in turns between other things. Names are broker/event.c's.
  */
-#ifndef VMNET_BROKER_EVENTS_H
-#define VMNET_BROKER_EVENTS_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_EVENTS_H
+#define VMNET_BROKER_LINUX_VARLINK_EVENTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * client holds is in RUNTIME_DIR/NUMBER.client, and what its connection is at is noted on the
  * socket itself. Without a manager nothing is stored. Going on with them is restore.h's.
  */
-#ifndef VMNET_BROKER_FDSTORE_H
-#define VMNET_BROKER_FDSTORE_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_FDSTORE_H
+#define VMNET_BROKER_LINUX_VARLINK_FDSTORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lock that keeps a second broker out of a network namespace. */
-#ifndef VMNET_BROKER_INSTANCE_LOCK_H
-#define VMNET_BROKER_INSTANCE_LOCK_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_INSTANCE_LOCK_H
+#define VMNET_BROKER_LINUX_VARLINK_INSTANCE_LOCK_H
 
 /*
  * Makes sure that no other broker works in this network namespace: it would

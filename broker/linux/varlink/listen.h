@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where clients connect: systemd's socket, or one of the broker's own. Accepting is varlink.c's. */
-#ifndef VMNET_BROKER_LISTEN_H
-#define VMNET_BROKER_LISTEN_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_LISTEN_H
+#define VMNET_BROKER_LINUX_VARLINK_LISTEN_H
 
 #include <stdbool.h>
 

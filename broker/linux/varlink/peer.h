@@ -3,8 +3,8 @@
  * Who is at the other end of a connection, by what the kernel says: pid, uid and groups, read here
  * once. What that uid may have is judged in broker/permission.h.
  */
-#ifndef VMNET_BROKER_PEER_H
-#define VMNET_BROKER_PEER_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_PEER_H
+#define VMNET_BROKER_LINUX_VARLINK_PEER_H
 
 #include "broker/broker.h"
 

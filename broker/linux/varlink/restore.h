@@ -3,8 +3,8 @@
  * How clients' connections go on with this broker that an earlier one left. Their networks are
  * adopted before (broker/linux/network/adopt.h).
  */
-#ifndef VMNET_BROKER_RESTORE_H
-#define VMNET_BROKER_RESTORE_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_RESTORE_H
+#define VMNET_BROKER_LINUX_VARLINK_RESTORE_H
 
 /*
  * Goes on with the connections that an earlier broker left: their holds are put

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a connection is sent: replies, errors and events. */
-#ifndef VMNET_BROKER_SENDING_H
-#define VMNET_BROKER_SENDING_H
+/*
+ * What a connection is sent: replies, errors and events. Their bytes and
+ * descriptors go out in stream.h.
+ */
+#ifndef VMNET_BROKER_LINUX_VARLINK_SENDING_H
+#define VMNET_BROKER_LINUX_VARLINK_SENDING_H
 
 #include <jansson.h>
 #include <stddef.h>

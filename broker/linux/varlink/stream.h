@@ -4,8 +4,8 @@
  * bring open descriptors, which are sent to clients here. What waits here, in either direction, is
  * bounded. What a message says is calls.h's.
  */
-#ifndef VMNET_BROKER_STREAM_H
-#define VMNET_BROKER_STREAM_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_STREAM_H
+#define VMNET_BROKER_LINUX_VARLINK_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

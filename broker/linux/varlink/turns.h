@@ -4,8 +4,8 @@
  * end: bytes, descriptors, connections. One with many connections and calls waits for himself
  * only. How many holds and interfaces a user may have is broker/user_limits.h's.
  */
-#ifndef VMNET_BROKER_TURNS_H
-#define VMNET_BROKER_TURNS_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_TURNS_H
+#define VMNET_BROKER_LINUX_VARLINK_TURNS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * Descriptors on their way to clients, who need not take them: counted until they are taken. They
  * are sent by stream.h.
  */
-#ifndef VMNET_BROKER_UNTAKEN_H
-#define VMNET_BROKER_UNTAKEN_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_UNTAKEN_H
+#define VMNET_BROKER_LINUX_VARLINK_UNTAKEN_H
 
 #include <stdbool.h>
 

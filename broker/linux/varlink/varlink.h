@@ -3,8 +3,8 @@
  * The front end on Linux, as the platform starts and stops it: the Varlink service on a Unix
  * socket, by which clients call the policy.
  */
-#ifndef VMNET_BROKER_VARLINK_H
-#define VMNET_BROKER_VARLINK_H
+#ifndef VMNET_BROKER_LINUX_VARLINK_VARLINK_H
+#define VMNET_BROKER_LINUX_VARLINK_VARLINK_H
 
 #include <stdbool.h>
 
