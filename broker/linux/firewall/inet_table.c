@@ -149,6 +149,16 @@ static void write_advertised(const struct rules *rules)
 	(void)fprintf(rules->file, "}\n");
 }
 
+/*
+ * A way out may be narrower than the network, and what says so may be lost on its
+ * way: both ends are told, when a connection begins, what fits through the routes
+ * to either.
+ */
+static void write_segment_size(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "tcp flags syn tcp option maxseg size set rt mtu\n");
+}
+
 static void write_leaving(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
@@ -162,8 +172,9 @@ static void write_leaving(const struct rules *rules)
 		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
 	if (config->mode == NETWORK_SHARED) {
 		write_link_local(rules);
-		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n"
-					   "ct direction reply accept\n");
+		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n");
+		write_segment_size(rules);
+		(void)fprintf(rules->file, "ct direction reply accept\n");
 		if (config->external_interface)
 			(void)fprintf(rules->file, "oifname != \"%s\" drop\n",
 				      config->external_interface);
@@ -191,8 +202,9 @@ static void write_entering(const struct rules *rules)
 
 	(void)fprintf(rules->file, "chain entering {\n");
 	if (config->mode == NETWORK_SHARED) {
-		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n"
-					   "ct state established,related accept\n");
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n");
+		write_segment_size(rules);
+		(void)fprintf(rules->file, "ct state established,related accept\n");
 		if (has_other_ways_in(rules))
 			(void)fprintf(rules->file,
 				      "iifname != \"%s\" ct status dnat ct label set %u\n",

@@ -204,6 +204,9 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
 	assert_true(has_line(&network, "chain masqueraded {"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue"));
+	assert_int_equal(
+		count_lines(&network, false, "tcp flags syn tcp option maxseg size set rt mtu"),
+		2); /* to the outside, and from there */
 	assert_false(has_line(&network, "jump forwarded"));
 	assert_false(has_line(&network, "meta nfproto ipv4 accept"));
 }
