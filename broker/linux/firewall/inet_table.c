@@ -159,6 +159,20 @@ static void write_segment_size(const struct rules *rules)
 	(void)fprintf(rules->file, "tcp flags syn tcp option maxseg size set rt mtu\n");
 }
 
+/*
+ * Refused, so that nobody waits for an answer. Not by a reset of TCP: connections
+ * outlive an interface that is down for a while.
+ */
+static void write_external(const struct rules *rules)
+{
+	const char *interface = rules->config->external_interface;
+
+	if (interface)
+		(void)fprintf(rules->file,
+			      "oifname != \"%s\" reject with icmpx type admin-prohibited\n",
+			      interface);
+}
+
 static void write_leaving(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
@@ -175,9 +189,7 @@ static void write_leaving(const struct rules *rules)
 		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n");
 		write_segment_size(rules);
 		(void)fprintf(rules->file, "ct direction reply accept\n");
-		if (config->external_interface)
-			(void)fprintf(rules->file, "oifname != \"%s\" drop\n",
-				      config->external_interface);
+		write_external(rules);
 		(void)fprintf(rules->file, "accept\n");
 	} else {
 		(void)fprintf(rules->file, "drop\n");

@@ -249,7 +249,8 @@ static void test_external_interface(void **state)
 	(void)state;
 	network.nat44 = false;
 	network.external_interface = (char[]){ "wg0" };
-	assert_true(has_line(&network, "oifname != \"wg0\" drop"));
+	assert_true(
+		has_line(&network, "oifname != \"wg0\" reject with icmpx type admin-prohibited"));
 	assert_true(has_line(&network, "meta nfproto ipv4 iifname \"wg0\" accept"));
 	assert_true(has_line(&network, "iifname != \"wg0\" ip daddr 192.168.105.0/24 drop"));
 }
