@@ -162,6 +162,38 @@ def test_a_machine_that_comes_back_has_its_old_address(broker, join):
     assert join("lab", mac_address="52:54:00:00:01:01").address == first.address
 
 
+CLIENT_ID = "ff32393ee6000200000ab11c33a9b5a6a8b7e5"
+
+
+def test_clones_have_addresses_of_their_own(broker, join):
+    """One image gives all of its machines one client id; the MAC address says who asks."""
+    same = ["-x", f"0x3d:{CLIENT_ID}"]
+    first, second = (join("lab", client=same) for _ in range(2))
+    assert first.address != second.address
+    assert first.ping(second.address)
+    now = wait_for(lambda: (now := leases(broker, "lab")) and len(now) == 2 and now)
+    for machine in first, second:
+        assert now[machine.address]["mac_address"] == machine.mac_address
+
+
+def write_leases(broker, network, lines):
+    with open(f"{broker.state_dir}/{network}.leases", "w", encoding="ascii") as file:
+        file.writelines(f"{int(time.time()) + 3600} {line}\n" for line in lines)
+
+
+def test_leases_that_were_written_with_client_ids(broker, join):
+    """An earlier version's: a machine has its own again, and when they are short one gives way."""
+    client_id = bytes.fromhex(CLIENT_ID).hex(":")
+    write_leases(
+        broker,
+        "tiny",
+        (f"52:54:00:00:01:0{n} 10.1.2.{n} m{n} {client_id[:-1]}{n}" for n in range(2, 7)),
+    )
+    same = ["-x", f"0x3d:{CLIENT_ID}"]
+    assert join("tiny", mac_address="52:54:00:00:01:05", client=same).address == "10.1.2.5"
+    assert join("tiny").address != "10.1.2.5"
+
+
 def test_a_reserved_address_is_for_nobody_else(broker, join):
     machine = join("lab")
     with DhcpClient(machine) as client:

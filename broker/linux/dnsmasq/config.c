@@ -166,6 +166,8 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "dhcp-authoritative\n"
 		      /* What else reaches who has no address yet takes CAP_NET_ADMIN. */
 		      "dhcp-broadcast\n"
+		      /* Clones of one machine send one client id. */
+		      "dhcp-ignore-clid\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      "dhcp-lease-max=%u\n"

@@ -24,7 +24,6 @@
 #define HARDWARE_ETHERNET 1
 #define OPTION_MESSAGE_TYPE 53
 #define OPTION_SERVER 54
-#define OPTION_CLIENT_ID 61
 #define OPTION_END 255
 #define DHCPRELEASE 7
 
@@ -44,7 +43,7 @@ struct dhcp_message {
 	uint8_t server_name[64];
 	uint8_t file[128];
 	uint8_t cookie[4];
-	uint8_t options[3 + 6 + 2 + CLIENT_ID_MAX + 1];
+	uint8_t options[3 + 6 + 1];
 };
 
 static bool is_reserved(const struct network_config *config, const struct dhcp_lease *lease)
@@ -185,12 +184,6 @@ static int send_release(int fd, const struct lease_release *release, const struc
 	*option++ = sizeof(release->server);
 	memcpy(option, &release->server, sizeof(release->server));
 	option += sizeof(release->server);
-	if (lease->client_id_length) {
-		*option++ = OPTION_CLIENT_ID;
-		*option++ = (uint8_t)lease->client_id_length;
-		memcpy(option, lease->client_id, lease->client_id_length);
-		option += lease->client_id_length;
-	}
 	*option = OPTION_END;
 	if (sendto(fd, &message, sizeof(message), 0, (const struct sockaddr *)&server,
 		   sizeof(server)) < 0)

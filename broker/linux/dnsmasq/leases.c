@@ -4,7 +4,8 @@
  *
  *	EXPIRES MAC ADDRESS HOSTNAME CLIENT-ID
  *
- * with "*" for what is not known. Others (a DUID, IPv6 leases) look different.
+ * with "*" for what is not known, and a client id only where an earlier version
+ * had it written. Others (a DUID, IPv6 leases) look different.
  */
 #include "leases.h"
 
@@ -20,7 +21,7 @@
 /* As many leave room for others: see lease_release.c. */
 #define LEASES_KEPT (LEASES_MAX / 4 * 3)
 /* The longest name, the longest client id as "00:00:..", and the rest. */
-#define LINE_MAX_SIZE (HOSTNAME_TEXT_MAX + 3 * CLIENT_ID_MAX + 128)
+#define LINE_MAX_SIZE (HOSTNAME_TEXT_MAX + 3 * 255 + 128)
 
 /* A name as in DNS: letters, digits, hyphens, dots; and what machines use in spite of it. */
 static bool is_hostname(const char *text)
@@ -46,24 +47,6 @@ static int parse_time(const char *text, time_t *time)
 	return 0;
 }
 
-/* "01:52:54:00:00:00:0a"; anything else is none. */
-static void parse_client_id(const char *text, struct dhcp_lease *lease)
-{
-	size_t length = 0;
-
-	do {
-		unsigned int byte;
-
-		if (length == CLIENT_ID_MAX || !isxdigit((unsigned char)text[0]) ||
-		    !isxdigit((unsigned char)text[1]) || sscanf(text, "%2x", &byte) != 1)
-			return;
-		lease->client_id[length++] = (uint8_t)byte;
-		text += 2;
-	} while (*text++ == ':');
-	if (text[-1] == '\0')
-		lease->client_id_length = length;
-}
-
 /* Cuts a line at its spaces. Returns how many fields it has, at most N_FIELDS. */
 static size_t split(char *line, char *fields[N_FIELDS])
 {
@@ -87,7 +70,6 @@ static int parse_line(char *line, struct dhcp_lease *lease)
 		return -1;
 	if (is_hostname(fields[3]))
 		strcpy(lease->hostname, fields[3]);
-	parse_client_id(fields[4], lease);
 	return 0;
 }
 

@@ -5,8 +5,6 @@
 
 #include "broker/broker.h"
 
-#define CLIENT_ID_MAX 255
-
 /* Of a network of any size: a server takes the square of their number of time to start. */
 #define LEASES_MAX 4096U
 
@@ -22,8 +20,6 @@ struct dhcp_lease {
 	struct in_addr address;
 	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
 	time_t expires; /* 0: never */
-	uint8_t client_id[CLIENT_ID_MAX];
-	size_t client_id_length; /* 0: none */
 };
 
 /*

@@ -78,6 +78,7 @@ static void test_shared_network(void **state)
 		      "resolv-file=/run/b/lab.resolv.conf\n"
 		      "dhcp-authoritative\n"
 		      "dhcp-broadcast\n"
+		      "dhcp-ignore-clid\n"
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      "dhcp-lease-max=256\n"
