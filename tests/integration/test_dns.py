@@ -208,6 +208,20 @@ def test_the_resolvers_change(host, outside, join):
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
 
 
+def test_the_hosts_resolvers_are_servers_of_networks(host, outside, join):
+    """They would ask each other for ever: what nobody knows, and what others do, is answered."""
+    outside.start_dns()
+    servers = "nameserver 192.168.105.1\nnameserver 192.168.106.1\n"
+    write_resolv_conf(host, servers)
+    machines = join("lab"), join("other")
+    for machine in machines:
+        with Resolver(machine, machine.lease["router"]) as resolver:
+            assert not resolver.resolve("nowhere.test")
+    write_resolv_conf(host, f"{servers}nameserver {SERVER_IPV4}\n")
+    for machine in machines:
+        wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
+
+
 def use_own_etc(host):
     """An /etc of the host's own, where resolv.conf can be replaced."""
     host.run(

@@ -116,7 +116,11 @@ static void write_dns(FILE *file, const struct network_config *config,
 	if (config->mode == NETWORK_HOST)
 		(void)fputs("no-resolv\n", file);
 	else
-		(void)fprintf(file, "resolv-file=%s\n", files->resolvers);
+		(void)fprintf(file,
+			      "resolv-file=%s\n"
+			      /* Servers of two networks can be among the host's resolvers. */
+			      "dns-loop-detect\n",
+			      files->resolvers);
 }
 
 /*

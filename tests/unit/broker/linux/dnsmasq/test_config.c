@@ -76,6 +76,7 @@ static void test_shared_network(void **state)
 		      "rev-server=fd12:3456:789a:1::/64\n"
 		      "host-record=gateway,gateway.lab.internal,192.168.105.1,fd12:3456:789a:1::1\n"
 		      "resolv-file=/run/b/lab.resolv.conf\n"
+		      "dns-loop-detect\n"
 		      "dhcp-authoritative\n"
 		      "dhcp-broadcast\n"
 		      "dhcp-ignore-clid\n"
