@@ -38,13 +38,13 @@ def lack_a_module(doctor):
         )
 
 
-def serve_names(doctor, *options):
-    """A name server that the administrator has started."""
+def serve(doctor, *options):
+    """A name server, or another kind, that the administrator has started."""
     server = doctor.host.popen(
         *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv"),
         *("--user=root", *options),
     )
-    wait_for(lambda: f"pid={server.pid}," in doctor.host.run("ss", "-ltnp").stdout)
+    wait_for(lambda: f"pid={server.pid}," in doctor.host.run("ss", "-lntup").stdout)
     return server
 
 
@@ -56,26 +56,30 @@ def occupied_name_server(doctor):
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     # A process that was killed has its sockets for a moment longer.
     wait_for(lambda: not host.run("ss", "-Hlntu", "src", f"{gateway}:53").stdout)
-    serve_names(doctor, "--pid-file=", "--bind-interfaces", f"--listen-address={gateway}")
+    serve(doctor, "--pid-file=", "--bind-interfaces", f"--listen-address={gateway}")
     os.kill(broker.pid, signal.SIGCONT)
 
 
 def serve_names_everywhere(doctor):
-    serve_names(doctor, "--pid-file=")
+    serve(doctor, "--pid-file=")
 
 
-def serve_names_as_a_service(doctor):
+def serve_as_a_service(*options):
     """The distribution's own, which reads /etc/dnsmasq.d."""
-    options = ("--conf-dir=/etc/dnsmasq.d", "--pid-file=/run/dnsmasq/dnsmasq.pid")
-    doctor.host.run("mkdir", "-p", "/run/dnsmasq", "/etc/dnsmasq.d")
-    server = serve_names(doctor, *options)
+    options = (*options, "--conf-dir=/etc/dnsmasq.d", "--pid-file=/run/dnsmasq/dnsmasq.pid")
 
-    def restart():
-        server.terminate()
-        server.wait()
-        serve_names(doctor, *options)
+    def make(doctor):
+        doctor.host.run("mkdir", "-p", "/run/dnsmasq", "/etc/dnsmasq.d")
+        server = serve(doctor, *options)
 
-    doctor.services["restart dnsmasq"] = restart
+        def restart():
+            server.terminate()
+            server.wait()
+            serve(doctor, *options)
+
+        doctor.services["restart dnsmasq"] = restart
+
+    return make
 
 
 EVERYWHERE = (
@@ -100,7 +104,13 @@ TROUBLES = {
         serve_names_everywhere, r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
     ),
     "the distribution's name server on every address": Trouble(
-        serve_names_as_a_service, r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
+        serve_as_a_service(), r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
+    ),
+    "a DHCP server that shares with nobody": Trouble(
+        serve_as_a_service("--port=0", "--dhcp-range=10.99.0.2,10.99.0.9"),
+        r"dnsmasq \(pid \d+\) shares port 67 with nobody, which leaves none for the networks' own "
+        r"DHCP servers; have it share the port, or end it",
+        users=(0,),
     ),
     "no /dev/net/tun": Trouble(
         shell("mount -t tmpfs tmpfs /dev/net"), TUN + ": No such file or directory"

@@ -17,10 +17,11 @@ import time
 import pytest
 
 from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
 
 SUSPENDED_SECONDS = 5
+RIVAL = 4321
 LOOKS_SECONDS = 9  # in which it is looked whether a dnsmasq serves, thrice if it seems not to
 
 
@@ -112,15 +113,15 @@ def test_dnsmasq_uninstalled(broker, host, programs, join):
     wait_until_whole(broker)
 
 
-def occupy(host, address, kind):
-    """Takes dnsmasq's port."""
-    with host.entered():
+def occupy(host, address, kind, port=53, uid=RIVAL):
+    """Takes a port of dnsmasq's, for somebody."""
+    with host.entered(), as_user(uid):
         other = socket.socket(socket.AF_INET, kind)
 
     def is_bound():
         with contextlib.suppress(OSError):
-            other.bind((address, 53))
-        return other.getsockname()[1] == 53
+            other.bind((address, port))
+        return other.getsockname()[1] == port
 
     # A process that was killed has its sockets for a moment longer.
     wait_for(is_bound)
@@ -129,24 +130,33 @@ def occupy(host, address, kind):
     return other
 
 
-@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_dnsmasq_finds_its_port_taken(broker, host, kind):
+def taken_by_rival(port):
+    """What is said of it: a broker with few capabilities cannot see whose sockets are whose."""
+    return f"Address already in use; a program of user {RIVAL} has port {port}"
+
+
+@pytest.mark.parametrize(
+    "kind, port", [(socket.SOCK_STREAM, 53), (socket.SOCK_DGRAM, 53), (socket.SOCK_DGRAM, 67)]
+)
+def test_dnsmasq_finds_its_port_taken(broker, host, kind, port):
     client = broker.client()
-    with occupy(host, "0.0.0.0", kind):
-        with pytest.raises(VarlinkError, match="Address already in use") as raised:
+    with occupy(host, "0.0.0.0", kind, port):
+        with pytest.raises(VarlinkError, match=taken_by_rival(port)) as raised:
             client.acquire("default")
         assert raised.value.name == "CreateFailed"
     client.acquire("default")
 
 
 def test_dnsmasq_loses_its_port(broker, host, join):
+    """To a program that has it of this address, not to one that has it of another."""
     machine = join("default")
     os.kill(broker.pid, signal.SIGSTOP)
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     wait_for(lambda: not host.processes("dnsmasq"))
-    with occupy(host, machine.lease["router"], socket.SOCK_STREAM):
+    other = occupy(host, "127.0.0.53", socket.SOCK_DGRAM, uid=0)
+    with other, occupy(host, machine.lease["router"], socket.SOCK_STREAM):
         os.kill(broker.pid, signal.SIGCONT)
-        text = wait_for_fault(broker, "dnsmasq cannot be started: .*Address already in use")
+        text = wait_for_fault(broker, f"dnsmasq cannot be started: .*{taken_by_rival(53)}")
     machine.dhcp()
     wait_until_whole(broker)
     assert is_logged_once(broker, text)

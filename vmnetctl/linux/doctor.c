@@ -76,8 +76,9 @@ static const char *remedy_of(const char *fault, char command[REMEDY_SIZE])
 	const char *start = strstr(fault, "(\"");
 	const char *end = start ? strstr(start, "\")") : NULL;
 
-	/* What may go, and what makes an interface, people know. */
-	if (strstr(fault, strerror(ENOSPC)) || strstr(fault, "\"external_interface\""))
+	/* What may go, and what makes an interface, people know; of port 67 is a check of its own. */
+	if (strstr(fault, strerror(ENOSPC)) || strstr(fault, "\"external_interface\"") ||
+	    strstr(fault, "has port 67"))
 		return NULL;
 	if (!end)
 		return RESTART;
@@ -246,17 +247,13 @@ static void check_dnsmasq(void)
 			       "dnsmasq, which gives addresses and names, is missing");
 }
 
-static void check_dns_port(void)
+/* rival: who has a port that dnsmasqs of networks need; does: how. */
+static void report_rival(const struct listed_socket *rival, const char *does)
 {
 	char remedy[128] = FULL_LOOK;
-	struct listed_socket socket;
 	char owner[128];
-	int pid;
+	int pid = ports_describe_owner(rival, owner, sizeof(owner));
 
-	if (!find_dns_server(AF_INET, "00000000", &socket) &&
-	    !find_dns_server(AF_INET6, LISTED_ANY_IPV6, &socket))
-		return;
-	pid = ports_describe_owner(&socket, owner, sizeof(owner));
 	if (strncmp(owner, "dnsmasq (", strlen("dnsmasq (")) == 0 &&
 	    access("/run/dnsmasq/dnsmasq.pid", F_OK) == 0)
 		(void)snprintf(remedy, sizeof(remedy),
@@ -264,11 +261,47 @@ static void check_dns_port(void)
 			       "systemctl restart dnsmasq");
 	else if (pid)
 		(void)snprintf(remedy, sizeof(remedy), "kill %d", pid);
-	doctor_problem(remedy,
-		       "%s listens on port 53 of every address, which leaves none for the "
-		       "networks' own name servers; have it listen on its own addresses only, or "
-		       "end it",
-		       owner);
+	doctor_problem(remedy, "%s %s", owner, does);
+}
+
+static void check_dns_port(void)
+{
+	struct listed_socket rival;
+
+	if (find_dns_server(AF_INET, "00000000", &rival) ||
+	    find_dns_server(AF_INET6, LISTED_ANY_IPV6, &rival))
+		report_rival(&rival,
+			     "listens on port 53 of every address, which leaves none for the "
+			     "networks' own name servers; have it listen on its own addresses "
+			     "only, or end it");
+}
+
+/* For who shares it, as the networks' own servers do. Only root can say. */
+static bool is_dhcp_port_taken(void)
+{
+	const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(67) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_taken;
+
+	if (fd < 0)
+		return false;
+	is_taken = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == 0 &&
+		   bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
+		   errno == EADDRINUSE;
+	(void)close(fd);
+	return is_taken;
+}
+
+static void check_dhcp_port(void)
+{
+	const struct port port = { .protocol = IPPROTO_UDP, .family = AF_INET, .number = 67 };
+	struct listed_socket rival;
+
+	if (is_dhcp_port_taken() && (ports_find(IPPROTO_UDP, AF_INET, ports_gets, &port, &rival) ||
+				     ports_find(IPPROTO_UDP, AF_INET6, ports_gets, &port, &rival)))
+		report_rival(&rival, "shares port 67 with nobody, which leaves none for the "
+				     "networks' own DHCP servers; have it share the port, or end "
+				     "it");
 }
 
 static void check_forwarding_switch(void)
@@ -288,6 +321,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "kernel modules", check_modules },
 	{ "dnsmasq", check_dnsmasq },
 	{ "port 53", check_dns_port },
+	{ "port 67", check_dhcp_port },
 	{ "forwarding", check_forwarding_switch },
 	{ "route to the outside", check_route },
 	{ "ways in", check_ways_in },

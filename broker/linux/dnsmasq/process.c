@@ -2,6 +2,7 @@
 /* Start, search, end. dnsmasq says that it serves on standard error, or what keeps it from that. */
 #include "process.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 
 #include "base/log.h"
 #include "broker/linux/linux.h"
+#include "host/ports.h"
 #include "starter.h"
 
 /* How long a server may take to start or end before it is killed. */
@@ -31,6 +33,9 @@
 #define INOTIFY_REMEDY                                             \
 	"; its user has as many as fs.inotify.max_user_instances " \
 	"(\"sysctl -w fs.inotify.max_user_instances=1024\")"
+
+/* The address and the reason follow. What else is taken is port 67, of any address. */
+#define NO_NAME_SERVER "failed to create listening socket for "
 
 /* Finds a line "NAME:\tNUMBER" in a file of /proc. */
 static bool read_number(const char *path, const char *name, long *number)
@@ -239,15 +244,67 @@ static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_
 	return -1;
 }
 
+/* As the kernel lists it; "" when the message names none. */
+static void read_address(const char *message, char listed[sizeof(LISTED_ANY_IPV6)])
+{
+	const char *start = strstr(message, NO_NAME_SERVER);
+	char text[INET6_ADDRSTRLEN] = "";
+	uint32_t words[4];
+
+	listed[0] = '\0';
+	if (!start || sscanf(start + strlen(NO_NAME_SERVER), "%45[0-9a-f.:]", text) != 1)
+		return;
+	text[strlen(text) - 1] = '\0'; /* the colon before the reason */
+	if (inet_pton(AF_INET, text, words) == 1)
+		(void)snprintf(listed, sizeof(LISTED_ANY_IPV6), "%08X", words[0]);
+	else if (inet_pton(AF_INET6, text, words) == 1)
+		(void)snprintf(listed, sizeof(LISTED_ANY_IPV6), "%08X%08X%08X%08X", words[0],
+			       words[1], words[2], words[3]);
+}
+
+/* address: as it is listed; "" for any. Servers of other networks share port 67. */
+static bool is_rival(const struct listed_socket *socket, const void *address)
+{
+	if (socket->uid == linux_platform.dnsmasq.uid)
+		return false;
+	if (!*(const char *)address)
+		return socket->port == 67;
+	return socket->port == 53 && (strcmp(socket->address, address) == 0 ||
+				      strspn(socket->address, "0") == strlen(socket->address));
+}
+
+/* Adds who has the port that it wants. */
+static void add_rival(char message[MESSAGE_SIZE])
+{
+	char address[sizeof(LISTED_ANY_IPV6)];
+	size_t length = strlen(message);
+	struct listed_socket socket;
+	char owner[128];
+
+	if (!strstr(message, strerror(EADDRINUSE)))
+		return;
+	read_address(message, address);
+	if (!ports_find(IPPROTO_UDP, AF_INET, is_rival, address, &socket) &&
+	    !ports_find(IPPROTO_UDP, AF_INET6, is_rival, address, &socket) &&
+	    !ports_find(IPPROTO_TCP, AF_INET, is_rival, address, &socket) &&
+	    !ports_find(IPPROTO_TCP, AF_INET6, is_rival, address, &socket))
+		return;
+	(void)ports_describe_owner(&socket, owner, sizeof(owner));
+	(void)snprintf(message + length, MESSAGE_SIZE - length, "; %s has port %u", owner,
+		       socket.port);
+}
+
 int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error)
 {
 	char message[MESSAGE_SIZE];
 	int pidfd;
 
 	for (int i = 1; (pidfd = try_to_start(files, message)) < 0; i++)
-		if (i == START_TRIES || !strstr(message, INTERFACE_WENT))
+		if (i == START_TRIES || !strstr(message, INTERFACE_WENT)) {
+			add_rival(message);
 			return error_set(error, ERROR_CREATE_FAILED,
 					 "dnsmasq cannot be started: %s%s", message,
 					 strcmp(message, NO_INOTIFY) == 0 ? INOTIFY_REMEDY : "");
+		}
 	return pidfd;
 }
