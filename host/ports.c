@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looks for a port in the kernel's lists of sockets (/proc/net), and for the program that has it.
+ * Looks for ports in the kernel's lists of sockets (/proc/net), and for the program that has one.
  */
 #include "ports.h"
 
@@ -18,6 +18,7 @@ bool ports_parse(const char *line, int protocol, struct listed_socket *socket)
 {
 	unsigned int state;
 
+	socket->protocol = protocol;
 	/* "sl: ADDRESS:PORT PEER:PORT STATE QUEUES TIMER RETRANSMIT UID TIMEOUT INODE" */
 	return sscanf(line, " %*u: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u %*u %lu", socket->address,
 		      &socket->port, &state, &socket->uid, &socket->inode) == 5 &&
@@ -44,13 +45,22 @@ bool ports_find(int protocol, int family,
 	return found;
 }
 
+bool ports_find_any(bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
+		    const void *wanted, struct listed_socket *socket)
+{
+	return ports_find(IPPROTO_TCP, AF_INET, is_wanted, wanted, socket) ||
+	       ports_find(IPPROTO_TCP, AF_INET6, is_wanted, wanted, socket) ||
+	       ports_find(IPPROTO_UDP, AF_INET, is_wanted, wanted, socket) ||
+	       ports_find(IPPROTO_UDP, AF_INET6, is_wanted, wanted, socket);
+}
+
 bool ports_gets(const struct listed_socket *socket, const void *sent_to)
 {
 	static const char mapped[] = "0000000000000000FFFF0000";
 	const struct port *port = sent_to;
 	bool is_ipv6 = strlen(socket->address) == strlen(LISTED_ANY_IPV6);
 
-	if (socket->port != port->number)
+	if (socket->protocol != port->protocol || socket->port != port->number)
 		return false;
 	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
 	return is_ipv6 == (port->family == AF_INET6) ||
@@ -123,15 +133,4 @@ int ports_describe_owner(const struct listed_socket *socket, char *text, size_t 
 	if (file)
 		(void)fclose(file);
 	return pid;
-}
-
-bool ports_is_taken(const struct port *port, char *owner, size_t size)
-{
-	struct listed_socket socket;
-
-	if (!ports_find(port->protocol, AF_INET, ports_gets, port, &socket) &&
-	    !ports_find(port->protocol, AF_INET6, ports_gets, port, &socket))
-		return false;
-	(void)ports_describe_owner(&socket, owner, size);
-	return true;
 }

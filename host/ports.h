@@ -17,17 +17,12 @@ struct port {
 	unsigned int number;
 };
 
-/*
- * Whether a program listens on the port.
- * owner: gets who, as ports_describe_owner() writes it.
- */
-bool ports_is_taken(const struct port *port, char *owner, size_t size);
-
 #define LISTED_ANY_IPV6 "00000000000000000000000000000000"
 
 /* A socket in the kernel's lists (/proc/net/tcp, tcp6, udp, udp6). */
 struct listed_socket {
 	char address[sizeof(LISTED_ANY_IPV6)]; /* as it is listed */
+	int protocol;
 	unsigned int port;
 	unsigned long inode;
 	uid_t uid;
@@ -43,7 +38,11 @@ bool ports_find(int protocol, int family,
 		bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
 		const void *wanted, struct listed_socket *socket);
 
-/* For ports_find(): whether a socket gets what is sent to a struct port. */
+/* The same of all the lists: each is read once at most. */
+bool ports_find_any(bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
+		    const void *wanted, struct listed_socket *socket);
+
+/* For these two: whether a socket gets what is sent to a struct port. */
 bool ports_gets(const struct listed_socket *socket, const void *sent_to);
 
 /* Reads a line of a list. Returns whether it is of a socket that waits for whoever comes. */

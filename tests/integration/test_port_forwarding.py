@@ -150,6 +150,36 @@ def test_a_port_that_is_taken_is_an_error(broker, host, protocol, address):
     assert client.acquire("lab")
 
 
+def reads(pid):
+    """How often a process has called read() and its like so far."""
+    with open(f"/proc/{pid}/io", encoding="ascii") as file:
+        return int(re.search(r"^syscr: (\d+)$", file.read(), re.MULTILINE)[1])
+
+
+@pytest.mark.broker(
+    config={
+        "lab": CONFIG["lab"],
+        "many": {
+            "mode": "shared",
+            "subnet": "192.168.106.0/24",
+            "port_forwarding": [
+                forward("tcp", "192.168.106.10") | {"external_port": 10000 + index}
+                for index in range(1000)
+            ],
+        },
+    }
+)
+def test_the_lists_of_ports_are_read_once(broker):
+    """However many ports there are: the broker reads no more than for a few."""
+    client = broker.client()
+    taken = []
+    for network in "lab", "many":
+        before = reads(broker.pid)
+        client.acquire(network)
+        taken.append(reads(broker.pid) - before)
+    assert taken[1] < taken[0] + 100, taken
+
+
 def test_a_port_that_is_taken_later_changes_nothing(broker, host, outside, server):
     """An adopted network keeps its ports, whoever listens on them by now."""
     with WhoServer(host, PORT, "host", server.protocol):

@@ -156,10 +156,9 @@ static int make_ipv6(struct network_parts *self)
 
 /* Step 5: firewall */
 
-/* A forwarded port would be taken from the program that listens on it. */
-static int check_ports(const struct network_config *config, struct error *error)
+static bool is_forwarded(const struct listed_socket *socket, const void *wanted)
 {
-	char owner[128];
+	const struct network_config *config = wanted;
 
 	for (size_t i = 0; i < config->n_port_forwardings; i++) {
 		const struct port_forwarding *forwarding = &config->port_forwardings[i];
@@ -169,13 +168,24 @@ static int check_ports(const struct network_config *config, struct error *error)
 			.number = forwarding->external_port,
 		};
 
-		if (ports_is_taken(&port, owner, sizeof(owner)))
-			return error_set(
-				error, ERROR_CREATE_FAILED,
-				"%s port %u is in use by %s; choose another \"external_port\"",
-				port.protocol == IPPROTO_TCP ? "tcp" : "udp", port.number, owner);
+		if (ports_gets(socket, &port))
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/* A forwarded port would be taken from the program that listens on it. */
+static int check_ports(const struct network_config *config, struct error *error)
+{
+	struct listed_socket socket;
+	char owner[128];
+
+	if (!config->n_port_forwardings || !ports_find_any(is_forwarded, config, &socket))
+		return 0;
+	(void)ports_describe_owner(&socket, owner, sizeof(owner));
+	return error_set(error, ERROR_CREATE_FAILED,
+			 "%s port %u is in use by %s; choose another \"external_port\"",
+			 socket.protocol == IPPROTO_TCP ? "tcp" : "udp", socket.port, owner);
 }
 
 static int make_firewall(struct network_parts *self)

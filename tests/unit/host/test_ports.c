@@ -34,6 +34,16 @@ static void test_ipv4(void **state)
 	assert_true(matches("1234: 00000000:08AE 00000000:0000 07" REST, &udp));
 }
 
+static void test_the_other_protocol(void **state)
+{
+	struct listed_socket socket;
+
+	(void)state;
+	assert_true(ports_parse("   0: 00000000:08AE 00000000:0000 07" REST, IPPROTO_UDP, &socket));
+	assert_true(ports_gets(&socket, &udp));
+	assert_false(ports_gets(&socket, &tcp));
+}
+
 static void test_ipv6(void **state)
 {
 	static const char any[] = "   0: 00000000000000000000000000000000:08AE "
@@ -63,6 +73,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ipv4),
+		cmocka_unit_test(test_the_other_protocol),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_other_lines),
 	};
