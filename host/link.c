@@ -282,12 +282,6 @@ static int configure_bridge(int index, const struct bridge_setup *setup, bool ip
 	return netlink_request(message);
 }
 
-/* Or a machine could make itself the host's IPv6 router. */
-static int refuse_router_advertisements(const char *name)
-{
-	return link_ipv6_is_available() ? sysctl_write(AF_INET6, name, "accept_ra", 0) : 0;
-}
-
 int link_create_bridge(const struct bridge_setup *setup, int *index)
 {
 	struct link link;
@@ -301,8 +295,6 @@ int link_create_bridge(const struct bridge_setup *setup, int *index)
 	result = configure_bridge(link.index, setup, true);
 	if (result == -EAFNOSUPPORT)
 		result = configure_bridge(link.index, setup, false);
-	if (result == 0)
-		result = refuse_router_advertisements(setup->name);
 	if (result < 0) {
 		(void)link_delete(link.index);
 		return result;
@@ -434,9 +426,14 @@ int link_route_ipv6_loopback(int index)
 	return result == -EEXIST ? 0 : result;
 }
 
-int link_route_loopback(const char *name)
+int link_refuse_router_advertisements(const char *name, struct error *error)
 {
-	return sysctl_write(AF_INET, name, "route_localnet", 1);
+	return link_ipv6_is_available() ? sysctl_set(AF_INET6, name, "accept_ra", 0, error) : 0;
+}
+
+int link_route_loopback(const char *name, struct error *error)
+{
+	return sysctl_set(AF_INET, name, "route_localnet", 1, error);
 }
 
 bool link_ipv6_is_available(void)

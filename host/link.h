@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "base/address.h"
+#include "base/error.h"
 #include "base/name.h"
 
 #define LINK_KIND_SIZE 16
@@ -84,10 +85,17 @@ int link_add_ipv4(int index, struct in_addr address, unsigned int length);
 int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);
 
 /*
- * Lets machines on a bridge answer what came from the host's loopback, and was
- * given another address on its way. Both settings go with the link.
+ * Or a machine on a bridge could make itself the host's IPv6 router. Returns 0, or
+ * with error (ERROR_CREATE_FAILED) a negative errno.
  */
-int link_route_loopback(const char *name);
+int link_refuse_router_advertisements(const char *name, struct error *error);
+
+/*
+ * Lets machines on a bridge answer what came from the host's loopback, and was
+ * given another address on its way. Both settings go with the link. The first
+ * returns as the one above does.
+ */
+int link_route_loopback(const char *name, struct error *error);
 int link_route_ipv6_loopback(int index);
 
 /* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */

@@ -195,3 +195,11 @@ TROUBLES = {
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_trouble_is_named_and_mended(doctor, trouble):
     trouble.check(doctor)
+
+
+def test_a_router_needs_no_settings(doctor):
+    host = doctor.host
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    host.run("mount", "--bind", "/proc/sys", "/proc/sys")
+    host.run("mount", "-o", "remount,ro,bind", "/proc/sys")
+    assert doctor.examine() == {}

@@ -229,7 +229,11 @@ def test_forwarding_cannot_be_switched_on(broker, host, join):
     host.run("mount", "-o", "remount,ro,bind", "/proc/sys")
     host.run("nft", "flush", "ruleset")
     os.kill(broker.pid, signal.SIGCONT)
-    text = wait_for_fault(broker, "cannot switch on forwarding: Read-only file system")
+    text = wait_for_fault(
+        broker,
+        "net.ipv4.conf.vmb-default.forwarding has to be 1, and cannot be set: Read-only file "
+        r"system \(a new interface has it from net.ipv4.conf.default.forwarding\)",
+    )
     host.ip("link set vmb-default down")
     wait_for(lambda: machine.ping(machine.lease["router"], tries=1))
     pass_time(1)

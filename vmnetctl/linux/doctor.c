@@ -21,6 +21,7 @@
 
 #include "doctor.h"
 #include "host/ports.h"
+#include "host/sysctl.h"
 #include "vmnetctl/system.h"
 #include "vmnetctl/vmnetctl.h"
 
@@ -304,10 +305,20 @@ static void check_dhcp_port(void)
 				     "it");
 }
 
+/* Or it does not know the family at all. */
+static bool is_router(int family)
+{
+	int value;
+
+	return sysctl_read(family, "all", "forwarding", &value) < 0 || value;
+}
+
 static void check_forwarding_switch(void)
 {
 	struct statvfs status;
 
+	if (is_router(AF_INET) && is_router(AF_INET6))
+		return;
 	if (statvfs("/proc/sys/net/ipv4/ip_forward", &status) == 0 &&
 	    (status.f_flag & ST_RDONLY) != 0)
 		doctor_problem("mount -o remount,rw /proc/sys",

@@ -221,13 +221,11 @@ static int give_address(const struct network_config *config,
 
 	if (result == 0)
 		result = link_set_up(bridge);
-	if (result == 0 && config->n_port_forwardings)
-		result = link_route_loopback(addresses->bridge);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot give bridge %s its address: %s", addresses->bridge,
 				 strerror(-result));
-	return 0;
+	return config->n_port_forwardings ? link_route_loopback(addresses->bridge, error) : 0;
 }
 
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
@@ -247,7 +245,8 @@ int bridge_make(const struct network_config *config, const struct network_addres
 			return -1;
 		bridge->is_new = true;
 	}
-	if (make_checksums(name, bridge, error) < 0 ||
+	if (link_refuse_router_advertisements(name, error) < 0 ||
+	    make_checksums(name, bridge, error) < 0 ||
 	    give_address(config, addresses, bridge->index, error) < 0) {
 		if (bridge->is_new) {
 			(void)bridge_remove(config->name, addresses, bridge->index);

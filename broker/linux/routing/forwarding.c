@@ -128,18 +128,19 @@ static int look_at_interfaces(int family, const struct link *links, size_t n_lin
 }
 
 /* An interface that has gone needs nothing. */
-static int set(const struct routed_interface *interface, const char *name, int value)
+static int set(const struct routed_interface *interface, const char *name, int value,
+	       struct error *error)
 {
 	char ifname[IF_NAMESIZE];
 	int result;
 
 	if (!if_indextoname((unsigned int)interface->index, ifname))
 		return 0;
-	result = sysctl_write(interface->family, ifname, name, value);
+	result = sysctl_set(interface->family, ifname, name, value, error);
 	return result == -ENOENT ? 0 : result;
 }
 
-static int switch_on(int family)
+static int switch_on(int family, struct error *error)
 {
 	int result = 0;
 
@@ -148,34 +149,35 @@ static int switch_on(int family)
 		if (interface->family != family)
 			continue;
 		if (interface->is_off)
-			result = set(interface, own_switch(family), 1);
+			result = set(interface, own_switch(family), 1, error);
 		else if (!has_own_switch(family) && interface->accept_ra)
-			result = set(interface, "accept_ra", 2);
+			result = set(interface, "accept_ra", 2, error);
 		if (result == 0)
 			interface->is_off = false;
 	}
 	if (result < 0 || has_own_switch(family))
 		return result;
-	return sysctl_write(family, "all", "forwarding", 1);
+	return sysctl_set(family, "all", "forwarding", 1, error);
 }
 
 static void switch_off(int family)
 {
+	struct error error;
 	int result = 0;
 
 	if (family == AF_INET6 && state.ipv6_all)
-		result = sysctl_write(family, "all", "forwarding", 0);
+		result = sysctl_set(family, "all", "forwarding", 0, &error);
 	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
 	     interface = interface->next) {
 		if (interface->family != family)
 			continue;
-		result = set(interface, own_switch(family), interface->forwarding);
+		result = set(interface, own_switch(family), interface->forwarding, &error);
 		if (result == 0 && interface->accept_ra)
-			result = set(interface, "accept_ra", 1);
+			result = set(interface, "accept_ra", 1, &error);
 	}
 	/* They stay remembered, and guarded, for the next time. */
 	if (result < 0) {
-		log_warning(NULL, "forwarding cannot be switched off again: %s", strerror(-result));
+		log_warning(NULL, "forwarding cannot be switched off again: %s", error.reason);
 		return;
 	}
 	if (family == AF_INET6)
@@ -192,17 +194,21 @@ static void hand_over(int family)
 		forwarding_state_forget(&state, family);
 }
 
-/* A bridge that has gone is its own network's fault, which makes it again. */
-static int switch_bridge_on(const struct routed_bridge *bridge)
+/*
+ * A bridge that has gone is its own network's fault, which makes it again.
+ * ipv6_settled: what is_settled() says.
+ */
+static int switch_bridge_on(const struct routed_bridge *bridge, bool ipv6_settled,
+			    struct error *error)
 {
-	int result = sysctl_write(AF_INET, bridge->name, "forwarding", 1);
+	int result = sysctl_set(AF_INET, bridge->name, "forwarding", 1, error);
 
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
 	/* The host may have no IPv6, or an old one. */
-	result = sysctl_write(AF_INET6, bridge->name, "forwarding", 1);
-	if (result == 0)
-		result = sysctl_write(AF_INET6, bridge->name, FORCE_FORWARDING, 1);
+	result = sysctl_set(AF_INET6, bridge->name, "forwarding", 1, error);
+	if (result == 0 && !ipv6_settled)
+		result = sysctl_set(AF_INET6, bridge->name, FORCE_FORWARDING, 1, error);
 	return result == -ENOENT ? 0 : result;
 }
 
@@ -314,11 +320,11 @@ static int put_right(const char *runtime_dir, bool again, struct error *error)
 		return -1;
 	for (size_t i = 0; i < 2 && result == 0; i++)
 		if (!settled[i])
-			result = switch_on(families[i]);
+			result = switch_on(families[i], error);
 	for (const struct routed_bridge *bridge = state.bridges; bridge && result == 0;
 	     bridge = bridge->next)
-		result = switch_bridge_on(bridge);
-	return result < 0 ? failure(error, result) : 0;
+		result = switch_bridge_on(bridge, settled[1], error);
+	return result < 0 ? -1 : 0;
 }
 
 /* Nothing routes any more. */
