@@ -191,6 +191,27 @@ def test_what_is_switched_off_is_switched_on_again(broker, host, server, join, s
     assert reaches_outside(machine) == [True, True]
 
 
+def test_what_was_routed_by_its_own_switch_is_not_guarded(third, broker, host, server, join):
+    """Though the broker keeps its accept_ra in mind."""
+    switches = [f"net.ipv6.conf.{name}.force_forwarding" for name in ("eth0", "eth1")]
+    if host.run("sysctl", "-qw", *(f"{name}=1" for name in switches), check=False).returncode:
+        pytest.skip("this kernel has one switch for all interfaces")
+    assert routes_for_others(server) == [False, True]
+    machine = join("lab")
+    assert reaches_outside(machine) == [True, True]
+    assert host.run("sysctl", "-n", "net.ipv6.conf.eth0.accept_ra").stdout == "2\n"
+    assert routes_for_others(server) == [False, True]
+    # What they switch off meanwhile is on for the network alone.
+    host.run("sysctl", "-qw", f"{switches[0]}=0")
+    wait_for(lambda: host.run("sysctl", "-n", switches[0]).stdout == "1\n")
+    assert reaches_outside(machine) == [True, True]
+    assert routes_for_others(server) == [False, False]
+    machine.kill()
+    machine.client.close()
+    broker.wait_for_log('network "lab": removed')
+    host.run("sysctl", "-qw", f"{switches[1]}=0")
+
+
 def test_a_crash_loses_nothing(third, broker, host, server, join):
     machine = join("lab")
     broker.kill()

@@ -165,7 +165,8 @@ def _json_lines(*argv):
 
 def _settled(value):
     if isinstance(value, dict):
-        return {k: _settled(v) for k, v in value.items() if not k.endswith(("_timer", "_time"))}
+        changing = ("_timer", "_time", "expires")
+        return {k: _settled(v) for k, v in value.items() if not k.endswith(changing)}
     if isinstance(value, list):
         return [_settled(item) for item in value]
     return value

@@ -27,10 +27,13 @@
  * force_forwarding. (The older one named forwarding only makes an interface
  * behave as a router's in other ways: a bridge of ours needs that, too, or
  * machines would not keep it as their router.) On older kernels the one switch
- * has to be turned on; the guard then is for all interfaces. It makes
- * interfaces ignore router advertisements and forget what they learned from
- * them, unless accept_ra is 2: those that had 1 have 2 meanwhile. That others
- * turn the switch on as well cannot be seen then.
+ * has to be turned on; the guard then is for all interfaces. That others turn
+ * the switch on as well cannot be seen then.
+ *
+ * Whoever makes a router of the host, or of one bridge alone, has all of its
+ * interfaces forget the default routes that they learned from router
+ * advertisements, unless their accept_ra is 2. Those that take advertisements and
+ * had 1 have 2 meanwhile, which is the same for one that is no router's.
  */
 #include "forwarding.h"
 
@@ -90,26 +93,38 @@ static bool is_bridge_port(const struct link *link, const struct link *links, si
 	return false;
 }
 
-/* Remembers an interface that is to be switched on for a family. */
+/* What is a router's takes none. When all are, that is our doing: see is_settled(). */
+static bool takes_router_advertisements(const char *name)
+{
+	int all = 0;
+	int forwarding = 0;
+	int accept_ra = 0;
+
+	(void)sysctl_read(AF_INET6, "all", "forwarding", &all);
+	(void)sysctl_read(AF_INET6, name, "forwarding", &forwarding);
+	(void)sysctl_read(AF_INET6, name, "accept_ra", &accept_ra);
+	return accept_ra == 1 && (all || !forwarding);
+}
+
+/* Remembers an interface that has to be changed for a family. */
 static int look_at_interface(const struct link *link, int family)
 {
 	struct routed_interface interface = { .family = family, .index = link->index };
-	int accept_ra;
 	int all;
 	int result;
 
 	result = sysctl_read(family, link->name, own_switch(family), &interface.forwarding);
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
+	interface.accept_ra = family == AF_INET6 && takes_router_advertisements(link->name);
 	if (has_own_switch(family)) {
 		interface.is_off = !interface.forwarding;
-		return interface.is_off ? forwarding_state_add_interface(&state, &interface) : 0;
-	}
-	/* One that comes after the switch was turned on has its value from there. */
-	if (sysctl_read(family, "all", "forwarding", &all) == 0 && all)
+		if (!interface.is_off && !interface.accept_ra)
+			return 0;
+	} else if (sysctl_read(family, "all", "forwarding", &all) == 0 && all) {
+		/* One that comes after the switch was turned on has its value from there. */
 		interface.forwarding = 0;
-	interface.accept_ra =
-		sysctl_read(family, link->name, "accept_ra", &accept_ra) == 0 && accept_ra == 1;
+	}
 	return forwarding_state_add_interface(&state, &interface);
 }
 
@@ -140,6 +155,19 @@ static int set(const struct routed_interface *interface, const char *name, int v
 	return result == -ENOENT ? 0 : result;
 }
 
+/* What somebody has made anything else of meanwhile stays. */
+static int replace_accept_ra(const struct routed_interface *interface, int before, int value,
+			     struct error *error)
+{
+	char ifname[IF_NAMESIZE];
+	int now;
+
+	if (!interface->accept_ra || !if_indextoname((unsigned int)interface->index, ifname) ||
+	    sysctl_read(AF_INET6, ifname, "accept_ra", &now) < 0 || now != before)
+		return 0;
+	return set(interface, "accept_ra", value, error);
+}
+
 static int switch_on(int family, struct error *error)
 {
 	int result = 0;
@@ -150,8 +178,8 @@ static int switch_on(int family, struct error *error)
 			continue;
 		if (interface->is_off)
 			result = set(interface, own_switch(family), 1, error);
-		else if (!has_own_switch(family) && interface->accept_ra)
-			result = set(interface, "accept_ra", 2, error);
+		if (result == 0)
+			result = replace_accept_ra(interface, 1, 2, error);
 		if (result == 0)
 			interface->is_off = false;
 	}
@@ -172,9 +200,11 @@ static void switch_off(int family)
 		if (interface->family != family)
 			continue;
 		result = set(interface, own_switch(family), interface->forwarding, &error);
-		if (result == 0 && interface->accept_ra)
-			result = set(interface, "accept_ra", 1, &error);
 	}
+	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
+	     interface = interface->next)
+		if (interface->family == family)
+			result = replace_accept_ra(interface, 2, 1, &error);
 	/* They stay remembered, and guarded, for the next time. */
 	if (result < 0) {
 		log_warning(NULL, "forwarding cannot be switched off again: %s", error.reason);
@@ -212,6 +242,12 @@ static int switch_bridge_on(const struct routed_bridge *bridge, bool ipv6_settle
 	return result == -ENOENT ? 0 : result;
 }
 
+/* One that was routed from before is remembered for router advertisements alone. */
+static bool has_to_be_guarded(const struct routed_interface *interface, int family)
+{
+	return interface->family == family && !(has_own_switch(family) && interface->forwarding);
+}
+
 /* What comes in by a remembered interface is dropped. */
 static void write_drop(FILE *file, int family, const char *name)
 {
@@ -219,7 +255,7 @@ static void write_drop(FILE *file, int family, const char *name)
 
 	for (const struct routed_interface *interface = state.interfaces; interface;
 	     interface = interface->next) {
-		if (interface->family != family)
+		if (!has_to_be_guarded(interface, family))
 			continue;
 		if (!*before)
 			(void)fprintf(file, "meta nfproto %s iif { ", name);

@@ -156,7 +156,10 @@ int forwarding_state_add_interface(struct forwarding_state *state,
 
 	added = forwarding_state_interface(state, interface->family, interface->index);
 	if (added) {
+		added->accept_ra |= interface->accept_ra && !added->forwarding;
 		added->is_off = interface->is_off;
+		if (added->is_off)
+			added->forwarding = 0;
 		return 0;
 	}
 	added = malloc(sizeof(*added));

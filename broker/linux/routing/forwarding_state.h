@@ -17,13 +17,16 @@ struct routed_bridge {
 	char name[INTERFACE_NAME_SIZE];
 };
 
-/* An interface of the host that packets are taken from to be routed, since we said so. */
+/*
+ * An interface of the host that packets are taken from to be routed, since we said
+ * so; or that had forwarding before, and accept_ra changed alone.
+ */
 struct routed_interface {
 	struct routed_interface *next;
 	int family; /* AF_INET or AF_INET6 */
 	int index;
 	int forwarding; /* the setting's value before */
-	bool accept_ra; /* was 1, and is 2 for as long as this lasts */
+	bool accept_ra; /* was 1, and is 2 for as long as this lasts; of IPv6 alone */
 	bool is_off; /* seen, and to be switched on; not kept */
 };
 
@@ -42,7 +45,11 @@ int forwarding_state_load(const char *runtime_dir, struct forwarding_state *stat
 /* Keeps it, replacing what was kept; an empty one removes the file. The same. */
 int forwarding_state_save(const char *runtime_dir, const struct forwarding_state *state);
 
-/* Both return 0 or -ENOMEM, and add nothing twice: is_off alone is taken over. */
+/*
+ * Both return 0 or -ENOMEM, and add nothing twice. Of an interface that is known,
+ * is_off is taken over: somebody has switched it off, and off it will be again. So
+ * is accept_ra, unless the interface was a router's before.
+ */
 int forwarding_state_add_bridge(struct forwarding_state *state, const char *name);
 int forwarding_state_add_interface(struct forwarding_state *state,
 				   const struct routed_interface *interface);

@@ -98,6 +98,32 @@ static void test_damage(void **unused)
 	forwarding_state_clear(&state);
 }
 
+static void test_known_already(void **unused)
+{
+	const struct routed_interface again = { .family = AF_INET6, .index = 2, .accept_ra = true };
+	const struct routed_interface off = { .family = AF_INET6, .index = 2, .is_off = true };
+
+	(void)unused;
+	for (int forwarding = 0; forwarding < 2; forwarding++) {
+		struct forwarding_state state = { 0 };
+		const struct routed_interface first = { .family = AF_INET6,
+							.index = 2,
+							.forwarding = forwarding };
+
+		assert_int_equal(forwarding_state_add_interface(&state, &first), 0);
+		assert_int_equal(forwarding_state_add_interface(&state, &again), 0);
+		assert_false(state.interfaces->is_off);
+		assert_int_equal(state.interfaces->forwarding, forwarding);
+		assert_int_equal(state.interfaces->accept_ra, !forwarding);
+		assert_int_equal(forwarding_state_add_interface(&state, &off), 0);
+		assert_null(state.interfaces->next);
+		assert_true(state.interfaces->is_off);
+		assert_int_equal(state.interfaces->forwarding, 0);
+		assert_int_equal(state.interfaces->accept_ra, !forwarding);
+		forwarding_state_clear(&state);
+	}
+}
+
 static void test_forget_one_family(void **unused)
 {
 	struct forwarding_state state = { 0 };
@@ -152,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_kept),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_known_already),
 		cmocka_unit_test(test_forget_one_family),
 		cmocka_unit_test(test_forget_those_that_have_gone),
 		cmocka_unit_test(test_unusable_directory),
