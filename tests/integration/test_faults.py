@@ -153,8 +153,8 @@ def test_dnsmasq_loses_its_port(broker, host, join):
     os.kill(broker.pid, signal.SIGSTOP)
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     wait_for(lambda: not host.processes("dnsmasq"))
-    other = occupy(host, "127.0.0.53", socket.SOCK_DGRAM, uid=0)
-    with other, occupy(host, machine.lease["router"], socket.SOCK_STREAM):
+    other = occupy(host, "127.0.0.53", socket.SOCK_STREAM, uid=0)
+    with other, occupy(host, machine.lease["router"], socket.SOCK_DGRAM):
         os.kill(broker.pid, signal.SIGCONT)
         text = wait_for_fault(broker, f"dnsmasq cannot be started: .*{taken_by_rival(53)}")
     machine.dhcp()

@@ -268,7 +268,7 @@ static bool is_rival(const struct listed_socket *socket, const void *address)
 	if (socket->uid == linux_platform.dnsmasq.uid)
 		return false;
 	if (!*(const char *)address)
-		return socket->port == 67;
+		return socket->port == 67 && socket->protocol == IPPROTO_UDP;
 	return socket->port == 53 && (strcmp(socket->address, address) == 0 ||
 				      strspn(socket->address, "0") == strlen(socket->address));
 }
@@ -284,10 +284,7 @@ static void add_rival(char message[MESSAGE_SIZE])
 	if (!strstr(message, strerror(EADDRINUSE)))
 		return;
 	read_address(message, address);
-	if (!ports_find(IPPROTO_UDP, AF_INET, is_rival, address, &socket) &&
-	    !ports_find(IPPROTO_UDP, AF_INET6, is_rival, address, &socket) &&
-	    !ports_find(IPPROTO_TCP, AF_INET, is_rival, address, &socket) &&
-	    !ports_find(IPPROTO_TCP, AF_INET6, is_rival, address, &socket))
+	if (!ports_find_any(is_rival, address, &socket))
 		return;
 	(void)ports_describe_owner(&socket, owner, sizeof(owner));
 	(void)snprintf(message + length, MESSAGE_SIZE - length, "; %s has port %u", owner,
