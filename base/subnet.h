@@ -14,6 +14,7 @@
 struct range {
 	struct ipv4_subnet ipv4;
 	struct ipv6_prefix ipv6;
+	bool is_route; /* what is narrower goes before it: only the rest is its own */
 	char owner[RANGE_OWNER_SIZE]; /* who, in words: it follows "is in use by" */
 };
 
@@ -26,11 +27,19 @@ struct ranges {
 int ranges_add(struct ranges *ranges, const struct range *range);
 void ranges_clear(struct ranges *ranges);
 
-/* The first range that overlaps, or NULL when the addresses are free. */
+/*
+ * The first range that is in the way, or NULL when the addresses are free. All
+ * that overlaps is, but for a route of IPv4 that is broader than the subnet.
+ */
 const struct range *ranges_find_ipv4(const struct ranges *ranges, const struct ipv4_subnet *subnet);
 const struct range *ranges_find_ipv6(const struct ranges *ranges, const struct ipv6_prefix *prefix);
 
-/* The first free /24 from 192.168.64.0/24 on. Returns 0, or -1 when none is. */
+/*
+ * Chooses the first free /24 of those of 192.168.0.0/16, 10.0.0.0/8 and
+ * 172.16.0.0/12, in that order: one that no route covers, if there is any.
+ *
+ * Returns 0, or -1 when none is free, and leaves subnet alone.
+ */
 int subnet_choose(const struct ranges *taken, struct ipv4_subnet *subnet);
 
 #endif

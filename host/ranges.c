@@ -28,9 +28,9 @@ static void forget(void *userdata)
 
 /* address: of family, as long as the family has it; host bits may be set. */
 static int add(struct ranges *ranges, int family, const struct nlattr *address, unsigned int length,
-	       const char *owner)
+	       const char *owner, bool is_route)
 {
-	struct range range = { 0 };
+	struct range range = { .is_route = is_route };
 
 	if (family == AF_INET && nla_len(address) == sizeof(struct in_addr) && length <= 32) {
 		range.ipv4.length = length;
@@ -48,6 +48,21 @@ static int add(struct ranges *ranges, int family, const struct nlattr *address, 
 	return ranges_add(ranges, &range);
 }
 
+/* One address that somebody has, however many are behind the same link. */
+static int add_host(struct ranges *ranges, int family, const struct nlattr *address,
+		    const char *owner)
+{
+	return add(ranges, family, address, family == AF_INET ? 32 : 128, owner, false);
+}
+
+static int add_way(struct ranges *ranges, int family, const struct nlattr *address,
+		   unsigned int length, const char *owner)
+{
+	if (length < (family == AF_INET ? SHORTEST_IPV4_ROUTE : SHORTEST_IPV6_ROUTE))
+		return 0;
+	return add(ranges, family, address, length, owner, true);
+}
+
 static const char *name_of_link(unsigned int index, char name[IF_NAMESIZE])
 {
 	if (!if_indextoname(index, name))
@@ -61,14 +76,19 @@ static int add_address(const struct nlmsghdr *message, void *userdata)
 	struct nlattr *attributes[IFA_MAX + 1];
 	const struct ifaddrmsg *header;
 	char name[IF_NAMESIZE];
+	int result;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFA_MAX, NULL) <
 		    0 ||
 	    !attributes[IFA_ADDRESS])
 		return 0;
 	header = nlmsg_data(message);
-	return add(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS],
-		   header->ifa_prefixlen, name_of_link(header->ifa_index, name));
+	name_of_link(header->ifa_index, name);
+	result = add_host(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS], name);
+	if (result < 0)
+		return result;
+	return add_way(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS],
+		       header->ifa_prefixlen, name);
 }
 
 static int add_route(const struct nlmsghdr *message, void *userdata)
@@ -78,20 +98,21 @@ static int add_route(const struct nlmsghdr *message, void *userdata)
 	const struct rtmsg *header;
 	char name[IF_NAMESIZE];
 	char owner[RANGE_OWNER_SIZE] = "a route of the host";
+	int result = 0;
 
-	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) <
-		    0 ||
-	    !attributes[RTA_DST])
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
 		return 0;
 	header = nlmsg_data(message);
-	if (header->rtm_dst_len <
-	    (header->rtm_family == AF_INET ? SHORTEST_IPV4_ROUTE : SHORTEST_IPV6_ROUTE))
-		return 0;
 	if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) == sizeof(uint32_t))
 		(void)snprintf(owner, sizeof(owner), "a route over %s",
 			       name_of_link(nla_get_u32(attributes[RTA_OIF]), name));
-	return add(gathering->ranges, header->rtm_family, attributes[RTA_DST], header->rtm_dst_len,
-		   owner);
+	if (attributes[RTA_GATEWAY])
+		result = add_host(gathering->ranges, header->rtm_family, attributes[RTA_GATEWAY],
+				  owner);
+	if (result < 0 || !attributes[RTA_DST])
+		return result;
+	return add_way(gathering->ranges, header->rtm_family, attributes[RTA_DST],
+		       header->rtm_dst_len, owner);
 }
 
 static int gather(struct ranges *ranges, struct netlink_dump dump)

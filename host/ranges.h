@@ -9,10 +9,11 @@
 #include "base/subnet.h"
 
 /*
- * Adds what the host uses, now. Routes that are shorter than /8 do not count:
- * they are the default route, or the parts that VPNs replace it by. Of IPv6,
- * what is shorter than /64 does not count: a prefix may well be one of those
- * that were routed to this host.
+ * Adds what the host uses, now: addresses and gateways, each by itself, and
+ * routes, those to the neighbours of an address among them. Routes that are
+ * shorter than /8 do not count: they are the default route, or the parts that
+ * VPNs replace it by. Of IPv6, what is shorter than /64 does not count: a
+ * prefix may well be one of those that were routed to this host.
  *
  * Returns 0 or a negative errno; what was added stays.
  */

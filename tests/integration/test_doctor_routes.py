@@ -95,9 +95,13 @@ def taken_later(doctor):
 
 
 def no_subnet(doctor):
-    doctor.configure('{ "lab": { "mode": "shared" } }')
-    doctor.host.ip("route add 192.168.0.0/16 dev eth0")
-    doctor.program("choose", """sed -i 's|"shared"|"shared", "subnet": "10.9.0.0/24"|' "$1" """)
+    doctor.configure(
+        '{ "a": { "mode": "host", "subnet": "192.168.0.0/16" },'
+        '  "b": { "mode": "host", "subnet": "10.0.0.0/8" },'
+        '  "c": { "mode": "host", "subnet": "172.16.0.0/12" },'
+        '  "lab": { "mode": "shared" } }'
+    )
+    doctor.program("choose", """sed -i 's|10[.]0[.]0[.]0/8|10.9.0.0/16|' "$1" """)
 
 
 NO_ROUTE = "the host has no route to the outside: "
@@ -202,4 +206,14 @@ def test_a_router_needs_no_settings(doctor):
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     host.run("mount", "--bind", "/proc/sys", "/proc/sys")
     host.run("mount", "-o", "remount,ro,bind", "/proc/sys")
+    assert doctor.examine() == {}
+
+
+@pytest.mark.parametrize("keys", ['"mode": "shared"', '"mode": "shared", "subnet": "10.9.0.0/24"'])
+def test_a_broader_route_is_no_trouble(doctor, keys):
+    doctor.configure(f'{{ "lab": {{ {keys} }} }}')
+    doctor.broker.client().acquire("default")
+    for subnet in "192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12":
+        doctor.host.ip(f"route add {subnet} dev eth0")
+    doctor.host.ip("address add 10.8.0.7/15 dev eth0")
     assert doctor.examine() == {}

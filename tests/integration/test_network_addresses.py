@@ -6,7 +6,29 @@ import shutil
 
 import pytest
 
+from support.echo import WhoServer, who
+from support.host import HOST_IPV4, SERVER_IPV4
 from support.varlink import VarlinkError
+
+
+PRIVATE = ["192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"]
+VPN_HOST, VPN_ROUTER, VPN_SERVER = "100.64.0.2", "100.64.0.1", "192.168.200.7"
+
+
+@pytest.fixture
+def vpn(host, outside):
+    """A way to VPN_SERVER; vpn(subnet...) has them lead over it."""
+    host.ip(f"link add vpn0 type veth peer name vpn0 netns {outside.pid}")
+    for namespace, address in (host, VPN_HOST), (outside, VPN_ROUTER):
+        namespace.ip(f"address add {address}/30 dev vpn0")
+        namespace.ip("link set vpn0 addrgenmode none up")
+    outside.ip(f"address add {VPN_SERVER}/32 dev lo")
+
+    def lead(*subnets):
+        for subnet in subnets:
+            host.ip(f"route add {subnet} via {VPN_ROUTER}")
+
+    return lead
 
 
 def addresses(broker, network):
@@ -48,6 +70,57 @@ def test_a_subnet_that_was_taken_meanwhile(broker):
     broker.host.ip("route delete 192.168.64.128/25")
     broker.before = before
     assert addresses(broker, "default")[0] == "192.168.65.0/24"
+
+
+def assert_reaches_all(machine, host, outside):
+    """The host, the outside and the VPN reach a machine, or it them."""
+    with WhoServer(host, 80, "host"), WhoServer(outside, 80, "outside"):
+        assert who(machine, machine.lease["router"], 80) == ("host", machine.address)
+        assert who(machine, SERVER_IPV4, 80) == ("outside", HOST_IPV4)
+        assert who(machine, VPN_SERVER, 80) == ("outside", VPN_HOST)
+    with WhoServer(machine, 80, "machine"):
+        assert who(host, machine.address, 80) == ("machine", machine.lease["router"])
+
+
+@pytest.mark.parametrize(
+    "covered, subnet",
+    [
+        (PRIVATE[:1], "10.64.0.0/24"),
+        (PRIVATE[:2], "172.16.0.0/24"),
+        (PRIVATE, "192.168.64.0/24"),
+    ],
+)
+def test_a_vpn_that_covers_private_subnets(vpn, covered, subnet, broker, host, outside, join):
+    vpn(*covered)
+    broker.before = host.snapshot([broker.pid])
+    machine = join("default")
+    assert broker.networks()["default"]["ipv4_subnet"] == subnet
+    assert_reaches_all(machine, host, outside)
+
+
+def test_a_subnet_is_kept_though_a_vpn_covers_it(vpn, broker, host, outside, join):
+    before = addresses(broker, "default")
+    vpn(*PRIVATE)
+    broker.before = host.snapshot([broker.pid])
+    assert addresses(broker, "default") == before
+    assert_reaches_all(join("default"), host, outside)
+
+
+def test_a_lan_that_covers_all_private_subnets(broker, host):
+    """Its addresses are nobody else's, its gateway's among them."""
+    for subnet in PRIVATE:
+        host.ip(f"address add {subnet.replace('.0/', '.7/')} dev eth0")
+    host.ip("route add 100.64.0.0/10 via 192.168.64.9")
+    broker.before = host.snapshot([broker.pid])
+    assert addresses(broker, "default")[0] == "192.168.65.0/24"
+
+
+def test_a_prefix_is_kept_though_an_address_is_of_a_broader_one(broker, host):
+    before = addresses(broker, "default")
+    host.ip("address add fd00::7/8 dev eth0 nodad")
+    host.settle("eth0", "fd00::7")
+    broker.before = host.snapshot([broker.pid])
+    assert addresses(broker, "default") == before
 
 
 def test_a_prefix_that_was_taken_meanwhile(broker):

@@ -12,6 +12,11 @@ from support.wait import wait_for
 
 LAB = {"lab": {"mode": "shared", "subnet": "10.20.30.0/24"}, "other": {"mode": "host"}}
 
+WIDE = {
+    name: {"mode": "host", "subnet": subnet}
+    for name, subnet in (("a", "192.168.0.0/16"), ("b", "10.0.0.0/8"), ("c", "172.16.0.0/12"))
+}
+
 
 def refused(broker, network):
     """The reason why the network cannot be had; whatever was made for it has gone."""
@@ -58,9 +63,11 @@ def test_leases_that_cannot_be_read_to_an_end(broker):
     [
         ("address add 10.20.30.7/24 dev eth0", "eth0"),
         ("address add 10.20.30.7/32 dev eth0", "eth0"),
-        ("route add 10.20.0.0/16 via 198.51.100.1", "a route over eth0"),
+        ("address add 10.20.30.7/16 dev eth0", "eth0"),
+        ("route add 10.20.30.0/24 via 198.51.100.1", "a route over eth0"),
         ("route add 10.20.30.128/25 via 198.51.100.1 table 100", "a route over eth0"),
-        ("route add unreachable 10.0.0.0/8", "a route over lo"),
+        ("route add 10.99.0.0/16 via 10.20.30.7 dev eth0 onlink", "a route over eth0"),
+        ("route add unreachable 10.20.30.7/32", "a route over lo"),
     ],
 )
 @pytest.mark.broker(config=LAB)
@@ -86,12 +93,28 @@ def test_a_prefix_in_use(broker):
     works(broker, "lab")
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "address add 10.20.31.7/16 dev eth0",
+        "route add 10.20.0.0/16 via 198.51.100.1",
+        "route add unreachable 10.0.0.0/8",
+    ],
+)
+@pytest.mark.broker(config=LAB)
+def test_a_broader_route_takes_no_subnet(broker, use):
+    broker.host.ip(use)
+    works(broker, "lab")
+    broker.host.ip(use.replace(" add ", " delete "))
+
+
+@pytest.mark.broker(config=WIDE | {"default": {"mode": "shared"}})
 def test_no_subnet_is_free(broker):
-    broker.host.ip("route add 192.168.0.0/16 via 198.51.100.1")
     assert refused(broker, "default") == (
-        "no subnet from 192.168.64.0/24 to 192.168.255.0/24 is free; set its \"subnet\""
+        'no /24 of 192.168.0.0/16, 10.0.0.0/8 or 172.16.0.0/12 is free; set its "subnet"'
     )
-    broker.host.ip("route delete 192.168.0.0/16")
+    broker.configure({"default": {"mode": "shared"}})
+    broker.client().call("Reload")
     works(broker, "default")
 
 

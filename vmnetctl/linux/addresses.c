@@ -49,7 +49,12 @@ static void suggest(char *remedy, size_t size, const struct network_config *netw
 		       CONFIG_FILE);
 }
 
-static void check_subnet(const struct network_config *network, const struct ranges *taken)
+/*
+ * host: what the host uses.
+ * taken: that, and what the configuration gives to networks.
+ */
+static void check_subnet(const struct network_config *network, const struct ranges *host,
+			 const struct ranges *taken)
 {
 	char text[IPV4_SUBNET_TEXT_SIZE];
 	const struct range *range;
@@ -63,7 +68,7 @@ static void check_subnet(const struct network_config *network, const struct rang
 				       network->name);
 		return;
 	}
-	range = ranges_find_ipv4(taken, &network->subnet);
+	range = ranges_find_ipv4(host, &network->subnet);
 	if (!range)
 		return;
 	suggest(remedy, sizeof(remedy), network, taken);
@@ -71,13 +76,21 @@ static void check_subnet(const struct network_config *network, const struct rang
 		       ipv4_subnet_format(&network->subnet, text), range->owner);
 }
 
-/* Lists what others than the broker use. Returns 0, or -1 after saying why not. */
-static int list_taken(struct ranges *taken)
+/*
+ * Lists what others than the broker use.
+ *
+ * config: what it gives to networks is listed too; NULL for none.
+ *
+ * Returns 0, or -1 after saying why not.
+ */
+static int list_taken(struct ranges *taken, const struct config *config)
 {
 	int result = ranges_of_host(taken);
 
 	netlink_close();
 	remove_ours(taken);
+	for (size_t i = 0; config && i < config->n_networks && result == 0; i++)
+		result = ranges_add(taken, &(struct range){ .ipv4 = config->networks[i]->subnet });
 	if (result == 0)
 		return 0;
 	doctor_unknown("ip route", "cannot read the host's addresses: %s", strerror(-result));
@@ -104,7 +117,7 @@ void check_active_subnet(const struct vmnet_broker_network *network)
 
 	/* What is configured has its own check, and a remedy. */
 	if (network->ipv4_subnet && ipv4_subnet_parse(network->ipv4_subnet, &subnet) == 0 &&
-	    !has_subnet(config, network->name) && list_taken(&taken) == 0) {
+	    !has_subnet(config, network->name) && list_taken(&taken, NULL) == 0) {
 		range = ranges_find_ipv4(&taken, &subnet);
 		if (range)
 			doctor_problem(NULL,
@@ -121,13 +134,15 @@ void check_subnets(void)
 {
 	struct config_errors errors = { 0 };
 	struct config *config = config_load(CONFIG_FILE, false, &errors);
+	struct ranges host = { 0 };
 	struct ranges taken = { 0 };
 
 	/* Mistakes in the file have their own check. */
-	if (config && list_taken(&taken) == 0) {
+	if (config && list_taken(&host, NULL) == 0 && list_taken(&taken, config) == 0) {
 		for (size_t i = 0; i < config->n_networks; i++)
-			check_subnet(config->networks[i], &taken);
+			check_subnet(config->networks[i], &host, &taken);
 	}
+	ranges_clear(&host);
 	ranges_clear(&taken);
 	config_errors_clear(&errors);
 	config_free(config);

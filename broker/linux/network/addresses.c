@@ -7,7 +7,9 @@
  *	3. a free subnet, a random prefix (RFC 4193), a random MAC address
  *
  * Taken is what the host uses at this moment, and what other networks are
- * configured with or have had: theirs is kept for them, too.
+ * configured with or have had: theirs is kept for them, too. A route that is
+ * broader than the subnet, of a VPN for instance, takes nothing: what is for the
+ * network's machines goes to them all the same.
  */
 #include "addresses.h"
 
@@ -86,7 +88,7 @@ static int choose_subnet(const struct network_config *config, const struct range
 		return 0;
 	if (subnet_choose(taken, subnet) < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
-				 "no subnet from 192.168.64.0/24 to 192.168.255.0/24 is free; "
+				 "no /24 of 192.168.0.0/16, 10.0.0.0/8 or 172.16.0.0/12 is free; "
 				 "set its \"subnet\"");
 	if (before.length)
 		log_warning(config->name, "its subnet %s is in use by %s now; it gets %s",
