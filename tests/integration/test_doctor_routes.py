@@ -104,6 +104,15 @@ def no_subnet(doctor):
     doctor.program("choose", """sed -i 's|10[.]0[.]0[.]0/8|10.9.0.0/16|' "$1" """)
 
 
+def overtaken(doctor):
+    """A VPN that has rules of its own, and routes in a table of its own."""
+    doctor.host.ip("route add 192.168.0.0/16 dev eth0 table 52")
+    doctor.host.ip("rule add priority 10 lookup 52")
+    doctor.broker.configure({"lab": {"mode": "shared", "subnet": "192.168.70.0/24"}})
+    doctor.broker.vmnetctl("reload", uid=0)
+    doctor.broker.client().acquire("lab")
+
+
 NO_ROUTE = "the host has no route to the outside: "
 RESERVED = """{ "lab": { "mode": "shared", "subnet": "10.9.0.0/24", "dhcp_reservations": [
     { "mac_address": "52:54:00:00:00:01", "address": "10.9.0.9" } ] } }"""
@@ -181,6 +190,11 @@ TROUBLES = {
         r'network "default": subnet (\S+) is in use by eth0, too; it gets another one when its '
         "machines have ended",
         reason="nobody ends other people's machines",
+    ),
+    "a rule before the network's own route": Trouble(
+        overtaken,
+        'network "lab": what the host sends to its machines leaves by eth0 and not by '
+        "vmb-lab",
     ),
     "a subnet in use": Trouble(
         overlap('{ "lab": { "mode": "shared", "subnet": "10.9.0.0/24" } }'), IN_USE

@@ -110,6 +110,7 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 {
 	struct vmnet_broker_inspection *inspection;
 
+	check_way_to_machines(network);
 	check_forwarding(network);
 	check_active_subnet(network);
 	if (vmnet_broker_inspect(broker, network->name, &inspection) != VMNET_BROKER_SUCCESS) {

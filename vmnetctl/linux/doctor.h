@@ -16,6 +16,9 @@
 /* Whether a program is where programs of the system are. */
 bool has_program(const char *name);
 
+/* What is for the network's machines, if it is active, goes to its bridge. */
+void check_way_to_machines(const struct vmnet_broker_network *network);
+
 /* What the network's machines, if it is active, are answered is forwarded. */
 void check_forwarding(const struct vmnet_broker_network *network);
 

@@ -82,6 +82,39 @@ static bool forwards(const char *interface)
 	return sysctl_read(AF_INET, interface, "forwarding", &value) == 0 && value;
 }
 
+/* Writes an address that a machine of the network could have. Returns whether there is one. */
+static bool find_machine(const struct vmnet_broker_network *network, char text[INET_ADDRSTRLEN])
+{
+	struct ipv4_subnet subnet;
+	struct in_addr address;
+
+	if (!network->bridge || !network->ipv4_subnet ||
+	    ipv4_subnet_parse(network->ipv4_subnet, &subnet) < 0)
+		return false;
+	address = ipv4_subnet_host(&subnet, 2);
+	inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
+	return true;
+}
+
+/* A rule of somebody else's may come before the table that has the network's own route. */
+void check_way_to_machines(const struct vmnet_broker_network *network)
+{
+	char machine[INET_ADDRSTRLEN], interface[IF_NAMESIZE];
+	struct packet packet = { AF_INET, .to = machine };
+	char remedy[128];
+
+	if (!find_machine(network, machine) || ask(&packet, interface) < 0 ||
+	    strcmp(interface, network->bridge) == 0)
+		return;
+	(void)snprintf(remedy, sizeof(remedy), "ip rule add to %s lookup main",
+		       network->ipv4_subnet);
+	doctor_problem(
+		remedy,
+		"network \"%s\": what the host sends to its machines leaves by %s and not by "
+		"%s",
+		network->name, interface, network->bridge);
+}
+
 /*
  * On a host that is a router anyway the broker leaves it to others by what
  * interfaces: an answer may come in by one that is not to be forwarded.
@@ -90,16 +123,11 @@ void check_forwarding(const struct vmnet_broker_network *network)
 {
 	char machine[INET_ADDRSTRLEN], uplink[IF_NAMESIZE];
 	struct packet packet = { AF_INET, .to = OUTSIDE_IPV4, .from = machine };
-	struct ipv4_subnet subnet;
-	struct in_addr address;
 	char remedy[128];
 
-	if (network->mode != VMNET_BROKER_SHARED || !network->bridge || !network->ipv4_subnet ||
-	    ipv4_subnet_parse(network->ipv4_subnet, &subnet) < 0)
+	if (network->mode != VMNET_BROKER_SHARED || !find_machine(network, machine))
 		return;
 	packet.by = network->bridge;
-	address = ipv4_subnet_host(&subnet, 2);
-	inet_ntop(AF_INET, &address, machine, sizeof(machine));
 	if (ask(&packet, uplink) < 0 || forwards(uplink))
 		return;
 	(void)snprintf(remedy, sizeof(remedy), "sysctl -w net/ipv4/conf/%s/forwarding=1", uplink);
