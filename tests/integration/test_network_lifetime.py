@@ -70,12 +70,12 @@ def test_networks_are_separate(broker):
 
 VNET_HEADER = bytes(10)
 BROADCAST = bytes.fromhex("ffffffffffff")
+REVERSE_REQUEST = bytes.fromhex("80350001080006040003")  # of RARP, which nobody answers
 
 
 def send_frame(attachment, payload):
     source = bytes.fromhex(attachment.mac_address.replace(":", ""))
-    # RARP, which nobody answers
-    frame = BROADCAST + source + b"\x80\x35" + payload.ljust(46, b"\0")
+    frame = BROADCAST + source + REVERSE_REQUEST + payload.ljust(38, b"\0")
     os.write(attachment.tap_fds[0], VNET_HEADER + frame)
 
 
