@@ -4,7 +4,7 @@
  * Text alone, which firewall.c hands in. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
- *                           no others from there, but from machine to machine
+ *                           no others from there
  *                           returning: by which way
  *   are for the host        input: its addresses on the network are for its machines
  *   pass through the host   forward: leaving and entering, by the network's mode
@@ -20,43 +20,27 @@
 /* The label of a connection to a forwarded port, one of 128 that connections can have. */
 #define CAME_IN_ELSEWHERE 118U
 
-/* Sources that machines do not have. */
-static void write_foreign(const struct rules *rules)
-{
-	(void)fprintf(rules->file,
-		      "chain foreign {\n"
-		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
-		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
-		      "}\n",
-		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
-		      rules->has_ipv6 ? rules->prefix : "");
-}
-
 /*
  * Nothing comes from a machine with an address of somebody else, and nothing
  * from elsewhere with one of the network's, whatever the host's reverse path
  * filter is set to. Loopback addresses are refused as destinations too: with
  * forwarded ports the bridge routes them.
- *
- * Where br_netfilter is loaded, what machines send each other comes by as well,
- * and is none of the host's business. What NAT takes out of the bridge then, and
- * what is for everybody, is looked at where it gets to the host or leaves.
  */
 static void write_spoofed(const struct rules *rules)
 {
-	char mac[MAC_TEXT_SIZE];
-
 	(void)fprintf(rules->file,
 		      "chain machine {\n"
 		      "ip daddr 127.0.0.0/8 drop\n"
-		      "ether daddr %s goto foreign\n"
+		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
+		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
 		      "}\n"
 		      "chain spoofed {\n"
 		      "type filter hook prerouting priority raw; policy accept;\n"
 		      "iifname \"%s\" goto machine\n"
 		      "iifname \"lo\" accept\n"
 		      "ip saddr %s drop\n",
-		      mac_address_format(&rules->bridge_mac, mac), rules->bridge, rules->subnet);
+		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
+		      rules->has_ipv6 ? rules->prefix : "", rules->bridge, rules->subnet);
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
@@ -127,11 +111,8 @@ static void write_input(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file,
-		      "chain input {\n"
-		      "type filter hook input priority filter; policy accept;\n"
-		      "iifname \"%s\" jump foreign\n",
-		      rules->bridge);
+	(void)fprintf(rules->file, "chain input {\n"
+				   "type filter hook input priority filter; policy accept;\n");
 	write_link_local(rules);
 	(void)fprintf(rules->file,
 		      "iifname \"lo\" accept\n"
@@ -204,7 +185,6 @@ static void write_leaving(const struct rules *rules)
 	if (!config->isolated)
 		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
 	if (config->mode == NETWORK_SHARED) {
-		(void)fprintf(rules->file, "jump foreign\n");
 		write_link_local(rules);
 		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n");
 		write_segment_size(rules);
@@ -370,7 +350,6 @@ void write_inet_table(const struct rules *rules)
 	const struct network_config *config = rules->config;
 
 	write_table_start(rules, "inet");
-	write_foreign(rules);
 	write_spoofed(rules);
 	write_input(rules);
 	write_forward(rules);
