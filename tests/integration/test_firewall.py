@@ -382,6 +382,52 @@ def test_rules_are_replaced_after_a_crash(host, broker, join):
     assert machine.ping(SERVER_IPV4)
 
 
+def link_local(place, interface):
+    text = place.ip(f"-6 -o address show dev {interface} scope link")
+    return re.search(r"inet6 (fe80:[0-9a-f:]+)/", text).group(1)
+
+
+def udp_socket(place, address, port, interface=None):
+    family = socket.AF_INET6 if interface else socket.AF_INET
+    with place.entered():
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        scope = (0, socket.if_nametoindex(interface)) if interface else ()
+    made.settimeout(10)
+    made.bind((address, port, *scope))
+    return made
+
+
+def test_no_machine_speaks_for_the_host_on_another_link(host, outside, join):
+    """Link-local addresses of IPv6 are the same to the kernel's connections on all links."""
+    host.filter_bridges("ip6", 1)
+    machine, neighbour = join("lab"), join("lab")
+    there = link_local(outside, "eth0")
+    here = link_local(host, "eth0")
+    machine.ip(f"-6 address add {here}/128 dev eth0 nodad")
+    machine.ip(f"-6 neighbour replace {there} lladdr {neighbour.mac_address} dev eth0")
+    host.run("nft", "add table ip6 own")
+    host.run("nft", "add chain ip6 own input { type filter hook input priority 0; }")
+    host.run("nft", "add rule ip6 own input ct state established accept")
+    host.run("nft", "add rule ip6 own input udp sport 5000 drop")
+    with (
+        udp_socket(host, here, 5000, "eth0") as server,
+        udp_socket(machine, here, 5000, "eth0") as forger,
+        udp_socket(outside, there, 5000, "eth0") as client,
+        udp_socket(outside, there, 5001, "eth0") as other,
+        udp_socket(neighbour, neighbour.address, 5000) as arrived,
+        udp_socket(machine, machine.address, 5000) as following,
+    ):
+        with machine.entered():
+            forger.sendto(b"forged", (there, 5000, 0, socket.if_nametoindex("eth0")))
+        following.sendto(b"behind it", (neighbour.address, 5000))
+        assert arrived.recv(16) == b"behind it"
+        for sender, text in (client, b"let in"), (other, b"allowed"):
+            with outside.entered():
+                sender.sendto(text, (here, 5000, 0, socket.if_nametoindex("eth0")))
+        assert server.recv(16) == b"allowed"
+    host.run("nft", "delete table ip6 own")
+
+
 @pytest.mark.parametrize("family", ["bridge", "inet"])
 def test_nothing_is_lost_while_rules_are_replaced(host, join, family):
     """What is to pass is in no set: of a table that is being replaced they are empty."""

@@ -25,14 +25,22 @@
  * from elsewhere with one of the network's, whatever the host's reverse path
  * filter is set to. Loopback addresses are refused as destinations too: with
  * forwarded ports the bridge routes them.
+ *
+ * Where br_netfilter is loaded, what machines send each other comes by as well. A
+ * connection does not say on which link it is: by link-local addresses it could be
+ * one of the host's with somebody on another link, so it is not tracked.
  */
 static void write_spoofed(const struct rules *rules)
 {
+	char mac[MAC_TEXT_SIZE];
+
 	(void)fprintf(rules->file,
 		      "chain machine {\n"
 		      "ip daddr 127.0.0.0/8 drop\n"
 		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
 		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
+		      "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+		      "ether daddr != %s ip6 saddr fe80::/10 notrack\n"
 		      "}\n"
 		      "chain spoofed {\n"
 		      "type filter hook prerouting priority raw; policy accept;\n"
@@ -40,7 +48,8 @@ static void write_spoofed(const struct rules *rules)
 		      "iifname \"lo\" accept\n"
 		      "ip saddr %s drop\n",
 		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
-		      rules->has_ipv6 ? rules->prefix : "", rules->bridge, rules->subnet);
+		      rules->has_ipv6 ? rules->prefix : "",
+		      mac_address_format(&rules->bridge_mac, mac), rules->bridge, rules->subnet);
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");

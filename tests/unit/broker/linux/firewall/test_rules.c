@@ -83,6 +83,8 @@ static void test_host_network(void **state)
 		     "ip daddr 127.0.0.0/8 drop\n"
 		     "ip saddr != 0.0.0.0 ip saddr != 192.168.105.0/24 drop\n"
 		     "ip6 saddr != :: ip6 saddr != fe80::/10 drop\n"
+		     "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
+		     "ether daddr != 02:00:00:00:00:01 ip6 saddr fe80::/10 notrack\n"
 		     "}\n"
 		     "chain spoofed {\n"
 		     "type filter hook prerouting priority raw; policy accept;\n"
