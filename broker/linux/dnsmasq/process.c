@@ -215,6 +215,7 @@ static const char *remedy(int result)
 static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_SIZE])
 {
 	bool does_serve = false;
+	bool has_begun;
 	int result = 0;
 	int fds[2];
 	pid_t pid;
@@ -226,21 +227,24 @@ static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_
 	}
 	pidfd = starter_start(files->config, files->leases, fds[1], &pid);
 	(void)close(fds[1]);
-	if (pidfd < 0)
+	/* One that ended before anybody had hold of it has said why. */
+	has_begun = pidfd >= 0 || pidfd == -ESRCH;
+	if (!has_begun)
 		(void)snprintf(message, MESSAGE_SIZE, "%s%s", strerror(-pidfd), remedy(pidfd));
-	else if ((result = dnsmasq_files_write_pid(files, pid)) < 0)
+	else if (pidfd >= 0 && (result = dnsmasq_files_write_pid(files, pid)) < 0)
 		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(-result));
 	else
 		does_serve = serves(fds[0], message);
 	(void)close(fds[0]);
-	if (does_serve)
+	if (does_serve && pidfd >= 0)
 		return pidfd;
 	if (pidfd >= 0) {
 		starter_signal(pidfd, SIGKILL);
 		(void)ends_within(pidfd, STOP_MSEC);
 		(void)close(pidfd);
-		tidy_message(message);
 	}
+	if (has_begun)
+		tidy_message(message);
 	return -1;
 }
 
