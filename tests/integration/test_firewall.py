@@ -399,7 +399,8 @@ def udp_socket(place, address, port, interface=None):
 
 def test_no_machine_speaks_for_the_host_on_another_link(host, outside, join):
     """Link-local addresses of IPv6 are the same to the kernel's connections on all links."""
-    host.filter_bridges("ip6", 1)
+    if not host.filter_bridges("ip6", 1):
+        pytest.skip("the kernel has no br_netfilter")
     machine, neighbour = join("lab"), join("lab")
     there = link_local(outside, "eth0")
     here = link_local(host, "eth0")
