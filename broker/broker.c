@@ -97,9 +97,8 @@ void broker_free(struct broker *broker)
 		struct client *client = broker->clients;
 
 		broker->clients = client->next;
-		/* hold_free() takes it from the list, which the analyser does not see. */
 		while (client->holds)
-			hold_free(client->holds); /* NOLINT(clang-analyzer-unix.Malloc) */
+			hold_free(client->holds);
 		client_free(client);
 	}
 	while (broker->networks) {

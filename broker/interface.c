@@ -36,7 +36,7 @@ static void interface_free(struct interface *interface)
 	free(interface);
 }
 
-/* Of one that is attached: broker_attach() has another wait for that. */
+/* Of one that is attached: interface_start() has another wait for that. */
 static struct interface *interface_new(struct network *network, const struct interface_made *made)
 {
 	struct interface *interface = calloc(1, sizeof(*interface));
@@ -126,7 +126,7 @@ static int interface_start(struct client *client, struct network *network,
 			   const struct attach_request *request, unsigned int frames)
 {
 	struct interface_made made = {
-		.mac = request->mac ? *request->mac : (struct mac_address){ { 0 } },
+		.mac = request->mac ? *request->mac : mac_generate(network),
 		.owner = client->credentials.uid,
 		.queues = request->queues,
 		.frames = frames,
@@ -135,8 +135,6 @@ static int interface_start(struct client *client, struct network *network,
 
 	if (!interface)
 		return -1;
-	if (!request->mac)
-		interface->mac = mac_generate(network);
 	interface->client = client;
 	interface->state = INTERFACE_ATTACHING;
 	interface->usage->requests++;

@@ -66,6 +66,7 @@ static void network_unlink(struct network *network)
 
 void network_free(struct network *network)
 {
+	/* Not by interface.c, which is not linked where machines join by themselves. */
 	while (network->interfaces) {
 		struct interface *next = network->interfaces->next;
 
