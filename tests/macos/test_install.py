@@ -4,9 +4,13 @@
 import os
 import plistlib
 import stat
+import time
 
 import pytest
+from support.launchd import MINIMUM_SECONDS
 from support.mac import BROKER, FOLDER, LABEL, LOG, PLIST, SOURCE, dist, make_build
+from support.wait import wait_for
+
 CONFIGURATION = "private/etc/vmnet-broker/networks.json"
 STATE = "private/var/db/vmnet-broker"
 LOGS = "Library/Logs/vmnet-broker"
@@ -192,7 +196,10 @@ def test_client_that_asks_again_at_once(mac):
     """launchd starts another broker for it, before the service is gone."""
     assert mac.install().returncode == 0
     mac.restart_broker(held=True)
-    mac.launchd.jobs[LABEL].wanted = True
+    job = mac.launchd.jobs[LABEL]
+    enough = job.started + MINIMUM_SECONDS
+    wait_for(lambda: time.monotonic() > enough, what="launchd to start another one at once")
+    job.wanted = True
     ended = len(mac.launchd.statuses)
     done = mac.uninstall("--force")
     assert done.returncode == 0, done.stderr

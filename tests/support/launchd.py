@@ -95,10 +95,10 @@ class Launchd:
 
     def _tend(self, job):
         now = time.monotonic()
-        if job.process and job.process.poll() is not None:
+        ended = job.process and job.process.poll() is not None
+        if ended:
             self.statuses.append((job.process.pid, job.process.returncode))
             job.process = job.deadline = None
-            self._publish(job)
         if job.process and job.deadline is not None and now >= job.deadline:
             self.killed.append(job.process.pid)
             job.process.kill()
@@ -106,9 +106,13 @@ class Launchd:
         if job.leaving and not job.process:
             self._forget(job)
             del self.jobs[job.plist["Label"]]
-        elif job.wanted and not job.process:
+            return
+        if job.wanted and not job.process:
             if not job.started or now >= job.started + MINIMUM_SECONDS:
                 self._start(job)
+        # Where another one was started, nobody has seen that there was none.
+        if ended and not job.process:
+            self._publish(job)
 
     def _number(self, kind, name, key):
         file = self.root / "stand-ins/dscl" / kind / name / key
