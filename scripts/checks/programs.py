@@ -172,6 +172,8 @@ def install(checks, log):
             "vmnet-broker.pc",
             "vmnet-broker.service",
             "vmnet-broker.socket",
+            "lib/systemd/network/05-vmnet-broker.network",
+            "lib/NetworkManager/conf.d/vmnet-broker.conf",
         ):
             found = glob.glob(f"{root}/**/{name}", recursive=True)
             result.add(found, f"{name} is not installed")

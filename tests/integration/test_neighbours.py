@@ -101,7 +101,7 @@ class Ufw:
     def __init__(self, host):
         need("ufw")
         self.host = host
-        overlay_etc(host)
+        host.overlay("etc")
         host.run("ufw", "--force", "enable")
         host.run("ufw", "reload")  # which adds to some of its chains, once
 
@@ -118,7 +118,7 @@ class Firewalld:
         need("firewalld")
         need("dbus-daemon")
         self.host = host
-        overlay_etc(host)
+        host.overlay("etc")
         for zone in self.zones:
             host.run("cp", zone, "/etc/firewalld/zones")
         if not self.zones:
@@ -178,16 +178,6 @@ class Podman(Nftables):
 
     rules = ("host.nft", "podman.nft")
     tables = ("inet filter", "inet netavark")
-
-
-def overlay_etc(host):
-    """What is changed below /etc is changed for this host alone."""
-    host.run(
-        "sh",
-        "-c",
-        "mkdir /run/etc /run/work && cp /etc/resolv.conf /run/etc &&"
-        "mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work overlay /etc",
-    )
 
 
 KINDS = [Docker, Docker28, Docker29, Podman, Ufw, Firewalld, Nftables]

@@ -22,14 +22,7 @@ class Doctor:
         self.broker = broker
         self.host = broker.host
         self.outside = broker.host.outside
-        # What is changed in these is changed for this host alone.
-        for name in "etc", "usr", "var":
-            self.host.run(
-                "sh",
-                "-c",
-                f"mkdir -p /run/{name} /run/work/{name} && mount -t overlay -o "
-                f"lowerdir=/{name},upperdir=/run/{name},workdir=/run/work/{name} overlay /{name}",
-            )
+        self.host.overlay("etc", "usr", "var")
         self.host.run("mkdir", PROGRAMS)
         self.program("systemctl", f'echo "$@" >>{PROGRAMS}/asked')
         self.program("vmnetctl", f'exec {self.host.program("vmnetctl/vmnetctl")} "$@"')

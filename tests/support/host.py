@@ -55,6 +55,7 @@ class Host(Namespace):
             f"mount --bind '{build}' '{self.build}'\n"
             f"mount --bind '{resolv_conf}' /etc/resolv.conf\n",
         )
+        self._overlays = set()
         self.outside = Outside(directory)
         self._connect()
 
@@ -78,6 +79,18 @@ class Host(Namespace):
     def program(self, path):
         """A program of the build, at a path that every user here can reach."""
         return os.path.join(self.build, path)
+
+    def overlay(self, *names):
+        """What is changed below these of / is changed for this host alone."""
+        for name in set(names) - self._overlays:
+            self._overlays.add(name)
+            self.run(
+                "sh",
+                "-c",
+                f"mkdir -p /run/{name} /run/work/{name} &&"
+                f"{{ [ {name} != etc ] || cp /etc/resolv.conf /run/etc; }} && mount -t overlay -o "
+                f"lowerdir=/{name},upperdir=/run/{name},workdir=/run/work/{name} overlay /{name}",
+            )
 
     def filter_bridges(self, family, value):
         """Whether bridges ask the rules of "ip" or "ip6"; False without br_netfilter."""

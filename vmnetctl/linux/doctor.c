@@ -3,7 +3,7 @@
  * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
  * out in way_out.c, kernel modules in modules.c, other programs' packet filters in
- * filters.c.
+ * filters.c, and programs that manage interfaces in managers.c.
  */
 #include "vmnetctl/doctor.h"
 
@@ -242,6 +242,20 @@ bool has_program(const char *name)
 	return false;
 }
 
+bool has_line(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = strncmp(line, text, strlen(text)) == 0;
+	(void)fclose(file);
+	return found;
+}
+
 static void check_dnsmasq(void)
 {
 	if (!has_program("dnsmasq"))
@@ -339,5 +353,6 @@ const struct doctor_check doctor_checks[] = {
 	{ "ways in", check_ways_in },
 	{ "subnets", check_subnets },
 	{ "other packet filters", check_filters },
+	{ "programs that manage interfaces", check_managers },
 	{ NULL, NULL },
 };

@@ -16,6 +16,12 @@
 /* Whether a program is where programs of the system are. */
 bool has_program(const char *name);
 
+/* Whether there is such a file, and a line in it that starts with text. */
+bool has_line(const char *path, const char *text);
+
+/* Whether systemd-networkd gives the interface its addresses and routes, or is about to. */
+bool is_of_networkd(const char *interface);
+
 /* What is for the network's machines, if it is active, goes to its bridge. */
 void check_way_to_machines(const struct vmnet_broker_network *network);
 
@@ -42,5 +48,8 @@ void check_modules(void);
 
 /* Other programs' rules let machines' packets pass. */
 void check_filters(void);
+
+/* Programs that manage interfaces leave the broker's alone. */
+void check_managers(void);
 
 #endif

@@ -75,30 +75,6 @@ static int find_uplink(struct uplink *uplink)
 	return 0;
 }
 
-/* Whether a file has a line that starts with text. */
-static bool has_line(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = strncmp(line, text, strlen(text)) == 0;
-	(void)fclose(file);
-	return found;
-}
-
-static bool is_of_networkd(const char *interface)
-{
-	char path[PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "/run/systemd/netif/links/%u",
-		       if_nametoindex(interface));
-	return access(path, R_OK) == 0 && !has_line(path, "ADMIN_STATE=unmanaged");
-}
-
 static bool is_of_ifupdown(const char *interface)
 {
 	char start[IF_NAMESIZE + 1];
