@@ -172,6 +172,7 @@ def install(checks, log):
             "vmnet-broker.pc",
             "vmnet-broker.service",
             "vmnet-broker.socket",
+            "share/vmnet-broker/apparmor-dnsmasq",
             "lib/systemd/network/05-vmnet-broker.network",
             "lib/NetworkManager/conf.d/vmnet-broker.conf",
         ):

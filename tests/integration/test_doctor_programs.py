@@ -2,11 +2,12 @@
 """What vmnetctl doctor says of programs and devices that are missing, or in the way."""
 
 import os
+import re
 import signal
 
 import pytest
 
-from support.doctor import PROGRAMS, Trouble, shell
+from support.doctor import PROGRAMS, USER, Trouble, shell
 from support.wait import wait_for
 
 
@@ -36,6 +37,18 @@ def lack_a_module(doctor):
             "echo kernel/net/sch_ingress.ko.xz: >modules.dep && "
             "echo kernel/drivers/net/ifb.ko.xz: >>modules.dep",
         )
+
+
+def enforce_a_profile(doctor):
+    """AppArmor's, as apparmor_parser loads it; the kernel shows who is root what is enforced."""
+    host, profile = doctor.host, "/etc/apparmor.d/usr.sbin.dnsmasq"
+    host.run("mkdir", "-p", os.path.dirname(LOCAL_PART))
+    host.run("tee", profile, input="# /run/vmnet-broker/ is not known.\n")
+    host.run("mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/security")
+    host.run("mkdir", os.path.dirname(ENFORCED))
+    host.run("tee", ENFORCED, input="lsb_release (enforce)\n/usr/sbin/dnsmasq (enforce)\n")
+    host.run("chmod", "400", ENFORCED)
+    doctor.program("apparmor_parser", f'[ "$*" = "-r {profile}" ]')
 
 
 def serve(doctor, *options):
@@ -86,6 +99,9 @@ EVERYWHERE = (
     r" listens on port 53 of every address, which leaves none for the networks' own name "
     r"servers; have it listen on its own addresses only, or end it"
 )
+LOCAL_PART = "/etc/apparmor.d/local/usr.sbin.dnsmasq"
+ENFORCED = "/sys/kernel/security/apparmor/profiles"
+NOT_KNOWN = "AppArmor denies dnsmasq the broker's files, which its profile does not know"
 TUN = "/dev/net/tun, which interfaces are made from"
 TROUBLES = {
     "the name server's port": Trouble(
@@ -112,6 +128,7 @@ TROUBLES = {
         r"DHCP servers; have it share the port, or end it",
         users=(0,),
     ),
+    "an enforced profile": Trouble(enforce_a_profile, NOT_KNOWN, users=(0,)),
     "no /dev/net/tun": Trouble(
         shell("mount -t tmpfs tmpfs /dev/net"), TUN + ": No such file or directory"
     ),
@@ -139,3 +156,29 @@ TROUBLES = {
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_trouble_is_named_and_mended(doctor, trouble):
     trouble.check(doctor)
+
+
+def rules(text):
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_rules_for_packages_are_those_that_are_printed(doctor, build):
+    """Included where a package may, they are all that is needed."""
+    enforce_a_profile(doctor)
+    with open(f"{build}/data/apparmor-dnsmasq", encoding="ascii") as file:
+        text = file.read()
+    doctor.mend(doctor.find(NOT_KNOWN))
+    assert rules(text) == rules(doctor.host.run("cat", LOCAL_PART).stdout)
+
+    doctor.host.run("tee", LOCAL_PART, input=re.search(r"include .*\n", text)[0])
+    assert doctor.examine() == {}
+
+
+def test_whether_a_profile_is_enforced_is_for_root_to_see(doctor):
+    enforce_a_profile(doctor)
+    assert doctor.examine(USER) == {
+        "only root may look whether AppArmor's profile of dnsmasq, which does not know the "
+        "broker's files, is enforced": "sudo vmnetctl doctor"
+    }
+    doctor.host.run("tee", ENFORCED, input="dnsmasq (complain)\ndnsmasq//helper (enforce)\n")
+    assert doctor.examine() == {}

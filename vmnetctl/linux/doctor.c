@@ -3,7 +3,7 @@
  * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
  * out in way_out.c, kernel modules in modules.c, other programs' packet filters in
- * filters.c, and programs that manage interfaces in managers.c.
+ * filters.c, programs that manage interfaces in managers.c, and AppArmor in apparmor.c.
  */
 #include "vmnetctl/doctor.h"
 
@@ -346,6 +346,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "/dev/net/tun", check_tun },
 	{ "kernel modules", check_modules },
 	{ "dnsmasq", check_dnsmasq },
+	{ "AppArmor's profile of dnsmasq", check_apparmor },
 	{ "port 53", check_dns_port },
 	{ "port 67", check_dhcp_port },
 	{ "forwarding", check_forwarding_switch },

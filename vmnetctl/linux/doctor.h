@@ -46,6 +46,9 @@ void check_subnets(void);
 /* The kernel has, or can load, what networks are made with. */
 void check_modules(void);
 
+/* What AppArmor allows dnsmasq is enough. */
+void check_apparmor(void);
+
 /* Other programs' rules let machines' packets pass. */
 void check_filters(void);
 
