@@ -169,6 +169,8 @@ void subuids_load(const char *path)
 
 uid_t platform_account(uid_t uid)
 {
+	if (uid < SUBUIDS_FIRST)
+		return uid;
 	for (size_t i = 0; i < known.n; i++)
 		if (uid >= known.items[i].first && uid <= known.items[i].last)
 			return known.items[i].account;
