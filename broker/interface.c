@@ -61,6 +61,14 @@ static struct interface *interface_new(struct network *network, const struct int
 	return interface;
 }
 
+bool interfaces_have_mac(const struct network *network, const struct mac_address *mac)
+{
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		if (i->state != INTERFACE_DETACHING && mac_address_equal(mac, &i->mac))
+			return true;
+	return false;
+}
+
 /* The host's own address on the network counts as used, too. */
 static bool mac_is_used(const struct network *network, const struct mac_address *mac)
 {

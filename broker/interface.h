@@ -60,6 +60,9 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 /* The device is gone, by itself or because of platform_interface_detach(); interface is freed. */
 void broker_interface_detached(struct interface *interface);
 
+/* Whether one of them has this address and is not about to go. */
+bool interfaces_have_mac(const struct network *network, const struct mac_address *mac);
+
 /* What an interface is made with, or was by an earlier broker. */
 struct interface_made {
 	const char *name; /* of one that is there */

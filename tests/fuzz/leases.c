@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_hostname(leases[i].hostname);
 		addresses += leases[i].address.s_addr;
 	}
-	must(leases_list(leases, n_leases, &list) == 0);
+	must(leases_list(leases, n_leases, 0, &list) == 0);
 	for (const struct lease *lease = list; lease; lease = lease->next) {
 		must(inet_pton(AF_INET, lease->address, &address) == 1);
 		must(!lease->next || lease_compare(lease, lease->next) <= 0);

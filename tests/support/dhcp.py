@@ -57,15 +57,18 @@ class DhcpClient:
                 continue
         raise AssertionError(f"no answer of a DHCP server for {mac.hex(':')}")
 
-    def get(self, mac, hostname=None, asked=None, tries=10, fqdn=None):
+    def get(self, mac, hostname=None, asked=None, tries=10, fqdn=None, seconds=None):
         """An address, as a machine gets one that has none; or None when it is refused.
 
+        seconds: how long it wants it for.
         fqdn: a name that it gives by option 81 (RFC 4702), in the encoding of DNS.
         """
         options = {12: hostname.encode()} if hostname else {}
         if fqdn:
             labels = (bytes([len(label)]) + label.encode() for label in fqdn.split("."))
             options[81] = bytes([FQDN_IN_WIRE_FORMAT, 0, 0]) + b"".join(labels) + b"\0"
+        if seconds:
+            options[51] = struct.pack("!I", seconds)
         if asked:
             options[50] = socket.inet_aton(asked)
         kind, address, offered = self._exchange(mac, DISCOVER, options, tries)

@@ -19,7 +19,6 @@
 #include "base/memstream.h"
 #include "leases.h"
 
-#define LEASE_TIME "1h"
 /* Seconds between unasked router advertisements, and how long a router is one. */
 #define RA_INTERVAL 60
 #define RA_LIFETIME 1800
@@ -175,11 +174,11 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      "dhcp-lease-max=%u\n"
-		      "dhcp-range=%s,%s,%s," LEASE_TIME "\n"
+		      "dhcp-range=%s,%s,%s,%d\n"
 		      "dhcp-option=option:mtu,%u\n",
 		      leases_max(subnet), text_of(ipv4_subnet_host(subnet, 2), text[0]),
 		      text_of(last, text[1]), text_of(ipv4_subnet_mask(subnet), text[2]),
-		      addresses->mtu);
+		      LEASE_SECONDS, addresses->mtu);
 	write_refused_names(file, config);
 	/* A host network leads nowhere. */
 	if (config->mode == NETWORK_HOST)
@@ -208,10 +207,10 @@ static void write_router_advertisement(FILE *file, const struct network_config *
 		      "enable-ra\n"
 		      "quiet-ra\n"
 		      "quiet-dhcp6\n"
-		      "dhcp-range=%s,ra-stateless,ra-names,%u," LEASE_TIME "\n"
+		      "dhcp-range=%s,ra-stateless,ra-names,%u,%d\n"
 		      "ra-param=%s,mtu:%u,%d,%d\n",
-		      prefix, addresses->ipv6_prefix.length, addresses->bridge, addresses->mtu,
-		      RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
+		      prefix, addresses->ipv6_prefix.length, LEASE_SECONDS, addresses->bridge,
+		      addresses->mtu, RA_INTERVAL, config->mode == NETWORK_HOST ? 0 : RA_LIFETIME);
 	/* Not by its link-local address, which many a resolver cannot use. */
 	if (config->dns_proxy)
 		(void)fprintf(

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/container_of.h"
@@ -30,6 +31,7 @@
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
+#include "lease_keep.h"
 #include "lease_release.h"
 #include "leases.h"
 #include "liveness.h"
@@ -55,6 +57,7 @@
 /* The process and its files: the worker's, and constant while it is watched, but for a restart. */
 struct server {
 	char name[NETWORK_NAME_MAX + 1];
+	struct ipv4_subnet subnet;
 	struct dnsmasq_files files;
 	char *config; /* its configuration file's text */
 	int pidfd; /* -1: it does not run */
@@ -71,9 +74,12 @@ struct watch {
 	sd_event_source *changes; /* of the lease file */
 	sd_event_source *settle;
 	uint64_t changed_usec; /* the first change that it is on for */
+	struct dhcp_lease *leases; /* as they were read last */
+	size_t n_leases;
+	time_t ahead; /* the time of day, of the server's clock, by then */
 	struct releasing *releasing; /* under way */
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
-	sd_event_source *look; /* whether it serves; on while there are machines */
+	sd_event_source *look; /* at whether it serves, and leases; on while there are machines */
 	struct liveness liveness; /* at the last look */
 	unsigned int stuck; /* looks in a row that found it so */
 	uint64_t pause_usec;
@@ -110,32 +116,40 @@ static bool asks_resolvers(const struct network_config *config)
 	return config->mode == NETWORK_SHARED && config->dns_proxy;
 }
 
+/*
+ * With leases of a subnet that it had before, or with too many, a server may not even start; and
+ * those that another clock has ended are forgotten.
+ */
+static void prepare_leases(const struct server *self)
+{
+	size_t length;
+	char *text = dnsmasq_file_read(self->files.leases, &length);
+	struct timespec now = { 0 };
+	char *prepared;
+	int result = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	prepared = text ? leases_prepare(text, length, &self->subnet, now.tv_sec) : NULL;
+	if (prepared && strcmp(prepared, text) != 0)
+		result = file_replace(self->files.leases, prepared, 0);
+	if (result < 0)
+		log_warning(self->name, "its former leases in %s cannot be brought up to date: %s",
+			    self->files.leases, strerror(-result));
+	free(prepared);
+	free(text);
+}
+
 static int launch(struct server *self, struct error *error)
 {
-	int result = dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid);
+	int result;
 
+	prepare_leases(self);
+	result = dnsmasq_files_write(&self->files, self->config, linux_platform.dnsmasq.gid);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
 				 strerror(-result));
 	self->pidfd = dnsmasq_process_start(&self->files, error);
 	return self->pidfd < 0 ? -1 : 0;
-}
-
-/* With leases of a subnet that it had before, or with too many, a server may not even start. */
-static void trim_leases(const struct server *self, const struct ipv4_subnet *subnet)
-{
-	size_t length;
-	char *text = dnsmasq_file_read(self->files.leases, &length);
-	char *trimmed = text ? leases_trim(text, length, subnet) : NULL;
-	int result = 0;
-
-	if (trimmed && strcmp(trimmed, text) != 0)
-		result = file_replace(self->files.leases, trimmed, 0);
-	if (result < 0)
-		log_warning(self->name, "its former leases in %s cannot be removed: %s",
-			    self->files.leases, strerror(-result));
-	free(trimmed);
-	free(text);
 }
 
 static struct dnsmasq *dnsmasq_new(const struct network_config *config,
@@ -147,6 +161,7 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 	if (!self)
 		return NULL;
 	strcpy(self->server.name, config->name);
+	self->server.subnet = addresses->ipv4_subnet;
 	self->server.pidfd = -1;
 	self->watch.pause_usec = FIRST_PAUSE_USEC;
 	if (dnsmasq_files_init(&self->server.files, config->name, state_dir, runtime_dir) == 0)
@@ -184,7 +199,6 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	if (self->server.pidfd >= 0)
 		dnsmasq_process_end(self->server.name, self->server.pidfd);
 	self->server.pidfd = -1;
-	trim_leases(&self->server, &addresses->ipv4_subnet);
 	if (launch(&self->server, error) == 0)
 		return self;
 	if (dnsmasq_process_end_lost(self->server.name, &self->server.files) > 0 &&
@@ -272,14 +286,14 @@ static void releasing_done(struct job *job)
 }
 
 /* Frees addresses when they are getting short; what was freed shows in the lease file. */
-static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size_t n_leases)
+static void release_leases(struct dnsmasq *self)
 {
 	struct releasing *releasing;
 	struct lease_release *release;
 
 	if (self->watch.releasing)
 		return;
-	release = lease_release_plan(self->watch.network, leases, n_leases);
+	release = lease_release_plan(self->watch.network, self->watch.leases, self->watch.n_leases);
 	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
 	if (!releasing) {
 		free(release);
@@ -293,6 +307,17 @@ static void release_leases(struct dnsmasq *self, struct dhcp_lease *leases, size
 	worker_submit(&network_worker, &releasing->job);
 }
 
+/* For people alone: nothing is done by the time of day. */
+static time_t clock_ahead(void)
+{
+	struct timespec day = { 0 };
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &day);
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return day.tv_sec - now.tv_sec - (day.tv_nsec < now.tv_nsec);
+}
+
 static int read_leases(struct dnsmasq *self)
 {
 	struct dhcp_lease *leases = NULL;
@@ -302,16 +327,21 @@ static int read_leases(struct dnsmasq *self)
 	char *text = dnsmasq_file_read(self->server.files.leases, &length);
 	int result = -1;
 
+	self->watch.ahead = clock_ahead();
 	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
 	if (text && length > 0 && text[length - 1] != '\n') {
 		result = 0;
 		goto out;
 	}
 	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
-	    leases_list(leases, n_leases, &list) < 0)
+	    leases_list(leases, n_leases, self->watch.ahead, &list) < 0)
 		goto out;
+	free(self->watch.leases);
+	self->watch.leases = leases;
+	self->watch.n_leases = n_leases;
+	leases = NULL;
 	broker_leases_changed(self->watch.network, list);
-	release_leases(self, leases, n_leases);
+	release_leases(self);
 	result = 0;
 out:
 	free(leases);
@@ -458,7 +488,23 @@ static int watch_end(struct dnsmasq *self)
 			       on_end, self);
 }
 
-/* Supervision: whether it serves */
+/* Supervision: machines */
+
+static void keep_leases(struct dnsmasq *self)
+{
+	uint64_t now = 0;
+	int result;
+
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	result = lease_keep(self->watch.network, self->watch.leases, self->watch.n_leases,
+			    (time_t)(now / 1000000));
+	/* The clock was set: what was told of their ends is wrong. */
+	if (clock_ahead() != self->watch.ahead)
+		timer_set_unless_on(self->watch.settle, SETTLE_USEC);
+	if (result < 0)
+		log_debug(self->server.name, "leases of its machines are not renewed: %s",
+			  strerror(-result));
+}
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -481,6 +527,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 		log_warning(self->server.name, "its dnsmasq has stopped serving; it is killed");
 		starter_signal(self->server.pidfd, SIGKILL);
 	}
+	if (self->watch.end)
+		keep_leases(self);
 	timer_set(self->watch.look, self->watch.stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
 	return 0;
 }
@@ -533,6 +581,9 @@ void dnsmasq_unsupervise(struct dnsmasq *self)
 	if (self->watch.releasing)
 		self->watch.releasing->dnsmasq = NULL;
 	self->watch.releasing = NULL;
+	free(self->watch.leases);
+	self->watch.leases = NULL;
+	self->watch.n_leases = 0;
 	resolvers_watch_free(self->watch.resolvers);
 	self->watch.resolvers = NULL;
 	self->watch.end = sd_event_source_disable_unref(self->watch.end);

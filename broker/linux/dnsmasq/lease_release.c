@@ -12,39 +12,11 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker/interface.h"
+#include "dhcp_message.h"
 #include "host/netlink_socket.h"
-
-/* RFC 2131 and 2132 */
-#define DHCP_SERVER_PORT 67
-#define BOOTREQUEST 1
-#define HARDWARE_ETHERNET 1
-#define OPTION_MESSAGE_TYPE 53
-#define OPTION_SERVER 54
-#define OPTION_END 255
-#define DHCPRELEASE 7
-
-struct dhcp_message {
-	uint8_t op;
-	uint8_t hardware_type;
-	uint8_t hardware_length;
-	uint8_t hops;
-	uint32_t transaction;
-	uint16_t seconds;
-	uint16_t flags;
-	struct in_addr client;
-	struct in_addr your;
-	struct in_addr server;
-	struct in_addr relay;
-	uint8_t hardware_address[16];
-	uint8_t server_name[64];
-	uint8_t file[128];
-	uint8_t cookie[4];
-	uint8_t options[3 + 6 + 1];
-};
 
 static bool is_reserved(const struct network_config *config, const struct dhcp_lease *lease)
 {
@@ -55,16 +27,6 @@ static bool is_reserved(const struct network_config *config, const struct dhcp_l
 		    mac_address_equal(&reservation->mac, &lease->mac))
 			return true;
 	}
-	return false;
-}
-
-static bool is_attached(const struct network *network, const struct dhcp_lease *lease)
-{
-	for (const struct interface *interface = network->interfaces; interface;
-	     interface = interface->next)
-		if (interface->state != INTERFACE_DETACHING &&
-		    mac_address_equal(&interface->mac, &lease->mac))
-			return true;
 	return false;
 }
 
@@ -97,7 +59,8 @@ struct lease_release *lease_release_plan(const struct network *network, struct d
 	release->wanted = used + size / 4 - size + 1;
 	qsort(leases, n_leases, sizeof(*leases), compare_ends);
 	for (size_t i = 0; i < n_leases; i++)
-		if (!is_reserved(config, &leases[i]) && !is_attached(network, &leases[i]))
+		if (!is_reserved(config, &leases[i]) &&
+		    !interfaces_have_mac(network, &leases[i].mac))
 			release->leases[release->n_leases++] = leases[i];
 	if (release->n_leases)
 		return release;
@@ -160,56 +123,9 @@ static int listen_around(const struct lease_release *release, bool *is_there)
 	});
 }
 
-static int send_release(int fd, const struct lease_release *release, const struct dhcp_lease *lease)
-{
-	const struct sockaddr_in server = {
-		.sin_family = AF_INET,
-		.sin_port = htons(DHCP_SERVER_PORT),
-		.sin_addr = release->server,
-	};
-	struct dhcp_message message = {
-		.op = BOOTREQUEST,
-		.hardware_type = HARDWARE_ETHERNET,
-		.hardware_length = sizeof(lease->mac),
-		.client = lease->address,
-		.cookie = { 0x63, 0x82, 0x53, 0x63 },
-	};
-	uint8_t *option = message.options;
-
-	memcpy(message.hardware_address, &lease->mac, sizeof(lease->mac));
-	*option++ = OPTION_MESSAGE_TYPE;
-	*option++ = 1;
-	*option++ = DHCPRELEASE;
-	*option++ = OPTION_SERVER;
-	*option++ = sizeof(release->server);
-	memcpy(option, &release->server, sizeof(release->server));
-	option += sizeof(release->server);
-	*option = OPTION_END;
-	if (sendto(fd, &message, sizeof(message), 0, (const struct sockaddr *)&server,
-		   sizeof(server)) < 0)
-		return -errno;
-	return 0;
-}
-
-/* A socket whose packets reach the server as if they came from the bridge. */
-static int open_socket(const struct lease_release *release)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int result;
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, release->bridge,
-		       (socklen_t)strlen(release->bridge)) == 0)
-		return fd;
-	result = -errno;
-	(void)close(fd);
-	return result;
-}
-
 static int send_releases(const struct lease_release *release, const bool *is_there)
 {
-	int fd = open_socket(release);
+	int fd = dhcp_message_socket(release->bridge);
 	int result = 0;
 	int n = 0;
 
@@ -218,7 +134,8 @@ static int send_releases(const struct lease_release *release, const bool *is_the
 	for (size_t i = 0; i < release->n_leases && (size_t)n < release->wanted; i++) {
 		if (is_there[i])
 			continue;
-		result = send_release(fd, release, &release->leases[i]);
+		result = dhcp_message_release(fd, release->server, &release->leases[i].mac,
+					      release->leases[i].address);
 		if (result < 0)
 			break;
 		n++;

@@ -108,47 +108,96 @@ int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, si
 	return 0;
 }
 
-/* "EXPIRES MAC ADDRESS", with a hardware address of any kind. */
-static bool read_address(const char *line, size_t size, struct in_addr *address)
+/* A line of the file. Returns NULL when there is none left. */
+static const char *next_line(const char **text, const char *end, size_t *size)
 {
+	const char *line = *text;
+	const char *newline;
+
+	if (line >= end)
+		return NULL;
+	newline = memchr(line, '\n', (size_t)(end - line));
+	*size = (size_t)((newline ? newline : end) - line);
+	*text = line + *size + 1;
+	return line;
+}
+
+/* "EXPIRES MAC ADDRESS", with a hardware address of any kind. Gets the time's length, too. */
+static bool read_start(const char *line, size_t size, time_t *expires, struct in_addr *address,
+		       size_t *length)
+{
+	char time[32];
 	char text[INET_ADDRSTRLEN];
 	char start[128];
 
 	(void)snprintf(start, sizeof(start), "%.*s", (int)size, line);
-	return sscanf(start, "%*s %*s %15s", text) == 1 && inet_pton(AF_INET, text, address) == 1;
+	if (sscanf(start, "%31s %*s %15s", time, text) != 2 || parse_time(time, expires) < 0 ||
+	    inet_pton(AF_INET, text, address) != 1)
+		return false;
+	*length = (size_t)(strstr(start, time) - start) + strlen(time);
+	return true;
 }
 
-char *leases_trim(const char *text, size_t length, const struct ipv4_subnet *subnet)
+/* When the last of them ends. */
+static time_t last_end(const char *text, const char *end)
+{
+	struct in_addr address;
+	const char *line;
+	time_t last = 0;
+	time_t expires;
+	size_t size;
+
+	while ((line = next_line(&text, end, &size)))
+		if (read_start(line, size, &expires, &address, &size) && expires > last)
+			last = expires;
+	return last;
+}
+
+/* 0, which is never, remains. */
+static time_t new_end(time_t expires, time_t last, time_t now)
+{
+	time_t before = last - expires;
+
+	if (!expires)
+		return 0;
+	return now + LEASE_SECONDS - (before < LEASE_SECONDS / 2 ? before : LEASE_SECONDS / 2);
+}
+
+char *leases_prepare(const char *text, size_t length, const struct ipv4_subnet *subnet, time_t now)
 {
 	const char *end = text + length;
-	char *trimmed;
-	size_t trimmed_size;
-	FILE *file = open_memstream(&trimmed, &trimmed_size);
+	const time_t last = last_end(text, end);
+	char *prepared;
+	size_t prepared_size;
+	FILE *file = open_memstream(&prepared, &prepared_size);
 	unsigned int n = 0;
+	const char *line;
+	size_t size;
 
 	if (!file)
 		return NULL;
-	while (text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		size_t size = (size_t)((newline ? newline : end) - text);
+	while ((line = next_line(&text, end, &size))) {
 		struct in_addr address;
+		time_t expires;
+		size_t start;
 
-		if (!read_address(text, size, &address) ||
-		    (ipv4_subnet_contains(subnet, address) && n++ < LEASES_KEPT))
-			(void)fprintf(file, "%.*s\n", (int)size, text);
-		text += size + 1;
+		if (!read_start(line, size, &expires, &address, &start))
+			(void)fprintf(file, "%.*s\n", (int)size, line);
+		else if (ipv4_subnet_contains(subnet, address) && n++ < LEASES_KEPT)
+			(void)fprintf(file, "%lld%.*s\n", (long long)new_end(expires, last, now),
+				      (int)(size - start), line + start);
 	}
-	return memstream_close(file, &trimmed);
+	return memstream_close(file, &prepared);
 }
 
-static struct lease *lease_new(const struct dhcp_lease *from)
+static struct lease *lease_new(const struct dhcp_lease *from, time_t ahead)
 {
 	struct lease *lease = calloc(1, sizeof(*lease));
 
 	if (!lease)
 		return NULL;
 	lease->mac = from->mac;
-	lease->expires = from->expires;
+	lease->expires = from->expires ? from->expires + ahead : 0;
 	strcpy(lease->hostname, from->hostname);
 	inet_ntop(AF_INET, &from->address, lease->address, sizeof(lease->address));
 	return lease;
@@ -159,7 +208,7 @@ static int compare(const void *left, const void *right)
 	return lease_compare(*(struct lease *const *)left, *(struct lease *const *)right);
 }
 
-int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list)
+int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead, struct lease **list)
 {
 	struct lease **items = calloc(n_leases + 1, sizeof(*items));
 	size_t n = 0;
@@ -167,7 +216,7 @@ int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease *
 	*list = NULL;
 	if (!items)
 		return -1;
-	while (n < n_leases && (items[n] = lease_new(&leases[n])))
+	while (n < n_leases && (items[n] = lease_new(&leases[n], ahead)))
 		n++;
 	qsort(items, n, sizeof(*items), compare);
 	for (size_t i = n; i > 0; i--) {

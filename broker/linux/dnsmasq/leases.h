@@ -5,6 +5,9 @@
 
 #include "broker/broker.h"
 
+/* How long an address is given for. */
+#define LEASE_SECONDS 3600
+
 /* Of a network of any size: a server takes the square of their number of time to start. */
 #define LEASES_MAX 4096U
 
@@ -19,7 +22,7 @@ struct dhcp_lease {
 	struct mac_address mac;
 	struct in_addr address;
 	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
-	time_t expires; /* 0: never */
+	time_t expires; /* by the clock of preload.c; 0: never */
 };
 
 /*
@@ -32,13 +35,25 @@ struct dhcp_lease {
  */
 int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
 
-/* The same for broker_leases_changed(). Returns 0, or -1 when memory is short. */
-int leases_list(const struct dhcp_lease *leases, size_t n_leases, struct lease **list);
+/*
+ * The same for broker_leases_changed(), which is told the time of day.
+ *
+ * ahead: how far that is ahead of the server's clock.
+ * Returns 0, or -1 when memory is short.
+ */
+int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead,
+		struct lease **list);
 
 /*
- * The text of a lease file without leases that are not of a subnet, or are very
- * many. Returns a text that the caller frees, or NULL when memory is short.
+ * The text of a lease file for a server that starts: without leases that are
+ * not of a subnet, or are very many. What was written in an earlier life of the
+ * host, or of the server, may be of another clock: the last one ends in a whole
+ * LEASE_SECONDS from now, and the others before it as they did, but none within
+ * half of that.
+ *
+ * now: of the server's clock.
+ * Returns a text that the caller frees, or NULL when memory is short.
  */
-char *leases_trim(const char *text, size_t length, const struct ipv4_subnet *subnet);
+char *leases_prepare(const char *text, size_t length, const struct ipv4_subnet *subnet, time_t now);
 
 #endif

@@ -83,7 +83,7 @@ static void test_shared_network(void **state)
 		      "no-ping\n"
 		      "quiet-dhcp\n"
 		      "dhcp-lease-max=256\n"
-		      "dhcp-range=192.168.105.2,192.168.105.254,255.255.255.0,1h\n"
+		      "dhcp-range=192.168.105.2,192.168.105.254,255.255.255.0,3600\n"
 		      "dhcp-option=option:mtu,1400\n"
 		      "dhcp-name-match=set:unnamed,data-server\n"
 		      "dhcp-name-match=set:unnamed,data-server.*\n"
@@ -101,7 +101,7 @@ static void test_shared_network(void **state)
 		      "enable-ra\n"
 		      "quiet-ra\n"
 		      "quiet-dhcp6\n"
-		      "dhcp-range=fd12:3456:789a:1::,ra-stateless,ra-names,64,1h\n"
+		      "dhcp-range=fd12:3456:789a:1::,ra-stateless,ra-names,64,3600\n"
 		      "ra-param=vmb-lab,mtu:1400,60,1800\n"
 		      "dhcp-option=option6:dns-server,[fd12:3456:789a:1::1]\n");
 	free(text);

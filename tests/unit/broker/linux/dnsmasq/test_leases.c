@@ -60,19 +60,41 @@ static void test_more_than_a_server_gives(void **state)
 static void test_those_of_a_subnet(void **state)
 {
 	static const char text[] = "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
-				   "1 52:54:00:00:00:01 10.1.2.2 a *\n"
-				   "1 52:54:00:00:00:02 10.1.2.10 b *\n"
-				   "1 52:54:00:00:00:03 10.1.2.3 c *";
+				   "0 52:54:00:00:00:01 10.1.2.2 a *\n"
+				   "0 52:54:00:00:00:02 10.1.2.10 b *\n"
+				   "0 52:54:00:00:00:03 10.1.2.3 c *";
 	struct ipv4_subnet subnet;
-	char *trimmed;
+	char *prepared;
 
 	(void)state;
 	assert_int_equal(ipv4_subnet_parse("10.1.2.0/29", &subnet), 0);
-	trimmed = leases_trim(text, strlen(text), &subnet);
-	assert_string_equal(trimmed, "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
-				     "1 52:54:00:00:00:01 10.1.2.2 a *\n"
-				     "1 52:54:00:00:00:03 10.1.2.3 c *\n");
-	free(trimmed);
+	prepared = leases_prepare(text, strlen(text), &subnet, 100);
+	assert_string_equal(prepared, "duid 00:01:00:01:30:b5:7a:11:02:42:ac:11:00:02\n"
+				      "0 52:54:00:00:00:01 10.1.2.2 a *\n"
+				      "0 52:54:00:00:00:03 10.1.2.3 c *\n");
+	free(prepared);
+}
+
+/* Whatever clock they were written by, they end as one after another as they did, and not soon. */
+static void test_those_of_another_clock(void **state)
+{
+	static const char text[] = "1763821346 52:54:00:00:00:01 10.1.2.2 a *\n"
+				   "1763821446 52:54:00:00:00:02 10.1.2.3 * *\n"
+				   "7 06-52:54:00:00:00:03 10.1.2.4 * *\n"
+				   "0 52:54:00:00:00:04 10.1.2.5 * *\n"
+				   "9223372036854775808 52:54:00:00:00:05 10.1.2.6 * *\n";
+	struct ipv4_subnet subnet;
+	char *prepared;
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("10.1.2.0/29", &subnet), 0);
+	prepared = leases_prepare(text, strlen(text), &subnet, 100);
+	assert_string_equal(prepared, "3600 52:54:00:00:00:01 10.1.2.2 a *\n"
+				      "3700 52:54:00:00:00:02 10.1.2.3 * *\n"
+				      "1900 06-52:54:00:00:00:03 10.1.2.4 * *\n"
+				      "0 52:54:00:00:00:04 10.1.2.5 * *\n"
+				      "9223372036854775808 52:54:00:00:00:05 10.1.2.6 * *\n");
+	free(prepared);
 }
 
 static void test_nothing(void **state)
@@ -152,15 +174,16 @@ static void test_for_the_policy(void **state)
 	struct lease *list;
 
 	(void)state;
-	assert_int_equal(leases_list(leases, 2, &list), 0);
+	assert_int_equal(leases_list(leases, 2, 10, &list), 0);
 	assert_string_equal(list->address, "192.168.105.10");
 	assert_string_equal(list->hostname, "db");
-	assert_int_equal(list->expires, 7);
+	assert_int_equal(list->expires, 17);
 	assert_string_equal(list->next->address, "192.168.105.11");
 	assert_true(mac_address_equal(&list->next->mac, &leases[0].mac));
+	assert_int_equal(list->next->expires, 0);
 	assert_null(list->next->next);
 	leases_free(list);
-	assert_int_equal(leases_list(NULL, 0, &list), 0);
+	assert_int_equal(leases_list(NULL, 0, 0, &list), 0);
 	assert_null(list);
 	free(leases);
 }
@@ -171,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_as_dnsmasq_writes_it),
 		cmocka_unit_test(test_more_than_a_server_gives),
 		cmocka_unit_test(test_those_of_a_subnet),
+		cmocka_unit_test(test_those_of_another_clock),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_leases),
 		cmocka_unit_test(test_a_line_that_is_cut),
