@@ -431,6 +431,13 @@ int link_refuse_router_advertisements(const char *name, struct error *error)
 	return link_ipv6_is_available() ? sysctl_set(AF_INET6, name, "accept_ra", 0, error) : 0;
 }
 
+void link_hear_announcements(const char *name)
+{
+	struct error ignored = { 0 };
+
+	(void)sysctl_set(AF_INET, name, "arp_accept", 1, &ignored);
+}
+
 int link_route_loopback(const char *name, struct error *error)
 {
 	return sysctl_set(AF_INET, name, "route_localnet", 1, error);

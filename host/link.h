@@ -91,9 +91,15 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
 int link_refuse_router_advertisements(const char *name, struct error *error);
 
 /*
+ * Has what machines on a bridge announce by ARP in the list of neighbours, in which without that
+ * are those alone who have talked with the host. Where it cannot be so, it is not.
+ */
+void link_hear_announcements(const char *name);
+
+/*
  * Lets machines on a bridge answer what came from the host's loopback, and was
- * given another address on its way. Both settings go with the link. The first
- * returns as the one above does.
+ * given another address on its way. All these settings go with the link.
+ * Returns as link_refuse_router_advertisements() does.
  */
 int link_route_loopback(const char *name, struct error *error);
 int link_route_ipv6_loopback(int index);

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lease *list;
 	struct in_addr address;
 	size_t n_leases;
+	size_t n_asked_for = 0;
 	size_t n_listed = 0;
 	uint64_t addresses = 0; /* a sum of them, which has no order */
 
@@ -29,7 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < n_leases; i++) {
 		must(leases[i].expires >= 0);
 		check_hostname(leases[i].hostname);
+		if (leases[i].is_taken)
+			continue;
 		addresses += leases[i].address.s_addr;
+		n_asked_for++;
 	}
 	must(leases_list(leases, n_leases, 0, &list) == 0);
 	for (const struct lease *lease = list; lease; lease = lease->next) {
@@ -38,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		addresses -= address.s_addr;
 		n_listed++;
 	}
-	must(n_listed == n_leases && addresses == 0);
+	must(n_listed == n_asked_for && addresses == 0);
 	leases_free(list);
 	free(leases);
 	return 0;

@@ -52,19 +52,23 @@ int dhcp_message_socket(const char *bridge)
 	return result;
 }
 
-static struct dhcp_message message_for(uint8_t type, const struct mac_address *mac,
-				       struct in_addr address)
+static struct dhcp_message message_for(uint8_t type, const struct dhcp_lease *lease)
 {
 	struct dhcp_message message = {
 		.op = BOOTREQUEST,
-		.hardware_type = HARDWARE_ETHERNET,
-		.hardware_length = sizeof(*mac),
-		.client = address,
+		.hardware_type = lease->is_taken ? TAKEN_HARDWARE_TYPE : HARDWARE_ETHERNET,
+		.hardware_length = sizeof(lease->mac),
+		.client = lease->address,
 		.cookie = { 0x63, 0x82, 0x53, 0x63 },
 		.options = { OPTION_MESSAGE_TYPE, 1, type, OPTION_END },
 	};
+	uint8_t *rest = message.hardware_address + sizeof(lease->mac);
 
-	memcpy(message.hardware_address, mac, sizeof(*mac));
+	memcpy(message.hardware_address, &lease->mac, sizeof(lease->mac));
+	if (lease->is_taken) {
+		memcpy(rest, &lease->address, sizeof(lease->address));
+		message.hardware_length += sizeof(lease->address);
+	}
 	return message;
 }
 
@@ -81,19 +85,17 @@ static int send_message(int fd, struct in_addr server, const struct dhcp_message
 	return 0;
 }
 
-int dhcp_message_request(int fd, struct in_addr server, const struct mac_address *mac,
-			 struct in_addr address)
+int dhcp_message_request(int fd, struct in_addr server, const struct dhcp_lease *lease)
 {
-	struct dhcp_message message = message_for(DHCPREQUEST, mac, address);
+	struct dhcp_message message = message_for(DHCPREQUEST, lease);
 
 	message.relay = server;
 	return send_message(fd, server, &message);
 }
 
-int dhcp_message_release(int fd, struct in_addr server, const struct mac_address *mac,
-			 struct in_addr address)
+int dhcp_message_release(int fd, struct in_addr server, const struct dhcp_lease *lease)
 {
-	struct dhcp_message message = message_for(DHCPRELEASE, mac, address);
+	struct dhcp_message message = message_for(DHCPRELEASE, lease);
 	uint8_t *option = message.options + 3;
 
 	*option++ = OPTION_SERVER;

@@ -3,7 +3,7 @@
 #ifndef VMNET_BROKER_LINUX_DNSMASQ_DHCP_MESSAGE_H
 #define VMNET_BROKER_LINUX_DNSMASQ_DHCP_MESSAGE_H
 
-#include "base/address.h"
+#include "leases.h"
 
 /*
  * A socket whose packets reach the server as if they came from the bridge, and
@@ -17,13 +17,12 @@ int dhcp_message_socket(const char *bridge);
  * lease stays.
  *
  * fd: of dhcp_message_socket(); server: the host's address on the bridge.
- * Returns 0 or a negative errno: what the server makes of it is in the leases.
+ * lease: whose, and which address. Returns 0 or a negative errno: what the
+ * server makes of it is in the leases.
  */
-int dhcp_message_request(int fd, struct in_addr server, const struct mac_address *mac,
-			 struct in_addr address);
+int dhcp_message_request(int fd, struct in_addr server, const struct dhcp_lease *lease);
 
 /* Gives an address back. As dhcp_message_request(). */
-int dhcp_message_release(int fd, struct in_addr server, const struct mac_address *mac,
-			 struct in_addr address);
+int dhcp_message_release(int fd, struct in_addr server, const struct dhcp_lease *lease);
 
 #endif

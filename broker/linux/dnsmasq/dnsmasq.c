@@ -38,6 +38,7 @@
 #include "process.h"
 #include "resolvers.h"
 #include "starter.h"
+#include "taken.h"
 
 /* A lease file is read when nothing has been written to it for so long, */
 #define SETTLE_USEC ((uint64_t)50 * 1000)
@@ -78,6 +79,7 @@ struct watch {
 	size_t n_leases;
 	time_t ahead; /* the time of day, of the server's clock, by then */
 	struct releasing *releasing; /* under way */
+	struct listening *listening; /* the same */
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
 	sd_event_source *look; /* at whether it serves, and leases; on while there are machines */
 	struct liveness liveness; /* at the last look */
@@ -106,6 +108,15 @@ struct releasing {
 	struct dnsmasq *dnsmasq; /* the policy's to clear */
 	struct lease_release *release;
 	int result;
+};
+
+/* Neighbours being looked at on the worker; without its dnsmasq as a restart is. */
+struct listening {
+	struct job job;
+	struct dnsmasq *dnsmasq; /* the policy's to clear */
+	int bridge;
+	int result;
+	struct neighbours neighbours;
 };
 
 /* The server */
@@ -506,6 +517,54 @@ static void keep_leases(struct dnsmasq *self)
 			  strerror(-result));
 }
 
+static void run_listening(struct job *job)
+{
+	struct listening *listening = container_of(job, struct listening, job);
+
+	listening->result = taken_listen(listening->bridge, &listening->neighbours);
+}
+
+static void claim_taken(const struct dnsmasq *self, const struct listening *listening)
+{
+	struct dhcp_lease chosen[TAKEN_AT_ONCE];
+	const struct network *network = self->watch.network;
+	size_t n = taken_choose(network, self->watch.leases, self->watch.n_leases,
+				&listening->neighbours, chosen);
+	int result = listening->result < 0 ? listening->result : taken_claim(network, chosen, n);
+
+	if (result < 0)
+		log_debug(self->server.name, "what its machines have taken is not known: %s",
+			  strerror(-result));
+}
+
+static void listening_done(struct job *job)
+{
+	struct listening *listening = container_of(job, struct listening, job);
+
+	if (listening->dnsmasq) {
+		listening->dnsmasq->watch.listening = NULL;
+		claim_taken(listening->dnsmasq, listening);
+	}
+	free(listening);
+}
+
+/* Has the addresses leased that machines have taken by themselves. */
+static void listen_for_taken(struct dnsmasq *self)
+{
+	struct listening *listening;
+
+	if (self->watch.listening || !self->watch.network->config->dhcp)
+		return;
+	listening = calloc(1, sizeof(*listening));
+	if (!listening)
+		return; /* the next look has another */
+	listening->job = (struct job){ .run = run_listening, .done = listening_done };
+	listening->dnsmasq = self;
+	listening->bridge = self->watch.bridge;
+	self->watch.listening = listening;
+	worker_submit(&network_worker, &listening->job);
+}
+
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsmasq *self = userdata;
@@ -527,16 +586,21 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 		log_warning(self->server.name, "its dnsmasq has stopped serving; it is killed");
 		starter_signal(self->server.pidfd, SIGKILL);
 	}
-	if (self->watch.end)
+	if (self->watch.end) {
 		keep_leases(self);
+		listen_for_taken(self);
+	}
 	timer_set(self->watch.look, self->watch.stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
 	return 0;
 }
 
 void dnsmasq_has_machines(struct dnsmasq *self)
 {
-	if (self->watch.look)
-		timer_set_unless_on(self->watch.look, LOOK_USEC);
+	if (!self->watch.look)
+		return;
+	timer_set_unless_on(self->watch.look, LOOK_USEC);
+	/* The new one is given nothing that another has. */
+	listen_for_taken(self);
 }
 
 int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
@@ -581,6 +645,9 @@ void dnsmasq_unsupervise(struct dnsmasq *self)
 	if (self->watch.releasing)
 		self->watch.releasing->dnsmasq = NULL;
 	self->watch.releasing = NULL;
+	if (self->watch.listening)
+		self->watch.listening->dnsmasq = NULL;
+	self->watch.listening = NULL;
 	free(self->watch.leases);
 	self->watch.leases = NULL;
 	self->watch.n_leases = 0;

@@ -34,8 +34,7 @@ int lease_keep(const struct network *network, const struct dhcp_lease *leases, s
 			fd = dhcp_message_socket(network->addresses.bridge);
 		if (fd < 0)
 			return fd;
-		result = dhcp_message_request(fd, network->addresses.ipv4_gateway, &leases[i].mac,
-					      leases[i].address);
+		result = dhcp_message_request(fd, network->addresses.ipv4_gateway, &leases[i]);
 		n++;
 	}
 	if (fd >= 0)

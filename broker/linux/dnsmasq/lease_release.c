@@ -134,8 +134,7 @@ static int send_releases(const struct lease_release *release, const bool *is_the
 	for (size_t i = 0; i < release->n_leases && (size_t)n < release->wanted; i++) {
 		if (is_there[i])
 			continue;
-		result = dhcp_message_release(fd, release->server, &release->leases[i].mac,
-					      release->leases[i].address);
+		result = dhcp_message_release(fd, release->server, &release->leases[i]);
 		if (result < 0)
 			break;
 		n++;

@@ -5,7 +5,8 @@
  *	EXPIRES MAC ADDRESS HOSTNAME CLIENT-ID
  *
  * with "*" for what is not known, and a client id only where an earlier version
- * had it written. Others (a DUID, IPv6 leases) look different.
+ * had it written. Others (a DUID, IPv6 leases) look different. For what machines
+ * have taken MAC is 06-MAC:ADDRESS, in hexadecimal.
  */
 #include "leases.h"
 
@@ -59,14 +60,32 @@ static size_t split(char *line, char *fields[N_FIELDS])
 	return n;
 }
 
+/* Of an Ethernet, or that of an address which a machine has taken; the lease has its address. */
+static int parse_hardware(const char *text, struct dhcp_lease *lease)
+{
+	const uint8_t *bytes = (const uint8_t *)&lease->address;
+	char start[MAC_TEXT_SIZE];
+	char whole[64];
+
+	if (mac_address_parse(text, &lease->mac) == 0)
+		return 0;
+	(void)snprintf(start, sizeof(start), "%s", text + strnlen(text, strlen("06-")));
+	if (mac_address_parse(start, &lease->mac) < 0)
+		return -1;
+	(void)snprintf(whole, sizeof(whole), "%02x-%s:%02x:%02x:%02x:%02x", TAKEN_HARDWARE_TYPE,
+		       start, bytes[0], bytes[1], bytes[2], bytes[3]);
+	lease->is_taken = true;
+	return strcmp(text, whole) == 0 ? 0 : -1;
+}
+
 static int parse_line(char *line, struct dhcp_lease *lease)
 {
 	char *fields[N_FIELDS];
 
 	*lease = (struct dhcp_lease){ 0 };
 	if (split(line, fields) < N_FIELDS || parse_time(fields[0], &lease->expires) < 0 ||
-	    mac_address_parse(fields[1], &lease->mac) < 0 ||
-	    inet_pton(AF_INET, fields[2], &lease->address) != 1)
+	    inet_pton(AF_INET, fields[2], &lease->address) != 1 ||
+	    parse_hardware(fields[1], lease) < 0)
 		return -1;
 	if (is_hostname(fields[3]))
 		strcpy(lease->hostname, fields[3]);
@@ -211,20 +230,26 @@ static int compare(const void *left, const void *right)
 int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead, struct lease **list)
 {
 	struct lease **items = calloc(n_leases + 1, sizeof(*items));
+	bool failed = false;
 	size_t n = 0;
 
 	*list = NULL;
 	if (!items)
 		return -1;
-	while (n < n_leases && (items[n] = lease_new(&leases[n], ahead)))
-		n++;
+	for (size_t i = 0; i < n_leases && !failed; i++) {
+		if (leases[i].is_taken)
+			continue;
+		items[n] = lease_new(&leases[i], ahead);
+		failed = !items[n];
+		n += !failed;
+	}
 	qsort(items, n, sizeof(*items), compare);
 	for (size_t i = n; i > 0; i--) {
 		items[i - 1]->next = *list;
 		*list = items[i - 1];
 	}
 	free(items);
-	if (n == n_leases)
+	if (!failed)
 		return 0;
 	leases_free(*list);
 	*list = NULL;

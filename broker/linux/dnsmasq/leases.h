@@ -17,10 +17,18 @@ static inline unsigned int leases_max(const struct ipv4_subnet *subnet)
 	return subnet->length > 20 ? 1U << (32 - subnet->length) : LEASES_MAX;
 }
 
+/*
+ * The hardware type, of no machine here, and so the start of the hardware address in the lease of
+ * an address that a machine has taken by itself beside its own: the rest is the MAC address and
+ * that address.
+ */
+#define TAKEN_HARDWARE_TYPE 6
+
 /* An IPv4 address that a machine has by DHCP. It makes its IPv6 addresses itself. */
 struct dhcp_lease {
 	struct mac_address mac;
 	struct in_addr address;
+	bool is_taken; /* it has not asked for it: see taken.h */
 	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
 	time_t expires; /* by the clock of preload.c; 0: never */
 };
@@ -36,7 +44,7 @@ struct dhcp_lease {
 int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
 
 /*
- * The same for broker_leases_changed(), which is told the time of day.
+ * Those that machines have asked for, for broker_leases_changed(), which is told the time of day.
  *
  * ahead: how far that is ahead of the server's clock.
  * Returns 0, or -1 when memory is short.

@@ -254,6 +254,8 @@ int bridge_make(const struct network_config *config, const struct network_addres
 		}
 		return -1;
 	}
+	if (config->dhcp)
+		link_hear_announcements(name);
 	if (repair && bridge->is_new)
 		log_warning(config->name, "its bridge %s was gone, and was made again", name);
 	return 0;

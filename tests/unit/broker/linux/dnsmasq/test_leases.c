@@ -117,6 +117,30 @@ static void test_no_leases(void **state)
 	free(parse("1 52:54:00:00:00", 0));
 }
 
+/* They are in no list: the machine has not asked for them. */
+static void test_what_machines_have_taken(void **state)
+{
+	struct dhcp_lease *leases =
+		parse("7 06-52:54:00:00:00:0a:c0:a8:69:0b 192.168.105.11 * *\n"
+		      "7 52:54:00:00:00:0a 192.168.105.10 db *\n"
+		      "7 06-52:54:00:00:00:0a:c0:a8:69:0b 192.168.105.12 * *\n"
+		      "7 07-52:54:00:00:00:0a:c0:a8:69:0b 192.168.105.11 * *\n"
+		      "7 06-52:54:00:00:00:0a:c0:a8:69:0b:00 192.168.105.11 * *\n"
+		      "7 06 192.168.105.11 * *\n",
+		      2);
+	struct lease *list;
+
+	(void)state;
+	assert_true(leases[0].is_taken);
+	assert_true(mac_address_equal(&leases[0].mac, &leases[1].mac));
+	assert_false(leases[1].is_taken);
+	assert_int_equal(leases_list(leases, 2, 0, &list), 0);
+	assert_string_equal(list->address, "192.168.105.10");
+	assert_null(list->next);
+	leases_free(list);
+	free(leases);
+}
+
 static void test_a_line_that_is_cut(void **state)
 {
 	struct dhcp_lease *leases = parse("1 52:54:00:00:00:0a 192.168.105.10 db *\n"
@@ -197,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_those_of_another_clock),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_leases),
+		cmocka_unit_test(test_what_machines_have_taken),
 		cmocka_unit_test(test_a_line_that_is_cut),
 		cmocka_unit_test(test_host_names),
 		cmocka_unit_test(test_the_longest_client_id),
