@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of several files here; those of all tests are in tests/conftest.py."""
 
+import contextlib
+
 import pytest
 
 from support.doctor import USERS, Doctor
@@ -25,3 +27,16 @@ def doctor(broker):
     for uid in USERS:
         assert doctor.examine(uid) == {}
     return doctor
+
+
+@pytest.fixture
+def attach(broker):
+    """Makes interfaces, and gives their open devices."""
+    with contextlib.ExitStack() as stack:
+
+        def make(network="lab", **options):
+            client = stack.enter_context(contextlib.closing(broker.client()))
+            client.acquire(network)
+            return stack.enter_context(client.attach(network, **options))
+
+        yield make

@@ -34,19 +34,6 @@ NOTE = b"something to know it by "
 pytestmark = pytest.mark.broker(config=CONFIG)
 
 
-@pytest.fixture
-def attach(broker):
-    """Makes interfaces, and gives their open devices."""
-    with contextlib.ExitStack() as stack:
-
-        def make(network="lab", **options):
-            client = stack.enter_context(contextlib.closing(broker.client()))
-            client.acquire(network)
-            return stack.enter_context(client.attach(network, **options))
-
-        yield make
-
-
 def bridge_mac(host, bridge="vmb-lab"):
     return frame.mac_bytes(host.device(bridge)["address"])
 

@@ -56,6 +56,20 @@ def pseudo_sum(packet, protocol, length):
     return checksum(addresses + struct.pack("!II", length, protocol)) ^ 0xFFFF
 
 
+def datagram(source, destination, payload, port=5000):
+    """A whole packet of UDP, of either family, from a port to the same."""
+    make = ipv6 if ":" in source else ipv4
+    body = udp(port, port, payload)
+    pseudo = pseudo_sum(make(source, destination, UDP, body), UDP, len(body))
+    sum_ = checksum(struct.pack("!H", pseudo) + body)
+    return make(source, destination, UDP, udp(port, port, payload, sum_))
+
+
+def carry(destination, source, packet):
+    """The frame of an IP packet, by the version in its first byte."""
+    return ethernet(destination, source, 0x0800 if packet[0] >> 4 == 4 else 0x86DD, packet)
+
+
 def write(fd, frame, start=None, offset=0):
     """start, offset: of the checksum that the host is to complete."""
     if start is None:

@@ -143,18 +143,26 @@ static void write_prerouting(const struct rules *rules)
 
 /*
  * The bridge takes frames for the address of each of its ports as for itself.
- * Only those for its own have their checksums completed first: see ingress.c.
+ * Only those for its own have their checksums completed first: see ingress.c. Of
+ * what is for everybody the host gets the network's own: sources of the rest were
+ * looked at by nobody, and where br_netfilter is loaded it is not tracked.
  */
 static void write_for_host(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
+	(void)fprintf(rules->file, "chain for_all {\n");
+	write_within_network(rules);
 	(void)fprintf(rules->file,
+		      "drop\n"
+		      "}\n"
 		      "chain input {\n"
 		      "type filter hook input priority filter; policy accept;\n"
-		      "iifgroup 0x%08" PRIx32
-		      " ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-		      "ether daddr != %s goto rogue\n"
+		      "iifgroup != 0x%08" PRIx32 " accept\n"
+		      "ether daddr %s accept\n"
+		      "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto rogue\n"
+		      "ether type ip goto for_all\n"
+		      "ether type ip6 goto for_all\n"
 		      "}\n",
 		      rules->port_group, mac_address_format(&rules->bridge_mac, mac));
 }

@@ -4,7 +4,7 @@
  * Text alone, which firewall.c hands in. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
- *                           no others from there
+ *                           no others from there to the host
  *                           returning: by which way
  *   are for the host        input: its addresses on the network are for its machines
  *   pass through the host   forward: leaving and entering, by the network's mode
@@ -21,37 +21,57 @@
 #define CAME_IN_ELSEWHERE 118U
 
 /*
- * Nothing comes from a machine with an address of somebody else, and nothing
- * from elsewhere with one of the network's, whatever the host's reverse path
- * filter is set to. Loopback addresses are refused as destinations too: with
- * forwarded ports the bridge routes them.
+ * Where br_netfilter is loaded, what machines send each other comes by as well, and
+ * what is for everybody does. From where it is, and to whom, is the machines' own
+ * business. But a connection does not say on which link it is: one of addresses
+ * beyond the network could be the host's with somebody elsewhere, and would let him
+ * in. So these are not tracked, in neither direction. The host gets none of them: see
+ * bridge_table.c.
+ */
+static void write_bridged(const struct rules *rules)
+{
+	(void)fprintf(rules->file, "chain bridged {\n");
+	write_within_network(rules);
+	(void)fprintf(rules->file, "notrack\n"
+				   "}\n");
+}
+
+/*
+ * Nothing comes to the host from a machine with an address of somebody else, and
+ * nothing from elsewhere with one of the network's, whatever the host's reverse path
+ * filter is set to. Loopback addresses are refused as destinations too: with forwarded
+ * ports the bridge routes them.
  *
- * Where br_netfilter is loaded, what machines send each other comes by as well. A
- * connection does not say on which link it is: by link-local addresses it could be
- * one of the host's with somebody on another link, so it is not tracked.
+ * What comes from another bridge of ours is that one's to look at.
  */
 static void write_spoofed(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
+	write_bridged(rules);
 	(void)fprintf(rules->file,
 		      "chain machine {\n"
 		      "ip daddr 127.0.0.0/8 drop\n"
-		      "ip saddr != 0.0.0.0 ip saddr != %s drop\n"
-		      "ip6 saddr != :: ip6 saddr != fe80::/10%s%s drop\n"
-		      "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-		      "ether daddr != %s ip6 saddr fe80::/10 notrack\n"
+		      "ether daddr != %s goto bridged\n"
+		      "ip saddr %s accept\n",
+		      mac_address_format(&rules->bridge_mac, mac), rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file, "ip6 saddr %s accept\n", rules->prefix);
+	(void)fprintf(rules->file,
+		      "ip6 saddr fe80::/10 accept\n"
+		      "ip saddr 0.0.0.0 accept\n"
+		      "ip6 saddr :: accept\n"
+		      "drop\n"
 		      "}\n"
 		      "chain spoofed {\n"
 		      "type filter hook prerouting priority raw; policy accept;\n"
 		      "iifname \"%s\" goto machine\n"
 		      "iifname \"lo\" accept\n"
-		      "ip saddr %s drop\n",
-		      rules->subnet, rules->has_ipv6 ? " ip6 saddr != " : "",
-		      rules->has_ipv6 ? rules->prefix : "",
-		      mac_address_format(&rules->bridge_mac, mac), rules->bridge, rules->subnet);
+		      "ip saddr %s iifname != \"" BRIDGE_PREFIX "*\" drop\n",
+		      rules->bridge, rules->subnet);
 	if (rules->has_ipv6)
-		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
+		(void)fprintf(rules->file, "ip6 saddr %s iifname != \"" BRIDGE_PREFIX "*\" drop\n",
+			      rules->prefix);
 	(void)fprintf(rules->file, "}\n");
 }
 
@@ -338,6 +358,7 @@ static void write_postrouting(const struct rules *rules)
 /*
  * Not everything is of a connection that NAT knows: a stray RST, an answer that
  * nobody asked for, what a connection goes on with that began without our rules.
+ * To another bridge of ours nothing is passed on, but by that bridge itself.
  */
 static void write_masqueraded(const struct rules *rules)
 {
@@ -345,8 +366,7 @@ static void write_masqueraded(const struct rules *rules)
 		      "chain masqueraded {\n"
 		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
 		      "oifname \"lo\" accept\n"
-		      "oifname \"%s\" accept\n",
-		      rules->bridge);
+		      "oifname \"" BRIDGE_PREFIX "*\" accept\n");
 	if (rules->config->nat44)
 		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
 	if (rules->config->nat66 && rules->has_ipv6)

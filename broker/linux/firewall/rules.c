@@ -31,6 +31,23 @@ void write_table_start(const struct rules *rules, const char *family)
 		      family, name, family, name, family, name);
 }
 
+/* From 224.0.0.0 on nothing is one host's: multicast, broadcast. */
+void write_within_network(const struct rules *rules)
+{
+	(void)fprintf(rules->file,
+		      "ip saddr %s ip daddr %s accept\n"
+		      "ip saddr %s ip daddr >= 224.0.0.0 accept\n"
+		      "ip saddr 0.0.0.0 accept\n"
+		      "ip6 saddr fe80::/10 ip6 daddr ff00::/8 accept\n"
+		      "ip6 saddr :: accept\n",
+		      rules->subnet, rules->subnet, rules->subnet);
+	if (rules->has_ipv6)
+		(void)fprintf(rules->file,
+			      "ip6 saddr %s ip6 daddr %s accept\n"
+			      "ip6 saddr %s ip6 daddr ff00::/8 accept\n",
+			      rules->prefix, rules->prefix, rules->prefix);
+}
+
 void write_address_bits(const struct rules *rules, const struct in6_addr *address)
 {
 	for (size_t i = 0; i < sizeof(address->s6_addr); i++)

@@ -34,6 +34,12 @@ void write_bridge_table(const struct rules *rules);
 /* The start of a table, in place of an older one; it ends with a line that has a "}". */
 void write_table_start(const struct rules *rules, const char *family);
 
+/*
+ * Accepts what is from an address of the network, or from none yet, to another of
+ * the network or to everybody: in a chain of either table.
+ */
+void write_within_network(const struct rules *rules);
+
 /* An IPv6 address as the digits of one number, without the 0x. */
 void write_address_bits(const struct rules *rules, const struct in6_addr *address);
 

@@ -79,18 +79,28 @@ static void test_host_network(void **state)
 		     "add table inet vmnet-broker-lab\n"
 		     "delete table inet vmnet-broker-lab\n"
 		     "table inet vmnet-broker-lab {\n"
+		     "chain bridged {\n"
+		     "ip saddr 192.168.105.0/24 ip daddr 192.168.105.0/24 accept\n"
+		     "ip saddr 192.168.105.0/24 ip daddr >= 224.0.0.0 accept\n"
+		     "ip saddr 0.0.0.0 accept\n"
+		     "ip6 saddr fe80::/10 ip6 daddr ff00::/8 accept\n"
+		     "ip6 saddr :: accept\n"
+		     "notrack\n"
+		     "}\n"
 		     "chain machine {\n"
 		     "ip daddr 127.0.0.0/8 drop\n"
-		     "ip saddr != 0.0.0.0 ip saddr != 192.168.105.0/24 drop\n"
-		     "ip6 saddr != :: ip6 saddr != fe80::/10 drop\n"
-		     "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-		     "ether daddr != 02:00:00:00:00:01 ip6 saddr fe80::/10 notrack\n"
+		     "ether daddr != 02:00:00:00:00:01 goto bridged\n"
+		     "ip saddr 192.168.105.0/24 accept\n"
+		     "ip6 saddr fe80::/10 accept\n"
+		     "ip saddr 0.0.0.0 accept\n"
+		     "ip6 saddr :: accept\n"
+		     "drop\n"
 		     "}\n"
 		     "chain spoofed {\n"
 		     "type filter hook prerouting priority raw; policy accept;\n"
 		     "iifname \"vmb-lab\" goto machine\n"
 		     "iifname \"lo\" accept\n"
-		     "ip saddr 192.168.105.0/24 drop\n"
+		     "ip saddr 192.168.105.0/24 iifname != \"vmb-*\" drop\n"
 		     "}\n"
 		     "chain input {\n"
 		     "type filter hook input priority filter; policy accept;\n"
@@ -182,10 +192,21 @@ static void test_host_network(void **state)
 		     "ether type 8021ad goto tagged\n"
 		     "goto rogue\n"
 		     "}\n"
+		     "chain for_all {\n"
+		     "ip saddr 192.168.105.0/24 ip daddr 192.168.105.0/24 accept\n"
+		     "ip saddr 192.168.105.0/24 ip daddr >= 224.0.0.0 accept\n"
+		     "ip saddr 0.0.0.0 accept\n"
+		     "ip6 saddr fe80::/10 ip6 daddr ff00::/8 accept\n"
+		     "ip6 saddr :: accept\n"
+		     "drop\n"
+		     "}\n"
 		     "chain input {\n"
 		     "type filter hook input priority filter; policy accept;\n"
-		     "iifgroup 0x766d0007 ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 "
-		     "ether daddr != 02:00:00:00:00:01 goto rogue\n"
+		     "iifgroup != 0x766d0007 accept\n"
+		     "ether daddr 02:00:00:00:00:01 accept\n"
+		     "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto rogue\n"
+		     "ether type ip goto for_all\n"
+		     "ether type ip6 goto for_all\n"
 		     "}\n"
 		     "}\n");
 }
@@ -195,8 +216,16 @@ static void test_shared_network(void **state)
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
-	assert_true(has_line(&network, "ip6 saddr != :: ip6 saddr != fe80::/10 "
-				       "ip6 saddr != fd12:3456:789a:1::/64 drop"));
+	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 accept"));
+	assert_true(
+		has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 iifname != \"vmb-*\" drop"));
+	assert_int_equal(count_lines(&network, false,
+				     "ip6 saddr fd12:3456:789a:1::/64 "
+				     "ip6 daddr fd12:3456:789a:1::/64 accept"),
+			 2); /* to each other, and to all */
+	assert_int_equal(count_lines(&network, false,
+				     "ip6 saddr fd12:3456:789a:1::/64 ip6 daddr ff00::/8 accept"),
+			 2);
 	assert_true(has_line(&network, "ip6 daddr fd12:3456:789a:1::/64 drop"));
 	assert_true(has_line(&network, "oifname \"vmb-*\" drop"));
 	assert_true(has_line(&network, "ct state established,related accept"));
