@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "netlink_socket.h"
 
-_Static_assert(sizeof(struct route) == 4 * sizeof(uint32_t) + 3 * sizeof(struct in6_addr) + 8,
+_Static_assert(sizeof(struct route) == 5 * sizeof(uint32_t) + 3 * sizeof(struct in6_addr) + 8,
 	       "struct route has holes");
 
 static size_t address_size(int family)
@@ -178,11 +179,20 @@ struct nl_msg *route_message(int type, int flags, const struct route *route)
 			route->destination_length) == 0 &&
 	    put_address(message, RTA_SRC, route->family, &route->source, route->source_length) ==
 		    0 &&
+	    (!route->own.s_addr ||
+	     nla_put(message, RTA_PREFSRC, sizeof(route->own), &route->own) == 0) &&
 	    put_gateway(message, route) == 0 && put_mtu(message, route->mtu) == 0 &&
 	    (route->family != AF_INET6 || nla_put_u8(message, RTA_PREF, route->preference) == 0))
 		return message;
 	nlmsg_free(message);
 	return NULL;
+}
+
+int route_add(const struct route *route)
+{
+	int result = netlink_request(route_message(RTM_NEWROUTE, NLM_F_CREATE, route));
+
+	return result == -EEXIST ? 0 : result;
 }
 
 int routes_add(struct routes *routes, const struct route *route)

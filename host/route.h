@@ -23,6 +23,7 @@ struct route {
 	struct in6_addr destination;
 	struct in6_addr source; /* IPv6 only: where packets have to come from */
 	struct in6_addr gateway;
+	struct in_addr own; /* IPv4: whence the host sends. It is written, and not read: 0 */
 	uint8_t family;
 	uint8_t protocol; /* who made it: RTPROT_KERNEL and the like */
 	uint8_t destination_length; /* bits */
@@ -44,6 +45,9 @@ int route_parse(const struct nlmsghdr *message,
 
 /* A request about a route: RTM_NEWROUTE or RTM_DELROUTE. NULL when memory is short. */
 struct nl_msg *route_message(int type, int flags, const struct route *route);
+
+/* Adds one, ahead of others to the same. Returns 0, also when it was there, or a negative errno. */
+int route_add(const struct route *route);
 
 struct routes {
 	struct route *items;

@@ -113,6 +113,13 @@ def overtaken(doctor):
     doctor.broker.client().acquire("lab")
 
 
+def no_route_to_machines(doctor):
+    """Somebody has deleted both of a network's own, and not even the kernel makes one again."""
+    network = doctor.broker.client().acquire("default")
+    doctor.host.ip(f"route delete local {network['ipv4_gateway']} dev vmb-default table local")
+    doctor.host.ip(f"route delete {network['ipv4_subnet']} dev vmb-default")
+
+
 NO_ROUTE = "the host has no route to the outside: "
 RESERVED = """{ "lab": { "mode": "shared", "subnet": "10.9.0.0/24", "dhcp_reservations": [
     { "mac_address": "52:54:00:00:00:01", "address": "10.9.0.9" } ] } }"""
@@ -195,6 +202,10 @@ TROUBLES = {
         overtaken,
         'network "lab": what the host sends to its machines leaves by eth0 and not by '
         "vmb-lab",
+    ),
+    "no route to the machines": Trouble(
+        no_route_to_machines,
+        'network "default": cannot give bridge vmb-default the route to its subnet: .*',
     ),
     "a subnet in use": Trouble(
         overlap('{ "lab": { "mode": "shared", "subnet": "10.9.0.0/24" } }'), IN_USE

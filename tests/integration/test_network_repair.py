@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from support.echo import WhoServer, who
 from support.gate import make_gate, wait_at
-from support.host import SERVER_IPV4
+from support.host import SERVER_IPV4, SERVER_IPV6
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -26,6 +27,18 @@ def network(broker):
     client.close()
 
 
+def has_routes(broker, network):
+    """The host finds the machines by the bridge."""
+    host, bridge = broker.host, network["bridge"]
+    ipv4 = host.ip(f"-4 route show dev {bridge}").replace(" linkdown", "")
+    ipv6 = host.ip(f"-6 route show dev {bridge} proto kernel")
+    return (
+        f"{network['ipv4_subnet']} proto kernel scope link src {network['ipv4_gateway']} \n" == ipv4
+        and f"{network['ipv6_prefix']} metric 256" in ipv6
+        and "fe80::/64 metric 256" in ipv6
+    )
+
+
 def is_whole(broker, network):
     """The bridge has its addresses and the interface."""
     if network["bridge"] not in broker.host.links():
@@ -41,6 +54,7 @@ def is_whole(broker, network):
     filters = broker.host.run("tc", "filter", "show", "dev", network["device"], "ingress").stdout
     return (
         addresses == expected
+        and has_routes(broker, network)
         and "UP" in bridge["flags"]
         and "UP" in device["flags"]
         and device.get("master") == network["bridge"]
@@ -58,6 +72,10 @@ def is_whole(broker, network):
         "address flush dev {bridge}",
         "address delete {ipv4_gateway}/24 dev {bridge}",
         "address delete fe80::1/64 dev {bridge}",
+        "route delete {ipv4_subnet} dev {bridge}",
+        "-6 route delete {ipv6_prefix} dev {bridge}",
+        "route flush dev {bridge}",
+        "-6 route flush dev {bridge}",
         "link set {bridge} name other",
         "link set {device} nomaster",
         "link set {device} down",
@@ -99,6 +117,49 @@ def test_a_renamed_bridge_is_served_again(broker, join):
     wait_for(lambda: machine.ping(SERVER_IPV4, tries=1))
     machine.dhcp()
     join("default")
+
+
+def test_machines_are_found_again(broker, host, join):
+    """NetworkManager has deleted the kernel's route when it took the bridge over."""
+    machine = join("default")
+    prefix = machine.client.networks()["default"]["ipv6_prefix"]
+    address = machine.ipv6_address()
+    assert machine.ping(SERVER_IPV4) and machine.ping(SERVER_IPV6)
+    host.ip("route flush dev vmb-default")
+    host.ip(f"-6 route delete {prefix} dev vmb-default")
+    with WhoServer(machine, 80, "machine"):
+        wait_for(lambda: who(host, machine.address, 80, timeout=1))
+        wait_for(lambda: who(host, address, 80, timeout=1))
+    wait_for(lambda: machine.ping(SERVER_IPV4, tries=1) and machine.ping(SERVER_IPV6, tries=1))
+
+
+@pytest.mark.parametrize("family,metric", [("4", 0), ("6", 256)])
+def test_a_route_whose_place_was_taken(broker, network, family, metric):
+    subnet = network["ipv4_subnet" if family == "4" else "ipv6_prefix"]
+    broker.host.ip(f"-{family} route replace {subnet} dev eth0 metric {metric}")
+    wait_for(lambda: is_whole(broker, network))
+    broker.host.ip(f"-{family} route delete {subnet} dev eth0")
+
+
+def test_a_route_that_cannot_be_made_is_said(broker, network):
+    """Without the kernel's own of the address there can be none."""
+    own = f"local {network['ipv4_gateway']} dev {network['bridge']} table local"
+    broker.host.ip(f"route delete {own}")
+    broker.host.ip(f"route delete {network['ipv4_subnet']} dev {network['bridge']}")
+    broker.wait_for_log('network "default": cannot give bridge vmb-default the route to its subnet')
+    assert "the route to its subnet: Invalid argument" in broker.inspect("default")["fault"]
+    broker.host.ip(f"route add {own} proto kernel scope host src {network['ipv4_gateway']}")
+    broker.wait_for_log('network "default": whole again', timeout=20)
+    assert is_whole(broker, network)
+
+
+def test_routes_that_go_with_their_bridge_are_no_fault(broker):
+    network = broker.client().acquire("default")
+    broker.host.ip("link delete vmb-default")
+    wait_for(lambda: "vmb-default" in broker.host.links() and has_routes(broker, network))
+    broker.close_clients()
+    broker.wait_until_clean()
+    assert "the route to its subnet" not in broker.log()
 
 
 def test_a_bridge_renamed_between_two_brokers_goes(broker):

@@ -110,15 +110,17 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 {
 	struct vmnet_broker_inspection *inspection;
 
-	check_way_to_machines(network);
 	check_forwarding(network);
 	check_active_subnet(network);
 	if (vmnet_broker_inspect(broker, network->name, &inspection) != VMNET_BROKER_SUCCESS) {
 		doctor_problem(RESTART, "%s", vmnet_broker_error(broker));
 		return;
 	}
+	/* A fault may be why its machines cannot be found. */
 	if (inspection->fault)
 		report_fault(network, inspection->fault);
+	else
+		check_way_to_machines(network);
 	vmnet_broker_inspection_free(inspection);
 }
 

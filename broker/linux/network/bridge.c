@@ -8,6 +8,7 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/shortage.h"
 #include "host/names.h"
+#include "host/route.h"
 #include "ingress.h"
 #include "port.h"
 
@@ -214,6 +216,23 @@ static int make_checksums(const char *name, struct bridge *bridge, struct error 
 			 result == -EOPNOTSUPP ? " (\"modprobe ifb\" brings it)" : "");
 }
 
+/* The kernel makes it with the address, and that of IPv6 again whenever it is told the address. */
+static int route_subnet(const struct network_addresses *addresses, int bridge)
+{
+	struct route route = {
+		.table = RT_TABLE_MAIN,
+		.device = (uint32_t)bridge,
+		.own = addresses->ipv4_gateway,
+		.family = AF_INET,
+		.protocol = RTPROT_KERNEL,
+		.destination_length = (uint8_t)addresses->ipv4_subnet.length,
+		.scope = RT_SCOPE_LINK,
+	};
+
+	memcpy(&route.destination, &addresses->ipv4_subnet.address, sizeof(struct in_addr));
+	return route_add(&route);
+}
+
 static int give_address(const struct network_config *config,
 			const struct network_addresses *addresses, int bridge, struct error *error)
 {
@@ -225,6 +244,12 @@ static int give_address(const struct network_config *config,
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot give bridge %s its address: %s", addresses->bridge,
 				 strerror(-result));
+	result = route_subnet(addresses, bridge);
+	if (result < 0)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "cannot give bridge %s the route to its subnet: %s; have its "
+				 "address made anew (\"ip address flush dev %s\")",
+				 addresses->bridge, strerror(-result), addresses->bridge);
 	return config->n_port_forwardings ? link_route_loopback(addresses->bridge, error) : 0;
 }
 

@@ -4,7 +4,7 @@
  *
  *	an interface's link is gone		the interface has ended
  *	a bridge is gone, down, renamed, or	the network is repaired
- *	has lost an address
+ *	has lost an address, or its route
  *	the device of its checksums is gone,	the same
  *	or down
  *	an interface is not joined to its	the same, if it is so for a moment
@@ -42,6 +42,7 @@
 #include "host/link.h"
 #include "host/names.h"
 #include "host/netlink_socket.h"
+#include "host/route.h"
 #include "network.h"
 
 /* Room for some thousand notifications: a host with many links has them all go at once. */
@@ -209,11 +210,58 @@ static void on_address_gone(const struct nlmsghdr *message)
 		look_at_uplinks();
 }
 
+static bool is_of_network(const struct network *network, const struct route *route)
+{
+	const struct ipv4_subnet *subnet = &network->addresses.ipv4_subnet;
+	const struct ipv6_prefix *prefix = &network->addresses.ipv6_prefix;
+
+	if (route->family == AF_INET)
+		return route->destination_length == subnet->length &&
+		       memcmp(&route->destination, &subnet->address, sizeof(subnet->address)) == 0;
+	return route->destination_length == prefix->length &&
+	       memcmp(&route->destination, &prefix->address, sizeof(prefix->address)) == 0;
+}
+
+static int on_taken_place(const struct route *route, void *userdata)
+{
+	(void)userdata;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (network->config->mode != NETWORK_BRIDGED && is_of_network(network, route))
+			network_repair(network, REPAIR_BRIDGE);
+	return 0;
+}
+
+/*
+ * The route to a network's machines is the kernel's, by which few are that come
+ * and go: a router's are not looked into. Of one that takes its place it is not
+ * told whose that was.
+ */
+static void on_subnet_route(const struct nlmsghdr *message)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *device;
+	struct network *network;
+
+	if ((message->nlmsg_flags & NLM_F_REPLACE) != 0 && header->rtm_table == RT_TABLE_MAIN &&
+	    header->rtm_dst_len)
+		(void)route_parse(message, on_taken_place, NULL);
+	if (message->nlmsg_type != RTM_DELROUTE || header->rtm_protocol != RTPROT_KERNEL)
+		return;
+	device = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
+	if (!device || nla_len(device) < (int)sizeof(uint32_t))
+		return;
+	network = network_of_bridge((int)nla_get_u32(device));
+	if (network && network->config->mode != NETWORK_BRIDGED)
+		network_repair(network, REPAIR_BRIDGE);
+}
+
 /* What we do ourselves is right already. */
 static void on_route(const struct nlmsghdr *message)
 {
 	if (netlink_is_own(message))
 		return;
+	on_subnet_route(message);
 	if (((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len == 0)
 		monitor_look_around();
 	if (uplink_route_is_concerned(linux_platform.broker, message))
