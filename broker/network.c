@@ -110,35 +110,31 @@ int network_start(struct client *client, struct network_config *config)
 	return -1;
 }
 
-static const struct port_forwarding *shared_port(const struct network_config *one,
-						 const struct network_config *other)
+static bool share_ports(const struct network_config *one, const struct network_config *other,
+			struct port_forwarding *shared)
 {
-	for (size_t i = 0; i < one->n_port_forwardings; i++) {
-		const struct port_forwarding *port = &one->port_forwardings[i];
-
-		for (size_t j = 0; j < other->n_port_forwardings; j++) {
-			const struct port_forwarding *taken = &other->port_forwardings[j];
-
-			if (port->protocol == taken->protocol && port->family == taken->family &&
-			    port->external_port == taken->external_port)
-				return port;
-		}
-	}
-	return NULL;
+	for (size_t i = 0; i < one->n_port_forwardings; i++)
+		for (size_t j = 0; j < other->n_port_forwardings; j++)
+			if (port_forwarding_overlaps(&one->port_forwardings[i],
+						     &other->port_forwardings[j], shared))
+				return true;
+	return false;
 }
 
 int network_check_ports(const struct broker *broker, const struct network_config *config,
 			struct error *error)
 {
 	for (const struct network *network = broker->networks; network; network = network->next) {
-		const struct port_forwarding *port = shared_port(config, network->config);
+		char text[PORT_FORWARDING_TEXT_SIZE];
+		struct port_forwarding shared;
 
-		if (port && network->state != NETWORK_REMOVING)
+		if (network->state != NETWORK_REMOVING &&
+		    share_ports(config, network->config, &shared))
 			return error_set(error, ERROR_CREATE_FAILED,
-					 "%s port %u still leads to network \"%s\", as it was "
+					 "%s still lead%s to network \"%s\", as it was "
 					 "configured before; end that network's use first",
-					 port->protocol == IPPROTO_TCP ? "tcp" : "udp",
-					 port->external_port, network->config->name);
+					 port_forwarding_format(&shared, text),
+					 shared.n_ports == 1 ? "s" : "", network->config->name);
 	}
 	return 0;
 }

@@ -214,6 +214,7 @@ static struct config *read_config(struct config_reader *reader, const json_t *va
 	if (!config || !reader->claims || read_networks(reader, value, config) < 0)
 		config_errors_memory_short(reader->errors);
 	json_decref(reader->claims);
+	free(reader->ports);
 	if (!config || reader->errors->n_items) {
 		config_free(config);
 		return NULL;

@@ -27,16 +27,28 @@ struct dhcp_reservation {
 	char *hostname; /* NULL: none */
 };
 
-struct port_forwarding {
-	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	uint16_t external_port; /* host byte order, as internal_port */
-	int family; /* AF_INET or AF_INET6: which of the addresses is meant */
-	union {
-		struct in_addr ipv4;
-		struct in6_addr ipv6;
-	} internal_address;
-	uint16_t internal_port;
+/* What a port can be of; some are of both. */
+#define FORWARD_TCP 1U
+#define FORWARD_UDP 2U
+
+union forwarding_address {
+	struct in_addr ipv4;
+	struct in6_addr ipv6;
 };
+
+/* One port, or several in a row that lead to as many. Ports are in host byte order. */
+struct port_forwarding {
+	unsigned int protocols; /* FORWARD_TCP, FORWARD_UDP or both */
+	int family; /* AF_INET or AF_INET6: which of each address is meant */
+	bool has_external_address; /* false: it is all of the host's */
+	union forwarding_address external_address;
+	union forwarding_address internal_address;
+	uint16_t external_port; /* the first one */
+	uint16_t internal_port; /* the first one */
+	uint16_t n_ports;
+};
+
+#define PORT_FORWARDING_TEXT_SIZE 96
 
 /*
  * Who may acquire a network. restricted is false when the file has no "allow":
@@ -100,6 +112,7 @@ struct config_support {
 	const char *no_bridged; /* mode "bridged" */
 	const char *no_unhidden; /* "nat44" false in mode "shared" */
 	const char *no_hostname; /* of a reservation */
+	const char *no_external_address; /* of a forwarded port */
 	const char *no_isolated;
 	const char *no_link_local;
 	const char *no_max_interfaces;
@@ -172,6 +185,17 @@ bool network_config_has_name(const struct network_config *config, const char *na
 
 /* "shared", "host" or "bridged" */
 const char *network_mode_name(enum network_mode mode);
+
+/*
+ * Whether there is a packet to the host that both would take.
+ * shared: gets all that they share, without where it leads.
+ */
+bool port_forwarding_overlaps(const struct port_forwarding *one,
+			      const struct port_forwarding *other, struct port_forwarding *shared);
+
+/* Writes what is forwarded, such as "tcp and udp ports 8000-8010 at 127.0.0.1". Returns text. */
+const char *port_forwarding_format(const struct port_forwarding *forwarding,
+				   char text[PORT_FORWARDING_TEXT_SIZE]);
 
 /*
  * Writes the errors in the form of a compiler, FILE:LINE:COLUMN: MESSAGE, each

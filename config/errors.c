@@ -273,9 +273,6 @@ void config_claim(struct config_reader *reader, const struct place *place,
 		  const struct place *scope, const char *what)
 {
 	const struct place *items = reader->places.items;
-	char shown[SHOWN_SIZE];
-	const struct place *network;
-	const struct place *first;
 	json_t *claimed;
 	char *key;
 
@@ -287,11 +284,17 @@ void config_claim(struct config_reader *reader, const struct place *place,
 	if (!claimed && json_object_set_new(reader->claims, key, json_integer(place - items)) < 0)
 		config_errors_memory_short(reader->errors);
 	free(key);
-	if (!claimed)
-		return;
+	if (claimed)
+		config_report_repeated(reader, place, &items[json_integer_value(claimed)], what);
+}
 
-	first = &items[json_integer_value(claimed)];
-	network = first;
+void config_report_repeated(struct config_reader *reader, const struct place *place,
+			    const struct place *first, const char *what)
+{
+	const struct place *items = reader->places.items;
+	const struct place *network = first;
+	char shown[SHOWN_SIZE];
+
 	while (network->parent != 0)
 		network = &items[network->parent];
 	show(shown, network->key);

@@ -37,10 +37,18 @@ enum network_key {
 	N_NETWORK_KEYS,
 };
 
+/* Ports of the host that lead to machines, of networks that have been read. */
+struct claimed_ports {
+	struct port_forwarding forwarding;
+	const struct place *place;
+};
+
 struct config_reader {
 	struct config_errors *errors;
 	struct places places;
 	json_t *claims; /* what may be there only once: a text to the index of its place */
+	struct claimed_ports *ports;
+	size_t n_ports;
 	bool lenient; /* users and groups that do not exist are nobody */
 
 	/* The network that is being read: network.c's. */
@@ -102,6 +110,10 @@ void config_report_value(struct config_reader *reader, const struct place *place
 void config_claim(struct config_reader *reader, const struct place *place,
 		  const struct place *scope, const char *what);
 
+/* Reports place: there may be only one of what it has, and first has it. */
+void config_report_repeated(struct config_reader *reader, const struct place *place,
+			    const struct place *first, const char *what);
+
 /* The next character of a valid UTF-8 text that is not at its end. */
 uint32_t config_next_character(const char **text);
 
@@ -114,8 +126,15 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 
 /* Some of its keys: the fields are the whole network's, and its allow. */
 config_read_function config_read_reservations; /* services.c */
-config_read_function config_read_forwardings;
+config_read_function config_read_forwardings; /* forwarding.c */
 config_read_function config_read_allow; /* allow.c */
+
+/*
+ * Checks that a machine of the network can have this address, text. Without a subnet
+ * there is nothing to check: that was reported where it is missing.
+ */
+bool config_check_machine(struct config_reader *reader, const struct place *place, const char *text,
+			  struct in_addr address);
 
 /* Claims a name or alias, which is valid, for the network at or around place. */
 void config_claim_name(struct config_reader *reader, const struct place *place, const char *name);

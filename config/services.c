@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The keys "dhcp_reservations" and "port_forwarding": the machines that a network's
- * configuration names, and the ports of the host that lead to them.
- */
+/* The key "dhcp_reservations": the machines that a network's configuration names. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +9,6 @@
 #include "reader.h"
 
 #define HOSTNAME_MAX 63
-
-static void read_port(struct config_reader *reader, const struct place *place, const json_t *value,
-		      void *field)
-{
-	*(uint16_t *)field = (uint16_t)config_read_number(reader, place, value, 1, 65535);
-}
 
 static void read_mac_address(struct config_reader *reader, const struct place *place,
 			     const json_t *value, void *field)
@@ -41,12 +32,8 @@ static void read_mac_address(struct config_reader *reader, const struct place *p
 	*(struct mac_address *)field = mac;
 }
 
-/*
- * Checks that a machine of the network can have this address. Without a subnet
- * there is nothing to check: that was reported where it is missing.
- */
-static bool check_ipv4(struct config_reader *reader, const struct place *place, const char *text,
-		       struct in_addr address)
+bool config_check_machine(struct config_reader *reader, const struct place *place, const char *text,
+			  struct in_addr address)
 {
 	const struct ipv4_subnet *subnet = &reader->network->subnet;
 	char subnet_text[IPV4_SUBNET_TEXT_SIZE];
@@ -72,34 +59,6 @@ static bool check_ipv4(struct config_reader *reader, const struct place *place, 
 	return !whose;
 }
 
-/* The same for IPv6. */
-static bool check_ipv6(struct config_reader *reader, const struct place *place, const char *text,
-		       const struct in6_addr *address)
-{
-	const struct ipv6_prefix *prefix = &reader->network->ipv6_prefix;
-	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
-	struct in6_addr host = prefix->address;
-	const char *whose = NULL;
-
-	if (!prefix->length)
-		return true;
-	(void)ipv6_prefix_format(prefix, prefix_text);
-	if (!ipv6_prefix_contains(prefix, address)) {
-		config_report(reader, place, "must be an address of the prefix %s, not %s",
-			      prefix_text, text);
-		return false;
-	}
-	host.s6_addr[sizeof(host.s6_addr) - 1] = 1;
-	if (memcmp(address, &prefix->address, sizeof(*address)) == 0)
-		whose = "the network's own";
-	else if (memcmp(address, &host, sizeof(*address)) == 0)
-		whose = "the host's";
-	if (whose)
-		config_report(reader, place, "must be a machine's address, but %s is %s in %s",
-			      text, whose, prefix_text);
-	return !whose;
-}
-
 static void read_reserved_address(struct config_reader *reader, const struct place *place,
 				  const json_t *value, void *field)
 {
@@ -111,7 +70,7 @@ static void read_reserved_address(struct config_reader *reader, const struct pla
 				    "an IPv4 address such as \"192.168.105.10\"");
 		return;
 	}
-	if (!check_ipv4(reader, place, text, address))
+	if (!config_check_machine(reader, place, text, address))
 		return;
 	config_claim(reader, place, reader->scope, text);
 	*(struct in_addr *)field = address;
@@ -206,81 +165,4 @@ void config_read_reservations(struct config_reader *reader, const struct place *
 		config_report_key(reader, place,
 				  "needs a \"subnet\", or no address is sure to be "
 				  "the network's");
-}
-
-static void read_protocol(struct config_reader *reader, const struct place *place,
-			  const json_t *value, void *field)
-{
-	static const char *const names[] = { "tcp", "udp" };
-	static const int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	int choice = config_read_choice(reader, place, value, names, ARRAY_SIZE(names),
-					"\"tcp\" or \"udp\"");
-
-	if (choice >= 0)
-		*(int *)field = protocols[choice];
-}
-
-static void read_internal_address(struct config_reader *reader, const struct place *place,
-				  const json_t *value, void *field)
-{
-	struct port_forwarding *forwarding = field;
-	const char *text = json_string_value(value);
-
-	if (text && inet_pton(AF_INET, text, &forwarding->internal_address.ipv4) == 1) {
-		forwarding->family = AF_INET;
-		(void)check_ipv4(reader, place, text, forwarding->internal_address.ipv4);
-		if (!reader->given[NETWORK_KEY_SUBNET])
-			config_report(reader, place,
-				      "needs a \"subnet\", or no address is sure to "
-				      "be the network's");
-		return;
-	}
-	if (text && inet_pton(AF_INET6, text, &forwarding->internal_address.ipv6) == 1) {
-		forwarding->family = AF_INET6;
-		(void)check_ipv6(reader, place, text, &forwarding->internal_address.ipv6);
-		if (!reader->given[NETWORK_KEY_IPV6_PREFIX])
-			config_report(reader, place,
-				      "needs an \"ipv6_prefix\", or no address is "
-				      "sure to be the network's");
-		return;
-	}
-	config_report_value(reader, place, value,
-			    "an IPv4 or IPv6 address such as \"192.168.105.10\"");
-}
-
-static void read_forwarding(struct config_reader *reader, const struct place *place,
-			    const json_t *value, void *field)
-{
-	static const struct config_key keys[] = {
-		{ "protocol", read_protocol, offsetof(struct port_forwarding, protocol),
-		  "\"tcp\" or \"udp\"" },
-		{ "external_port", read_port, offsetof(struct port_forwarding, external_port),
-		  "the host's port, 1 to 65535" },
-		{ "internal_address", read_internal_address, 0, "the machine's address" },
-		{ "internal_port", read_port, offsetof(struct port_forwarding, internal_port),
-		  "the machine's port, 1 to 65535" },
-	};
-	const struct place *given[ARRAY_SIZE(keys)];
-	struct port_forwarding *forwarding = field;
-	char what[64];
-
-	if (!config_read_object(reader, place, value, keys, ARRAY_SIZE(keys), given, forwarding))
-		return;
-	if (!forwarding->protocol || !forwarding->external_port || !forwarding->family)
-		return;
-	/* Packets to one port of the host go to one machine, for each of IPv4 and IPv6. */
-	(void)snprintf(what, sizeof(what), "%s port %u%s",
-		       forwarding->protocol == IPPROTO_TCP ? "tcp" : "udp",
-		       forwarding->external_port, forwarding->family == AF_INET6 ? " (IPv6)" : "");
-	config_claim(reader, given[1], NULL, what);
-}
-
-void config_read_forwardings(struct config_reader *reader, const struct place *place,
-			     const json_t *value, void *field)
-{
-	struct network_config *network = field;
-
-	network->port_forwardings = config_read_list(reader, place, value, "a list of forwardings",
-						     sizeof(*network->port_forwardings),
-						     read_forwarding, &network->n_port_forwardings);
 }

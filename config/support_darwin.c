@@ -16,6 +16,7 @@ const struct config_support config_support = {
 	.no_unhidden = "cannot be false in a \"shared\" network on macOS; remove it, or choose "
 		       "mode \"host\", which has no way to the outside",
 	.no_hostname = "cannot be had on macOS, whose DNS knows no names of machines; remove it",
+	.no_external_address = "cannot be had on macOS; remove it",
 	.no_isolated = "cannot be had on macOS; remove it",
 	.no_link_local = "cannot be had on macOS; remove it",
 	.no_max_interfaces = "cannot be had on macOS; remove it",

@@ -54,18 +54,43 @@ bool ports_find_any(bool (*is_wanted)(const struct listed_socket *socket, const 
 	       ports_find(IPPROTO_UDP, AF_INET6, is_wanted, wanted, socket);
 }
 
-bool ports_gets(const struct listed_socket *socket, const void *sent_to)
+int ports_address(const struct listed_socket *socket, struct in6_addr *address)
 {
-	static const char mapped[] = "0000000000000000FFFF0000";
-	const struct port *port = sent_to;
-	bool is_ipv6 = strlen(socket->address) == strlen(LISTED_ANY_IPV6);
+	uint32_t words[4];
+	/* The kernel lists each word as a number of this processor's. */
+	int n = sscanf(socket->address, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]);
 
-	if (socket->protocol != port->protocol || socket->port != port->number)
+	memset(address, 0, sizeof(*address));
+	if (n < 4) {
+		memcpy(address, words, sizeof(struct in_addr));
+		return AF_INET;
+	}
+	memcpy(address, words, sizeof(*address));
+	if (!IN6_IS_ADDR_V4MAPPED(address))
+		return AF_INET6;
+	memset(address, 0, sizeof(*address));
+	memcpy(address, &words[3], sizeof(struct in_addr));
+	return AF_INET;
+}
+
+bool ports_gets(const struct listed_socket *socket, const void *wanted)
+{
+	const struct sent_to *sent = wanted;
+	struct in6_addr address;
+	bool is_any;
+	int family;
+
+	if (socket->protocol != sent->protocol || socket->port < sent->first ||
+	    socket->port > sent->last)
 		return false;
+	family = ports_address(socket, &address);
+	is_any = IN6_IS_ADDR_UNSPECIFIED(&address);
 	/* A socket of IPv6 gets what is sent by IPv4 when it is bound to no address. */
-	return is_ipv6 == (port->family == AF_INET6) ||
-	       strcmp(socket->address, LISTED_ANY_IPV6) == 0 ||
-	       strncmp(socket->address, mapped, strlen(mapped)) == 0;
+	if (family != sent->family && (family == AF_INET || !is_any))
+		return false;
+	return is_any || !sent->address ||
+	       memcmp(&address, sent->address,
+		      family == AF_INET ? sizeof(struct in_addr) : sizeof(address)) == 0;
 }
 
 static bool has_socket(int pid, const struct listed_socket *socket)

@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct port {
+/* What is sent to the host: to one of its ports, or to any of several in a row. */
+struct sent_to {
 	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-	int family; /* AF_INET or AF_INET6: what is sent to it */
-	unsigned int number;
+	int family; /* AF_INET or AF_INET6 */
+	const void *address; /* a struct in_addr or in6_addr; NULL: any of the host's */
+	unsigned int first, last;
 };
 
 #define LISTED_ANY_IPV6 "00000000000000000000000000000000"
@@ -42,8 +44,14 @@ bool ports_find(int protocol, int family,
 bool ports_find_any(bool (*is_wanted)(const struct listed_socket *socket, const void *wanted),
 		    const void *wanted, struct listed_socket *socket);
 
-/* For these two: whether a socket gets what is sent to a struct port. */
+/* For these two: whether a socket gets what is in a struct sent_to, or some of it. */
 bool ports_gets(const struct listed_socket *socket, const void *sent_to);
+
+/*
+ * Reads the address that a socket is bound to, an IPv4 one as the first four bytes; zeros:
+ * to none. Returns its family.
+ */
+int ports_address(const struct listed_socket *socket, struct in6_addr *address);
 
 /* Reads a line of a list. Returns whether it is of a socket that waits for whoever comes. */
 bool ports_parse(const char *line, int protocol, struct listed_socket *socket);

@@ -195,6 +195,34 @@ int route_add(const struct route *route)
 	return result == -EEXIST ? 0 : result;
 }
 
+static int on_way(const struct nlmsghdr *message, void *userdata)
+{
+	struct rtmsg header;
+
+	if (nlmsg_datalen(message) < (int)sizeof(header))
+		return 0;
+	memcpy(&header, nlmsg_data(message), sizeof(header));
+	*(bool *)userdata = header.rtm_type == RTN_LOCAL;
+	return 0;
+}
+
+bool route_is_to_host(int family, const void *address)
+{
+	struct rtmsg header = {
+		.rtm_family = (unsigned char)family,
+		.rtm_dst_len = (unsigned char)(8 * address_size(family)),
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	bool is_to_host = false;
+
+	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, RTA_DST, (int)address_size(family), address) < 0)
+		nlmsg_free(message);
+	else
+		(void)netlink_query(message, on_way, &is_to_host);
+	return is_to_host;
+}
+
 int routes_add(struct routes *routes, const struct route *route)
 {
 	struct route *items = array_grow(routes->items, routes->n_items, sizeof(*items));

@@ -49,6 +49,9 @@ struct nl_msg *route_message(int type, int flags, const struct route *route);
 /* Adds one, ahead of others to the same. Returns 0, also when it was there, or a negative errno. */
 int route_add(const struct route *route);
 
+/* Whether what is sent to an address, a struct in_addr or in6_addr, is for the host itself. */
+bool route_is_to_host(int family, const void *address);
+
 struct routes {
 	struct route *items;
 	size_t n_items;

@@ -159,19 +159,35 @@ static int add_reservations(vmnet_network_configuration_ref vmnet,
 	return 0;
 }
 
+/* vmnet knows single ports of one protocol. */
+static int add_port(vmnet_network_configuration_ref vmnet, const struct port_forwarding *rule,
+		    uint8_t protocol, unsigned int i, struct error *error)
+{
+	const unsigned int port = rule->external_port + i;
+	vmnet_return_t status = vmnet_network_configuration_add_port_forwarding_rule(
+		vmnet, protocol, (sa_family_t)rule->family, (uint16_t)(rule->internal_port + i),
+		(uint16_t)port, &rule->internal_address);
+
+	if (status == VMNET_SUCCESS)
+		return 0;
+	return vmnet_error_set(error, status, "does not take the forwarding of %s port %u",
+			       protocol == IPPROTO_TCP ? "tcp" : "udp", port);
+}
+
 static int add_port_forwardings(vmnet_network_configuration_ref vmnet,
 				const struct network_config *config, struct error *error)
 {
 	for (size_t i = 0; i < config->n_port_forwardings; i++) {
 		const struct port_forwarding *rule = &config->port_forwardings[i];
-		vmnet_return_t status = vmnet_network_configuration_add_port_forwarding_rule(
-			vmnet, (uint8_t)rule->protocol, (sa_family_t)rule->family,
-			rule->internal_port, rule->external_port, &rule->internal_address);
 
-		if (status != VMNET_SUCCESS)
-			return vmnet_error_set(
-				error, status, "does not take the forwarding of %s port %u",
-				rule->protocol == IPPROTO_TCP ? "tcp" : "udp", rule->external_port);
+		for (unsigned int j = 0; j < rule->n_ports; j++) {
+			if ((rule->protocols & FORWARD_TCP) &&
+			    add_port(vmnet, rule, IPPROTO_TCP, j, error) < 0)
+				return -1;
+			if ((rule->protocols & FORWARD_UDP) &&
+			    add_port(vmnet, rule, IPPROTO_UDP, j, error) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }

@@ -298,21 +298,34 @@ static void describe_program(int protocol, uint16_t port, char *text, size_t siz
 		(void)snprintf(text, size, "%s (pid %d)", name, found);
 }
 
+static int check_port(int protocol, uint16_t port, struct error *error)
+{
+	const int type = protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	char owner[100];
+
+	if (is_free(AF_INET, type, port) && is_free(AF_INET6, type, port))
+		return 0;
+	describe_program(protocol, port, owner, sizeof(owner));
+	return error_set(error, ERROR_CREATE_FAILED,
+			 "%s port %u is in use by %s; choose another \"external_port\"",
+			 protocol == IPPROTO_TCP ? "tcp" : "udp", port, owner);
+}
+
 int host_check_ports(const struct network_config *config, struct error *error)
 {
 	for (size_t i = 0; i < config->n_port_forwardings; i++) {
-		const struct port_forwarding *port = &config->port_forwardings[i];
-		const int type = port->protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
-		char owner[100];
+		const struct port_forwarding *forwarding = &config->port_forwardings[i];
 
-		if (is_free(AF_INET, type, port->external_port) &&
-		    is_free(AF_INET6, type, port->external_port))
-			continue;
-		describe_program(port->protocol, port->external_port, owner, sizeof(owner));
-		return error_set(error, ERROR_CREATE_FAILED,
-				 "%s port %u is in use by %s; choose another \"external_port\"",
-				 port->protocol == IPPROTO_TCP ? "tcp" : "udp", port->external_port,
-				 owner);
+		for (unsigned int j = 0; j < forwarding->n_ports; j++) {
+			const uint16_t port = (uint16_t)(forwarding->external_port + j);
+
+			if ((forwarding->protocols & FORWARD_TCP) &&
+			    check_port(IPPROTO_TCP, port, error) < 0)
+				return -1;
+			if ((forwarding->protocols & FORWARD_UDP) &&
+			    check_port(IPPROTO_UDP, port, error) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }

@@ -106,10 +106,14 @@ ANSWERS = {
         "Linux": Answer([[]]),
         "macOS": Answer([[]], said="not reached by the loopback of the Mac itself before macOS 27"),
     },
-    "port_forwarding[].protocol": same("tcp", "udp"),
-    "port_forwarding[].external_port": same(1, 65535),
+    "port_forwarding[].protocol": same("tcp", "udp", "both"),
+    "port_forwarding[].external_address": {
+        "Linux": Answer(["127.0.0.1", "192.0.2.1"]),
+        "macOS": Answer(refuses={'"127.0.0.1"': "cannot be had on macOS; remove it"}),
+    },
+    "port_forwarding[].external_port": same(1, 65535, "1-100"),
     "port_forwarding[].internal_address": same("192.168.105.10", "fd12:3456:789a:1::10"),
-    "port_forwarding[].internal_port": same(1, 65535),
+    "port_forwarding[].internal_port": same(1, 65535, "80-80"),
     "isolated": {
         "Linux": Answer([True, False]),
         "macOS": Answer([False], {"true": "cannot be had on macOS; remove it"}),

@@ -408,6 +408,20 @@ def test_a_port_that_a_program_listens_on_is_refused(world, protocol, family):
     assert "error" not in client.acquire("lab")
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_program_that_listens_on_one_of_several_ports(world, kind):
+    with socket.socket(socket.AF_INET, kind) as listener:
+        listener.bind(("", 0))
+        if kind == socket.SOCK_STREAM:
+            listener.listen()
+        port = listener.getsockname()[1]
+        rule = {"protocol": "both", "external_port": f"{port - 1}-{port}"}
+        rule["internal_address"] = "10.1.2.10"
+        world.configure({"lab": {**LAB, "port_forwarding": [rule]}})
+        world.bootstrap()
+        assert f" port {port} is in use by a program; " in world.wire().acquire("lab")["message"]
+
+
 LISTEN = """
 import socket, sys
 listener = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))

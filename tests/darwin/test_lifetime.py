@@ -52,7 +52,14 @@ LAB = {
 
 def test_every_key_reaches_vmnet(world):
     services = ["nat66", "dhcp", "dns_proxy", "router_advertisement"]
+    several = {
+        "protocol": "both",
+        "external_port": "8000-8001",
+        "internal_address": "10.1.2.10",
+        "internal_port": 80,
+    }
     lab = {**LAB, **{service: False for service in services}}
+    lab["port_forwarding"] = [*LAB["port_forwarding"], several]
     del lab["dhcp_reservations"]
     served = {
         "mode": "shared",
@@ -79,6 +86,11 @@ def test_every_key_reaches_vmnet(world):
             ("mtu", "1400"),
             ("port_forwarding", "tcp 2222 10.1.2.10 22"),
             ("port_forwarding", "udp 5353 fd12:3456:789a:1::a 53"),
+            # vmnet takes single ports of one protocol.
+            ("port_forwarding", "tcp 8000 10.1.2.10 80"),
+            ("port_forwarding", "udp 8000 10.1.2.10 80"),
+            ("port_forwarding", "tcp 8001 10.1.2.10 81"),
+            ("port_forwarding", "udp 8001 10.1.2.10 81"),
             *[("no", service) for service in services],
         ]
     )

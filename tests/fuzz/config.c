@@ -59,8 +59,11 @@ static void check_services(const struct network_config *network)
 	for (size_t i = 0; i < network->n_port_forwardings; i++) {
 		const struct port_forwarding *forwarding = &network->port_forwardings[i];
 
-		must(forwarding->protocol == IPPROTO_TCP || forwarding->protocol == IPPROTO_UDP);
-		must(forwarding->external_port && forwarding->internal_port);
+		must(forwarding->protocols &&
+		     !(forwarding->protocols & ~(FORWARD_TCP | FORWARD_UDP)));
+		must(forwarding->external_port && forwarding->internal_port && forwarding->n_ports);
+		must(forwarding->external_port + forwarding->n_ports <= 65536);
+		must(forwarding->internal_port + forwarding->n_ports <= 65536);
 		if (forwarding->family == AF_INET)
 			must(ipv4_subnet_contains(&network->subnet,
 						  forwarding->internal_address.ipv4));
@@ -89,6 +92,17 @@ static void check_network(const struct network_config *network)
 	network_config_unref(again);
 }
 
+static void check_ports(const struct network_config *network, const struct network_config *other)
+{
+	struct port_forwarding shared;
+
+	for (size_t i = 0; i < network->n_port_forwardings; i++)
+		for (size_t j = 0; j < other->n_port_forwardings; j++)
+			must((network == other && i == j) ||
+			     !port_forwarding_overlaps(&network->port_forwardings[i],
+						       &other->port_forwardings[j], &shared));
+}
+
 static void check_config(const struct config *config)
 {
 	for (size_t i = 0; i < config->n_networks; i++) {
@@ -101,6 +115,8 @@ static void check_config(const struct config *config)
 		for (size_t j = 0; j < i; j++)
 			must(!network->subnet.length || !config->networks[j]->subnet.length ||
 			     !ipv4_subnet_overlaps(&network->subnet, &config->networks[j]->subnet));
+		for (size_t j = 0; j <= i; j++)
+			check_ports(network, config->networks[j]);
 	}
 }
 

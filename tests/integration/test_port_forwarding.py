@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.echo import WhoServer, nobody, who
-from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6
+from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6, UPLINK
 from support.varlink import VarlinkError
 
 MAC = "52:54:00:00:00:0a"
@@ -141,8 +141,12 @@ def test_a_port_that_is_taken_is_an_error(broker, host, protocol, address):
             client.acquire("lab")
     assert caught.value.name == "CreateFailed"
     reason = caught.value.parameters["reason"]
+    at, other = "", ""
+    if address not in ("::", "0.0.0.0"):
+        at, other = f" at {address}", ', or another "external_address"'
     match = re.fullmatch(
-        rf'{protocol} port {PORT} is in use by (.*); choose another "external_port"', reason
+        rf'{protocol} port {PORT} is in use{at} by (.*); choose another "external_port"{other}',
+        reason,
     )
     assert match, reason
     # An unprivileged broker cannot see whose sockets are whose.
@@ -199,9 +203,189 @@ def test_a_port_that_is_taken_later_changes_nothing(broker, host, outside, serve
         "other": CONFIG["other"],
     }
 )
-def test_a_forwarded_name_server_is_not_the_machines_own(server, outside, join):
-    """Neither of its neighbours', nor of another network's that was made later."""
-    for network in "lab", "other":
-        machine = join(network)
-        assert machine.lease["router"] in machine.resolve("gateway")
-    assert who(outside, HOST_IPV4, 53, server.protocol) == ("machine", OUTSIDE_IPV4)
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("first, second", [("lab", "other"), ("other", "lab")])
+def test_a_forwarded_name_server_is_not_the_machines_own(join, outside, first, second, protocol):
+    """Neither of its neighbours', nor of another network's that was made before or later."""
+    neighbours = [join(first), join(second)]
+    machine = join("lab", mac_address=MAC)
+    for neighbour in neighbours:
+        assert neighbour.lease["router"] in neighbour.resolve("gateway")
+    with WhoServer(machine, 22, "machine", protocol):
+        assert who(outside, HOST_IPV4, 53, protocol) == ("machine", OUTSIDE_IPV4)
+
+
+ELSEWHERE_IPV4 = "198.51.100.77"  # another address of the host
+
+ONE_ADDRESS = {
+    **CONFIG["lab"],
+    "port_forwarding": [
+        forward("both", IPV4) | {"external_address": HOST_IPV4},
+        forward("both", IPV6) | {"external_address": HOST_IPV6},
+    ],
+}
+
+
+@pytest.fixture
+def elsewhere(host):
+    """Gives the host one more address, and takes it back."""
+    yield lambda: host.ip(f"address add {ELSEWHERE_IPV4}/24 dev {UPLINK}")
+    host.ip(f"address delete {ELSEWHERE_IPV4}/24 dev {UPLINK}")
+
+
+@pytest.mark.broker(config={"lab": ONE_ADDRESS, "other": CONFIG["other"]})
+def test_at_one_address_of_the_host(broker, elsewhere, host, outside, server):
+    """Programs that listen at others keep the port there, whoever asks."""
+    elsewhere()
+    assert who(outside, HOST_IPV4, PORT, server.protocol) == ("machine", OUTSIDE_IPV4)
+    assert who(outside, HOST_IPV6, PORT, server.protocol) == ("machine", OUTSIDE_IPV6)
+    assert who(host, HOST_IPV4, PORT, server.protocol)[0] == "machine"
+    with WhoServer(host, PORT, "host", server.protocol, ELSEWHERE_IPV4):
+        assert who(outside, ELSEWHERE_IPV4, PORT, server.protocol) == ("host", OUTSIDE_IPV4)
+    for address in "127.0.0.1", "::1", "192.168.105.1":
+        with WhoServer(host, PORT, "host", server.protocol, address):
+            assert who(host, address, PORT, server.protocol)[0] == "host", address
+
+
+LOOPBACK = {
+    **CONFIG["lab"],
+    "port_forwarding": [
+        forward("both", IPV4) | {"external_address": "127.0.0.1"},
+        forward("both", IPV6) | {"external_address": "::1"},
+    ],
+}
+
+
+def reach_loopback(namespace, device, gateway):
+    """What is sent to the loopback addresses leaves the namespace."""
+    namespace.run(
+        "sysctl", "-qw", *(f"net.ipv4.conf.{name}.route_localnet=1" for name in ("all", device))
+    )
+    namespace.ip("address delete 127.0.0.1/8 dev lo")
+    namespace.ip(f"route add 127.0.0.1 via {gateway} dev {device}")
+
+
+@pytest.fixture
+def no_filter(host):
+    host.filter_bridges("ip6", 0)
+
+
+@pytest.mark.broker(config={"lab": LOOPBACK, "other": CONFIG["other"]})
+def test_at_the_loopback_alone(no_filter, host, outside, server, join):
+    """Only the host itself gets there, whatever others call the address that they send to."""
+    stranger, neighbour = join("other"), join("lab")
+    assert who(host, "127.0.0.1", PORT, server.protocol) == ("machine", "192.168.105.1")
+    assert who(host, "::1", PORT, server.protocol) == ("machine", "fd12:3456:789a:5::1")
+    for address in HOST_IPV4, HOST_IPV6:
+        assert nobody(outside, address, PORT, server.protocol), address
+        with WhoServer(host, PORT, "host", server.protocol, address):
+            assert who(outside, address, PORT, server.protocol)[0] == "host", address
+    for namespace, device, gateway in (
+        (outside, UPLINK, HOST_IPV4),
+        (stranger, "eth0", "192.168.106.1"),
+        (neighbour, "eth0", "192.168.105.1"),
+    ):
+        reach_loopback(namespace, device, gateway)
+        assert nobody(namespace, "127.0.0.1", PORT, server.protocol), gateway
+
+
+@pytest.mark.broker(
+    config={
+        "lab": {
+            **CONFIG["lab"],
+            "port_forwarding": [
+                forward("both", IPV4) | {"external_port": "8000-8010"},
+                forward("both", IPV6) | {"external_port": "8000-8010", "internal_port": "20-30"},
+                {
+                    "protocol": "both",
+                    "external_port": "21-22",
+                    "internal_address": IPV4,
+                },
+            ],
+        }
+    }
+)
+def test_ports_in_a_row(server, outside):
+    """Each leads to its own: the first to 22 by IPv4, where 20 is the first by IPv6."""
+    assert who(outside, HOST_IPV4, 8000, server.protocol) == ("machine", OUTSIDE_IPV4)
+    assert who(outside, HOST_IPV6, 8002, server.protocol) == ("machine", OUTSIDE_IPV6)
+    assert who(outside, HOST_IPV4, 22, server.protocol) == ("machine", OUTSIDE_IPV4)
+    for port, ipv4, ipv6 in (7999, False, False), (8010, 32, 30), (8011, False, False):
+        for address, internal in (HOST_IPV4, ipv4), (HOST_IPV6, ipv6):
+            with WhoServer(server, internal or port, "last", server.protocol):
+                answer = who(outside, address, port, server.protocol, timeout=1)
+                assert (answer or [None])[0] == ("last" if internal else None), (address, port)
+
+
+@pytest.mark.broker(
+    config={
+        "lab": {
+            **CONFIG["lab"],
+            "port_forwarding": [
+                forward("both", IPV4) | {"external_address": HOST_IPV4, "external_port": 53}
+            ],
+        },
+        "other": CONFIG["other"],
+    }
+)
+def test_a_name_server_beside_the_hosts_own(broker, host, outside, make_machine, plug_in):
+    """One at 127.0.0.53 as systemd-resolved's, and one of a network that was there before."""
+    other = plug_in("other")
+    other.dhcp()
+    client = broker.client()
+    for protocol in "tcp", "udp":
+        with WhoServer(host, 53, "resolver", protocol, "127.0.0.53"):
+            client.acquire("lab")
+            machine = make_machine(client.attach("lab", mac_address=MAC))
+            machine.dhcp()
+            with WhoServer(machine, 22, "machine", protocol):
+                assert who(outside, HOST_IPV4, 53, protocol) == ("machine", OUTSIDE_IPV4)
+                assert who(host, "127.0.0.53", 53, protocol)[0] == "resolver"
+            assert "192.168.106.1" in other.resolve("gateway")
+            machine.kill()
+            client.release("lab")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.broker(config=CONFIG | {"lab": ONE_ADDRESS})
+def test_a_port_that_is_taken_at_the_same_address(broker, host, protocol):
+    client = broker.client()
+    for address in "::", "0.0.0.0", HOST_IPV4, HOST_IPV6:
+        with WhoServer(host, PORT, "host", protocol, address):
+            with pytest.raises(VarlinkError, match=f"{protocol} port {PORT} is in use "):
+                client.acquire("lab")
+    for address in "127.0.0.1", "::1":
+        with WhoServer(host, PORT, "host", protocol, address):
+            client.acquire("lab")
+            client.release("lab")
+
+
+@pytest.mark.broker(
+    config={
+        "lab": {
+            **CONFIG["lab"],
+            "port_forwarding": [forward("tcp", IPV4) | {"external_address": ELSEWHERE_IPV4}],
+        }
+    }
+)
+def test_an_address_that_the_host_does_not_have(broker, elsewhere):
+    client = broker.client()
+    with pytest.raises(VarlinkError) as caught:
+        client.acquire("lab")
+    assert caught.value.parameters["reason"] == (
+        f'"external_address" {ELSEWHERE_IPV4} is no address of this host; choose one that '
+        '"ip address" lists, or remove it for all of them'
+    )
+    elsewhere()
+    assert client.acquire("lab")
+
+
+@pytest.mark.broker(config={"lab": LOOPBACK})
+def test_ipv6_loopback_alone_where_bridges_filter(broker, host):
+    if not host.filter_bridges("ip6", 1):
+        pytest.skip("br_netfilter is not there")
+    client = broker.client()
+    with pytest.raises(VarlinkError, match="::1 cannot be had where br_netfilter filters bridges"):
+        client.acquire("lab")
+    host.filter_bridges("ip6", 0)
+    assert client.acquire("lab")

@@ -312,11 +312,13 @@ static bool is_dhcp_port_taken(void)
 
 static void check_dhcp_port(void)
 {
-	const struct port port = { .protocol = IPPROTO_UDP, .family = AF_INET, .number = 67 };
+	const struct sent_to dhcp = {
+		.protocol = IPPROTO_UDP, .family = AF_INET, .first = 67, .last = 67
+	};
 	struct listed_socket rival;
 
-	if (is_dhcp_port_taken() && (ports_find(IPPROTO_UDP, AF_INET, ports_gets, &port, &rival) ||
-				     ports_find(IPPROTO_UDP, AF_INET6, ports_gets, &port, &rival)))
+	if (is_dhcp_port_taken() && (ports_find(IPPROTO_UDP, AF_INET, ports_gets, &dhcp, &rival) ||
+				     ports_find(IPPROTO_UDP, AF_INET6, ports_gets, &dhcp, &rival)))
 		report_rival(&rival, "shares port 67 with nobody, which leaves none for the "
 				     "networks' own DHCP servers; have it share the port, or end "
 				     "it");

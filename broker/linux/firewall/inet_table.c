@@ -273,16 +273,41 @@ static void write_forward(const struct rules *rules)
 		      rules->bridge, rules->bridge);
 }
 
+/* Ports that lead to as many others: NAT can lead to one of several, or to the same. */
+static void write_port_map(const struct rules *rules, const struct port_forwarding *port)
+{
+	(void)fprintf(rules->file, ":th dport map {");
+	for (unsigned int i = 0; i < port->n_ports; i++)
+		(void)fprintf(rules->file, "%s %u : %u", i ? "," : "", port->external_port + i,
+			      port->internal_port + i);
+	(void)fprintf(rules->file, " }");
+}
+
 static void write_forwarded_port(const struct rules *rules, const struct port_forwarding *port)
 {
+	static const char *const protocols[] = {
+		[FORWARD_TCP] = "tcp",
+		[FORWARD_UDP] = "udp",
+		[FORWARD_TCP | FORWARD_UDP] = "meta l4proto { tcp, udp } th",
+	};
+	const bool ipv6 = port->family == AF_INET6;
 	char address[INET6_ADDRSTRLEN];
-	bool ipv6 = port->family == AF_INET6;
 
+	(void)fprintf(rules->file, "meta nfproto %s ", ipv6 ? "ipv6" : "ipv4");
+	if (port->has_external_address)
+		(void)fprintf(
+			rules->file, "%s daddr %s ", ipv6 ? "ip6" : "ip",
+			inet_ntop(port->family, &port->external_address, address, sizeof(address)));
+	(void)fprintf(rules->file, "%s dport %u", protocols[port->protocols], port->external_port);
+	if (port->n_ports > 1)
+		(void)fprintf(rules->file, "-%u", port->external_port + port->n_ports - 1U);
 	inet_ntop(port->family, &port->internal_address, address, sizeof(address));
-	(void)fprintf(rules->file, "meta nfproto %s %s dport %u fib daddr type local dnat %s to ",
-		      ipv6 ? "ipv6" : "ipv4", port->protocol == IPPROTO_TCP ? "tcp" : "udp",
-		      port->external_port, ipv6 ? "ip6" : "ip");
-	(void)fprintf(rules->file, ipv6 ? "[%s]:%u\n" : "%s:%u\n", address, port->internal_port);
+	(void)fprintf(rules->file, ipv6 ? " dnat ip6 to [%s]" : " dnat ip to %s", address);
+	if (port->n_ports == 1)
+		(void)fprintf(rules->file, ":%u", port->internal_port);
+	else if (port->internal_port != port->external_port)
+		write_port_map(rules, port);
+	(void)fprintf(rules->file, "\n");
 }
 
 /* What machines ask of the DNS and DHCP server of their own network is for no other machine. */
@@ -296,15 +321,18 @@ static void write_own_services(const struct rules *rules)
 }
 
 /*
- * Forwarded ports, reached at whatever address of the host: from elsewhere, or
- * from itself. The exception is ::1 where bridges apply NAT themselves: the host
- * would take their answers for packets for ::1 from the wire, and drop them.
+ * Forwarded ports, reached at addresses of the host: from elsewhere, or from itself.
+ * An exception is ::1 where bridges apply NAT themselves: the host would take their
+ * answers for packets for ::1 from the wire, and drop them. Another is 127.0.0.0/8
+ * from elsewhere: a neighbour outside can send such packets, and the host would drop
+ * them only after NAT, when they are for a machine already.
  */
 static void write_forwarded_ports(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file, "chain forwarded {\n");
+	(void)fprintf(rules->file, "chain forwarded {\n"
+				   "fib daddr type != local return\n");
 	if (!rules->ipv6_loopback)
 		(void)fprintf(rules->file, "ip6 daddr ::1 return\n");
 	for (size_t i = 0; i < config->n_port_forwardings; i++)
@@ -313,7 +341,8 @@ static void write_forwarded_ports(const struct rules *rules)
 				   "chain prerouting {\n"
 				   "type nat hook prerouting priority dstnat; policy accept;\n");
 	write_own_services(rules);
-	(void)fprintf(rules->file, "jump forwarded\n"
+	(void)fprintf(rules->file, "ip daddr 127.0.0.0/8 accept\n"
+				   "jump forwarded\n"
 				   "}\n"
 				   "chain output {\n"
 				   "type nat hook output priority -100; policy accept;\n"

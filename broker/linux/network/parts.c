@@ -37,8 +37,8 @@
 #include "broker/linux/routing/forwarding.h"
 #include "broker/linux/routing/uplink.h"
 #include "broker/linux/shortage.h"
+#include "forwarded.h"
 #include "host/names.h"
-#include "host/ports.h"
 #include "record.h"
 #include "tap.h"
 
@@ -156,45 +156,13 @@ static int make_ipv6(struct network_parts *self)
 
 /* Step 5: firewall */
 
-static bool is_forwarded(const struct listed_socket *socket, const void *wanted)
-{
-	const struct network_config *config = wanted;
-
-	for (size_t i = 0; i < config->n_port_forwardings; i++) {
-		const struct port_forwarding *forwarding = &config->port_forwardings[i];
-		const struct port port = {
-			.protocol = forwarding->protocol,
-			.family = forwarding->family,
-			.number = forwarding->external_port,
-		};
-
-		if (ports_gets(socket, &port))
-			return true;
-	}
-	return false;
-}
-
-/* A forwarded port would be taken from the program that listens on it. */
-static int check_ports(const struct network_config *config, struct error *error)
-{
-	struct listed_socket socket;
-	char owner[128];
-
-	if (!config->n_port_forwardings || !ports_find_any(is_forwarded, config, &socket))
-		return 0;
-	(void)ports_describe_owner(&socket, owner, sizeof(owner));
-	return error_set(error, ERROR_CREATE_FAILED,
-			 "%s port %u is in use by %s; choose another \"external_port\"",
-			 socket.protocol == IPPROTO_TCP ? "tcp" : "udp", socket.port, owner);
-}
-
 static int make_firewall(struct network_parts *self)
 {
 	struct error ignored;
 
 	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
-	if (!self->repair && check_ports(self->config, &self->error) < 0)
+	if (!self->repair && forwarded_check(self->config, &self->error) < 0)
 		return -1;
 	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
 		return 0;

@@ -171,14 +171,15 @@ static void assert_address(int family, const void *address, const char *expected
 	assert_string_equal(inet_ntop(family, address, text, sizeof(text)), expected);
 }
 
-static void assert_forwarding(const struct port_forwarding *forwarding, int protocol,
+static void assert_forwarding(const struct port_forwarding *forwarding, unsigned int protocols,
 			      uint16_t external_port, const char *address, uint16_t internal_port)
 {
-	assert_int_equal(forwarding->protocol, protocol);
+	assert_int_equal(forwarding->protocols, protocols);
 	assert_int_equal(forwarding->external_port, external_port);
 	assert_int_equal(forwarding->family, strchr(address, ':') ? AF_INET6 : AF_INET);
 	assert_address(forwarding->family, &forwarding->internal_address, address);
 	assert_int_equal(forwarding->internal_port, internal_port);
+	assert_false(forwarding->has_external_address);
 }
 
 static void assert_services(const struct network_config *lab)
@@ -193,11 +194,17 @@ static void assert_services(const struct network_config *lab)
 	assert_address(AF_INET, &lab->dhcp_reservations[1].address, "10.0.255.254");
 	assert_null(lab->dhcp_reservations[1].hostname);
 
-	assert_int_equal(lab->n_port_forwardings, 4);
-	assert_forwarding(&lab->port_forwardings[0], IPPROTO_TCP, 80, "10.0.0.2", 8080);
-	assert_forwarding(&lab->port_forwardings[1], IPPROTO_UDP, 80, "10.0.0.2", 8080);
-	assert_forwarding(&lab->port_forwardings[2], IPPROTO_TCP, 80, "fd12:3456:789a:1::2", 8080);
-	assert_forwarding(&lab->port_forwardings[3], IPPROTO_TCP, 65535, "10.0.0.2", 1);
+	assert_int_equal(lab->n_port_forwardings, 6);
+	assert_forwarding(&lab->port_forwardings[0], FORWARD_TCP, 80, "10.0.0.2", 8080);
+	assert_forwarding(&lab->port_forwardings[1], FORWARD_UDP, 80, "10.0.0.2", 8080);
+	assert_forwarding(&lab->port_forwardings[2], FORWARD_TCP, 80, "fd12:3456:789a:1::2", 8080);
+	assert_forwarding(&lab->port_forwardings[3], FORWARD_TCP, 65535, "10.0.0.2", 1);
+	assert_int_equal(lab->port_forwardings[3].n_ports, 1);
+	assert_forwarding(&lab->port_forwardings[4], FORWARD_TCP | FORWARD_UDP, 8000, "10.0.0.2",
+			  8000);
+	assert_int_equal(lab->port_forwardings[4].n_ports, 11);
+	assert_forwarding(&lab->port_forwardings[5], FORWARD_UDP, 5000, "10.0.0.2", 65534);
+	assert_int_equal(lab->port_forwardings[5].n_ports, 2);
 }
 
 static void assert_allowed(const struct network_allow *allow)
@@ -259,6 +266,11 @@ static void test_every_key_of_linux(void **state)
 	assert_int_equal(lab->subnet.length, 8);
 	assert_false(lab->nat44);
 	assert_string_equal(lab->dhcp_reservations[1].hostname, "3com");
+	assert_true(lab->port_forwardings[4].has_external_address);
+	assert_address(AF_INET, &lab->port_forwardings[4].external_address, "127.0.0.1");
+	assert_address(AF_INET6, &lab->port_forwardings[5].external_address, "::1");
+	assert_int_equal(lab->port_forwardings[6].internal_port, 1050);
+	assert_int_equal(lab->port_forwardings[6].n_ports, 11);
 	assert_true(lab->isolated);
 	assert_int_equal(lab->max_interfaces, 32);
 	assert_int_equal(config_find(config, "office")->mode, NETWORK_BRIDGED);

@@ -290,14 +290,16 @@ static void test_forwarded_ports(void **state)
 {
 	struct network_config network = config(NETWORK_SHARED);
 	struct port_forwarding ports[] = {
-		{ .protocol = IPPROTO_TCP,
+		{ .protocols = FORWARD_TCP,
 		  .external_port = 2222,
 		  .family = AF_INET,
-		  .internal_port = 22 },
-		{ .protocol = IPPROTO_UDP,
+		  .internal_port = 22,
+		  .n_ports = 1 },
+		{ .protocols = FORWARD_UDP,
 		  .external_port = 53,
 		  .family = AF_INET6,
-		  .internal_port = 5353 },
+		  .internal_port = 5353,
+		  .n_ports = 1 },
 	};
 
 	(void)state;
@@ -305,9 +307,11 @@ static void test_forwarded_ports(void **state)
 	inet_pton(AF_INET6, "fd12:3456:789a:1::5", &ports[1].internal_address.ipv6);
 	network.port_forwardings = ports;
 	network.n_port_forwardings = ARRAY_SIZE(ports);
-	assert_true(has_line(&network, "meta nfproto ipv4 tcp dport 2222 fib daddr type local "
-				       "dnat ip to 192.168.105.10:22"));
-	assert_true(has_line(&network, "meta nfproto ipv6 udp dport 53 fib daddr type local "
+	assert_true(has_line(&network, "fib daddr type != local return"));
+	assert_true(has_line(&network, "ip daddr 127.0.0.0/8 accept")); /* from elsewhere */
+	assert_true(has_line(&network,
+			     "meta nfproto ipv4 tcp dport 2222 dnat ip to 192.168.105.10:22"));
+	assert_true(has_line(&network, "meta nfproto ipv6 udp dport 53 "
 				       "dnat ip6 to [fd12:3456:789a:1::5]:5353"));
 	assert_true(has_line(&network,
 			     "oifname \"vmb-lab\" ct status dnat ip saddr 127.0.0.0/8 masquerade"));
@@ -320,6 +324,40 @@ static void test_forwarded_ports(void **state)
 	assert_true(has_line(&network, "iifname != \"wg0\" ct status dnat ct label set 118"));
 	assert_true(has_line(&network, "iifname \"vmb-lab\" ct direction reply ct label 118 "
 				       "meta mark set meta mark | 0x10000000"));
+}
+
+/* Several in a row, of both protocols, at one address of the host. */
+static void test_forwarded_ranges(void **state)
+{
+	struct network_config network = config(NETWORK_SHARED);
+	struct port_forwarding port = {
+		.protocols = FORWARD_TCP | FORWARD_UDP,
+		.external_port = 8000,
+		.family = AF_INET,
+		.internal_port = 8000,
+		.n_ports = 3,
+	};
+
+	(void)state;
+	inet_pton(AF_INET, "192.168.105.10", &port.internal_address.ipv4);
+	network.port_forwardings = &port;
+	network.n_port_forwardings = 1;
+	assert_true(has_line(&network, "meta nfproto ipv4 meta l4proto { tcp, udp } "
+				       "th dport 8000-8002 dnat ip to 192.168.105.10"));
+	port.has_external_address = true;
+	inet_pton(AF_INET, "127.0.0.1", &port.external_address.ipv4);
+	port.internal_port = 80;
+	assert_true(has_line(&network, "meta nfproto ipv4 ip daddr 127.0.0.1 "
+				       "meta l4proto { tcp, udp } th dport 8000-8002 "
+				       "dnat ip to 192.168.105.10:th dport map "
+				       "{ 8000 : 80, 8001 : 81, 8002 : 82 }"));
+	port.family = AF_INET6;
+	port.protocols = FORWARD_UDP;
+	port.n_ports = 1;
+	inet_pton(AF_INET6, "::1", &port.external_address.ipv6);
+	inet_pton(AF_INET6, "fd12:3456:789a:1::5", &port.internal_address.ipv6);
+	assert_true(has_line(&network, "meta nfproto ipv6 ip6 daddr ::1 udp dport 8000 "
+				       "dnat ip6 to [fd12:3456:789a:1::5]:80"));
 }
 
 static void test_isolated(void **state)
@@ -384,15 +422,11 @@ static void test_plain_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_host_network),
-		cmocka_unit_test(test_shared_network),
-		cmocka_unit_test(test_without_nat),
-		cmocka_unit_test(test_link_local),
-		cmocka_unit_test(test_external_interface),
-		cmocka_unit_test(test_forwarded_ports),
-		cmocka_unit_test(test_isolated),
-		cmocka_unit_test(test_services_of_machines),
-		cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_host_network),	     cmocka_unit_test(test_shared_network),
+		cmocka_unit_test(test_without_nat),	     cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_external_interface),   cmocka_unit_test(test_forwarded_ports),
+		cmocka_unit_test(test_forwarded_ranges),     cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_services_of_machines), cmocka_unit_test(test_removal),
 		cmocka_unit_test(test_plain_names),
 	};
 

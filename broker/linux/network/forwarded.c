@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A program that listens on a port would not be asked any more: that is an error. */
+#include "forwarded.h"
+
+#include <ifaddrs.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/linux/linux.h"
+#include "host/names.h"
+#include "host/ports.h"
+#include "host/route.h"
+#include "host/sysctl.h"
+
+/* 0: one that is never forwarded. */
+static unsigned int forwarded_protocol(int protocol)
+{
+	if (protocol == IPPROTO_TCP)
+		return FORWARD_TCP;
+	return protocol == IPPROTO_UDP ? FORWARD_UDP : 0;
+}
+
+static size_t address_size(int family)
+{
+	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
+static bool is_bridges_address(const struct ifaddrs *entry, int family,
+			       const struct in6_addr *address)
+{
+	const void *of_bridge;
+
+	if (!entry->ifa_addr || entry->ifa_addr->sa_family != family ||
+	    !is_own_link_name(entry->ifa_name))
+		return false;
+	if (family == AF_INET)
+		of_bridge = &((const struct sockaddr_in *)(const void *)entry->ifa_addr)->sin_addr;
+	else
+		of_bridge =
+			&((const struct sockaddr_in6 *)(const void *)entry->ifa_addr)->sin6_addr;
+	return memcmp(of_bridge, address, address_size(family)) == 0;
+}
+
+/* Where dnsmasq's user is another program's too, it is known by its address. */
+static bool is_networks_server(const struct listed_socket *socket)
+{
+	struct ifaddrs *entries;
+	struct in6_addr address;
+	bool found = false;
+	int family;
+
+	if (socket->uid != linux_platform.dnsmasq.uid)
+		return false;
+	if (linux_platform.dnsmasq.is_own)
+		return true;
+	if (getifaddrs(&entries) < 0)
+		return false;
+	family = ports_address(socket, &address);
+	for (const struct ifaddrs *entry = entries; entry && !found; entry = entry->ifa_next)
+		found = is_bridges_address(entry, family, &address);
+	freeifaddrs(entries);
+	return found;
+}
+
+static bool is_taken_from(const struct port_forwarding *forwarding,
+			  const struct listed_socket *socket)
+{
+	const struct sent_to sent = {
+		.protocol = socket->protocol,
+		.family = forwarding->family,
+		.address = forwarding->has_external_address ? &forwarding->external_address : NULL,
+		.first = forwarding->external_port,
+		.last = forwarding->external_port + forwarding->n_ports - 1U,
+	};
+
+	return (forwarded_protocol(socket->protocol) & forwarding->protocols) &&
+	       ports_gets(socket, &sent);
+}
+
+static bool is_in_the_way(const struct listed_socket *socket, const void *wanted)
+{
+	const struct network_config *config = wanted;
+
+	for (size_t i = 0; i < config->n_port_forwardings; i++)
+		if (is_taken_from(&config->port_forwardings[i], socket))
+			return !is_networks_server(socket);
+	return false;
+}
+
+/* What it listens at, if that is not every address: " at 127.0.0.53". */
+static const char *describe_address(const struct listed_socket *socket, char *text, size_t size)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr bound;
+	int family = ports_address(socket, &bound);
+
+	text[0] = '\0';
+	if (!IN6_IS_ADDR_UNSPECIFIED(&bound))
+		(void)snprintf(text, size, " at %s",
+			       inet_ntop(family, &bound, address, sizeof(address)));
+	return text;
+}
+
+static int check_listeners(const struct network_config *config, struct error *error)
+{
+	char owner[128], at[INET6_ADDRSTRLEN + 4];
+	struct listed_socket socket;
+
+	if (!ports_find_any(is_in_the_way, config, &socket))
+		return 0;
+	(void)ports_describe_owner(&socket, owner, sizeof(owner));
+	(void)describe_address(&socket, at, sizeof(at));
+	return error_set(error, ERROR_CREATE_FAILED,
+			 "%s port %u is in use%s by %s; choose another \"external_port\"%s",
+			 socket.protocol == IPPROTO_TCP ? "tcp" : "udp", socket.port, at, owner,
+			 at[0] ? ", or another \"external_address\"" : "");
+}
+
+static int check_address(const struct port_forwarding *forwarding, struct error *error)
+{
+	const void *address = &forwarding->external_address;
+	char text[INET6_ADDRSTRLEN];
+
+	if (!route_is_to_host(forwarding->family, address))
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "\"external_address\" %s is no address of this host; choose one "
+				 "that \"ip address\" lists, or remove it for all of them",
+				 inet_ntop(forwarding->family, address, text, sizeof(text)));
+	if (forwarding->family == AF_INET6 &&
+	    IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)address) &&
+	    sysctl_bridges_filter(AF_INET6))
+		return error_set(
+			error, ERROR_CREATE_FAILED,
+			"\"external_address\" ::1 cannot be had where br_netfilter filters "
+			"bridges; choose 127.0.0.1 and an IPv4 address of the machine, or set "
+			"net.bridge.bridge-nf-call-ip6tables to 0");
+	return 0;
+}
+
+int forwarded_check(const struct network_config *config, struct error *error)
+{
+	if (!config->n_port_forwardings)
+		return 0;
+	for (size_t i = 0; i < config->n_port_forwardings; i++)
+		if (config->port_forwardings[i].has_external_address &&
+		    check_address(&config->port_forwardings[i], error) < 0)
+			return -1;
+	return check_listeners(config, error);
+}
