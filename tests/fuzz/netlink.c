@@ -3,12 +3,13 @@
  * Any message as one of rtnetlink about a link: what comes of it is terminated
  * text, and an alias in it that is taken for one of the broker's names a network
  * that there can be. The same as one about a route: what is read of it is the
- * same when it has been written.
+ * same when it has been written. And as one about a tracked connection.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/conntrack.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "host/route.h"
@@ -61,6 +62,7 @@ static struct nlmsghdr *new_message(uint16_t type, size_t header, const uint8_t 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nlmsghdr *message = new_message(RTM_NEWLINK, sizeof(struct ifinfomsg), data, size);
+	struct tracked_connection connection;
 	struct link link;
 
 	if (link_parse(message, &link) == 0)
@@ -69,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(message);
 	message = new_message(RTM_NEWROUTE, 0, data, size);
 	must(route_parse(message, check_route, NULL) == 0);
+	if (conntrack_parse(message, &connection))
+		must(connection.family == AF_INET || connection.family == AF_INET6);
 	free(message);
 	return 0;
 }

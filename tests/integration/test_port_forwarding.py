@@ -3,6 +3,7 @@
 
 import os
 import re
+import socket
 import time
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6, UPLINK
 from support.varlink import VarlinkError
+from support.wait import wait_for
 
 MAC = "52:54:00:00:00:0a"
 IPV4 = "192.168.105.10"
@@ -389,3 +391,76 @@ def test_ipv6_loopback_alone_where_bridges_filter(broker, host):
         client.acquire("lab")
     host.filter_bridges("ip6", 0)
     assert client.acquire("lab")
+
+
+class Sender:
+    """Sends to a port all the time, from one port of its own."""
+
+    def __init__(self, namespace, address, port):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with namespace.entered():
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.connect((address, port))
+        self._socket.settimeout(0.05)
+
+    def hears(self, name):
+        """Whether who has the name answers by now."""
+        try:
+            self._socket.send(b"who?")
+            return self._socket.recv(256).decode().split()[0] == name
+        except OSError:
+            return False
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.mark.parametrize("address", [HOST_IPV4, HOST_IPV6])
+def test_a_sender_that_began_before(broker, host, outside, make_machine, address):
+    """Who sends by UDP without a pause is led to the machine, and to the host again."""
+    client = broker.client()
+    client.acquire("other")  # connections are tracked for as long as rules ask for it
+    senders = [Sender(outside, address, PORT), Sender(host, address, PORT)]
+    bystander = Sender(outside, address, PORT + 1)
+    with WhoServer(host, PORT + 1, "host", "udp"):
+        for sender in senders:
+            with WhoServer(host, PORT, "host", "udp"):
+                wait_for(lambda sender=sender: sender.hears("host"))
+        wait_for(lambda: bystander.hears("host"))
+        client.acquire("lab")
+        machine = make_machine(client.attach("lab", mac_address=MAC))
+        machine.dhcp()
+        machine.ipv6_address()
+        with WhoServer(machine, 22, "machine", "udp"):
+            for sender in senders:
+                wait_for(lambda sender=sender: sender.hears("machine"))
+            assert bystander.hears("host")
+    machine.kill()
+    client.release("lab")
+    broker.wait_for_log('network "lab": removed')
+    with WhoServer(host, PORT, "host", "udp"):
+        for sender in senders:
+            wait_for(lambda sender=sender: sender.hears("host"))
+            sender.close()
+    bystander.close()
+
+
+def test_a_connection_ends_with_its_forwarding(broker, outside, make_machine):
+    """The host says so at once: without it what the client sends would go nowhere for hours."""
+    client = broker.client()
+    client.acquire("other")  # as above
+    client.acquire("lab")
+    machine = make_machine(client.attach("lab", mac_address=MAC))
+    machine.dhcp()
+    with machine.entered():
+        listener = socket.create_server(("", 22))
+    with listener:
+        with outside.entered():
+            connection = socket.create_connection((HOST_IPV4, PORT), timeout=5)
+        with connection, listener.accept()[0]:
+            machine.kill()
+            client.release("lab")
+            broker.wait_for_log('network "lab": removed')
+            connection.send(b"still there?")
+            with pytest.raises(ConnectionResetError):
+                connection.recv(1)

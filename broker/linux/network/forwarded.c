@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that listens on a port would not be asked any more: that is an error. */
+/*
+ * A program that listens on a port would not be asked any more, so that is an error. A sender of
+ * UDP that never pauses, syslog's or a phone's, is one connection for ever to the kernel, and NAT
+ * is for new ones: the kernel has to forget those that would be led otherwise today, and no others.
+ */
 #include "forwarded.h"
 
 #include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "broker/linux/linux.h"
+#include "host/conntrack.h"
 #include "host/names.h"
 #include "host/ports.h"
 #include "host/route.h"
@@ -146,4 +152,71 @@ int forwarded_check(const struct network_config *config, struct error *error)
 		    check_address(&config->port_forwardings[i], error) < 0)
 			return -1;
 	return check_listeners(config, error);
+}
+
+/* Connections that are older */
+
+static bool is_sent_to(const struct tracked_connection *connection,
+		       const struct port_forwarding *forwarding)
+{
+	const unsigned int port = connection->to_port;
+
+	return connection->family == forwarding->family &&
+	       (forwarded_protocol(connection->protocol) & forwarding->protocols) &&
+	       port >= forwarding->external_port &&
+	       port < (unsigned int)forwarding->external_port + forwarding->n_ports &&
+	       (!forwarding->has_external_address ||
+		memcmp(&connection->to, &forwarding->external_address,
+		       address_size(connection->family)) == 0);
+}
+
+/*
+ * One of TCP stays with the program that has it, though nobody listens for others any
+ * more. What others' rules have led elsewhere they would again.
+ */
+static bool is_older(const struct tracked_connection *connection, const void *wanted)
+{
+	const struct network_config *config = wanted;
+
+	if (connection->protocol != IPPROTO_UDP || connection->is_led)
+		return false;
+	for (size_t i = 0; i < config->n_port_forwardings; i++)
+		if (is_sent_to(connection, &config->port_forwardings[i]))
+			return route_is_to_host(connection->family, &connection->to);
+	return false;
+}
+
+static bool is_left(const struct tracked_connection *connection, const void *wanted)
+{
+	const struct network_config *config = wanted;
+
+	for (size_t i = 0; connection->is_led && i < config->n_port_forwardings; i++)
+		if (is_sent_to(connection, &config->port_forwardings[i]) &&
+		    memcmp(&connection->led_to, &config->port_forwardings[i].internal_address,
+			   address_size(connection->family)) == 0)
+			return true;
+	return false;
+}
+
+static void forget(const struct network_config *config,
+		   bool (*is_wanted)(const struct tracked_connection *connection,
+				     const void *wanted))
+{
+	const char *error;
+
+	if (config->n_port_forwardings &&
+	    (conntrack_forget(AF_INET, is_wanted, config, &error) < 0 ||
+	     conntrack_forget(AF_INET6, is_wanted, config, &error) < 0))
+		log_warning(config->name,
+			    "who used its forwarded ports before goes on where it did: %s", error);
+}
+
+void forwarded_begin(const struct network_config *config)
+{
+	forget(config, is_older);
+}
+
+void forwarded_end(const struct network_config *config)
+{
+	forget(config, is_left);
 }

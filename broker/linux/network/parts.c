@@ -164,8 +164,10 @@ static int make_firewall(struct network_parts *self)
 		return 0;
 	if (!self->repair && forwarded_check(self->config, &self->error) < 0)
 		return -1;
-	if (firewall_create(self->config, &self->addresses, &self->error) == 0)
+	if (firewall_create(self->config, &self->addresses, &self->error) == 0) {
+		forwarded_begin(self->config);
 		return 0;
+	}
 	/* nftables may have taken it, and ended before it could say so. */
 	if (!self->repair)
 		(void)shortage_check(firewall_remove(self->name, &ignored));
@@ -174,7 +176,11 @@ static int make_firewall(struct network_parts *self)
 
 static int unmake_firewall(struct network_parts *self, struct error *error)
 {
-	return is_bridged(self) ? 0 : firewall_remove(self->name, error);
+	int result = is_bridged(self) ? 0 : firewall_remove(self->name, error);
+
+	if (self->config)
+		forwarded_end(self->config);
+	return result;
 }
 
 /* Step 6: foreign firewalls */
