@@ -40,6 +40,26 @@ apt_install() {
 		$(known_packages "$@")
 }
 
+# As apt_install(), and no service of theirs serves this host: tests run these
+# programs, in namespaces of their own.
+apt_install_without_services() (
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		trap 'rm -f "$policy"' EXIT
+		trap 'exit 1' HUP INT TERM
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	apt_install "$@" || exit 1
+	command -v systemctl >/dev/null || exit 0
+	for package in "$@"; do
+		case $package in
+		firewalld | ufw) systemctl --quiet disable "$package" || exit 1 ;;
+		network-manager) systemctl --quiet disable NetworkManager || exit 1 ;;
+		esac
+	done
+)
+
 # Installs those of the packages that are missing; says nothing when none is.
 install_packages() {
 	command -v apt-get >/dev/null || {
@@ -54,7 +74,7 @@ install_packages() {
 	[ -n "$missing" ] || return 0
 	echo "installing$missing"
 	# shellcheck disable=SC2086 # a list
-	quietly apt_install $missing || die "apt-get could not install$missing"
+	quietly apt_install_without_services $missing || die "apt-get could not install$missing"
 }
 
 # Runs a command and shows what it printed only when it fails.
