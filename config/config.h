@@ -193,6 +193,9 @@ const char *network_mode_name(enum network_mode mode);
 bool port_forwarding_overlaps(const struct port_forwarding *one,
 			      const struct port_forwarding *other, struct port_forwarding *shared);
 
+/* Whether the host alone gets there: at one of its loopback addresses. */
+bool port_forwarding_is_private(const struct port_forwarding *forwarding);
+
 /* Writes what is forwarded, such as "tcp and udp ports 8000-8010 at 127.0.0.1". Returns text. */
 const char *port_forwarding_format(const struct port_forwarding *forwarding,
 				   char text[PORT_FORWARDING_TEXT_SIZE]);

@@ -44,6 +44,16 @@ const char *port_forwarding_format(const struct port_forwarding *forwarding,
 	return text;
 }
 
+bool port_forwarding_is_private(const struct port_forwarding *forwarding)
+{
+	const union forwarding_address *address = &forwarding->external_address;
+
+	if (!forwarding->has_external_address)
+		return false;
+	return forwarding->family == AF_INET ? ntohl(address->ipv4.s_addr) >> 24 == IN_LOOPBACKNET
+					     : IN6_IS_ADDR_LOOPBACK(&address->ipv6);
+}
+
 static bool is_same_address(const struct port_forwarding *one, const struct port_forwarding *other)
 {
 	return memcmp(&one->external_address, &other->external_address,

@@ -234,6 +234,14 @@ def test_a_router_needs_no_settings(doctor):
     assert doctor.examine() == {}
 
 
+def test_a_port_of_the_host_alone_needs_no_way_in(doctor):
+    doctor.configure(
+        UPLINK.replace('"protocol"', '"external_address": "127.0.0.1", "protocol"')
+    )
+    doctor.host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1")
+    assert doctor.examine() == {}
+
+
 @pytest.mark.parametrize("keys", ['"mode": "shared"', '"mode": "shared", "subnet": "10.9.0.0/24"'])
 def test_a_broader_route_is_no_trouble(doctor, keys):
     doctor.configure(f'{{ "lab": {{ {keys} }} }}')

@@ -249,6 +249,13 @@ def test_at_one_address_of_the_host(broker, elsewhere, host, outside, server):
             assert who(host, address, PORT, server.protocol)[0] == "host", address
 
 
+@pytest.mark.broker(config={"lab": ONE_ADDRESS})
+def test_loopback_addresses_are_routed_for_their_own_ports_alone(broker, host):
+    broker.client().acquire("lab")
+    assert host.run("sysctl", "-n", "net.ipv4.conf.vmb-lab.route_localnet").stdout == "0\n"
+    assert "local ::1 dev vmb-lab" not in host.ip("-6 route show table local")
+
+
 LOOPBACK = {
     **CONFIG["lab"],
     "port_forwarding": [

@@ -154,13 +154,21 @@ static bool is_strict(const char *interface)
 	       (all > own ? all : own) == 1;
 }
 
+static bool has_ways_in(const struct network_config *network)
+{
+	for (size_t i = 0; i < network->n_port_forwardings; i++)
+		if (!port_forwarding_is_private(&network->port_forwardings[i]))
+			return true;
+	return false;
+}
+
 /* As far as that check knows, machines with an uplink answer by it alone. */
 static void check_way_in(const struct network_config *network, const char *interface)
 {
 	const char *uplink = network->mode == NETWORK_SHARED ? network->external_interface : NULL;
 	char remedy[128];
 
-	if (!uplink || !network->n_port_forwardings || strcmp(interface, uplink) == 0)
+	if (!uplink || !has_ways_in(network) || strcmp(interface, uplink) == 0)
 		return;
 	(void)snprintf(remedy, sizeof(remedy), "sysctl -w net/ipv4/conf/%s/rp_filter=2", interface);
 	doctor_problem(remedy,

@@ -171,6 +171,19 @@ static int create(const char *network, const struct network_addresses *addresses
 	return 0;
 }
 
+/* Whether machines answer what came from the host's loopback. */
+static bool forwards_loopback(const struct network_config *config, int family)
+{
+	for (size_t i = 0; i < config->n_port_forwardings; i++) {
+		const struct port_forwarding *forwarding = &config->port_forwardings[i];
+
+		if (forwarding->family == family &&
+		    (!forwarding->has_external_address || port_forwarding_is_private(forwarding)))
+			return true;
+	}
+	return false;
+}
+
 int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
 		    int bridge, struct error *error)
 {
@@ -184,7 +197,7 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	if (result == 0)
 		result = link_add_ipv6(bridge, &addresses->ipv6_gateway,
 				       addresses->ipv6_prefix.length);
-	if (result == 0 && config->n_port_forwardings)
+	if (result == 0 && forwards_loopback(config, AF_INET6))
 		result = link_route_ipv6_loopback(bridge);
 	if (result == -EACCES)
 		return error_set(error, ERROR_CREATE_FAILED,
@@ -250,7 +263,9 @@ static int give_address(const struct network_config *config,
 				 "cannot give bridge %s the route to its subnet: %s; have its "
 				 "address made anew (\"ip address flush dev %s\")",
 				 addresses->bridge, strerror(-result), addresses->bridge);
-	return config->n_port_forwardings ? link_route_loopback(addresses->bridge, error) : 0;
+	if (!forwards_loopback(config, AF_INET))
+		return 0;
+	return link_route_loopback(addresses->bridge, error);
 }
 
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,

@@ -132,8 +132,7 @@ static int check_address(const struct port_forwarding *forwarding, struct error 
 				 "\"external_address\" %s is no address of this host; choose one "
 				 "that \"ip address\" lists, or remove it for all of them",
 				 inet_ntop(forwarding->family, address, text, sizeof(text)));
-	if (forwarding->family == AF_INET6 &&
-	    IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)address) &&
+	if (forwarding->family == AF_INET6 && port_forwarding_is_private(forwarding) &&
 	    sysctl_bridges_filter(AF_INET6))
 		return error_set(
 			error, ERROR_CREATE_FAILED,
