@@ -200,6 +200,27 @@ def test_a_port_that_leads_to_another_network_now(broker):
     assert client.acquire("new")
 
 
+def with_ports(subnet, **ports):
+    network = with_port(subnet)
+    network["port_forwarding"][0].update(ports)
+    return network
+
+
+@pytest.mark.broker(config={"lab": with_ports("192.168.105", external_address="127.0.0.1")})
+def test_ports_that_some_of_lead_to_another_network_now(broker):
+    """The error names those that do; at another address of the host there are none."""
+    broker.client().acquire("lab")
+    client = broker.client()
+    several = {"protocol": "both", "external_port": "2220-2223"}
+    broker.configure({"new": with_ports("192.168.106", **several)})
+    client.call("Reload")
+    with pytest.raises(VarlinkError, match=r"tcp port 2222 at 127\.0\.0\.1 still leads to network"):
+        client.acquire("new")
+    broker.configure({"new": with_ports("192.168.106", **several, external_address="127.0.0.2")})
+    client.call("Reload")
+    assert client.acquire("new")
+
+
 FARAWAY = 54321  # the number of the user that tests/tools/faraway.c knows
 
 
