@@ -33,11 +33,15 @@
 /* When memory is short, libseccomp may go round for ever: it gets so much of the processor. */
 #define MAKE_SECONDS 1
 
-/* dnsmasq's. It is made once: the library does not live through a lack of memory. */
-static struct {
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+struct filter {
 	struct sock_filter instructions[512];
 	unsigned short n;
-} more;
+};
+
+/* dnsmasq's. It is made in the beginning: the library does not live through a lack of memory. */
+static struct filter more;
 
 static int failed(const char *what)
 {
@@ -111,60 +115,104 @@ static void on_forbidden_call(int number, siginfo_t *info, void *context)
 	_exit(EXIT_FAILURE);
 }
 
+/* Returns 0 or a negative errno. */
 static int allow_calls(scmp_filter_ctx filter)
 {
-	for (size_t i = 0; i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
+	int result = 0;
+
+	for (size_t i = 0; i < LENGTH(allowed_calls) && result == 0; i++) {
 		int call = seccomp_syscall_resolve_name(allowed_calls[i]);
 
 		/* One that this architecture does not have cannot be called. */
-		if (call < 0)
-			continue;
-		errno = -seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
-		if (errno)
-			return failed("allow a system call");
+		if (call >= 0)
+			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 	}
 	/* For the thread that closes what clients have sent (disposal.c): no namespaces. */
-	errno = -seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1,
-				  SCMP_A0(SCMP_CMP_EQ, CLONE_FILES, 0));
-	return errno ? failed("allow a system call") : 0;
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unshare), 1,
+					  SCMP_A0(SCMP_CMP_EQ, CLONE_FILES, 0));
+	return result;
 }
 
-static int set_filter(void)
+/* Its instructions, by way of a file: that is what the library offers. */
+static int export(scmp_filter_ctx made, struct filter *filter)
 {
-	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
-					  .sa_flags = SA_SIGINFO };
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-	int result = -1;
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	ssize_t size = 0;
+	int result;
 
-	if (!filter)
-		return failed("make a filter of system calls");
-	if (sigaction(SIGSYS, &action, NULL) < 0) {
-		failed("watch for forbidden system calls");
-		goto out;
-	}
-	if (allow_calls(filter) < 0)
-		goto out;
-	/* For the workers' threads, which are there already, too. */
-	errno = -seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!errno)
-		errno = -seccomp_load(filter);
-	if (errno)
-		failed("filter system calls");
+	if (fd < 0)
+		return -errno;
+	result = seccomp_export_bpf(made, fd);
+	if (result == 0)
+		size = pread(fd, filter->instructions, sizeof(filter->instructions), 0);
+	if (size < 0)
+		result = -errno;
+	else if ((size_t)size == sizeof(filter->instructions))
+		result = -EFBIG;
 	else
-		result = 0;
-out:
-	seccomp_release(filter);
+		filter->n = (unsigned short)((size_t)size / sizeof(filter->instructions[0]));
+	(void)close(fd);
 	return result;
+}
+
+/* action: of what is not allowed. Returns 0 or a negative errno. */
+static int make_filter(uint32_t action, int (*allow)(scmp_filter_ctx made), struct filter *filter)
+{
+	scmp_filter_ctx made = seccomp_init(action);
+	int result = made ? allow(made) : -ENOMEM;
+
+	if (result == 0)
+		result = export(made, filter);
+	if (made)
+		seccomp_release(made);
+	return result;
+}
+
+/* When memory is short, the library may leave something out without a word: not twice the same. */
+static int make_whole_filter(uint32_t action, int (*allow)(scmp_filter_ctx made),
+			     struct filter *filter)
+{
+	struct filter again = { 0 };
+	int result;
+
+	limit_time(MAKE_SECONDS);
+	result = make_filter(action, allow, filter);
+	if (result == 0)
+		result = make_filter(action, allow, &again);
+	limit_time(0);
+	if (result == 0 && (filter->n != again.n || memcmp(filter->instructions, again.instructions,
+							   sizeof(again.instructions)) != 0))
+		result = -ENOMEM;
+	return result;
+}
+
+/* For the workers' threads, which are there already, too. Returns 0, or -1 with errno. */
+static int load(struct filter *filter)
+{
+	const struct sock_fprog program = { .len = filter->n, .filter = filter->instructions };
+	long thread;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	thread = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+	if (thread > 0)
+		errno = ECANCELED;
+	return thread == 0 ? 0 : -1;
 }
 
 int confine_broker(void)
 {
-	int result;
+	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
+					  .sa_flags = SA_SIGINFO };
+	struct filter filter = { 0 };
 
-	limit_time(MAKE_SECONDS);
-	result = set_filter();
-	limit_time(0);
-	return result;
+	errno = -make_whole_filter(SCMP_ACT_TRAP, allow_calls, &filter);
+	if (errno)
+		return failed("make a filter of system calls");
+	if (sigaction(SIGSYS, &action, NULL) < 0)
+		return failed("watch for forbidden system calls");
+	return load(&filter) < 0 ? failed("filter system calls") : 0;
 }
 
 /* What dnsmasq may do */
@@ -223,8 +271,6 @@ static const struct {
 	{ AF_UNIX, SOCK_DGRAM, -1 }, /* the system's log */
 };
 /* clang-format on */
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* An argument of 32 bits: the kernel does not look at the others. */
 #define IS(argument, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value)
@@ -285,43 +331,10 @@ static int allow_dnsmasq(scmp_filter_ctx filter)
 	return result;
 }
 
-/* Its instructions, by way of a file: that is what the library offers. */
-static int export(scmp_filter_ctx filter)
-{
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	ssize_t size = 0;
-	int result;
-
-	if (fd < 0)
-		return -errno;
-	result = seccomp_export_bpf(filter, fd);
-	if (result == 0)
-		size = pread(fd, more.instructions, sizeof(more.instructions), 0);
-	if (size < 0)
-		result = -errno;
-	else if ((size_t)size == sizeof(more.instructions))
-		result = -EFBIG;
-	else
-		more.n = (unsigned short)((size_t)size / sizeof(more.instructions[0]));
-	(void)close(fd);
-	return result;
-}
-
 int confine_start(void)
 {
-	scmp_filter_ctx filter;
-	int result;
-
-	limit_time(MAKE_SECONDS);
-	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	result = filter ? allow_dnsmasq(filter) : -ENOMEM;
-	if (result == 0)
-		result = export(filter);
-	if (filter)
-		seccomp_release(filter);
-	limit_time(0);
-	errno = -result;
-	return result < 0 ? failed("make a filter of dnsmasq's system calls") : 0;
+	errno = -make_whole_filter(SCMP_ACT_ERRNO(EPERM), allow_dnsmasq, &more);
+	return errno ? failed("make a filter of dnsmasq's system calls") : 0;
 }
 
 /* Returns 0, or -1 with errno. */
