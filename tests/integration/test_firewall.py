@@ -184,16 +184,6 @@ def test_traffic_leaves_by_the_external_interface_alone(outside, join):
             assert refusal(machine, address, 80) in (errno.EHOSTUNREACH, errno.EACCES), address
 
 
-def test_nothing_comes_from_a_foreign_address(host, outside, join):
-    machine = join("lab")
-    machine.ip("address add 10.9.9.9/32 dev eth0")
-    machine.ip("route replace default via 192.168.105.1 src 10.9.9.9")
-    host.ip("route add 10.9.9.9 dev vmb-lab")
-    with WhoServer(outside, 80, "outside"), WhoServer(host, 80, "host"):
-        assert nobody(machine, SERVER_IPV4, 80)
-        assert nobody(machine, HOST_IPV4, 80)
-
-
 def test_nothing_comes_to_the_host_by_addresses_of_bridges(host, join):
     """Frames for these go past the bridge's rules, into the host."""
     machine = join("lab")

@@ -23,6 +23,7 @@ from support.host import (
 from support.wait import wait_for
 
 METADATA = "169.254.169.254"
+POD, POD_IPV6 = "10.96.0.7", "fd00:96::7"
 ALL_PACKETS = 3  # ETH_P_ALL
 
 CONFIG = {
@@ -142,11 +143,22 @@ def send_packet(machine, source, destination, protocol, body):
         sender.sendto(body, (destination, 0))
 
 
-@pytest.mark.parametrize("target", [SERVER_IPV4, SERVER_IPV6])
-def test_nothing_leaves_with_a_machines_own_address(outside, join, target):
+def put_behind(machine, host, pod):
+    """The host has a route to an address by way of the machine, which sends from it."""
+    own = machine.ipv6_address() if ":" in pod else machine.address
+    machine.ip(f"address add {pod} dev eth0" + (" nodad" if ":" in pod else ""))
+    host.ip(f"route add {pod} via {own}")
+    return pod
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+@pytest.mark.parametrize(("target", "pod"), [(SERVER_IPV4, POD), (SERVER_IPV6, POD_IPV6)])
+def test_nothing_leaves_with_a_machines_own_address(host, outside, join, target, pod, is_behind):
     """NAT knows connections; what belongs to none would leave as it is."""
     machine = join("lab")
     source = machine.ipv6_address() if ":" in target else machine.address
+    if is_behind:
+        source = put_behind(machine, host, pod)
     with captured(outside) as frames, WhoServer(outside, 80, "outside"):
         for protocol, body in strays(source, target).values():
             send_packet(machine, source, target, protocol, body)
@@ -156,10 +168,13 @@ def test_nothing_leaves_with_a_machines_own_address(outside, join, target):
     assert source not in seen
 
 
-def test_a_connection_that_nat_has_missed_does_not_go_on(host, broker, outside, join):
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_connection_that_nat_has_missed_does_not_go_on(host, broker, outside, join, is_behind):
     """It began, and was answered, while somebody had removed the rules, and no broker was there."""
     machine = join("lab")
-    outside.ip(f"route add {machine.address} via {HOST_IPV4}")
+    source = put_behind(machine, host, POD) if is_behind else machine.address
+    for address in {source, machine.address}:
+        outside.ip(f"route add {address} via {HOST_IPV4}")
     broker.kill()
     host.run(
         "nft",
@@ -171,15 +186,16 @@ def test_a_connection_that_nat_has_missed_does_not_go_on(host, broker, outside, 
     server = WhoServer(outside, 80, "outside", "udp", address=SERVER_IPV4)
     with sender, server, captured(outside) as frames:
         sender.settimeout(5)
+        sender.bind((source, 0))
         sender.connect((SERVER_IPV4, 80))
         sender.send(b"begun")
-        assert sender.recv(64).decode() == f"outside {machine.address}"
+        assert sender.recv(64).decode() == f"outside {source}"
         broker.start()
         wait_for(lambda: who(machine, SERVER_IPV4, 80, "udp") == ("outside", HOST_IPV4))
         frames().clear()
         sender.send(b"goes on")
         assert who(machine, SERVER_IPV4, 80, "udp") == ("outside", HOST_IPV4)
-        assert machine.address not in map(str, sources(frames()))
+        assert source not in map(str, sources(frames()))
     host.run("nft", "delete table ip tracking")
 
 

@@ -4,7 +4,7 @@
  * Text alone, which firewall.c hands in. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
- *                           no others from there to the host
+ *                           no others from there to the host, but those behind it
  *                           returning: by which way
  *   are for the host        input: its addresses on the network are for its machines
  *   pass through the host   forward: leaving and entering, by the network's mode
@@ -39,8 +39,9 @@ static void write_bridged(const struct rules *rules)
 /*
  * Nothing comes to the host from a machine with an address of somebody else, and
  * nothing from elsewhere with one of the network's, whatever the host's reverse path
- * filter is set to. Loopback addresses are refused as destinations too: with forwarded
- * ports the bridge routes them.
+ * filter is set to. What is behind a machine is right there: whatever the host has
+ * its own route for by this bridge. Loopback addresses are refused as destinations
+ * too: with forwarded ports the bridge routes them.
  *
  * What comes from another bridge of ours is that one's to look at.
  */
@@ -61,7 +62,7 @@ static void write_spoofed(const struct rules *rules)
 		      "ip6 saddr fe80::/10 accept\n"
 		      "ip saddr 0.0.0.0 accept\n"
 		      "ip6 saddr :: accept\n"
-		      "drop\n"
+		      "fib saddr . iif oif missing drop\n"
 		      "}\n"
 		      "chain spoofed {\n"
 		      "type filter hook prerouting priority raw; policy accept;\n"
@@ -367,6 +368,17 @@ static void write_returned(const struct rules *rules)
 	(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
 }
 
+/* What comes from the bridge, in the families that have NAT: from behind machines, too. */
+static void write_for_nat(const struct rules *rules, const char *action)
+{
+	static const char format[] = "iifname \"%s\" meta nfproto %s %s\n";
+
+	if (rules->config->nat44)
+		(void)fprintf(rules->file, format, rules->bridge, "ipv4", action);
+	if (rules->config->nat66)
+		(void)fprintf(rules->file, format, rules->bridge, "ipv6", action);
+}
+
 static void write_postrouting(const struct rules *rules)
 {
 	(void)fprintf(rules->file, "chain postrouting {\n"
@@ -381,17 +393,23 @@ static void write_postrouting(const struct rules *rules)
 		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
 	if (rules->config->nat66 && rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s masquerade\n", rules->prefix);
+	write_for_nat(rules, "masquerade");
 	(void)fprintf(rules->file, "}\n");
 }
 
 /*
  * Not everything is of a connection that NAT knows: a stray RST, an answer that
  * nobody asked for, what a connection goes on with that began without our rules.
- * To another bridge of ours nothing is passed on, but by that bridge itself.
+ * To another bridge of ours nothing is passed on, but by that bridge itself. What
+ * is from behind a machine has no address to know it by, but NAT has left its mark.
  */
 static void write_masqueraded(const struct rules *rules)
 {
 	(void)fprintf(rules->file,
+		      "chain from_bridge {\n"
+		      "ct status snat,dnat accept\n"
+		      "drop\n"
+		      "}\n"
 		      "chain masqueraded {\n"
 		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
 		      "oifname \"lo\" accept\n"
@@ -400,6 +418,7 @@ static void write_masqueraded(const struct rules *rules)
 		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
 	if (rules->config->nat66 && rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
+	write_for_nat(rules, "goto from_bridge");
 	(void)fprintf(rules->file, "}\n");
 }
 

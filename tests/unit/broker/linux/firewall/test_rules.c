@@ -94,7 +94,7 @@ static void test_host_network(void **state)
 		     "ip6 saddr fe80::/10 accept\n"
 		     "ip saddr 0.0.0.0 accept\n"
 		     "ip6 saddr :: accept\n"
-		     "drop\n"
+		     "fib saddr . iif oif missing drop\n"
 		     "}\n"
 		     "chain spoofed {\n"
 		     "type filter hook prerouting priority raw; policy accept;\n"
@@ -234,6 +234,10 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, "ip saddr 192.168.105.0/24 drop"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
 	assert_true(has_line(&network, "chain masqueraded {"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 masquerade"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 masquerade"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 goto from_bridge"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 goto from_bridge"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue"));
 	assert_int_equal(
 		count_lines(&network, false, "tcp flags syn tcp option maxseg size set rt mtu"),
@@ -254,6 +258,12 @@ static void test_without_nat(void **state)
 	assert_true(has_line(&network, "meta nfproto ipv4 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 accept"));
 	assert_false(has_line(&network, "chain masqueraded {"));
+	assert_false(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 masquerade"));
+	network.nat66 = true;
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 masquerade"));
+	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 goto from_bridge"));
+	assert_false(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 goto from_bridge"));
+	network.nat66 = false;
 	assert_true(has_line(&network, "ip daddr 192.168.105.0/24 meta l4proto { tcp, udp } "
 				       "th dport 53 drop"));
 	assert_true(has_line(&network, "iifname \"vmb-*\" ip daddr 192.168.105.0/24 drop"));
