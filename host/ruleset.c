@@ -2,8 +2,9 @@
 /*
  * Which chains stop packets. What all rules together do cannot be told by looking at them: taken
  * as a stop is a policy of drop, and a rule without a condition that drops, rejects, or
- * leads to a chain with such a rule. One rule that names a bridge, and does not
- * itself drop or reject, is taken as knowing what to do with it.
+ * leads to a chain with such a rule, unless the chain itself accepts everything before. One
+ * rule that names a bridge, and does not itself drop or reject, is taken as knowing what to
+ * do with it.
  */
 #include "ruleset.h"
 
@@ -30,6 +31,14 @@ static bool is(const char *text, const char *expected)
 	return text && strcmp(text, expected) == 0;
 }
 
+/* Chains of the type "route" may drop as well, and at least one VPN's do. */
+static bool filters(const char *hook, const char *type)
+{
+	if (is(hook, "output"))
+		return is(type, "filter") || is(type, "route");
+	return (is(hook, "input") || is(hook, "forward")) && is(type, "filter");
+}
+
 int ruleset_chain(json_t *item, struct base_chain *chain)
 {
 	json_t *object = json_object_get(item, "chain");
@@ -41,8 +50,7 @@ int ruleset_chain(json_t *item, struct base_chain *chain)
 		.hook = text_of(object, "hook"),
 		.policy = text_of(object, "policy"),
 	};
-	if (!chain->table || !chain->name || !is(text_of(object, "type"), "filter") ||
-	    (!is(chain->hook, "input") && !is(chain->hook, "forward")))
+	if (!chain->table || !chain->name || !filters(chain->hook, text_of(object, "type")))
 		return -1;
 	if (!is(chain->family, "ip") && !is(chain->family, "ip6") && !is(chain->family, "inet"))
 		return -1;
@@ -216,6 +224,21 @@ static json_t *find_stop(struct look *look, const char *name)
 	return NULL;
 }
 
+static bool accepts_everything(json_t *rule)
+{
+	json_t *expressions = json_object_get(rule, "expr");
+	json_t *expression;
+	size_t i;
+
+	json_array_foreach(expressions, i, expression) {
+		if (is_condition(expression))
+			return false;
+		if (json_object_get(expression, "accept"))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The jump to where ufw has a last look at what its rules were not about: there
  * it leaves requests for addresses to its policy, so that it does not log them.
@@ -230,7 +253,8 @@ static bool is_last_look(json_t *rule)
 		const char *target = target_of(expression);
 
 		if (target && strncmp(target, "ufw", strlen("ufw")) == 0 &&
-		    (strstr(target, "-after-input") || strstr(target, "-after-forward")))
+		    (strstr(target, "-after-input") || strstr(target, "-after-output") ||
+		     strstr(target, "-after-forward")))
 			return true;
 	}
 	return false;
@@ -252,6 +276,10 @@ struct chain_end ruleset_chain_end(json_t *list, const struct base_chain *chain)
 			continue;
 		if (rule == stop)
 			break;
+		if (accepts_everything(rule)) {
+			end.stops = false;
+			break;
+		}
 		if (is_last_look(rule)) {
 			end.rule = rule;
 			break;

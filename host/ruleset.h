@@ -30,7 +30,7 @@ struct chain_end {
 /*
  * The chain that an item of a list is. Returns 0, or -1 when it is anything
  * else than another program's chain that filters packets for the host
- * ("input") or through it ("forward").
+ * ("input"), from it ("output") or through it ("forward").
  */
 int ruleset_chain(json_t *item, struct base_chain *chain);
 

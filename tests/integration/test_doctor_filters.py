@@ -54,6 +54,9 @@ def old_filter(*rules):
 
 OLD_FORWARD = r"iptables-legacy \(chain FORWARD\) stops packets from machines to the outside"
 OLD_INPUT = r"iptables-legacy \(chain INPUT\) stops machines' requests for addresses and names"
+OLD_OUTPUT = (
+    r"iptables-legacy \(chain OUTPUT\) stops answers to machines' requests for addresses and names"
+)
 TROUBLES = {
     "a table that has an owner": Trouble(
         owned_table,
@@ -76,6 +79,9 @@ TROUBLES = {
     ),
     "input, by the older filter": Trouble(
         old_filter("-P INPUT DROP", "-I INPUT -i eth0 -j ACCEPT"), OLD_INPUT, users=(0,)
+    ),
+    "output, by the older filter": Trouble(
+        old_filter("-P OUTPUT DROP", "-I OUTPUT -o lo -j ACCEPT"), OLD_OUTPUT, users=(0,)
     ),
 }
 
@@ -102,17 +108,22 @@ def test_rules_that_went_while_the_broker_was_away(broker, doctor, join):
     assert machine.ping(SERVER_IPV4)
 
 
-def test_requests_that_are_stopped(broker, doctor, join):
+@pytest.mark.parametrize(
+    "hook, what",
+    [
+        ("input", "machines' requests for addresses and names"),
+        ("output", "answers to machines' requests for addresses and names"),
+    ],
+)
+def test_requests_that_are_stopped(broker, doctor, join, hook, what):
     join("default")
     broker.kill()
     broker.host.run(
-        "nft", "table inet x { chain y { type filter hook input priority 0; policy drop; }; }"
+        "nft", f"table inet x {{ chain y {{ type filter hook {hook} priority 0; policy drop; }}; }}"
     )
     findings = doctor.examine()
     problem, command = findings.popitem()
-    assert problem == (
-        "a packet filter (table inet x, chain y) stops machines' requests for addresses and names"
-    )
+    assert problem == f"a packet filter (table inet x, chain y) stops {what}"
     doctor.mend(command)
 
 

@@ -311,6 +311,27 @@ def test_a_filter_that_comes_later(host, outside, join):
     host.run("nft", "delete", "table", "inet", "filter")
 
 
+def test_answers_of_a_host_that_may_send_nothing(host, request):
+    """They go to the network's own bridge, and nowhere else."""
+    host.run(
+        "nft",
+        "table inet x { chain o { type filter hook output priority 0; policy drop; oif lo accept; "
+        "}; }",
+    )
+    join = request.getfixturevalue("join")
+    first, second = join("lab", hostname="first"), join("lab")
+    second.ipv6_address()
+    for gateway in GATEWAYS:
+        assert second.ping(gateway)
+        assert first.address in second.resolve("first", gateway)
+    assert own_rules(host)
+    for rule in own_rules(host):
+        assert rule.startswith('oifname "vmb-lab" ')
+    with WhoServer(first, 80, "first"):
+        assert who(second, first.address, 80)
+        assert nobody(host, first.address, 80)
+
+
 @pytest.mark.parametrize("kind", [Docker, Docker28, Docker29])
 def test_containers_stay_closed(host, kind, request):
     kind(host)

@@ -102,15 +102,23 @@ static bool bridge_is_filtered(void)
 	return sysctl_bridges_filter(AF_INET) || sysctl_bridges_filter(AF_INET6);
 }
 
+/* What the chain has to do with. */
+static const char *describe_packets(const struct base_chain *chain)
+{
+	if (strcmp(chain->hook, "input") == 0)
+		return "machines' requests for addresses and names";
+	if (strcmp(chain->hook, "output") == 0)
+		return "answers to machines' requests for addresses and names";
+	return bridge_is_filtered()
+		       ? "packets from machines to the outside and (br_netfilter) each other"
+		       : "packets from machines to the outside";
+}
+
 static void report(const struct look *look)
 {
 	const struct base_chain *chain = look->chain;
-	const char *what = "machines' requests for addresses and names";
+	const char *what = describe_packets(chain);
 
-	if (strcmp(chain->hook, "forward") == 0)
-		what = bridge_is_filtered()
-			       ? "packets from machines to the outside and (br_netfilter) each other"
-			       : "packets from machines to the outside";
 	if (look->table->owner && strcmp(chain->table, "firewalld") != 0)
 		doctor_problem(
 			NULL,
@@ -253,9 +261,10 @@ static void read_line(struct old_chain *chain, const char *line)
 	if (strstr(line, " " BRIDGE_PREFIX) && !stops)
 		chain->knows_bridges = true;
 	if (starts_with(line, "-A", chain, "-j DROP") ||
-	    starts_with(line, "-A", chain, "-j REJECT")) {
+	    starts_with(line, "-A", chain, "-j REJECT") ||
+	    starts_with(line, "-A", chain, "-j ACCEPT")) {
 		chain->end = chain->n_rules;
-		chain->stops = true;
+		chain->stops = stops;
 	}
 }
 
@@ -280,19 +289,33 @@ static void report_old_forward(const struct old_filter *filter, unsigned int pla
 		       filter->program);
 }
 
-static void report_old_input(const struct old_filter *filter, unsigned int place)
+/* interface, ports: the options of the chain for a bridge and its services. */
+static void report_old_services(const struct old_filter *filter, const char *chain,
+				unsigned int place, const char *interface, const char *ports,
+				const char *what)
 {
 	const char *program = filter->program;
 	char remedy[512];
 
 	(void)snprintf(remedy, sizeof(remedy),
-		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p udp -m multiport --dports %s "
-		       "-j ACCEPT && "
-		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p tcp --dport 53 -j ACCEPT && "
-		       "%s -I INPUT %u -i " BRIDGE_PREFIX "+ -p %s -j ACCEPT",
-		       program, place, filter->ports, program, place, program, place, filter->icmp);
-	doctor_problem(remedy, "%s (chain INPUT) stops machines' requests for addresses and names",
-		       program);
+		       "%s -I %s %u %s " BRIDGE_PREFIX "+ -p udp -m multiport %s %s -j ACCEPT && "
+		       "%s -I %s %u %s " BRIDGE_PREFIX "+ -p tcp -m multiport %s 53 -j ACCEPT && "
+		       "%s -I %s %u %s " BRIDGE_PREFIX "+ -p %s -j ACCEPT",
+		       program, chain, place, interface, ports, filter->ports, program, chain,
+		       place, interface, ports, program, chain, place, interface, filter->icmp);
+	doctor_problem(remedy, "%s (chain %s) stops %s", program, chain, what);
+}
+
+static void report_old_input(const struct old_filter *filter, unsigned int place)
+{
+	report_old_services(filter, "INPUT", place, "-i", "--dports",
+			    "machines' requests for addresses and names");
+}
+
+static void report_old_output(const struct old_filter *filter, unsigned int place)
+{
+	report_old_services(filter, "OUTPUT", place, "-o", "--sports",
+			    "answers to machines' requests for addresses and names");
 }
 
 static void check_old_chain(const struct old_filter *filter, struct old_chain *chain,
@@ -306,6 +329,7 @@ static void check_old_chain(const struct old_filter *filter, struct old_chain *c
 static void check_old_filter(const struct old_filter *filter)
 {
 	struct old_chain forward = { .name = "FORWARD" }, input = { .name = "INPUT" };
+	struct old_chain output = { .name = "OUTPUT" };
 	FILE *file = fopen(filter->tables, "re");
 	bool is_used = file && fgetc(file) != EOF;
 	char line[1024];
@@ -319,6 +343,7 @@ static void check_old_filter(const struct old_filter *filter)
 	while (rules && fgets(line, sizeof(line), rules)) {
 		read_line(&forward, line);
 		read_line(&input, line);
+		read_line(&output, line);
 	}
 	if (!rules || pclose(rules) != 0) {
 		doctor_unknown(filter->list, "cannot read the rules of %s", filter->program);
@@ -326,6 +351,7 @@ static void check_old_filter(const struct old_filter *filter)
 	}
 	check_old_chain(filter, &forward, report_old_forward);
 	check_old_chain(filter, &input, report_old_input);
+	check_old_chain(filter, &output, report_old_output);
 }
 
 void check_filters(void)

@@ -4,13 +4,14 @@
  * What those chains are is told by host/ruleset.h and host/foreign_table.h.
  *
  * Every table of nftables sees every packet: what ours accept, another
- * program's may still drop. Where one has a chain for input or forward that
- * stops whatever none of its rules are about (see ruleset.c), rules of ours are
- * put into that chain, right before the stop:
+ * program's may still drop. Where one has a chain for input, output or forward
+ * that stops whatever none of its rules are about (see ruleset.c), rules of ours
+ * are put into that chain, right before the stop:
  *
  *	forward		from and to the network's bridge. What of it passes is
  *			up to our own table, which sees it as well.
  *	input		DHCP, DNS and ICMP from the bridge; nothing else
+ *	output		the answers, to the bridge; nothing else
  *
  * They stand after the other program's own rules, so that all that these drop
  * stays dropped. The comment "vmnet-broker NETWORK" tells them from everybody
@@ -125,51 +126,70 @@ static void write_forward(struct visit *visit)
 	}
 }
 
-static void write_dns(struct visit *visit, const char *family, const char *address)
+/* What rules call the bridge, and the host's address and port. */
+struct side {
+	const char *bridge, *address, *port;
+};
+
+static const struct side asking = { "iifname", "daddr", "dport" };
+static const struct side answering = { "oifname", "saddr", "sport" };
+
+static void write_dns(struct visit *visit, const struct side *side, const char *family,
+		      const char *address)
 {
 	const char *bridge = visit->network->bridge;
 
-	write_rule(visit, "iifname \"%s\" %s daddr %s udp dport 53", bridge, family, address);
-	write_rule(visit, "iifname \"%s\" %s daddr %s tcp dport 53", bridge, family, address);
+	write_rule(visit, "%s \"%s\" %s %s %s udp %s 53", side->bridge, bridge, family,
+		   side->address, address, side->port);
+	write_rule(visit, "%s \"%s\" %s %s %s tcp %s 53", side->bridge, bridge, family,
+		   side->address, address, side->port);
 }
 
-static void write_ipv4_input(struct visit *visit)
+static void write_ipv4_services(struct visit *visit, const struct side *side)
 {
 	const struct opened *network = visit->network;
 
 	if (network->dhcp)
-		write_rule(visit, "iifname \"%s\" ip protocol udp udp dport 67", network->bridge);
+		write_rule(visit, "%s \"%s\" ip protocol udp udp %s 67", side->bridge,
+			   network->bridge, side->port);
 	if (network->dns)
-		write_dns(visit, "ip", network->gateway);
-	write_rule(visit, "iifname \"%s\" ip protocol icmp", network->bridge);
+		write_dns(visit, side, "ip", network->gateway);
+	write_rule(visit, "%s \"%s\" ip protocol icmp", side->bridge, network->bridge);
 }
 
-static void write_ipv6_input(struct visit *visit)
+static void write_ipv6_services(struct visit *visit, const struct side *side)
 {
 	const struct opened *network = visit->network;
+	const char *server = side == &asking ? DHCPV6_SERVERS : GATEWAY_LINK_LOCAL;
 
 	if (network->dhcp)
-		write_rule(visit, "iifname \"%s\" ip6 daddr " DHCPV6_SERVERS " udp dport 547",
-			   network->bridge);
+		write_rule(visit, "%s \"%s\" ip6 %s %s udp %s 547", side->bridge, network->bridge,
+			   side->address, server, side->port);
 	if (network->dns) {
-		write_dns(visit, "ip6", network->ipv6_gateway);
-		write_dns(visit, "ip6", GATEWAY_LINK_LOCAL);
+		write_dns(visit, side, "ip6", network->ipv6_gateway);
+		write_dns(visit, side, "ip6", GATEWAY_LINK_LOCAL);
 	}
-	write_rule(visit, "iifname \"%s\" meta l4proto ipv6-icmp", network->bridge);
+	write_rule(visit, "%s \"%s\" meta l4proto ipv6-icmp", side->bridge, network->bridge);
+}
+
+static void write_services(struct visit *visit, const struct side *side)
+{
+	const char *family = visit->chain->family;
+
+	if (strcmp(family, "ip6") != 0)
+		write_ipv4_services(visit, side);
+	if (strcmp(family, "ip") != 0 && *visit->network->ipv6_gateway)
+		write_ipv6_services(visit, side);
 }
 
 static void write_rules(struct visit *visit)
 {
-	const char *family = visit->chain->family;
+	const char *hook = visit->chain->hook;
 
-	if (strcmp(visit->chain->hook, "forward") == 0) {
+	if (strcmp(hook, "forward") == 0)
 		write_forward(visit);
-		return;
-	}
-	if (strcmp(family, "ip6") != 0)
-		write_ipv4_input(visit);
-	if (strcmp(family, "ip") != 0 && *visit->network->ipv6_gateway)
-		write_ipv6_input(visit);
+	else
+		write_services(visit, strcmp(hook, "input") == 0 ? &asking : &answering);
 }
 
 /* Others' chains */

@@ -4,9 +4,11 @@
 
 #include "host/ruleset.h"
 
-#define CHAIN(name, policy)                                                             \
-	"{\"chain\": {\"family\": \"inet\", \"table\": \"t\", \"name\": \"" name "\", " \
-	"\"type\": \"filter\", \"hook\": \"forward\", \"prio\": 0, \"policy\": \"" policy "\"}}"
+#define BASE_CHAIN(table, name, type, hook, policy)                                             \
+	"{\"chain\": {\"family\": \"inet\", \"table\": \"" table "\", \"name\": \"" name "\", " \
+	"\"type\": \"" type "\", \"hook\": \"" hook "\", \"prio\": 0, \"policy\": \"" policy    \
+	"\"}}"
+#define CHAIN(name, policy) BASE_CHAIN("t", name, "filter", "forward", policy)
 #define RULE(chain, handle, expressions)                                                 \
 	"{\"rule\": {\"family\": \"inet\", \"table\": \"t\", \"chain\": \"" chain "\", " \
 	"\"handle\": " handle ", \"expr\": [" expressions "]}}"
@@ -44,6 +46,11 @@ static void test_end(void **state)
 	assert_int_equal(end_of("[" CHAIN("c", "drop") "," RULE(
 				 "c", "7", FROM("eth0") "," DROP) "," RULE("c", "8", DROP) "]"),
 			 8);
+	assert_int_equal(
+		end_of("[" CHAIN("c", "drop") "," RULE("c", "7", FROM("eth0") "," ACCEPT) "]"), 0);
+	assert_int_equal(end_of("[" CHAIN("c", "drop") "," RULE("c", "7", ACCEPT) "," RULE(
+				 "c", "8", DROP) "]"),
+			 -1);
 }
 
 static void test_end_elsewhere(void **state)
@@ -59,6 +66,13 @@ static void test_end_elsewhere(void **state)
 	assert_int_equal(
 		end_of("[" CHAIN("c", "drop") "," RULE("c", "7", JUMP("ufw-after-forward")) "]"),
 		7);
+	assert_int_equal(end_of("[" BASE_CHAIN("t", "c", "filter", "output", "drop") "," RULE(
+				 "c", "7", JUMP("ufw-after-output")) "]"),
+			 7);
+	/* It may send some of them back before. */
+	assert_int_equal(end_of("[" CHAIN("c", "drop") "," RULE("c", "7", JUMP("d")) "," RULE(
+				 "d", "8", ACCEPT) "]"),
+			 0);
 }
 
 static bool names(const char *rules, const char *bridge)
@@ -101,6 +115,8 @@ static void test_other_chains(void **state)
 		"\"type\": \"filter\", \"hook\": \"input\"}}",
 		"{\"chain\": {\"family\": \"ip\", \"table\": \"t\", \"name\": \"c\", "
 		"\"type\": \"nat\", \"hook\": \"input\"}}",
+		BASE_CHAIN("t", "c", "nat", "output", "drop"),
+		BASE_CHAIN("t", "c", "filter", "postrouting", "drop"),
 	};
 
 	(void)state;
