@@ -88,6 +88,7 @@ struct network_config {
 	size_t n_port_forwardings;
 	bool isolated;
 	bool link_local; /* machines reach link-local addresses beyond their network */
+	bool bypass_kill_switch; /* machines get out where rules close the host's own way out */
 	struct network_allow allow;
 	unsigned int max_interfaces;
 };
@@ -115,6 +116,7 @@ struct config_support {
 	const char *no_external_address; /* of a forwarded port */
 	const char *no_isolated;
 	const char *no_link_local;
+	const char *no_bypass_kill_switch;
 	const char *no_max_interfaces;
 };
 

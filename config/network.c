@@ -23,6 +23,9 @@ static const char bridge_addresses[] = "makes no sense in a \"bridged\" network,
 				       "are the physical network's";
 static const char bridge_services[] = "makes no sense in a \"bridged\" network, whose services are "
 				      "the physical network's";
+static const char bridge_way[] =
+	"makes no sense in a \"bridged\" network, which leaves the host by its "
+	"bridge";
 static const char bridge_mtu[] = "makes no sense in a \"bridged\" network, which has the MTU of "
 				 "its bridge";
 
@@ -42,6 +45,7 @@ static const struct {
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { NULL, bridge_services },
 	[NETWORK_KEY_PORT_FORWARDING] = { no_outside, bridge_services },
 	[NETWORK_KEY_LINK_LOCAL] = { no_outside, bridge_services },
+	[NETWORK_KEY_BYPASS_KILL_SWITCH] = { no_outside, bridge_way },
 };
 
 static const char *const modes[] = {
@@ -297,13 +301,26 @@ static void read_isolated(struct config_reader *reader, const struct place *plac
 		config_report_key(reader, place, "%s", config_support.no_isolated);
 }
 
+/* why_not: why this system has no such key; NULL: it has. */
+static void read_bool_if(const char *why_not, struct config_reader *reader,
+			 const struct place *place, const json_t *value, void *field)
+{
+	if (why_not)
+		config_report_key(reader, place, "%s", why_not);
+	else
+		config_read_bool(reader, place, value, field);
+}
+
 static void read_link_local(struct config_reader *reader, const struct place *place,
 			    const json_t *value, void *field)
 {
-	if (config_support.no_link_local)
-		config_report_key(reader, place, "%s", config_support.no_link_local);
-	else
-		config_read_bool(reader, place, value, field);
+	read_bool_if(config_support.no_link_local, reader, place, value, field);
+}
+
+static void read_bypass_kill_switch(struct config_reader *reader, const struct place *place,
+				    const json_t *value, void *field)
+{
+	read_bool_if(config_support.no_bypass_kill_switch, reader, place, value, field);
 }
 
 static void read_max_interfaces(struct config_reader *reader, const struct place *place,
@@ -339,6 +356,8 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
 	[NETWORK_KEY_ISOLATED] = { "isolated", read_isolated, FIELD(isolated), NULL },
 	[NETWORK_KEY_LINK_LOCAL] = { "link_local", read_link_local, FIELD(link_local), NULL },
+	[NETWORK_KEY_BYPASS_KILL_SWITCH] = { "bypass_kill_switch", read_bypass_kill_switch,
+					     FIELD(bypass_kill_switch), NULL },
 	[NETWORK_KEY_ALLOW] = { "allow", config_read_allow, FIELD(allow), NULL },
 	[NETWORK_KEY_MAX_INTERFACES] = { "max_interfaces", read_max_interfaces,
 					 FIELD(max_interfaces), NULL },

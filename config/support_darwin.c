@@ -19,5 +19,6 @@ const struct config_support config_support = {
 	.no_external_address = "cannot be had on macOS; remove it",
 	.no_isolated = "cannot be had on macOS; remove it",
 	.no_link_local = "cannot be had on macOS; remove it",
+	.no_bypass_kill_switch = "cannot be had on macOS; remove it",
 	.no_max_interfaces = "cannot be had on macOS; remove it",
 };

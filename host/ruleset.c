@@ -3,8 +3,8 @@
  * Which chains stop packets. What all rules together do cannot be told by looking at them: taken
  * as a stop is a policy of drop, and a rule without a condition that drops, rejects, or
  * leads to a chain with such a rule, unless the chain itself accepts everything before. One
- * rule that names a bridge, and does not itself drop or reject, is taken as knowing what to
- * do with it.
+ * rule that names an interface, and does not itself drop or reject, is taken as knowing what
+ * to do with it.
  */
 #include "ruleset.h"
 
@@ -16,7 +16,7 @@
 struct look {
 	json_t *list;
 	const struct base_chain *chain;
-	const char *bridge;
+	const char *interface;
 	bool with_own;
 	json_t *visited; /* names of chains that were looked at */
 };
@@ -126,19 +126,19 @@ static bool drops(json_t *rule)
 	return false;
 }
 
-static bool is_name_of(const char *text, const char *bridge)
+static bool is_name_of(const char *text, const char *interface)
 {
 	size_t length = strlen(text);
 
-	if (length > strlen(BRIDGE_PREFIX) && text[length - 1] == '*')
-		return strncmp(text, bridge, length - 1) == 0;
-	return strcmp(text, bridge) == 0 || strcmp(text, BRIDGE_PREFIX "*") == 0;
+	if (length > 1 && text[length - 1] == '*')
+		return strncmp(text, interface, length - 1) == 0;
+	return strcmp(text, interface) == 0;
 }
 
-static bool chain_names_bridge(struct look *look, const char *name);
+static bool chain_names_interface(struct look *look, const char *name);
 
-/* Whether a part of a rule names the bridge, or leads to a rule that does. */
-static bool part_names_bridge(struct look *look, json_t *part)
+/* Whether a part of a rule names the interface, or leads to a rule that does. */
+static bool part_names_interface(struct look *look, json_t *part)
 {
 	const char *text = json_string_value(part);
 	const char *key;
@@ -146,21 +146,22 @@ static bool part_names_bridge(struct look *look, json_t *part)
 	size_t i;
 
 	if (text)
-		return is_name_of(text, look->bridge);
+		return is_name_of(text, look->interface);
 	json_array_foreach(part, i, inner) {
-		if (part_names_bridge(look, inner))
+		if (part_names_interface(look, inner))
 			return true;
 	}
 	json_object_foreach(part, key, inner) {
 		const char *target = text_of(inner, "target");
 
-		if ((target && chain_names_bridge(look, target)) || part_names_bridge(look, inner))
+		if ((target && chain_names_interface(look, target)) ||
+		    part_names_interface(look, inner))
 			return true;
 	}
 	return false;
 }
 
-static bool chain_names_bridge(struct look *look, const char *name)
+static bool chain_names_interface(struct look *look, const char *name)
 {
 	json_t *item;
 	size_t i;
@@ -172,17 +173,17 @@ static bool chain_names_bridge(struct look *look, const char *name)
 
 		if (ruleset_rule_is_in(rule, name) &&
 		    (look->with_own || !ruleset_rule_is_own(rule, NULL)) && !drops(rule) &&
-		    part_names_bridge(look, json_object_get(rule, "expr")))
+		    part_names_interface(look, json_object_get(rule, "expr")))
 			return true;
 	}
 	return false;
 }
 
-bool ruleset_names_bridge(json_t *list, const struct base_chain *chain, const char *bridge,
-			  bool with_own)
+bool ruleset_names_interface(json_t *list, const struct base_chain *chain, const char *interface,
+			     bool with_own)
 {
-	struct look look = { list, chain, bridge, with_own, json_object() };
-	bool names = chain_names_bridge(&look, chain->name);
+	struct look look = { list, chain, interface, with_own, json_object() };
+	bool names = chain_names_interface(&look, chain->name);
 
 	json_decref(look.visited);
 	return names;
@@ -286,4 +287,19 @@ struct chain_end ruleset_chain_end(json_t *list, const struct base_chain *chain)
 		}
 	}
 	return end;
+}
+
+bool ruleset_closes_host(json_t *list, const struct base_chain *like)
+{
+	struct base_chain chain;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		if (ruleset_chain(item, &chain) == 0 && is(chain.hook, "output") &&
+		    is(chain.family, like->family) && is(chain.table, like->table) &&
+		    ruleset_chain_end(list, &chain).stops)
+			return true;
+	}
+	return false;
 }

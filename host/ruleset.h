@@ -42,14 +42,20 @@ bool ruleset_rule_is_in(json_t *rule, const char *chain);
 
 /*
  * Whether packets on their way through the chain meet a rule that names the
- * bridge, or bridges like it. with_own: ours count, too.
+ * interface, or interfaces like it. with_own: ours count, too.
  */
-bool ruleset_names_bridge(json_t *list, const struct base_chain *chain, const char *bridge,
-			  bool with_own);
+bool ruleset_names_interface(json_t *list, const struct base_chain *chain, const char *interface,
+			     bool with_own);
 
 /* A rule that the broker has put into another program's chain; network NULL: whichever it is of. */
 bool ruleset_rule_is_own(json_t *rule, const char *network);
 
 struct chain_end ruleset_chain_end(json_t *list, const struct base_chain *chain);
+
+/*
+ * Whether the table of a chain closes the host's own way out, too, but for what its rules
+ * let pass: a chain of it stops what the host sends. So do a VPN's, as a kill switch.
+ */
+bool ruleset_closes_host(json_t *list, const struct base_chain *like);
 
 #endif

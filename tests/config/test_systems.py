@@ -127,6 +127,15 @@ ANSWERS = {
             }
         ),
     },
+    "bypass_kill_switch": {
+        "Linux": Answer([True, False]),
+        "macOS": Answer(
+            refuses={
+                "true": "cannot be had on macOS; remove it",
+                "false": "cannot be had on macOS; remove it",
+            }
+        ),
+    },
     "allow": same({}),
     "allow.users": same(["root"]),
     "allow.groups": same(["daemon"]),

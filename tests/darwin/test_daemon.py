@@ -178,7 +178,13 @@ def refusal(client, network):
 
 @pytest.mark.parametrize(
     "key, value",
-    [("mode", "bridged"), ("isolated", True), ("link_local", True), ("max_interfaces", 7)],
+    [
+        ("mode", "bridged"),
+        ("isolated", True),
+        ("link_local", True),
+        ("bypass_kill_switch", True),
+        ("max_interfaces", 7),
+    ],
 )
 def test_what_macos_has_not_is_an_error_that_says_so(world, key, value):
     network = {"mode": "shared", "external_interface": "en0", key: value}

@@ -11,6 +11,7 @@
  *	a bridge of ours is there, and a chain that stops what it does not know
  *	has no rule about it
  *	such a chain in a table that has an owner, also while there is no bridge
+ *	one that is left alone, since its table closes the host's own way out
  *	the chains of the kernel's older filter
  *	frames on a bridge that the broker only joins, which is its owner's
  */
@@ -33,6 +34,10 @@
 #define FIREWALLD_REMEDY "cp " FIREWALLD_ZONE " /etc/firewalld/zones && firewall-cmd --reload"
 #define SHOW_RULES "nft list ruleset"
 #define ALL_BRIDGES BRIDGE_PREFIX "*"
+
+/* Of rules that close the way out to the host and to machines. */
+#define KILL_SWITCH \
+	"stops packets from machines to the outside, and the host's own, as a VPN's kill switch does"
 
 /* The chain that is looked at. */
 struct look {
@@ -141,13 +146,52 @@ static bool lets_bridges_pass(const struct look *look)
 		if (strncmp(link->if_name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) != 0)
 			continue;
 		any = true;
-		pass = ruleset_names_bridge(look->list, look->chain, link->if_name, true);
+		pass = ruleset_names_interface(look->list, look->chain, link->if_name, true);
 	}
 	if_freenameindex(links);
 	/* Of the next network the broker takes care, where it may. */
 	if (!any && look->table->owner)
-		return ruleset_names_bridge(look->list, look->chain, ALL_BRIDGES, true);
+		return ruleset_names_interface(look->list, look->chain, ALL_BRIDGES, true);
 	return pass;
+}
+
+/* Whether the network's machines are kept in where the host itself is. */
+static bool respects_kill_switches(const struct network_config *network)
+{
+	return network->mode == NETWORK_SHARED && !network->bypass_kill_switch;
+}
+
+/* Whether the chain is one that the broker leaves as closed as the host's own way out is. */
+static bool is_kill_switch(const struct look *look, const struct config *config)
+{
+	char bridge[INTERFACE_NAME_SIZE];
+
+	if (strcmp(look->chain->hook, "forward") != 0 || look->table->owner ||
+	    !ruleset_closes_host(look->list, look->chain))
+		return false;
+	for (size_t i = 0; config && i < config->n_networks; i++) {
+		bridge_name(config->networks[i]->name, bridge);
+		if (respects_kill_switches(config->networks[i]) &&
+		    !ruleset_names_interface(look->list, look->chain, bridge, false))
+			return true;
+	}
+	return false;
+}
+
+/* Where rules are about the present way out, a VPN's tunnel, machines have what these let pass. */
+static void report_kill_switch(const struct look *look)
+{
+	const struct base_chain *chain = look->chain;
+	char way_out[IF_NAMESIZE];
+	bool is_open =
+		find_way_out(strcmp(chain->family, "ip6") == 0 ? AF_INET6 : AF_INET, way_out) &&
+		ruleset_names_interface(look->list, chain, way_out, false);
+
+	(is_open ? doctor_note : doctor_problem)(
+		EDIT,
+		"%s (table %s %s, chain %s) " KILL_SWITCH ": it is left alone, but for networks "
+		"with \"bypass_kill_switch\"",
+		look->who, chain->family, chain->table, chain->name);
 }
 
 /* Whether frames on bridges pass the chain. */
@@ -168,7 +212,7 @@ static void check_joined_bridge(const struct look *look, const struct network_co
 	char remedy[512];
 
 	if (network->mode != NETWORK_BRIDGED || !if_nametoindex(bridge) ||
-	    ruleset_names_bridge(look->list, chain, bridge, true))
+	    ruleset_names_interface(look->list, chain, bridge, true))
 		return;
 	(void)snprintf(remedy, sizeof(remedy),
 		       "nft insert rule %s %s %s iifname '\"%s\"' oifname '\"%s\"' accept",
@@ -194,7 +238,9 @@ static void check_chain(const struct config *config, struct foreign_tables *tabl
 	}
 	if (ruleset_chain_end(look.list, &chain).stops) {
 		name_program(&look);
-		if (!lets_bridges_pass(&look))
+		if (is_kill_switch(&look, config))
+			report_kill_switch(&look);
+		else if (!lets_bridges_pass(&look))
 			report(&look);
 		for (size_t i = 0; config && filters_bridges(&chain) && i < config->n_networks; i++)
 			check_joined_bridge(&look, config->networks[i]);
@@ -202,11 +248,8 @@ static void check_chain(const struct config *config, struct foreign_tables *tabl
 	json_decref(look.list);
 }
 
-static void check_tables(void)
+static void check_tables(const struct config *config)
 {
-	struct config_errors errors = { 0 };
-	/* Mistakes in the file have their own check. */
-	struct config *config = config_load(CONFIG_FILE, false, &errors);
 	struct foreign_tables tables;
 	json_t *item;
 	size_t i;
@@ -217,8 +260,6 @@ static void check_tables(void)
 		check_chain(config, &tables, item);
 	}
 	foreign_tables_close(&tables);
-	config_errors_clear(&errors);
-	config_free(config);
 }
 
 /* The kernel's older packet filter, which has its own chains for each family. */
@@ -318,6 +359,16 @@ static void report_old_output(const struct old_filter *filter, unsigned int plac
 			    "answers to machines' requests for addresses and names");
 }
 
+/* Which rules to add is for who wants it so. */
+static void report_old_kill_switch(const struct old_filter *filter, unsigned int place)
+{
+	(void)place;
+	doctor_problem(EDIT,
+		       "%s (chain FORWARD) " KILL_SWITCH ": when all networks have "
+		       "\"bypass_kill_switch\", doctor prints the rules that let them out",
+		       filter->program);
+}
+
 static void check_old_chain(const struct old_filter *filter, struct old_chain *chain,
 			    void (*complain)(const struct old_filter *filter, unsigned int place))
 {
@@ -325,8 +376,11 @@ static void check_old_chain(const struct old_filter *filter, struct old_chain *c
 		complain(filter, chain->end ? chain->end : chain->n_rules + 1);
 }
 
-/* Docker and others may have used the kernel's older packet filter. */
-static void check_old_filter(const struct old_filter *filter)
+/*
+ * Docker and others may have used the kernel's older packet filter. respects: a network's
+ * machines are kept in where the host is.
+ */
+static void check_old_filter(const struct old_filter *filter, bool respects)
 {
 	struct old_chain forward = { .name = "FORWARD" }, input = { .name = "INPUT" };
 	struct old_chain output = { .name = "OUTPUT" };
@@ -349,12 +403,13 @@ static void check_old_filter(const struct old_filter *filter)
 		doctor_unknown(filter->list, "cannot read the rules of %s", filter->program);
 		return;
 	}
-	check_old_chain(filter, &forward, report_old_forward);
+	check_old_chain(filter, &forward,
+			respects && output.stops ? report_old_kill_switch : report_old_forward);
 	check_old_chain(filter, &input, report_old_input);
 	check_old_chain(filter, &output, report_old_output);
 }
 
-void check_filters(void)
+static void check_old_filters(const struct config *config)
 {
 	static const struct old_filter old_filters[] = {
 		{ AF_INET, "iptables-legacy", "/proc/net/ip_tables_names", "iptables-legacy -S",
@@ -362,17 +417,32 @@ void check_filters(void)
 		{ AF_INET6, "ip6tables-legacy", "/proc/net/ip6_tables_names", "ip6tables-legacy -S",
 		  "53,547", "ipv6-icmp" },
 	};
+	bool respects = false;
+
+	for (size_t i = 0; config && i < config->n_networks; i++)
+		respects = respects || respects_kill_switches(config->networks[i]);
+	for (size_t i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
+		check_old_filter(&old_filters[i], respects);
+}
+
+void check_filters(void)
+{
+	struct config_errors errors = { 0 };
+	struct config *config;
 
 	if (geteuid() != 0) {
 		doctor_unknown(FULL_LOOK, "only root may look at packet filters");
 		return;
 	}
+	/* Mistakes in the file have their own check. */
+	config = config_load(CONFIG_FILE, false, &errors);
 	if (nftables_start(NULL, NULL) < 0) {
 		doctor_unknown(SHOW_RULES, "cannot read packet filters");
 	} else {
-		check_tables();
+		check_tables(config);
 		nftables_stop();
 	}
-	for (size_t i = 0; i < sizeof(old_filters) / sizeof(old_filters[0]); i++)
-		check_old_filter(&old_filters[i]);
+	check_old_filters(config);
+	config_errors_clear(&errors);
+	config_free(config);
 }

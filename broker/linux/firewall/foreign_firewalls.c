@@ -13,6 +13,12 @@
  *	input		DHCP, DNS and ICMP from the bridge; nothing else
  *	output		the answers, to the bridge; nothing else
  *
+ * A table that stops what the host itself sends is a VPN's kill switch, or its
+ * like. In its forward only what machines of a network send each other is let
+ * pass, so that no packet leaves the host by a rule of ours, unless the network
+ * has "bypass_kill_switch". That holds whether a tunnel is there or not: who may
+ * use it is for these rules to say.
+ *
  * They stand after the other program's own rules, so that all that these drop
  * stays dropped. The comment "vmnet-broker NETWORK" tells them from everybody
  * else's. A chain whose rules know the bridge already is left as it is: a zone
@@ -71,12 +77,14 @@ struct opened {
 	char gateway[INET_ADDRSTRLEN];
 	char ipv6_gateway[INET6_ADDRSTRLEN]; /* "": no IPv6 */
 	bool shared;
+	bool bypass; /* of rules that close the host's own way out */
 	bool isolated;
 	bool dhcp;
 	bool dns;
 	char *others; /* how the chain "others" in our table was made; NULL: it was not */
 	bool guarded; /* the look that is under way has found that right */
 	bool refused; /* that a table refuses our rules has been logged */
+	bool kept_in; /* that a kill switch is left alone has been logged */
 };
 
 static struct opened *networks;
@@ -112,11 +120,18 @@ __attribute__((format(printf, 2, 3))) static void write_rule(struct visit *visit
 	(void)fprintf(visit->file, " accept comment \"" RULESET_COMMENT "%s\"\n", visit->name);
 }
 
+/* Rules that close the host's own way out keep that of machines closed. */
+static bool may_go_out(const struct visit *visit)
+{
+	return visit->network->shared &&
+	       (visit->network->bypass || !ruleset_closes_host(visit->list, visit->chain));
+}
+
 static void write_forward(struct visit *visit)
 {
 	const struct opened *network = visit->network;
 
-	if (network->shared) {
+	if (may_go_out(visit)) {
 		write_rule(visit, "iifname \"%s\"", network->bridge);
 		write_rule(visit, "oifname \"%s\"", network->bridge);
 	} else if (!network->isolated) {
@@ -240,7 +255,7 @@ static void remove_rules(const struct visit *visit)
 static bool is_in_the_way(const struct visit *visit, const struct chain_end *end)
 {
 	return visit->network && end->stops &&
-	       !ruleset_names_bridge(visit->list, visit->chain, visit->network->bridge, false);
+	       !ruleset_names_interface(visit->list, visit->chain, visit->network->bridge, false);
 }
 
 /*
@@ -430,6 +445,18 @@ static void warn_once(const struct base_chain *chain, struct opened *network, co
 		    chain->family, chain->table, reason);
 }
 
+/* Packets are stopped by the chain of the visit. */
+static void tell_of_kill_switch(const struct visit *visit, struct opened *network)
+{
+	if (network->kept_in || !network->shared || may_go_out(visit))
+		return;
+	network->kept_in = true;
+	log_info(network->name,
+		 "table %s %s of another packet filter closes the host's own way out, and its "
+		 "machines' with it (\"bypass_kill_switch\" lets them pass)",
+		 visit->chain->family, visit->chain->table);
+}
+
 /* Runs what a visit has written, if anything. network: NULL, when it goes. */
 static void run(struct visit *visit, struct opened *network, char *text)
 {
@@ -464,6 +491,8 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 	if (!visit->file)
 		return forwards_so_far(network);
 	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
+	if (forwards)
+		tell_of_kill_switch(visit, network);
 	text = memstream_close(visit->file, &text);
 	if (forwards && guard(network) < 0)
 		free(text);
@@ -563,6 +592,7 @@ static void fill(struct opened *opened, const struct network_config *config,
 		inet_ntop(AF_INET6, &addresses->ipv6_gateway, opened->ipv6_gateway,
 			  sizeof(opened->ipv6_gateway));
 	opened->shared = config->mode == NETWORK_SHARED;
+	opened->bypass = config->bypass_kill_switch;
 	opened->isolated = config->isolated;
 	opened->dhcp = config->dhcp;
 	opened->dns = config->dns_proxy;

@@ -159,6 +159,7 @@ static void test_defaults_of_keys(void **state)
 	assert_int_equal(lab->n_port_forwardings, 0);
 	assert_false(lab->isolated);
 	assert_false(lab->link_local);
+	assert_false(lab->bypass_kill_switch);
 	assert_false(lab->allow.restricted);
 	assert_int_equal(lab->max_interfaces, 256);
 	config_free(config);
@@ -272,6 +273,7 @@ static void test_every_key_of_linux(void **state)
 	assert_int_equal(lab->port_forwardings[6].internal_port, 1050);
 	assert_int_equal(lab->port_forwardings[6].n_ports, 11);
 	assert_true(lab->isolated);
+	assert_true(lab->bypass_kill_switch);
 	assert_int_equal(lab->max_interfaces, 32);
 	assert_int_equal(config_find(config, "office")->mode, NETWORK_BRIDGED);
 	config_free(config);

@@ -75,6 +75,40 @@ static void test_end_elsewhere(void **state)
 			 0);
 }
 
+/* Whether the table of the first chain closes the host's own way out. */
+static bool closes(const char *text)
+{
+	json_t *list = json_loads(text, 0, NULL);
+	struct base_chain chain;
+	bool result;
+
+	assert_non_null(list);
+	assert_int_equal(ruleset_chain(json_array_get(list, 0), &chain), 0);
+	result = ruleset_closes_host(list, &chain);
+	json_decref(list);
+	return result;
+}
+
+static void test_closes_host(void **state)
+{
+	(void)state;
+	assert_false(closes("[" CHAIN("f", "drop") "]"));
+	assert_true(closes(
+		"[" CHAIN("f", "drop") "," BASE_CHAIN("t", "o", "filter", "output", "drop") "]"));
+	assert_true(closes(
+		"[" CHAIN("f", "drop") "," BASE_CHAIN("t", "o", "route", "output", "drop") "]"));
+	assert_false(closes(
+		"[" CHAIN("f", "drop") "," BASE_CHAIN("u", "o", "filter", "output", "drop") "]"));
+	assert_false(closes(
+		"[" CHAIN("f", "drop") "," BASE_CHAIN("t", "i", "filter", "input", "drop") "]"));
+	assert_true(closes("[" CHAIN("f", "drop") "," BASE_CHAIN(
+		"t", "o", "filter", "output",
+		"accept") "," RULE("o", "7", JUMP("d")) "," RULE("d", "8", DROP) "]"));
+	assert_false(closes("[" CHAIN("f", "drop") "," BASE_CHAIN(
+		"t", "o", "filter", "output", "accept") "," RULE("o", "7",
+								 FROM("eth0") "," DROP) "]"));
+}
+
 static bool names(const char *rules, const char *bridge)
 {
 	json_t *list = json_loads(rules, 0, NULL);
@@ -83,7 +117,7 @@ static bool names(const char *rules, const char *bridge)
 
 	assert_non_null(list);
 	assert_int_equal(ruleset_chain(json_array_get(list, 0), &chain), 0);
-	result = ruleset_names_bridge(list, &chain, bridge, false);
+	result = ruleset_names_interface(list, &chain, bridge, false);
 	json_decref(list);
 	return result;
 }
@@ -101,6 +135,9 @@ static void test_names(void **state)
 	assert_true(names(one, "vmb-lab"));
 	assert_false(names(one, "vmb-lab2"));
 	assert_true(names(all, "vmb-lab"));
+	assert_false(names(all, "vmc-lab"));
+	assert_true(names("[" CHAIN("c", "drop") "," RULE("c", "7", FROM("tun*") "," ACCEPT) "]",
+			  "tun0"));
 	assert_false(names(denied, "vmb-lab"));
 }
 
@@ -145,9 +182,9 @@ static void test_own_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_end),	  cmocka_unit_test(test_end_elsewhere),
-		cmocka_unit_test(test_names),	  cmocka_unit_test(test_other_chains),
-		cmocka_unit_test(test_own_rules),
+		cmocka_unit_test(test_end),	     cmocka_unit_test(test_end_elsewhere),
+		cmocka_unit_test(test_closes_host),  cmocka_unit_test(test_names),
+		cmocka_unit_test(test_other_chains), cmocka_unit_test(test_own_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
