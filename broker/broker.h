@@ -74,7 +74,7 @@ struct hold {
 enum fault_kind {
 	FAULT_NETWORK, /* what it is made of: its device, addresses, rules */
 	FAULT_SERVERS, /* who gives its machines addresses and names */
-	FAULT_UPLINK, /* the one interface that it reaches the outside by */
+	FAULT_ROUTING, /* how its packets are led, and the one interface that they leave by */
 	FAULT_RECORDS, /* what is written down of it, for its next life or the next broker */
 };
 

@@ -12,7 +12,7 @@
  * both of these, but not the alias.
  *
  * A network that has a routing table of its own has it by a number of 24 bits
- * after ROUTING_TABLES.
+ * after ROUTING_TABLES. NETWORKS_TABLE is all networks'.
  */
 #ifndef VMNET_HOST_NAMES_H
 #define VMNET_HOST_NAMES_H
@@ -28,6 +28,9 @@
 
 /* Far from the numbers that people and their tools count up from. */
 #define ROUTING_TABLES 0x76000000U
+
+/* The one that all networks share, where the host's routes are not asked first. */
+#define NETWORKS_TABLE 0x77000000U
 
 /*
  * What a packet has in its mark if its way out is the host's to choose: it

@@ -3,7 +3,7 @@
  * Any message as one of rtnetlink about a link: what comes of it is terminated
  * text, and an alias in it that is taken for one of the broker's names a network
  * that there can be. The same as one about a route: what is read of it is the
- * same when it has been written. And as one about a tracked connection.
+ * same when it has been written. And as one about a rule, or a tracked connection.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "host/link.h"
 #include "host/names.h"
 #include "host/route.h"
+#include "host/rule.h"
 #include "tests/unit/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nlmsghdr *message = new_message(RTM_NEWLINK, sizeof(struct ifinfomsg), data, size);
 	struct tracked_connection connection;
 	struct link link;
+	struct rule rule;
 
 	if (link_parse(message, &link) == 0)
 		check_link(&link);
@@ -73,6 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(route_parse(message, check_route, NULL) == 0);
 	if (conntrack_parse(message, &connection))
 		must(connection.family == AF_INET || connection.family == AF_INET6);
+	if (rule_parse(message, &rule) == 0)
+		must(memchr(rule.interface, '\0', sizeof(rule.interface)));
 	free(message);
 	return 0;
 }

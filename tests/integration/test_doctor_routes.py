@@ -5,6 +5,7 @@ import pytest
 
 from support.doctor import PROGRAMS, Trouble, shell
 from support.host import HOST_IPV4, OUTSIDE_IPV4
+from support.wait import wait_for
 
 UPLINK = """{
   "lab": {
@@ -104,10 +105,10 @@ def no_subnet(doctor):
     doctor.program("choose", """sed -i 's|10[.]0[.]0[.]0/8|10.9.0.0/16|' "$1" """)
 
 
-def overtaken(doctor):
+def led_elsewhere(doctor, rule):
     """A VPN that has rules of its own, and routes in a table of its own."""
     doctor.host.ip("route add 192.168.0.0/16 dev eth0 table 52")
-    doctor.host.ip("rule add priority 10 lookup 52")
+    doctor.host.ip(f"rule add {rule} lookup 52")
     doctor.broker.configure({"lab": {"mode": "shared", "subnet": "192.168.70.0/24"}})
     doctor.broker.vmnetctl("reload", uid=0)
     doctor.broker.client().acquire("lab")
@@ -199,13 +200,19 @@ TROUBLES = {
         reason="nobody ends other people's machines",
     ),
     "a rule before the network's own route": Trouble(
-        overtaken,
+        lambda doctor: led_elsewhere(doctor, "priority 10 to 192.168.0.0/16"),
         'network "lab": what the host sends to its machines leaves by eth0 and not by '
         "vmb-lab",
     ),
     "no route to the machines": Trouble(
         no_route_to_machines,
         'network "default": cannot give bridge vmb-default the route to its subnet: .*',
+    ),
+    "a rule before which there is no room": Trouble(
+        lambda doctor: led_elsewhere(doctor, "priority 1"),
+        'network "lab": what is for its machines is led elsewhere by the routing rule of priority '
+        "1, before which there is no room; give that one a higher priority",
+        reason="whose rule it is is not known",
     ),
     "a subnet in use": Trouble(
         overlap('{ "lab": { "mode": "shared", "subnet": "10.9.0.0/24" } }'), IN_USE
@@ -240,6 +247,11 @@ def test_a_port_of_the_host_alone_needs_no_way_in(doctor):
     )
     doctor.host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1")
     assert doctor.examine() == {}
+
+
+def test_a_rule_for_all_packets_is_no_trouble(doctor):
+    led_elsewhere(doctor, "priority 10")
+    wait_for(lambda: doctor.examine() == {}, what=doctor.examine)
 
 
 @pytest.mark.parametrize("keys", ['"mode": "shared"', '"mode": "shared", "subnet": "10.9.0.0/24"'])

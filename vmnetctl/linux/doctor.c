@@ -77,9 +77,12 @@ static const char *remedy_of(const char *fault, char command[REMEDY_SIZE])
 	const char *start = strstr(fault, "(\"");
 	const char *end = start ? strstr(start, "\")") : NULL;
 
-	/* What may go, and what makes an interface, people know; of port 67 is a check of its own. */
+	/*
+	 * What may go, what makes an interface, and who has put a rule first, people
+	 * know; of port 67 is a check of its own.
+	 */
 	if (strstr(fault, strerror(ENOSPC)) || strstr(fault, "\"external_interface\"") ||
-	    strstr(fault, "has port 67"))
+	    strstr(fault, "by the routing rule of priority") || strstr(fault, "has port 67"))
 		return NULL;
 	if (!end)
 		return RESTART;

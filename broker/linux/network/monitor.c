@@ -11,8 +11,10 @@
  *	bridge as it has to be
  *	nothing redirects its frames		the same
  *	its device has another address		the same, at once
- *	routes over an uplink, the rules that	the networks that leave by it are
- *	lead there, or itself, change		repaired, once for many in a row
+ *	routes over an uplink, or itself,	the networks that leave by it are
+ *	change					repaired, once for many in a row
+ *	rules that lead all packets, or ours,	all networks are, the same
+ *	change
  *	anything else of links, of what is	forwarding and other packet filters
  *	forwarded, and of default routes	are looked at, once for many in a row
  *
@@ -36,6 +38,7 @@
 #include "broker/linux/firewall/foreign_firewalls.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/routing/forwarding.h"
+#include "broker/linux/routing/precedence.h"
 #include "broker/linux/routing/uplink.h"
 #include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
@@ -72,6 +75,7 @@ static struct {
 	sd_event_source *pause;
 	sd_event_source *ports; /* on while interfaces are to be looked at */
 	sd_event_source *uplinks; /* the same for what networks leave by */
+	sd_event_source *rules; /* the same for what leads their packets */
 } monitor;
 
 static void run_refresh(struct job *job)
@@ -127,7 +131,18 @@ static int on_uplinks(sd_event_source *source, uint64_t usec, void *userdata)
 	for (struct network *network = linux_platform.broker->networks; network;
 	     network = network->next)
 		if (uplink_of(network->config))
-			network_repair(network, REPAIR_UPLINK);
+			network_repair(network, REPAIR_ROUTING);
+	return 0;
+}
+
+static int on_rules(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		network_repair(network, REPAIR_ROUTING);
 	return 0;
 }
 
@@ -233,8 +248,8 @@ static int on_taken_place(const struct route *route, void *userdata)
 }
 
 /*
- * The route to a network's machines is the kernel's, by which few are that come
- * and go: a router's are not looked into. Of one that takes its place it is not
+ * The routes to a network's machines are the kernel's and ours, as few are that
+ * come and go: a router's are not looked into. Of one that takes its place it is not
  * told whose that was.
  */
 static void on_subnet_route(const struct nlmsghdr *message)
@@ -246,7 +261,8 @@ static void on_subnet_route(const struct nlmsghdr *message)
 	if ((message->nlmsg_flags & NLM_F_REPLACE) != 0 && header->rtm_table == RT_TABLE_MAIN &&
 	    header->rtm_dst_len)
 		(void)route_parse(message, on_taken_place, NULL);
-	if (message->nlmsg_type != RTM_DELROUTE || header->rtm_protocol != RTPROT_KERNEL)
+	if (message->nlmsg_type != RTM_DELROUTE ||
+	    (header->rtm_protocol != RTPROT_KERNEL && header->rtm_protocol != ROUTING_PROTOCOL))
 		return;
 	device = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
 	if (!device || nla_len(device) < (int)sizeof(uint32_t))
@@ -325,9 +341,10 @@ static int on_message(struct nl_msg *received, void *userdata)
 		if (nlmsg_datalen(message) >= (int)sizeof(struct rtmsg))
 			on_route(message);
 		break;
+	case RTM_NEWRULE:
 	case RTM_DELRULE:
-		if (!netlink_is_own(message) && uplink_rule_is_concerned(message))
-			look_at_uplinks();
+		if (!netlink_is_own(message) && precedence_is_concerned(message))
+			timer_set_unless_on(monitor.rules, REFRESH_USEC);
 		break;
 	default:
 		break;
@@ -440,6 +457,8 @@ int monitor_start(void)
 		result = timer_add(linux_platform.event, &monitor.ports, on_ports, NULL);
 	if (result >= 0)
 		result = timer_add(linux_platform.event, &monitor.uplinks, on_uplinks, NULL);
+	if (result >= 0)
+		result = timer_add(linux_platform.event, &monitor.rules, on_rules, NULL);
 	if (result < 0)
 		monitor_stop();
 	return result;
@@ -452,6 +471,7 @@ void monitor_stop(void)
 	monitor.pause = sd_event_source_disable_unref(monitor.pause);
 	monitor.ports = sd_event_source_disable_unref(monitor.ports);
 	monitor.uplinks = sd_event_source_disable_unref(monitor.uplinks);
+	monitor.rules = sd_event_source_disable_unref(monitor.rules);
 	nl_socket_free(monitor.socket);
 	monitor.socket = NULL;
 }

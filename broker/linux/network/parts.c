@@ -9,12 +9,13 @@
  *	4. IPv6		addresses of the bridge
  *	5. firewall	before anything can pass
  *	6. filters	of other programs, which let its packets pass from here on
- *	7. uplink	where packets leave, if the configuration has a say in it
- *	8. forwarding	of shared networks
- *	9. dnsmasq	it needs all of the above to answer
- *	10. keeping	of the addresses, for the next life
+ *	7. reach	by which the host finds the machines, before others' rules
+ *	8. uplink	where packets leave, if the configuration has a say in it
+ *	9. forwarding	of shared networks
+ *	10. dnsmasq	it needs all of the above to answer
+ *	11. keeping	of the addresses, for the next life
  *
- * A network can do without 7 and 10: failing is its fault, and does not end it.
+ * A network can do without 7, 8 and 11: failing is its fault, and does not end it.
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
@@ -35,6 +36,7 @@
 #include "broker/linux/firewall/foreign_firewalls.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/routing/forwarding.h"
+#include "broker/linux/routing/reach.h"
 #include "broker/linux/routing/uplink.h"
 #include "broker/linux/shortage.h"
 #include "forwarded.h"
@@ -203,7 +205,22 @@ static int unmake_foreign_firewalls(struct network_parts *self, struct error *er
 	return is_bridged(self) ? 0 : foreign_firewalls_close(self->name, error);
 }
 
-/* Step 7: uplink */
+/* Step 7: reach */
+
+static int make_reach(struct network_parts *self)
+{
+	if (is_bridged(self))
+		return 0;
+	return reach_open(&self->addresses, self->bridge.index, &self->error);
+}
+
+static int unmake_reach(struct network_parts *self, struct error *error)
+{
+	return undone(is_bridged(self) ? 0 : reach_close(self->addresses.bridge), "routing rules",
+		      "", error);
+}
+
+/* Step 8: uplink */
 
 static int make_uplink(struct network_parts *self)
 {
@@ -216,7 +233,7 @@ static int unmake_uplink(struct network_parts *self, struct error *error)
 		      "routing table", "", error);
 }
 
-/* Step 8: forwarding */
+/* Step 9: forwarding */
 
 static int make_forwarding(struct network_parts *self)
 {
@@ -233,7 +250,7 @@ static int unmake_forwarding(struct network_parts *self, struct error *error)
 			       : 0;
 }
 
-/* Step 9: dnsmasq */
+/* Step 10: dnsmasq */
 
 /* One that was bound to another bridge of this name hears nothing any more. */
 static bool is_dnsmasq_useless(const struct network_parts *self)
@@ -283,7 +300,7 @@ static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 	return undone(result, "dnsmasq", "", error);
 }
 
-/* Step 10: keeping */
+/* Step 11: keeping */
 
 static int make_kept(struct network_parts *self)
 {
@@ -307,7 +324,8 @@ static const struct step steps[] = {
 	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_foreign_firewalls, unmake_foreign_firewalls, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
-	{ make_uplink, unmake_uplink, FAULT_UPLINK, true, false, REPAIR_UPLINK },
+	{ make_reach, unmake_reach, FAULT_ROUTING, true, false, REPAIR_ROUTING },
+	{ make_uplink, unmake_uplink, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
 	{ make_kept, NULL, FAULT_RECORDS, true, false, REPAIR_BRIDGE }, /* for the next life */

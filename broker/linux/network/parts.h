@@ -13,7 +13,7 @@
 /* How much of a network is looked at. */
 enum repair {
 	REPAIR_NOTHING,
-	REPAIR_UPLINK, /* where its packets leave */
+	REPAIR_ROUTING, /* where its packets are led */
 	REPAIR_BRIDGE, /* that, the bridge, its addresses and ports */
 	REPAIR_EVERYTHING,
 };

@@ -8,6 +8,9 @@
  *	...						whatever others have
  *	32766	from all lookup main			the host's own routes
  *
+ * Where the rule stands, and what becomes of others' that would come first, is in
+ * precedence.c.
+ *
  * The table has a copy of those of the host's routes (in "main") that lead over
  * the uplink, and of those to the broker's networks: to its own, where forwarded
  * ports may lead back, and to the others, which the firewall keeps it from.
@@ -29,7 +32,6 @@
 #include "uplink.h"
 
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -40,12 +42,7 @@
 #include "host/names.h"
 #include "host/netlink_socket.h"
 #include "host/route.h"
-
-/* What nobody else is called, as rtm_protocol and as FRA_PROTOCOL. */
-#define PROTOCOL 118
-
-/* After the host's own addresses; before all that VPNs and others have put there. */
-#define RULE_PRIORITY 118
+#include "precedence.h"
 
 struct gathering {
 	uint32_t table;
@@ -64,42 +61,25 @@ const char *uplink_of(const struct network_config *config)
 
 /* Rules */
 
-static struct nl_msg *rule_message(int type, int flags, int family, uint32_t table,
-				   const char *bridge)
+/* overtaken: gets the rule, if another comes first all the same. */
+static int keep_rule(int family, uint32_t table, const char *bridge, struct precedence *overtaken)
 {
-	struct fib_rule_hdr header = {
-		.family = (uint8_t)family,
-		.table = RT_TABLE_UNSPEC,
-		.action = FR_ACT_TO_TBL,
-	};
-	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+	struct precedence rule = { .family = family, .table = table, .bridge = bridge };
+	int result = precedence_find(&rule);
 
-	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0 &&
-	    nla_put_u32(message, FRA_TABLE, table) == 0 &&
-	    nla_put_u32(message, FRA_PRIORITY, RULE_PRIORITY) == 0 &&
-	    nla_put_u8(message, FRA_PROTOCOL, PROTOCOL) == 0 &&
-	    nla_put_u32(message, FRA_FWMARK, 0) == 0 &&
-	    nla_put_u32(message, FRA_FWMASK, UPLINK_EXEMPT_MARK) == 0 &&
-	    nla_put_string(message, FRA_IIFNAME, bridge) == 0)
-		return message;
-	nlmsg_free(message);
-	return NULL;
-}
-
-static int add_rule(int family, uint32_t table, const char *bridge)
-{
-	int result = netlink_request(
-		rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, family, table, bridge));
-
-	return result == -EEXIST ? 0 : result;
+	if (result < 0)
+		return result;
+	if (rule.is_overtaken)
+		*overtaken = rule;
+	return precedence_keep(&rule);
 }
 
 static int delete_rule(int family, uint32_t table, const char *bridge)
 {
-	int result = netlink_request(rule_message(RTM_DELRULE, 0, family, table, bridge));
+	struct precedence rule = { .family = family, .table = table, .bridge = bridge };
+	int result = precedence_find(&rule);
 
-	/* The host may have no IPv6. */
-	return result == -ENOENT || result == -EAFNOSUPPORT ? 0 : result;
+	return result < 0 ? result : precedence_remove(&rule);
 }
 
 /* Routes */
@@ -122,12 +102,12 @@ static int note_route(const struct route *route, void *userdata)
 	struct gathering *gathering = userdata;
 	struct route copy = *route;
 
-	if (route->table == gathering->table && route->protocol == PROTOCOL)
+	if (route->table == gathering->table && route->protocol == ROUTING_PROTOCOL)
 		return routes_add(&gathering->present, route);
 	if (route->table != RT_TABLE_MAIN || !is_way(gathering, route->device))
 		return 0;
 	copy.table = gathering->table;
-	copy.protocol = PROTOCOL;
+	copy.protocol = ROUTING_PROTOCOL;
 	return routes_add(&gathering->wanted, &copy);
 }
 
@@ -215,6 +195,7 @@ int uplink_open(const struct network_config *config, const struct network_addres
 {
 	const char *uplink = uplink_of(config);
 	uint32_t table = routing_table(config->name);
+	struct precedence overtaken = { 0 };
 	struct link link = { 0 };
 	int result = link_get(uplink, &link);
 
@@ -223,9 +204,9 @@ int uplink_open(const struct network_config *config, const struct network_addres
 	if (result == 0)
 		result = copy_routes(table, link.index);
 	if (result == 0)
-		result = add_rule(AF_INET, table, addresses->bridge);
+		result = keep_rule(AF_INET, table, addresses->bridge, &overtaken);
 	if (result == 0 && addresses->ipv6_prefix.length)
-		result = add_rule(AF_INET6, table, addresses->bridge);
+		result = keep_rule(AF_INET6, table, addresses->bridge, &overtaken);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot lead its packets to %s: %s",
 				 uplink, strerror(-result));
@@ -240,6 +221,12 @@ int uplink_open(const struct network_config *config, const struct network_addres
 				 "%s is down, by which alone its machines reach the outside; set "
 				 "it up (\"ip link set %s up\")",
 				 uplink, uplink);
+	if (overtaken.is_overtaken)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "its packets are led elsewhere than to %s by the routing rule of "
+				 "priority %u, before which there is no room; give that one a "
+				 "higher priority",
+				 uplink, overtaken.rival);
 	return 0;
 }
 
@@ -284,7 +271,7 @@ bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghd
 		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
 	char name[IF_NAMESIZE];
 
-	if (header->rtm_protocol == PROTOCOL)
+	if (header->rtm_protocol == ROUTING_PROTOCOL)
 		return message->nlmsg_type == RTM_DELROUTE;
 	if (header->rtm_table != RT_TABLE_MAIN || !has_uplinks(broker))
 		return false;
@@ -294,12 +281,4 @@ bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghd
 		return true;
 	return if_indextoname(nla_get_u32(device), name) &&
 	       (is_own_link_name(name) || uplink_is_used(broker, name));
-}
-
-bool uplink_rule_is_concerned(const struct nlmsghdr *message)
-{
-	struct nlattr *protocol = nlmsg_find_attr((struct nlmsghdr *)message,
-						  sizeof(struct fib_rule_hdr), FRA_PROTOCOL);
-
-	return protocol && nla_len(protocol) >= 1 && nla_get_u8(protocol) == PROTOCOL;
 }

@@ -31,7 +31,6 @@ int uplink_close(const char *network, const char *bridge);
  * what the networks' ways out are made of, or about what was made of it.
  */
 bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghdr *message);
-bool uplink_rule_is_concerned(const struct nlmsghdr *message);
 
 /* Whether one of the networks leaves by an interface of this name. */
 bool uplink_is_used(const struct broker *broker, const char *name);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's way to the machines of its networks, where a VPN's routing rules would lead what
+ * is for them elsewhere. Below stands precedence.h. On network_worker.
+ */
+#ifndef VMNET_BROKER_LINUX_ROUTING_REACH_H
+#define VMNET_BROKER_LINUX_ROUTING_REACH_H
+
+#include "broker/broker.h"
+
+/*
+ * Has a network's machines found, as the host's rules are now; its bridge is there.
+ * To be called again when something of it has changed.
+ *
+ * bridge: its index.
+ *
+ * Returns 0, or -1 with error.
+ */
+int reach_open(const struct network_addresses *addresses, int bridge, struct error *error);
+
+/* Takes it back with the last network. Returns 0 or a negative errno. */
+int reach_close(const char *bridge);
+
+#endif
