@@ -27,7 +27,7 @@ def lack_a_module(doctor):
     doctor.host.run("sh", "-c", "mkdir -p /lib/modules && mount -t tmpfs tmpfs /lib/modules")
     doctor.host.run("mount", "-t", "tmpfs", "tmpfs", "/sys/module")
     doctor.host.run("mkdir", folder)
-    names = ("act_mirred", "bridge", "cls_bpf", "nf_tables")
+    names = ("act_mirred", "bridge", "cls_bpf", "nf_tables", "nft_fib_inet")
     built_in = "".join(f"kernel/net/{name}.ko\n" for name in names)
     doctor.host.run("tee", f"{folder}/modules.builtin", input=built_in)
     for manager in "apt-get", "dnf":

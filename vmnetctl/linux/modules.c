@@ -16,7 +16,7 @@
 #define FOLDER "/lib/modules"
 
 static const char *const modules[] = {
-	"act_mirred", "bridge", "cls_bpf", "ifb", "nf_tables", "sch_ingress",
+	"act_mirred", "bridge", "cls_bpf", "ifb", "nf_tables", "nft_fib_inet", "sch_ingress",
 };
 
 #define N_MODULES (sizeof(modules) / sizeof(modules[0]))
