@@ -54,7 +54,7 @@ apt_install_without_services() (
 	command -v systemctl >/dev/null || exit 0
 	for package in "$@"; do
 		case $package in
-		firewalld | ufw) systemctl --quiet disable "$package" || exit 1 ;;
+		apparmor | firewalld | ufw) systemctl --quiet disable "$package" || exit 1 ;;
 		network-manager) systemctl --quiet disable NetworkManager || exit 1 ;;
 		esac
 	done

@@ -26,8 +26,7 @@
  *
  * A stop at the end of forward also keeps strangers from other programs'
  * networks, those of Docker's containers for one. Machines stay such strangers:
- * a chain in our table, "others", lets them begin nothing by a bridge that does
- * not lead to the outside, but for the ports that have been published there.
+ * see others_chain.h.
  *
  * Rules in the tables of iptables-nft may use only what iptables itself
  * understands, or it refuses to work on these tables: hence no sets and no
@@ -41,10 +40,6 @@
 #include "foreign_firewalls.h"
 
 #include <inttypes.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,16 +50,12 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/shortage.h"
 #include "host/foreign_table.h"
-#include "host/netlink_socket.h"
 #include "host/nftables.h"
 #include "host/ruleset.h"
-#include "rules.h"
+#include "others_chain.h"
 
 /* All_DHCP_Relay_Agents_and_Servers */
 #define DHCPV6_SERVERS "ff02::1:2"
-
-/* The chain in our table, see above. */
-#define OTHERS "others"
 
 #define UNLISTED "other packet filters cannot be looked at; memory may be short"
 
@@ -81,8 +72,7 @@ struct opened {
 	bool isolated;
 	bool dhcp;
 	bool dns;
-	char *others; /* how the chain "others" in our table was made; NULL: it was not */
-	bool guarded; /* the look that is under way has found that right */
+	struct others_chain others;
 	bool refused; /* that a table refuses our rules has been logged */
 	bool kept_in; /* that a kill switch is left alone has been logged */
 };
@@ -284,154 +274,6 @@ static bool visit_chain(struct visit *visit, bool again)
 	return true;
 }
 
-/* Our table */
-
-struct uplinks {
-	FILE *file;
-	const char *table;
-};
-
-static void write_uplink(const struct uplinks *uplinks, unsigned int index)
-{
-	char name[IF_NAMESIZE];
-
-	if (if_indextoname(index, name) && firewall_name_is_plain(name))
-		(void)fprintf(uplinks->file,
-			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-			      " oifname \"%s\" accept\n",
-			      uplinks->table, name);
-}
-
-/* What a default route leads over is the outside, a bridge or not. */
-static int on_route(const struct nlmsghdr *message, void *userdata)
-{
-	struct nlattr *attributes[RTA_MAX + 1];
-	const struct rtnexthop *hop;
-	int rest;
-
-	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct rtmsg), attributes, RTA_MAX,
-			NULL) < 0 ||
-	    ((const struct rtmsg *)nlmsg_data(message))->rtm_dst_len)
-		return 0;
-	if (attributes[RTA_OIF])
-		write_uplink(userdata, nla_get_u32(attributes[RTA_OIF]));
-	if (!attributes[RTA_MULTIPATH])
-		return 0;
-	hop = nla_data(attributes[RTA_MULTIPATH]);
-	rest = nla_len(attributes[RTA_MULTIPATH]);
-	for (; RTNH_OK(hop, rest); rest -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
-		write_uplink(userdata, (unsigned int)hop->rtnh_ifindex);
-	return 0;
-}
-
-static int write_uplinks(FILE *file, const struct opened *network)
-{
-	const struct rtmsg all_routes = { .rtm_family = AF_UNSPEC };
-	struct uplinks uplinks = { file, network->name };
-
-	if (*network->external) {
-		(void)fprintf(file,
-			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-			      " oifname \"%s\" accept\n",
-			      network->name, network->external);
-		return 0;
-	}
-	return netlink_dump(&(struct netlink_dump){
-		.type = RTM_GETROUTE,
-		.header = &all_routes,
-		.size = sizeof(all_routes),
-		.each = on_route,
-		.userdata = &uplinks,
-	});
-}
-
-static int write_others(FILE *file, const struct opened *network)
-{
-	const char *name = network->name;
-	int result;
-
-	(void)fprintf(
-		file,
-		"add chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-		" { type filter hook forward priority filter; policy accept; }\n"
-		"flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " iifname != \"%s\" accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " oifname \"%s\" accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct direction reply accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct status dnat accept\n",
-		name, name, name, network->bridge, name, network->bridge, name, name);
-	result = write_uplinks(file, network);
-	(void)fprintf(file,
-		      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-		      " meta oifkind \"bridge\" drop\n",
-		      name);
-	return result;
-}
-
-/* What makes the chain "others" as it has to be now; NULL after logging why not. */
-static char *describe_others(const struct opened *network)
-{
-	char *text;
-	size_t size;
-	FILE *file = open_memstream(&text, &size);
-	int result;
-
-	if (!file)
-		return NULL;
-	result = write_others(file, network);
-	text = memstream_close(file, &text);
-	if (result == 0)
-		return text;
-	free(text);
-	log_warning(network->name, "the host's routes cannot be read: %s", strerror(-result));
-	return NULL;
-}
-
-/* Has the chain "others" as it has to be. Returns 0, or -1 after logging why not. */
-static int guard(struct opened *network)
-{
-	struct error error;
-	char *wanted;
-
-	if (network->guarded || !network->shared)
-		return 0;
-	wanted = describe_others(network);
-	if (!wanted)
-		return -1;
-	network->guarded = network->others && strcmp(wanted, network->others) == 0;
-	if (network->guarded) {
-		free(wanted);
-		return 0;
-	}
-	if (nftables_run(strdup(wanted), &error) < 0) {
-		log_warning(network->name, "%s", error.reason);
-		free(wanted);
-		return -1;
-	}
-	free(network->others);
-	network->others = wanted;
-	network->guarded = true;
-	return 0;
-}
-
-static void unguard(struct opened *network)
-{
-	struct error error;
-	char *text;
-
-	if (!network->others)
-		return;
-	if (asprintf(&text,
-		     "flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
-		     "delete chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n",
-		     network->name, network->name) < 0)
-		text = NULL;
-	if (nftables_run(text, &error) < 0)
-		log_warning(network->name, "%s", error.reason);
-	free(network->others);
-	network->others = NULL;
-}
-
 /* All of them */
 
 static void warn_once(const struct base_chain *chain, struct opened *network, const char *reason)
@@ -477,7 +319,15 @@ static void run(struct visit *visit, struct opened *network, char *text)
 
 static bool forwards_so_far(const struct opened *network)
 {
-	return network && network->others;
+	return network && network->others.text;
+}
+
+static int keep_others(struct opened *network)
+{
+	if (!network->shared)
+		return 0;
+	return others_chain_keep(&network->others, network->name, network->bridge,
+				 network->external);
 }
 
 /* One chain in one transaction: a table that refuses ours keeps nothing else from being done. */
@@ -494,7 +344,7 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 	if (forwards)
 		tell_of_kill_switch(visit, network);
 	text = memstream_close(visit->file, &text);
-	if (forwards && guard(network) < 0)
+	if (forwards && keep_others(network) < 0)
 		free(text);
 	else
 		run(visit, network, text);
@@ -549,14 +399,14 @@ static void look_at_chains(struct foreign_tables *tables, struct opened *network
 	size_t i;
 
 	if (network)
-		network->guarded = false;
+		network->others.is_right = false;
 	json_array_foreach(tables->chains, i, item) {
 		if (ruleset_chain(item, &chain) == 0 &&
 		    look_at_chain(&chain, tables, network, name, again))
 			forwards = true;
 	}
 	if (network && !forwards)
-		unguard(network);
+		others_chain_remove(&network->others, network->name);
 }
 
 /* Of one network. Returns 0, or -1 when the chains cannot be listed. */
@@ -607,8 +457,7 @@ int foreign_firewalls_open(const struct network_config *config,
 		*link = calloc(1, sizeof(**link));
 	if (*link) {
 		fill(*link, config, addresses);
-		free((*link)->others);
-		(*link)->others = NULL;
+		others_chain_forget(&(*link)->others);
 		if (look_again(*link, (*link)->name) == 0)
 			return 0;
 	}
@@ -622,7 +471,7 @@ int foreign_firewalls_close(const char *network, struct error *error)
 
 	if (opened) {
 		*link = opened->next;
-		free(opened->others);
+		others_chain_forget(&opened->others);
 		free(opened);
 	}
 	return look_again(NULL, network) < 0 ? error_set(error, ERROR_CREATE_FAILED, UNLISTED) : 0;
