@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A network's dnsmasq: start, adoption, supervision, end. Its process is process.c's, its
- * configuration config.c's, its leases leases.c's.
+ * configuration config.c's, its leases lease_watch.c's.
  *
  * It is not the broker's child, so that it outlives a broker that crashes, and
  * that the one that was found is watched just like the one that was started: by
@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,19 +30,13 @@
 #include "broker/linux/worker.h"
 #include "config.h"
 #include "files.h"
-#include "lease_keep.h"
-#include "lease_release.h"
+#include "lease_watch.h"
 #include "leases.h"
 #include "liveness.h"
 #include "process.h"
 #include "resolvers.h"
 #include "starter.h"
-#include "taken.h"
 
-/* A lease file is read when nothing has been written to it for so long, */
-#define SETTLE_USEC ((uint64_t)50 * 1000)
-/* or has been written to for so long: a machine can have it written to all the time. */
-#define UNSETTLED_USEC ((uint64_t)1000 * 1000)
 /* The first pause before a restart; each failure doubles it, up to the last. */
 #define FIRST_PAUSE_USEC ((uint64_t)100 * 1000)
 #define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
@@ -68,18 +61,10 @@ struct server {
 struct watch {
 	struct network *network;
 	int bridge; /* the network's: its index */
-	void (*on_leases_lost)(struct network *network);
 	struct restart *restart; /* under way */
 	sd_event_source *end; /* of the process */
 	sd_event_source *pause; /* before a restart */
-	sd_event_source *changes; /* of the lease file */
-	sd_event_source *settle;
-	uint64_t changed_usec; /* the first change that it is on for */
-	struct dhcp_lease *leases; /* as they were read last */
-	size_t n_leases;
-	time_t ahead; /* the time of day, of the server's clock, by then */
-	struct releasing *releasing; /* under way */
-	struct listening *listening; /* the same */
+	struct lease_watch *leases;
 	struct resolvers_watch *resolvers; /* NULL: it asks none */
 	sd_event_source *look; /* at whether it serves, and leases; on while there are machines */
 	struct liveness liveness; /* at the last look */
@@ -100,23 +85,6 @@ struct restart {
 	struct server *target;
 	struct error error;
 	bool failed;
-};
-
-/* Addresses being given up on the worker; without its dnsmasq as a restart is. */
-struct releasing {
-	struct job job;
-	struct dnsmasq *dnsmasq; /* the policy's to clear */
-	struct lease_release *release;
-	int result;
-};
-
-/* Neighbours being looked at on the worker; without its dnsmasq as a restart is. */
-struct listening {
-	struct job job;
-	struct dnsmasq *dnsmasq; /* the policy's to clear */
-	int bridge;
-	int result;
-	struct neighbours neighbours;
 };
 
 /* The server */
@@ -269,138 +237,6 @@ int dnsmasq_stop_leftover(const char *network, const char *runtime_dir)
 	return 0;
 }
 
-/* Supervision: leases */
-
-static void run_releasing(struct job *job)
-{
-	struct releasing *releasing = container_of(job, struct releasing, job);
-
-	releasing->result = lease_release_send(releasing->release);
-}
-
-static void releasing_done(struct job *job)
-{
-	struct releasing *releasing = container_of(job, struct releasing, job);
-	struct dnsmasq *self = releasing->dnsmasq;
-
-	if (self)
-		self->watch.releasing = NULL;
-	if (self && releasing->result < 0)
-		log_warning(self->server.name,
-			    "addresses of machines that have gone cannot be freed: %s",
-			    strerror(-releasing->result));
-	else if (self)
-		log_debug(self->server.name, "freed the addresses of %d machines that have gone",
-			  releasing->result);
-	free(releasing->release);
-	free(releasing);
-}
-
-/* Frees addresses when they are getting short; what was freed shows in the lease file. */
-static void release_leases(struct dnsmasq *self)
-{
-	struct releasing *releasing;
-	struct lease_release *release;
-
-	if (self->watch.releasing)
-		return;
-	release = lease_release_plan(self->watch.network, self->watch.leases, self->watch.n_leases);
-	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
-	if (!releasing) {
-		free(release);
-		return;
-	}
-	releasing->job.run = run_releasing;
-	releasing->job.done = releasing_done;
-	releasing->dnsmasq = self;
-	releasing->release = release;
-	self->watch.releasing = releasing;
-	worker_submit(&network_worker, &releasing->job);
-}
-
-/* For people alone: nothing is done by the time of day. */
-static time_t clock_ahead(void)
-{
-	struct timespec day = { 0 };
-	struct timespec now = { 0 };
-
-	(void)clock_gettime(CLOCK_REALTIME, &day);
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return day.tv_sec - now.tv_sec - (day.tv_nsec < now.tv_nsec);
-}
-
-static int read_leases(struct dnsmasq *self)
-{
-	struct dhcp_lease *leases = NULL;
-	struct lease *list;
-	size_t n_leases;
-	size_t length;
-	char *text = dnsmasq_file_read(self->server.files.leases, &length);
-	int result = -1;
-
-	self->watch.ahead = clock_ahead();
-	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
-	if (text && length > 0 && text[length - 1] != '\n') {
-		result = 0;
-		goto out;
-	}
-	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
-	    leases_list(leases, n_leases, self->watch.ahead, &list) < 0)
-		goto out;
-	free(self->watch.leases);
-	self->watch.leases = leases;
-	self->watch.n_leases = n_leases;
-	leases = NULL;
-	broker_leases_changed(self->watch.network, list);
-	release_leases(self);
-	result = 0;
-out:
-	free(leases);
-	free(text);
-	return result;
-}
-
-static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct dnsmasq *self = userdata;
-
-	(void)source;
-	(void)usec;
-	if (read_leases(self) == 0)
-		return 0;
-	if (errno == ENOENT)
-		self->watch.on_leases_lost(self->watch.network);
-	else
-		log_warning(self->server.name, "its leases in %s cannot be read: %s",
-			    self->server.files.leases, strerror(errno));
-	return 0;
-}
-
-static int on_lease_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
-{
-	struct dnsmasq *self = userdata;
-	uint64_t now = 0;
-
-	(void)source;
-	(void)event;
-	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
-	if (!timer_is_on(self->watch.settle))
-		self->watch.changed_usec = now;
-	else if (now - self->watch.changed_usec > UNSETTLED_USEC)
-		return 0;
-	timer_set(self->watch.settle, SETTLE_USEC);
-	return 0;
-}
-
-/* Each start of the server may have made another file. IN_ATTRIB: it is removed. */
-static int watch_leases(struct dnsmasq *self)
-{
-	self->watch.changes = sd_event_source_disable_unref(self->watch.changes);
-	return sd_event_add_inotify(linux_platform.event, &self->watch.changes,
-				    self->server.files.leases, IN_MODIFY | IN_ATTRIB, on_lease_file,
-				    self);
-}
-
 /* Supervision: restarts */
 
 static int watch_end(struct dnsmasq *self);
@@ -426,9 +262,9 @@ static int take_over(struct dnsmasq *self, struct error *error)
 	int result = watch_end(self);
 
 	if (result >= 0)
-		result = watch_leases(self);
+		result = lease_watch_follow(self->watch.leases);
 	if (result >= 0)
-		return on_lease_file(NULL, NULL, self);
+		return 0;
 	self->watch.end = sd_event_source_disable_unref(self->watch.end);
 	starter_signal(self->server.pidfd, SIGKILL);
 	close(self->server.pidfd);
@@ -501,70 +337,6 @@ static int watch_end(struct dnsmasq *self)
 
 /* Supervision: machines */
 
-static void keep_leases(struct dnsmasq *self)
-{
-	uint64_t now = 0;
-	int result;
-
-	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
-	result = lease_keep(self->watch.network, self->watch.leases, self->watch.n_leases,
-			    (time_t)(now / 1000000));
-	/* The clock was set: what was told of their ends is wrong. */
-	if (clock_ahead() != self->watch.ahead)
-		timer_set_unless_on(self->watch.settle, SETTLE_USEC);
-	if (result < 0)
-		log_debug(self->server.name, "leases of its machines are not renewed: %s",
-			  strerror(-result));
-}
-
-static void run_listening(struct job *job)
-{
-	struct listening *listening = container_of(job, struct listening, job);
-
-	listening->result = taken_listen(listening->bridge, &listening->neighbours);
-}
-
-static void claim_taken(const struct dnsmasq *self, const struct listening *listening)
-{
-	struct dhcp_lease chosen[TAKEN_AT_ONCE];
-	const struct network *network = self->watch.network;
-	size_t n = taken_choose(network, self->watch.leases, self->watch.n_leases,
-				&listening->neighbours, chosen);
-	int result = listening->result < 0 ? listening->result : taken_claim(network, chosen, n);
-
-	if (result < 0)
-		log_debug(self->server.name, "what its machines have taken is not known: %s",
-			  strerror(-result));
-}
-
-static void listening_done(struct job *job)
-{
-	struct listening *listening = container_of(job, struct listening, job);
-
-	if (listening->dnsmasq) {
-		listening->dnsmasq->watch.listening = NULL;
-		claim_taken(listening->dnsmasq, listening);
-	}
-	free(listening);
-}
-
-/* Has the addresses leased that machines have taken by themselves. */
-static void listen_for_taken(struct dnsmasq *self)
-{
-	struct listening *listening;
-
-	if (self->watch.listening || !self->watch.network->config->dhcp)
-		return;
-	listening = calloc(1, sizeof(*listening));
-	if (!listening)
-		return; /* the next look has another */
-	listening->job = (struct job){ .run = run_listening, .done = listening_done };
-	listening->dnsmasq = self;
-	listening->bridge = self->watch.bridge;
-	self->watch.listening = listening;
-	worker_submit(&network_worker, &listening->job);
-}
-
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsmasq *self = userdata;
@@ -586,10 +358,8 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 		log_warning(self->server.name, "its dnsmasq has stopped serving; it is killed");
 		starter_signal(self->server.pidfd, SIGKILL);
 	}
-	if (self->watch.end) {
-		keep_leases(self);
-		listen_for_taken(self);
-	}
+	if (self->watch.end)
+		lease_watch_look(self->watch.leases);
 	timer_set(self->watch.look, self->watch.stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
 	return 0;
 }
@@ -600,7 +370,7 @@ void dnsmasq_has_machines(struct dnsmasq *self)
 		return;
 	timer_set_unless_on(self->watch.look, LOOK_USEC);
 	/* The new one is given nothing that another has. */
-	listen_for_taken(self);
+	lease_watch_listen(self->watch.leases);
 }
 
 int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
@@ -610,10 +380,10 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 
 	self->watch.network = network;
 	self->watch.bridge = bridge;
-	self->watch.on_leases_lost = on_leases_lost;
 	r = timer_add(linux_platform.event, &self->watch.pause, on_pause_over, self);
 	if (r >= 0)
-		r = timer_add(linux_platform.event, &self->watch.settle, on_settled, self);
+		r = lease_watch_new(&self->watch.leases, network, bridge, self->server.files.leases,
+				    on_leases_lost);
 	if (r >= 0)
 		r = timer_add(linux_platform.event, &self->watch.look, on_look, self);
 	/* It may have ended while nobody watched. */
@@ -626,7 +396,7 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 					self->server.name, self->server.files.resolvers);
 	/* Last: the file may have been removed, and the server serves without it. */
 	if (r >= 0)
-		r = watch_leases(self);
+		r = lease_watch_follow(self->watch.leases);
 	if (network->interfaces)
 		dnsmasq_has_machines(self);
 	if (r < 0)
@@ -634,7 +404,8 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 	if (self->server.pidfd >= 0)
 		broker_network_fault(network, FAULT_SERVERS, NULL);
 	/* What an earlier life has left. */
-	return on_settled(self->watch.settle, 0, self);
+	lease_watch_read(self->watch.leases);
+	return 0;
 }
 
 void dnsmasq_unsupervise(struct dnsmasq *self)
@@ -642,21 +413,12 @@ void dnsmasq_unsupervise(struct dnsmasq *self)
 	if (self->watch.restart)
 		self->watch.restart->dnsmasq = NULL;
 	self->watch.restart = NULL;
-	if (self->watch.releasing)
-		self->watch.releasing->dnsmasq = NULL;
-	self->watch.releasing = NULL;
-	if (self->watch.listening)
-		self->watch.listening->dnsmasq = NULL;
-	self->watch.listening = NULL;
-	free(self->watch.leases);
+	lease_watch_free(self->watch.leases);
 	self->watch.leases = NULL;
-	self->watch.n_leases = 0;
 	resolvers_watch_free(self->watch.resolvers);
 	self->watch.resolvers = NULL;
 	self->watch.end = sd_event_source_disable_unref(self->watch.end);
 	self->watch.pause = sd_event_source_disable_unref(self->watch.pause);
-	self->watch.changes = sd_event_source_disable_unref(self->watch.changes);
-	self->watch.settle = sd_event_source_disable_unref(self->watch.settle);
 	self->watch.look = sd_event_source_disable_unref(self->watch.look);
 	self->watch.network = NULL;
 }

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the lease file when it has changed, and has done what leases.c, lease_keep.c,
+ * lease_release.c and taken.c say: what takes its time on network_worker, in jobs that outlive
+ * the watch.
+ */
+#include "lease_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+
+#include "base/container_of.h"
+#include "base/log.h"
+#include "broker/linux/linux.h"
+#include "broker/linux/timer.h"
+#include "broker/linux/worker.h"
+#include "files.h"
+#include "lease_keep.h"
+#include "lease_release.h"
+#include "leases.h"
+#include "taken.h"
+
+/* A lease file is read when nothing has been written to it for so long, */
+#define SETTLE_USEC ((uint64_t)50 * 1000)
+/* or has been written to for so long: a machine can have it written to all the time. */
+#define UNSETTLED_USEC ((uint64_t)1000 * 1000)
+
+struct lease_watch {
+	struct network *network;
+	int bridge;
+	const char *path;
+	void (*on_lost)(struct network *network);
+	sd_event_source *changes; /* of the file */
+	sd_event_source *settle;
+	uint64_t changed_usec; /* the first change that it is on for */
+	struct dhcp_lease *leases; /* as they were read last */
+	size_t n_leases;
+	time_t ahead; /* the time of day, of the server's clock, by then */
+	struct releasing *releasing; /* under way */
+	struct listening *listening; /* the same */
+};
+
+/* Addresses being given up on the worker. Without its watch when nobody waits for it any more. */
+struct releasing {
+	struct job job;
+	struct lease_watch *watch; /* the policy's to clear */
+	struct lease_release *release;
+	int result;
+};
+
+/* Neighbours being looked at on the worker; without its watch as the above is. */
+struct listening {
+	struct job job;
+	struct lease_watch *watch; /* the policy's to clear */
+	int bridge;
+	int result;
+	struct neighbours neighbours;
+};
+
+/* Giving up */
+
+static void run_releasing(struct job *job)
+{
+	struct releasing *releasing = container_of(job, struct releasing, job);
+
+	releasing->result = lease_release_send(releasing->release);
+}
+
+static void releasing_done(struct job *job)
+{
+	struct releasing *releasing = container_of(job, struct releasing, job);
+	struct lease_watch *watch = releasing->watch;
+
+	if (watch)
+		watch->releasing = NULL;
+	if (watch && releasing->result < 0)
+		log_warning(watch->network->config->name,
+			    "addresses of machines that have gone cannot be freed: %s",
+			    strerror(-releasing->result));
+	else if (watch)
+		log_debug(watch->network->config->name,
+			  "freed the addresses of %d machines that have gone", releasing->result);
+	free(releasing->release);
+	free(releasing);
+}
+
+/* Frees addresses when they are getting short; what was freed shows in the lease file. */
+static void release_leases(struct lease_watch *watch)
+{
+	struct releasing *releasing;
+	struct lease_release *release;
+
+	if (watch->releasing)
+		return;
+	release = lease_release_plan(watch->network, watch->leases, watch->n_leases);
+	releasing = release ? calloc(1, sizeof(*releasing)) : NULL;
+	if (!releasing) {
+		free(release);
+		return;
+	}
+	releasing->job.run = run_releasing;
+	releasing->job.done = releasing_done;
+	releasing->watch = watch;
+	releasing->release = release;
+	watch->releasing = releasing;
+	worker_submit(&network_worker, &releasing->job);
+}
+
+/* Reading */
+
+/* For people alone: nothing is done by the time of day. */
+static time_t clock_ahead(void)
+{
+	struct timespec day = { 0 };
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &day);
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return day.tv_sec - now.tv_sec - (day.tv_nsec < now.tv_nsec);
+}
+
+static int read_leases(struct lease_watch *watch)
+{
+	struct dhcp_lease *leases = NULL;
+	struct lease *list;
+	size_t n_leases;
+	size_t length;
+	char *text = dnsmasq_file_read(watch->path, &length);
+	int result = -1;
+
+	watch->ahead = clock_ahead();
+	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
+	if (text && length > 0 && text[length - 1] != '\n') {
+		result = 0;
+		goto out;
+	}
+	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
+	    leases_list(leases, n_leases, watch->ahead, &list) < 0)
+		goto out;
+	free(watch->leases);
+	watch->leases = leases;
+	watch->n_leases = n_leases;
+	leases = NULL;
+	broker_leases_changed(watch->network, list);
+	release_leases(watch);
+	result = 0;
+out:
+	free(leases);
+	free(text);
+	return result;
+}
+
+void lease_watch_read(struct lease_watch *watch)
+{
+	(void)sd_event_source_set_enabled(watch->settle, SD_EVENT_OFF);
+	if (read_leases(watch) == 0)
+		return;
+	if (errno == ENOENT)
+		watch->on_lost(watch->network);
+	else
+		log_warning(watch->network->config->name, "its leases in %s cannot be read: %s",
+			    watch->path, strerror(errno));
+}
+
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	lease_watch_read(userdata);
+	return 0;
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+	struct lease_watch *watch = userdata;
+	uint64_t now = 0;
+
+	(void)source;
+	(void)event;
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	if (!timer_is_on(watch->settle))
+		watch->changed_usec = now;
+	else if (now - watch->changed_usec > UNSETTLED_USEC)
+		return 0;
+	timer_set(watch->settle, SETTLE_USEC);
+	return 0;
+}
+
+/* IN_ATTRIB: it is removed. */
+int lease_watch_follow(struct lease_watch *watch)
+{
+	int result;
+
+	watch->changes = sd_event_source_disable_unref(watch->changes);
+	result = sd_event_add_inotify(linux_platform.event, &watch->changes, watch->path,
+				      IN_MODIFY | IN_ATTRIB, on_change, watch);
+	return result < 0 ? result : on_change(NULL, NULL, watch);
+}
+
+/* Keeping */
+
+static void keep_leases(struct lease_watch *watch)
+{
+	uint64_t now = 0;
+	int result;
+
+	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
+	result =
+		lease_keep(watch->network, watch->leases, watch->n_leases, (time_t)(now / 1000000));
+	/* The clock was set: what was told of their ends is wrong. */
+	if (clock_ahead() != watch->ahead)
+		timer_set_unless_on(watch->settle, SETTLE_USEC);
+	if (result < 0)
+		log_debug(watch->network->config->name,
+			  "leases of its machines are not renewed: %s", strerror(-result));
+}
+
+/* Taken addresses */
+
+static void run_listening(struct job *job)
+{
+	struct listening *listening = container_of(job, struct listening, job);
+
+	listening->result = taken_listen(listening->bridge, &listening->neighbours);
+}
+
+static void claim_taken(const struct lease_watch *watch, const struct listening *listening)
+{
+	struct dhcp_lease chosen[TAKEN_AT_ONCE];
+	const struct network *network = watch->network;
+	size_t n = taken_choose(network, watch->leases, watch->n_leases, &listening->neighbours,
+				chosen);
+	int result = listening->result < 0 ? listening->result : taken_claim(network, chosen, n);
+
+	if (result < 0)
+		log_debug(network->config->name, "what its machines have taken is not known: %s",
+			  strerror(-result));
+}
+
+static void listening_done(struct job *job)
+{
+	struct listening *listening = container_of(job, struct listening, job);
+
+	if (listening->watch) {
+		listening->watch->listening = NULL;
+		claim_taken(listening->watch, listening);
+	}
+	free(listening);
+}
+
+void lease_watch_listen(struct lease_watch *watch)
+{
+	struct listening *listening;
+
+	if (watch->listening || !watch->network->config->dhcp)
+		return;
+	listening = calloc(1, sizeof(*listening));
+	if (!listening)
+		return; /* the next look has another */
+	listening->job = (struct job){ .run = run_listening, .done = listening_done };
+	listening->watch = watch;
+	listening->bridge = watch->bridge;
+	watch->listening = listening;
+	worker_submit(&network_worker, &listening->job);
+}
+
+void lease_watch_look(struct lease_watch *watch)
+{
+	keep_leases(watch);
+	lease_watch_listen(watch);
+}
+
+/* The watch */
+
+int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
+		    const char *path, void (*on_lost)(struct network *network))
+{
+	struct lease_watch *new = calloc(1, sizeof(*new));
+	int result;
+
+	if (!new)
+		return -ENOMEM;
+	new->network = network;
+	new->bridge = bridge;
+	new->path = path;
+	new->on_lost = on_lost;
+	result = timer_add(linux_platform.event, &new->settle, on_settled, new);
+	if (result < 0) {
+		free(new);
+		return result;
+	}
+	*watch = new;
+	return 0;
+}
+
+void lease_watch_free(struct lease_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->releasing)
+		watch->releasing->watch = NULL;
+	if (watch->listening)
+		watch->listening->watch = NULL;
+	sd_event_source_disable_unref(watch->changes);
+	sd_event_source_disable_unref(watch->settle);
+	free(watch->leases);
+	free(watch);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The leases of a network whose dnsmasq is supervised: the network is told of them, attached
+ * machines keep theirs, others are freed when addresses are short, and addresses that machines
+ * have taken are leased to them. It is all asked of dnsmasq: what is in its file is only read.
+ * On the policy's thread.
+ */
+#ifndef VMNET_BROKER_LINUX_DNSMASQ_LEASE_WATCH_H
+#define VMNET_BROKER_LINUX_DNSMASQ_LEASE_WATCH_H
+
+#include "broker/broker.h"
+
+struct lease_watch;
+
+/*
+ * Makes one, which knows of no leases until it follows a file.
+ *
+ * network: whom they are of; outlives the watch.
+ * bridge: the index of its bridge.
+ * path: of the lease file; the caller's, and stays while the watch does.
+ * on_lost: called when the file has been removed; may free the watch.
+ *
+ * Returns 0, with a watch for lease_watch_free(), or a negative errno.
+ */
+int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
+		    const char *path, void (*on_lost)(struct network *network));
+
+/*
+ * Reads the lease file before long, and whenever it changes. To be called again
+ * for each start of the server, which may have made another file. Returns 0 or
+ * a negative errno.
+ */
+int lease_watch_follow(struct lease_watch *watch);
+
+/*
+ * Reads it now, and tells the network of what is in it (broker_leases_changed()),
+ * or calls on_lost.
+ */
+void lease_watch_read(struct lease_watch *watch);
+
+/*
+ * Has the addresses leased that machines have taken by themselves: when one is
+ * attached, which is to be given none of them. Waits for nobody.
+ */
+void lease_watch_listen(struct lease_watch *watch);
+
+/*
+ * The same, and keeps the leases of attached machines. To be called every few
+ * seconds while there are any.
+ */
+void lease_watch_look(struct lease_watch *watch);
+
+/* Frees it; what is under way ends by itself. NULL is allowed. */
+void lease_watch_free(struct lease_watch *watch);
+
+#endif
