@@ -42,6 +42,7 @@ CONFIG = {
 }
 FORWARDING = "net.ipv4.conf.vmb-extra.forwarding"
 USERS = (20001, 20002, 20003, 20004)
+VPN_TABLE = 4711
 ECHO_PORT = 7
 ECHO_PAUSE = 0.02  # seconds between the messages of a connection that is held
 ECHO_TIMEOUT = 20
@@ -298,6 +299,8 @@ class Torture:
                 self._kill_dnsmasq,
                 self._delete_rules,
                 self._delete_routing,
+                self._delete_route,
+                self._lead_elsewhere,
                 self._switch_off_forwarding,
                 self._delete_address,
                 self._delete_bridge,
@@ -333,6 +336,7 @@ class Torture:
         return {
             "rules": sorted(rules),
             "routing": self._routing(),
+            "routes": self._routes(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
             "dnsmasq": [str(len(servers))],
             "forwarding": [self.host.run("sysctl", FORWARDING, check=False).stdout],
@@ -351,6 +355,15 @@ class Torture:
             ]
         return sorted(lines)
 
+    def _routes(self):
+        """To the machines of all networks."""
+        return sorted(
+            f"{route['dst']} {route['dev']}"
+            for family in ("-4", "-6")
+            for route in json.loads(self.host.ip(f"{family} -j route show proto kernel") or "[]")
+            if route["dev"].startswith("vmb-")
+        )
+
     def _kill_dnsmasq(self):
         servers = [pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")]
         with contextlib.suppress(ProcessLookupError):
@@ -367,6 +380,24 @@ class Torture:
         for rule in json.loads(self.host.ip(f"{family} -j rule show pref 118")):
             self.host.ip(f"{family} rule delete pref 118")
             self.host.ip(f"{family} route flush table {rule['table']}")
+
+    def _delete_route(self):
+        """The one that the kernel has made with the address."""
+        family = self.random.choice(("-4", "-6"))
+        routes = self.host.ip(f"{family} -j route show proto kernel dev vmb-lab")
+        for route in json.loads(routes or "[]"):
+            self.host.ip(f"{family} route delete {route['dst']} dev vmb-lab")
+
+    def _lead_elsewhere(self):
+        """As a VPN does that comes and goes, but into a table without a route."""
+        family = self.random.choice(("-4", "-6"))
+        self.host.ip(f"{family} rule add pref 100 lookup {VPN_TABLE}")
+        wait_for(
+            lambda: ":\tfrom all lookup" in self.host.ip(f"{family} rule show pref 99"),
+            20,
+            lambda: f"what goes ahead of the VPN's\n{self.host.ip(f'{family} rule show')}",
+        )
+        self.host.ip(f"{family} rule delete pref 100")
 
     def _switch_off_forwarding(self):
         self.host.run("sysctl", "-qw", f"{FORWARDING}=0")
