@@ -13,7 +13,7 @@ def test_fifty_machines(broker, plug_in):
     machines = [plug_in("default") for _ in range(MACHINES)]
     names = [f"node{i}" for i in range(MACHINES)]
     with ThreadPoolExecutor(MACHINES) as threads:
-        list(threads.map(lambda m, name: m.dhcp(timeout=30, hostname=name), machines, names))
+        list(threads.map(lambda m, name: m.dhcp(hostname=name), machines, names))
     addresses = {name: [machine.address] for name, machine in zip(names, machines)}
     assert len({machine.address for machine in machines}) == MACHINES
 

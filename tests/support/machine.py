@@ -63,12 +63,12 @@ class Machine(Namespace):
         assert self._tapnet.stdout.readline() == "ready\n", "tapnet did not start"
         self.ip(f"link set {DEVICE} address {self.mac_address} mtu {attachment.mtu} up")
 
-    def dhcp(self, timeout=10, hostname=None, client=()):
+    def dhcp(self, timeout=30, hostname=None, client=()):
         """Gets an address; returns the lease: "ip", "mask", "router", "dns", "lease", "domain"."""
-        argv = [*self._dhcp_client(), "-n", "-q", "-t", str(timeout)]
+        argv = [*self._dhcp_client(), "-q"]
         if hostname:
             argv += ["-x", f"hostname:{hostname}"]
-        self.run(*argv, *client, timeout=timeout + 5)
+        self.run(*argv, *client, timeout=timeout)
         return self._read_lease()
 
     def dhcp_to_stay(self):
