@@ -435,7 +435,7 @@ void link_hear_announcements(const char *name)
 {
 	struct error ignored = { 0 };
 
-	(void)sysctl_set(AF_INET, name, "arp_accept", 1, &ignored);
+	(void)sysctl_set(AF_INET, name, "arp_accept", 2, &ignored);
 }
 
 int link_route_loopback(const char *name, struct error *error)

@@ -92,7 +92,8 @@ int link_refuse_router_advertisements(const char *name, struct error *error);
 
 /*
  * Has what machines on a bridge announce by ARP in the list of neighbours, in which without that
- * are those alone who have talked with the host. Where it cannot be so, it is not.
+ * are those alone who have talked with the host; addresses of the bridge's subnets alone, or the
+ * list, which is the whole host's, could be filled. Where it cannot be so, it is not.
  */
 void link_hear_announcements(const char *name);
 
