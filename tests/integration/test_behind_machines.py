@@ -77,6 +77,17 @@ def put_behind(host, join):
     return make
 
 
+def test_an_address_of_the_machines_own_beside(host, join):
+    """From it the machine asks who the gateway is."""
+    machine = join("lab")
+    host.ip(f"route add {POD_IPV6} via {machine.ipv6_address()}")
+    machine.ip(f"address add {POD_IPV6} dev eth0 nodad")
+    leave_as_pod(machine, "lab", POD_IPV6, HOST_IPV6)
+    machine.ip("-6 neighbour flush dev eth0")
+    with WhoServer(host, 81, "host"):
+        assert who(machine, HOST_IPV6, 81) == ("host", POD_IPV6)
+
+
 def leave_as_pod(machine, name, pod, target):
     machine.ip(f"route replace {target} via {gateway_of(name, pod)} src {pod}")
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses that machines have taken by themselves are given to nobody else."""
 
+import socket
+
 import pytest
 
 from support.dhcp import DhcpClient, mac_of
@@ -91,3 +93,26 @@ def test_what_a_machine_had_that_has_gone(broker, join):
     with DhcpClient(other) as client:
         for number in range(10):
             assert client.get(mac_of(number)) not in (None, other.address)
+
+
+def test_an_address_beyond_the_network(host, plug_in):
+    """The kernel has one list of neighbours for all links, which a machine could fill."""
+    machine = plug_in("lab")
+    beyond = "198.51.100.77"
+    take_and_announce(machine, beyond)
+    take_and_announce(machine, FIRST)
+    wait_for(lambda: FIRST in host.ip("neighbour show dev vmb-lab"), what=f"{FIRST} to be heard of")
+    assert beyond not in host.ip("neighbour show dev vmb-lab")
+
+
+@pytest.mark.parametrize("hardware_type", [6, 7])
+def test_machines_ask_by_ethernet_alone(broker, join, hardware_type):
+    """What the broker keeps for them is of another kind, and would stay when they have gone."""
+    machine = join("lab")
+    with DhcpClient(machine) as client:
+        assert client.get(mac_of(1), asked=FIRST) == FIRST
+        client.hardware_type = hardware_type
+        with pytest.raises(AssertionError, match="no answer"):
+            client.get(mac_of(1) + socket.inet_aton(SECOND), asked=SECOND, tries=2)
+    with open(f"{broker.state_dir}/lab.leases", encoding="ascii") as file:
+        assert SECOND not in file.read()

@@ -17,6 +17,8 @@ def mac_of(number):
 
 
 class DhcpClient:
+    hardware_type = 1  # Ethernet
+
     def __init__(self, namespace, device="eth0"):
         with namespace.entered():
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -26,7 +28,8 @@ class DhcpClient:
         self._socket.settimeout(1)
 
     def _send(self, transaction, mac, kind, options):
-        header = struct.pack("!BBBB4sHH16x", 1, 1, 6, 0, transaction, 0, 0x8000)
+        kind_and_length = self.hardware_type, len(mac)
+        header = struct.pack("!BBBB4sHH16x", 1, *kind_and_length, 0, transaction, 0, 0x8000)
         message = header + mac.ljust(16, b"\0") + bytes(192) + COOKIE + bytes([53, 1, kind])
         for code, value in options.items():
             message += bytes([code, len(value)]) + value

@@ -35,13 +35,19 @@ static void write_icmpv6(const struct rules *rules, const struct in6_addr *addre
 	(void)fprintf(rules->file, "}\n");
 }
 
-/* Few clients look at the port that an answer comes from. */
+/*
+ * Few clients look at the port that an answer comes from. Hardware addresses of
+ * other kinds than Ethernet's are of nobody here but the broker: see taken.h in
+ * broker/linux/dnsmasq/.
+ */
 static void write_udp(const struct rules *rules)
 {
 	(void)fprintf(rules->file, "chain of_udp {\n");
 	if (rules->config->dhcp)
 		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
-					   "ether type ip udp dport 68 goto rogue\n");
+					   "ether type ip udp dport 68 goto rogue\n"
+					   "ether type ip udp dport 67 @th,72,16 0x0106 accept\n"
+					   "ether type ip udp dport 67 goto rogue\n");
 	if (rules->config->router_advertisement)
 		(void)fprintf(rules->file, "ether type ip6 udp sport 547 goto rogue\n"
 					   "ether type ip6 udp dport 546 goto rogue\n");
@@ -151,7 +157,9 @@ static void write_for_host(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	(void)fprintf(rules->file, "chain for_all {\n");
+	/* What is behind a machine, or is its own beside, asks who the gateway is. */
+	(void)fprintf(rules->file, "chain for_all {\n"
+				   "icmpv6 type nd-neighbor-solicit accept\n");
 	write_within_network(rules);
 	(void)fprintf(rules->file,
 		      "drop\n"
