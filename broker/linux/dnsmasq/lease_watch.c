@@ -36,6 +36,7 @@ struct lease_watch {
 	sd_event_source *changes; /* of the file */
 	sd_event_source *settle;
 	uint64_t changed_usec; /* the first change that it is on for */
+	bool is_empty; /* the file was, and has not changed since */
 	struct dhcp_lease *leases; /* as they were read last */
 	size_t n_leases;
 	time_t ahead; /* the time of day, of the server's clock, by then */
@@ -122,6 +123,21 @@ static time_t clock_ahead(void)
 	return day.tv_sec - now.tv_sec - (day.tv_nsec < now.tv_nsec);
 }
 
+/*
+ * It is written anew each time. When it ends within a line, the rest is yet to come;
+ * when it is empty, all of it, unless it stays so.
+ */
+static bool is_unfinished(struct lease_watch *watch, const char *text, size_t length)
+{
+	const bool was_empty = watch->is_empty;
+
+	watch->is_empty = length == 0;
+	if (length > 0 ? text[length - 1] == '\n' : watch->n_leases == 0 || was_empty)
+		return false;
+	timer_set(watch->settle, SETTLE_USEC);
+	return true;
+}
+
 static int read_leases(struct lease_watch *watch)
 {
 	struct dhcp_lease *leases = NULL;
@@ -132,8 +148,7 @@ static int read_leases(struct lease_watch *watch)
 	int result = -1;
 
 	watch->ahead = clock_ahead();
-	/* It is written anew each time. When it ends within a line, the rest is yet to come. */
-	if (text && length > 0 && text[length - 1] != '\n') {
+	if (text && is_unfinished(watch, text, length)) {
 		result = 0;
 		goto out;
 	}
@@ -180,6 +195,7 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
 
 	(void)source;
 	(void)event;
+	watch->is_empty = false;
 	(void)sd_event_now(linux_platform.event, CLOCK_MONOTONIC, &now);
 	if (!timer_is_on(watch->settle))
 		watch->changed_usec = now;
@@ -288,7 +304,11 @@ int lease_watch_new(struct lease_watch **watch, struct network *network, int bri
 	new->path = path;
 	new->on_lost = on_lost;
 	result = timer_add(linux_platform.event, &new->settle, on_settled, new);
+	/* Not when something else wakes the loop, such as the next change. */
+	if (result == 0)
+		result = sd_event_source_set_time_accuracy(new->settle, 1);
 	if (result < 0) {
+		sd_event_source_disable_unref(new->settle);
 		free(new);
 		return result;
 	}

@@ -42,7 +42,7 @@ static int parse_time(const char *text, time_t *time)
 
 	errno = 0;
 	value = strtoll(text, &end, 10);
-	if (errno || end == text || *end != '\0' || value < 0)
+	if (errno || end == text || *end != '\0' || value < 0 || value > INT64_MAX / 4)
 		return -1;
 	*time = (time_t)value;
 	return 0;
