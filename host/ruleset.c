@@ -103,7 +103,8 @@ static const char *target_of(json_t *expression)
 static bool is_condition(json_t *expression)
 {
 	return json_object_get(expression, "match") || json_object_get(expression, "limit") ||
-	       json_object_get(expression, "vmap") ||
+	       json_object_get(expression, "vmap") || json_object_get(expression, "quota") ||
+	       json_object_get(expression, "ct count") ||
 	       is(text_of(json_object_get(expression, "xt"), "type"), "match");
 }
 

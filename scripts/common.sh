@@ -53,6 +53,7 @@ apt_install_without_services() (
 	apt_install "$@" || exit 1
 	command -v systemctl >/dev/null || exit 0
 	for package in "$@"; do
+		is_installed "$package" || continue
 		case $package in
 		apparmor | firewalld | ufw) systemctl --quiet disable "$package" || exit 1 ;;
 		network-manager) systemctl --quiet disable NetworkManager || exit 1 ;;

@@ -285,9 +285,11 @@ static bool starts_with(const char *line, const char *option, const struct old_c
 			const char *rest)
 {
 	char start[64];
+	int length = snprintf(start, sizeof(start), "%s %s%s%s", option, chain->name,
+			      *rest ? " " : "", rest);
 
-	(void)snprintf(start, sizeof(start), "%s %s %s", option, chain->name, rest);
-	return strncmp(line, start, strlen(start)) == 0;
+	/* Whole words: chains of others are targets, too. */
+	return strncmp(line, start, (size_t)length) == 0 && strchr(" \n", line[length]);
 }
 
 static void read_line(struct old_chain *chain, const char *line)

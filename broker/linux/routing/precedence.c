@@ -110,7 +110,7 @@ int precedence_find(struct precedence *self)
 		.userdata = self,
 	});
 	choose(self);
-	return result == -EAFNOSUPPORT ? 0 : result;
+	return result == -EAFNOSUPPORT || result == -EOPNOTSUPP ? 0 : result;
 }
 
 static struct nl_msg *rule_message(int type, int flags, const struct precedence *self,
