@@ -2,7 +2,7 @@
 /*
  * Requests to the kernel's rtnetlink, and its answers. Each thread that asks has a socket of
  * its own: the workers, and the policy's only while they do not run yet. What the kernel tells
- * by itself is heard elsewhere (broker/linux/network/monitor.c).
+ * by itself is heard by other sockets (netlink_listener.h).
  */
 #ifndef VMNET_HOST_NETLINK_SOCKET_H
 #define VMNET_HOST_NETLINK_SOCKET_H

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -487,11 +488,12 @@ def main():
         torture.run(options.seconds)
         torture.finish()
     except Exception:
+        traceback.print_exc()
         status = torture.broker.process.poll()
         state = "runs" if status is None else f"ended with {status}"
         log = torture.broker.log()[-8000:]
         print(f"The broker {state}, and its log ends:", log, sep="\n", file=sys.stderr)
-        raise
+        return 1
     finally:
         torture.close()
         shutil.rmtree(directory)

@@ -3,7 +3,9 @@
 
 import contextlib
 import os
+import re
 import signal
+import time
 
 import pytest
 
@@ -283,3 +285,69 @@ def test_more_notifications_than_fit(broker, network):
         broker.host.ip(f"address flush dev {network['bridge']}")
     broker.wait_for_log("notifications of the kernel were lost")
     wait_for(lambda: is_whole(broker, network))
+
+
+MANY_PORTS = {
+    "default": {
+        "mode": "shared",
+        "subnet": "192.168.105.0/24",
+        "port_forwarding": [
+            {
+                "protocol": "tcp",
+                "external_port": 20000 + 2 * i,
+                "internal_address": "192.168.105.9",
+                "internal_port": 80,
+            }
+            for i in range(1000)
+        ],
+    },
+    "host": {"mode": "host"},
+}
+
+
+def table_of(broker):
+    """Its number, which is another when it was made again; None while it is not there."""
+    command = "nft -a list table inet vmnet-broker-default"
+    listed = broker.host.run(*command.split(), check=False)
+    return re.search("# handle [0-9]+", listed.stdout)[0] if listed.returncode == 0 else None
+
+
+def take_turns(broker):
+    """What the broker has to do meanwhile is done, and what it leads to."""
+    for _ in range(3):
+        with contextlib.closing(broker.client()) as client:
+            client.acquire("host")
+        wait_for(lambda: "vmb-host" not in broker.host.links(), what="the end of the network")
+
+
+@pytest.mark.broker(config=MANY_PORTS)
+def test_rules_that_were_made_again_stay(broker):
+    """What that is told of, be it much, is no reason to make them again."""
+    broker.client().acquire("default")
+    broker.host.run("nft", "flush", "ruleset")
+    wait_for(lambda: table_of(broker), what="the rules")
+    take_turns(broker)
+    table = table_of(broker)
+    take_turns(broker)
+    assert table_of(broker) == table
+    assert "lost" not in broker.log()
+
+
+def lose_notifications(broker):
+    """Of others' rules, and with them those of what became of the broker's."""
+    rules = "add rule inet others chain1 accept\n" * 20000
+    others = f"add table inet others\nadd chain inet others chain1\n{rules}"
+    with paused(broker):
+        broker.host.run("nft", "-f", "-", input=others)
+        broker.host.run("nft", "flush", "ruleset")
+
+
+def test_more_notifications_of_rules_than_fit(broker, network):
+    """They are made again, but not as often as such a thing may happen."""
+    began = time.monotonic()
+    for times in 1, 2:
+        lose_notifications(broker)
+        wait_for(lambda: table_of(broker), 20, f"the rules, lost {times} times")
+        said = broker.log().count("notifications of nftables were lost; our rules are made again")
+        assert said == times
+    assert time.monotonic() - began > 4

@@ -30,7 +30,6 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "attach.h"
@@ -44,20 +43,16 @@
 #include "broker/linux/worker.h"
 #include "host/link.h"
 #include "host/names.h"
+#include "host/netlink_listener.h"
 #include "host/netlink_socket.h"
 #include "host/route.h"
 #include "network.h"
 
-/* Room for some thousand notifications: a host with many links has them all go at once. */
-#define RECEIVE_BUFFER (1024 * 1024)
-
 /*
  * To attach an interface brings ten notifications, and to be woken up for each
- * would keep the worker waiting: when all were read, nothing is for a while. Many
- * are read a few at a time, for clients to have their turns in between.
+ * would keep the worker waiting: when all were read, nothing is for a while.
  */
 #define REST_USEC ((uint64_t)1000)
-#define READ_MAX 4
 
 /* Links come and go in groups: a pause makes one look of many, and lets machines go first. */
 #define REFRESH_USEC ((uint64_t)50 * 1000)
@@ -123,15 +118,20 @@ static int on_ports(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static void repair_routing(bool of_all)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		if (of_all || uplink_of(network->config))
+			network_repair(network, REPAIR_ROUTING);
+}
+
 static int on_uplinks(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
 	(void)userdata;
-	for (struct network *network = linux_platform.broker->networks; network;
-	     network = network->next)
-		if (uplink_of(network->config))
-			network_repair(network, REPAIR_ROUTING);
+	repair_routing(false);
 	return 0;
 }
 
@@ -140,9 +140,7 @@ static int on_rules(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	(void)userdata;
-	for (struct network *network = linux_platform.broker->networks; network;
-	     network = network->next)
-		network_repair(network, REPAIR_ROUTING);
+	repair_routing(true);
 	return 0;
 }
 
@@ -375,26 +373,15 @@ static void rest(void)
 	(void)sd_event_source_set_enabled(monitor.source, SD_EVENT_OFF);
 }
 
-/*
- * Reads what is there. Once notifications were lost the kernel adds none before
- * the last one is read: only then is it worth to look. (libnl has no code of
- * its own for it: it says NOMEM.)
- */
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	bool lost = false;
-	int result = 0;
+	bool lost;
+	int result = netlink_listener_read(monitor.socket, &lost);
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	(void)userdata;
-	for (int i = 0; i < READ_MAX && result >= 0; i++)
-		result = nl_recvmsgs_default(monitor.socket);
-	while (result == -NLE_NOMEM || (lost && result >= 0)) {
-		lost = true;
-		result = nl_recvmsgs_default(monitor.socket);
-	}
 	if (result == -NLE_AGAIN)
 		rest();
 	else if (result < 0)
@@ -409,26 +396,10 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 
 static int open_socket(void)
 {
-	const int size = RECEIVE_BUFFER;
-	int result;
+	int result = netlink_listener_open(&monitor.socket, NETLINK_ROUTE, on_message);
 
-	monitor.socket = nl_socket_alloc();
-	if (!monitor.socket)
-		return -NLE_NOMEM;
-	nl_socket_disable_seq_check(monitor.socket);
-	nl_socket_disable_msg_peek(monitor.socket);
-	result = nl_socket_set_msg_buf_size(monitor.socket, NETLINK_MESSAGE_MAX);
 	if (result < 0)
 		return result;
-	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
-	result = nl_connect(monitor.socket, NETLINK_ROUTE);
-	if (result == 0)
-		result = nl_socket_set_nonblocking(monitor.socket);
-	if (result < 0)
-		return result;
-	/* A smaller one does, too: lost notifications are made up for. */
-	(void)setsockopt(nl_socket_get_fd(monitor.socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
-			 sizeof(size));
 	return nl_socket_add_memberships(
 		monitor.socket, RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 		RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,

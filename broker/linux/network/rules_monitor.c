@@ -20,11 +20,19 @@
 
 #include "base/log.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/timer.h"
+#include "host/netlink_listener.h"
 #include "monitor.h"
 #include "network.h"
 
 #define TABLE_PREFIX "vmnet-broker"
 #define TASK_NAME_SIZE 16 /* of the kernel: TASK_COMM_LEN */
+
+/*
+ * Rules that are made again are told of, too: if that is more than the socket holds, it must not
+ * lead to the next repair at once, and so on for ever.
+ */
+#define REPAIRED_USEC ((uint64_t)5 * 1000 * 1000)
 
 static struct {
 	struct nl_sock *socket;
@@ -33,6 +41,8 @@ static struct {
 	/* By the transaction that is being told: */
 	bool removed; /* something of ours */
 	bool changed; /* chains or rules, whosever they are */
+	sd_event_source *repaired; /* on for a while after a loss was made up for */
+	bool lost; /* again, meanwhile */
 } monitor;
 
 static const char *get_text(const struct nlmsghdr *message, int attribute)
@@ -105,18 +115,41 @@ static int on_message(struct nl_msg *received, void *userdata)
 	return NL_OK;
 }
 
+static void on_loss(void)
+{
+	if (timer_is_on(monitor.repaired)) {
+		monitor.lost = true;
+		return;
+	}
+	log_warning(NULL, "notifications of nftables were lost; our rules are made again");
+	repair_all();
+	timer_set(monitor.repaired, REPAIRED_USEC);
+}
+
+static int on_repaired(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	if (monitor.lost)
+		on_loss();
+	monitor.lost = false;
+	return 0;
+}
+
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	int result = nl_recvmsgs_default(monitor.socket);
+	bool lost;
+	int result = netlink_listener_read(monitor.socket, &lost);
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	(void)userdata;
-	/* So libnl calls it when there was more than the socket holds: anything may have gone. */
-	if (result == -NLE_NOMEM)
-		repair_all();
-	else if (result < 0 && result != -NLE_AGAIN)
+	/* Anything may have gone. */
+	if (lost)
+		on_loss();
+	if (result < 0 && result != -NLE_AGAIN)
 		log_warning(NULL, "a notification of nftables cannot be read: %s",
 			    nl_geterror(result));
 	return 0;
@@ -124,19 +157,9 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 
 static int open_socket(void)
 {
-	int result;
+	int result = netlink_listener_open(&monitor.socket, NETLINK_NETFILTER, on_message);
 
-	monitor.socket = nl_socket_alloc();
-	if (!monitor.socket)
-		return -NLE_NOMEM;
-	nl_socket_disable_seq_check(monitor.socket);
-	nl_socket_modify_cb(monitor.socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, NULL);
-	result = nl_connect(monitor.socket, NETLINK_NETFILTER);
-	if (result == 0)
-		result = nl_socket_set_nonblocking(monitor.socket);
-	if (result == 0)
-		result = nl_socket_add_memberships(monitor.socket, NFNLGRP_NFTABLES, 0);
-	return result;
+	return result < 0 ? result : nl_socket_add_memberships(monitor.socket, NFNLGRP_NFTABLES, 0);
 }
 
 int rules_monitor_start(void)
@@ -151,6 +174,8 @@ int rules_monitor_start(void)
 	(void)prctl(PR_GET_NAME, monitor.own_name);
 	result = sd_event_add_io(linux_platform.event, &monitor.source,
 				 nl_socket_get_fd(monitor.socket), EPOLLIN, on_readable, NULL);
+	if (result >= 0)
+		result = timer_add(linux_platform.event, &monitor.repaired, on_repaired, NULL);
 	if (result < 0) {
 		log_error(NULL, "cannot watch nftables: %s", strerror(-result));
 		rules_monitor_stop();
@@ -161,6 +186,7 @@ int rules_monitor_start(void)
 void rules_monitor_stop(void)
 {
 	monitor.source = sd_event_source_disable_unref(monitor.source);
+	monitor.repaired = sd_event_source_disable_unref(monitor.repaired);
 	nl_socket_free(monitor.socket);
 	monitor.socket = NULL;
 }
