@@ -20,6 +20,12 @@ struct mac_address {
 	uint8_t bytes[6];
 };
 
+/* The bytes of an address of AF_INET or AF_INET6, in network byte order. */
+static inline size_t address_size(int family)
+{
+	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
 /* A length of 0 means that none is set. */
 struct ipv4_subnet {
 	struct in_addr address; /* network byte order, host bits are zero */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arrays that grow by an item at a time. Their room doubles whenever the number of items is
- * a power of two, so that none needs to note how much it has.
+ * How many items an array has; and arrays that grow by an item at a time. The room of these doubles
+ * whenever the number of items is a power of two, so that none needs to note how much it has.
  */
 #ifndef VMNET_BASE_ARRAY_H
 #define VMNET_BASE_ARRAY_H
 
 #include <stdlib.h>
+
+/* Of one whose size the compiler knows. */
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
  * Makes room for one more item, of size bytes. The array only ever grew by

@@ -57,8 +57,7 @@ bool port_forwarding_is_private(const struct port_forwarding *forwarding)
 static bool is_same_address(const struct port_forwarding *one, const struct port_forwarding *other)
 {
 	return memcmp(&one->external_address, &other->external_address,
-		      one->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr)) ==
-	       0;
+		      address_size(one->family)) == 0;
 }
 
 bool port_forwarding_overlaps(const struct port_forwarding *one,

@@ -9,10 +9,9 @@
 
 #include <jansson.h>
 
+#include "base/array.h"
 #include "config.h"
 #include "places.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The keys of a network. They are read in this order: one may rely on those before it. */
 enum network_key {

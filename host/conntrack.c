@@ -86,7 +86,7 @@ bool conntrack_parse(const struct nlmsghdr *message, struct tracked_connection *
 static struct nl_msg *new_request(int type, int flags, uint8_t family)
 {
 	struct nfgenmsg header = { .nfgen_family = family, .version = NFNETLINK_V0 };
-	struct nl_msg *message = nlmsg_alloc_simple((NFNL_SUBSYS_CTNETLINK << 8) | type, flags);
+	struct nl_msg *message = nlmsg_alloc_simple(CONNTRACK_TYPE(type), flags);
 
 	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0)
 		return message;

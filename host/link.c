@@ -210,6 +210,20 @@ int link_list(struct link **links, size_t *n_links)
 	return 0;
 }
 
+bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name)
+{
+	struct link *links;
+	size_t n_links;
+	bool found = false;
+
+	if (link_list(&links, &n_links) < 0)
+		return true;
+	for (size_t i = 0; i < n_links && !found; i++)
+		found = is_wanted(&links[i], name);
+	free(links);
+	return found;
+}
+
 /*
  * A kernel without IPv6 refuses this with EAFNOSUPPORT, before it changes
  * anything: asking is cheaper than finding out first.

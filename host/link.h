@@ -58,6 +58,9 @@ int link_index(const char *name);
 /* All links, in an array that the caller frees. */
 int link_list(struct link **links, size_t *n_links);
 
+/* Whether there is a link that is wanted; true also when that cannot be found out. */
+bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name);
+
 struct bridge_setup {
 	const char *name;
 	struct mac_address mac;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
+
 /* States of sockets in the lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
 #define LISTENING 0x0a
 #define UNCONNECTED 0x07
@@ -89,8 +91,7 @@ bool ports_gets(const struct listed_socket *socket, const void *wanted)
 	if (family != sent->family && (family == AF_INET || !is_any))
 		return false;
 	return is_any || !sent->address ||
-	       memcmp(&address, sent->address,
-		      family == AF_INET ? sizeof(struct in_addr) : sizeof(address)) == 0;
+	       memcmp(&address, sent->address, address_size(family)) == 0;
 }
 
 static bool has_socket(int pid, const struct listed_socket *socket)

@@ -8,16 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/array.h"
 #include "netlink_socket.h"
 
 _Static_assert(sizeof(struct route) == 5 * sizeof(uint32_t) + 3 * sizeof(struct in6_addr) + 8,
 	       "struct route has holes");
-
-static size_t address_size(int family)
-{
-	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-}
 
 static void read_address(struct nlattr *attribute, int family, struct in6_addr *address)
 {

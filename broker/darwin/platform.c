@@ -23,12 +23,11 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "darwin.h"
 #include "network.h"
 #include "xpc.h"
-
-#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* How long the first client may take to connect. */
 #define START_SECONDS 5
@@ -238,7 +237,7 @@ static void warn_of_root(void)
 int platform_run(struct broker *broker, const struct options *options)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-	dispatch_source_t sources[N_ELEMENTS(signals)] = { 0 };
+	dispatch_source_t sources[ARRAY_SIZE(signals)] = { 0 };
 	int status = EXIT_FAILURE;
 
 	darwin_platform.broker = broker;
@@ -248,7 +247,7 @@ int platform_run(struct broker *broker, const struct options *options)
 	});
 	if (!end_timer)
 		goto out;
-	for (size_t i = 0; i < N_ELEMENTS(signals); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		const int number = signals[i];
 
 		/* A source only watches: what the signal does by itself comes first. */
@@ -275,7 +274,7 @@ int platform_run(struct broker *broker, const struct options *options)
 out:
 	if (status != EXIT_SUCCESS)
 		log_error(NULL, "cannot start: out of memory");
-	for (size_t i = 0; i < N_ELEMENTS(signals); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		source_stop(sources[i]);
 	source_stop(end_timer);
 	return status;

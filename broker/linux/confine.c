@@ -28,12 +28,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/log.h"
 
 /* When memory is short, libseccomp may go round for ever: it gets so much of the processor. */
 #define MAKE_SECONDS 1
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 struct filter {
 	struct sock_filter instructions[512];
@@ -120,7 +119,7 @@ static int allow_calls(scmp_filter_ctx filter)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < LENGTH(allowed_calls) && result == 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(allowed_calls) && result == 0; i++) {
 		int call = seccomp_syscall_resolve_name(allowed_calls[i]);
 
 		/* One that this architecture does not have cannot be called. */
@@ -285,7 +284,7 @@ static int allow_sockets(scmp_filter_ctx filter)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < LENGTH(dnsmasq_sockets) && result == 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(dnsmasq_sockets) && result == 0; i++) {
 		const struct scmp_arg_cmp arguments[] = {
 			IS(0, dnsmasq_sockets[i].family),
 			SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, dnsmasq_sockets[i].type),
@@ -304,13 +303,13 @@ static int allow_dnsmasq(scmp_filter_ctx filter)
 {
 	int result = allow_sockets(filter);
 
-	for (size_t i = 0; i < LENGTH(dnsmasq_calls) && result == 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(dnsmasq_calls) && result == 0; i++) {
 		int call = seccomp_syscall_resolve_name(dnsmasq_calls[i]);
 
 		if (call >= 0)
 			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 	}
-	for (size_t i = 0; i < LENGTH(dnsmasq_ioctls) && result == 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(dnsmasq_ioctls) && result == 0; i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 					  IS(1, dnsmasq_ioctls[i]));
 	/* Those after it say whom signals of a descriptor go to. */

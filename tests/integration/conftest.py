@@ -7,6 +7,7 @@ import pytest
 
 from support.doctor import USERS, Doctor
 from support.hostile import USER
+from support.need import need_filtered_bridges
 
 
 @pytest.fixture
@@ -27,6 +28,16 @@ def doctor(broker):
     for uid in USERS:
         assert doctor.examine(uid) == {}
     return doctor
+
+
+@pytest.fixture(params=[False, True], ids=["bridges alone", "br_netfilter"])
+def filtered(request, host):
+    """Whether the host's rules see what bridges pass between their ports."""
+    if request.param:
+        need_filtered_bridges(host, "ip", "ip6")
+        return
+    for family in "ip", "ip6":
+        host.filter_bridges(family, 0)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from support.host import (
     SERVER_IPV6,
     UPLINK,
 )
-from support.wait import wait_for
 
 POD, POD_IPV6 = "10.96.0.7", "fd00:96::7"
 BEHIND = {"10.96.0.0/12": POD, "fd00:96::/64": POD_IPV6}
@@ -43,20 +42,6 @@ CONFIG = {
 pytestmark = pytest.mark.broker(config=CONFIG)
 
 
-@pytest.fixture(params=[0, 1], ids=["bridges alone", "br_netfilter"])
-def filtered(request, host):
-    for family in "ip", "ip6":
-        if not host.filter_bridges(family, request.param) and request.param:
-            pytest.skip("br_netfilter is not there")
-
-
-def add_address(machine, address):
-    machine.ip(f"address add {address} dev lo" + (" nodad" if ":" in address else ""))
-    # The kernel makes the route of an IPv6 address some time later.
-    local = f"{'-6' if ':' in address else '-4'} route show table local {address}"
-    wait_for(lambda: machine.ip(local), what=f"the route of {address}")
-
-
 def gateway_of(name, address):
     number = CONFIG[name]["subnet"].split(".")[2]
     return f"fd12:3456:789a:{number}::1" if ":" in address else f"192.168.{number}.1"
@@ -70,7 +55,7 @@ def put_behind(host, join):
         machine = join(name)
         for route, pod in BEHIND.items():
             own = machine.ipv6_address() if ":" in pod else machine.address
-            add_address(machine, pod)
+            machine.add_address(pod)
             host.ip(f"route add {route} via {own}")
         return machine
 
@@ -204,7 +189,7 @@ def test_the_hosts_own_way_out_is_a_machine(filtered, host, join, target, far, o
     """Then all that the host has no other route for is right there, and nothing else is."""
     machine, _ = join("lab"), join("other")
     trust_all_sources(host, "lab")
-    add_address(machine, far)
+    machine.add_address(far)
     own = machine.ipv6_address() if ":" in far else machine.address
     default = f"{'-6' if ':' in far else '-4'} route replace default via"
     host.ip(f"{default} {own}")

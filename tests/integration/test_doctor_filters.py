@@ -2,7 +2,6 @@
 """What vmnetctl doctor says of packet filters: those of others, that stop machines."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -11,15 +10,11 @@ from support.doctor import PROGRAMS, Trouble
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, SERVER_IPV4
 from support.namespace import Namespace
+from support.need import need, need_filtered_bridges
 from support.wait import wait_for
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../..")
 ZONE = os.path.join(SOURCE, "data/firewalld/vmnet-broker.xml")
-
-
-def need(program):
-    if not shutil.which(program):
-        pytest.skip(f"no {program} here")
 
 
 def owned_table(doctor):
@@ -34,8 +29,7 @@ def owned_table(doctor):
 def filtered_bridge(doctor):
     """Docker has frames on the administrator's bridge filtered."""
     need("iptables-nft")
-    if not doctor.host.filter_bridges("ip", 1):
-        pytest.skip("no br_netfilter")
+    need_filtered_bridges(doctor.host, "ip")
     doctor.configure('{ "lan": { "mode": "bridged", "external_interface": "br0" } }')
     doctor.host.ip("link add br0 type bridge")
     for rule in "-P FORWARD DROP", "-N DOCKER-USER", "-A FORWARD -j DOCKER-USER":

@@ -11,6 +11,7 @@ import pytest
 from support.echo import WhoServer, nobody, who
 from support.frame import UDP, ipv4, udp
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
+from support.need import need_filtered_bridges
 from support.wait import wait_for
 
 CONFIG = {
@@ -389,8 +390,7 @@ def udp_socket(place, address, port, interface=None):
 
 def test_no_machine_speaks_for_the_host_on_another_link(host, outside, join):
     """Link-local addresses of IPv6 are the same to the kernel's connections on all links."""
-    if not host.filter_bridges("ip6", 1):
-        pytest.skip("the kernel has no br_netfilter")
+    need_filtered_bridges(host, "ip6")
     machine, neighbour = join("lab"), join("lab")
     there = link_local(outside, "eth0")
     here = link_local(host, "eth0")

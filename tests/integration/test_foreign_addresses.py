@@ -22,6 +22,7 @@ from support.host import (
     SERVER_IPV4,
     SERVER_IPV6,
 )
+from support.need import need_filtered_bridges
 from support.wait import wait_for
 
 CONFIG = {
@@ -51,18 +52,6 @@ PORT = 5000
 PEER = "fe80::77"
 
 pytestmark = pytest.mark.broker(config=CONFIG)
-
-
-def filter_bridges(host, value):
-    """Whether br_netfilter shows the rules what a bridge passes between its ports."""
-    for family in "ip", "ip6":
-        if not host.filter_bridges(family, value) and value:
-            pytest.skip("br_netfilter is not there")
-
-
-@pytest.fixture(params=[0, 1], ids=["bridges alone", "br_netfilter"])
-def filtered(request, host):
-    filter_bridges(host, request.param)
 
 
 def family_of(address):
@@ -132,10 +121,7 @@ def test_pods_reach_each_other(filtered, host, join):
     )
     with WhoServer(machine, 80, "machine"), WhoServer(neighbour, 81, "neighbour"):
         for pod, (own, others) in ways.items():
-            machine.ip(f"address add {pod} dev lo" + (" nodad" if ":" in pod else ""))
-            # The kernel makes the route of an IPv6 address some time later.
-            local = f"-{family_of(pod)} route show table local {pod}"
-            wait_for(lambda local=local: machine.ip(local), what=f"the route of {pod}")
+            machine.add_address(pod)
             neighbour.ip(f"route add {pod} via {own}")
             assert who(neighbour, pod, 80) == ("machine", others)
             machine.ip(f"route add {others} dev eth0 src {pod}")
@@ -225,7 +211,7 @@ def test_no_machine_opens_the_host(host, outside, attach, addresses, way, first)
 
     The kernel's connections know addresses and ports, and not where packets come from.
     """
-    filter_bridges(host, 1)
+    need_filtered_bridges(host, "ip", "ip6")
     here, there = {
         "IPv4": (HOST_IPV4, OUTSIDE_IPV4),
         "IPv6": (HOST_IPV6, OUTSIDE_IPV6),
@@ -260,7 +246,7 @@ def test_no_machine_opens_the_host(host, outside, attach, addresses, way, first)
 @pytest.mark.parametrize("to_all", [False, True])
 def test_no_machine_opens_another(host, outside, join, attach, there, to_all):
     """To who is outside, and knows the way."""
-    filter_bridges(host, 1)
+    need_filtered_bridges(host, "ip", "ip6")
     machine, rogue, neighbour = join("lab"), attach(), attach()
     ipv6 = ":" in there
     own = machine.ipv6_address() if ipv6 else machine.address

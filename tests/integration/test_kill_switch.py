@@ -4,12 +4,12 @@
 import json
 import os
 import re
-import shutil
 
 import pytest
 
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6
+from support.need import need
 from support.wait import wait_for
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "neighbours")
@@ -30,11 +30,6 @@ KILL_SWITCH = (
 LEFT_ALONE = f'{KILL_SWITCH}: it is left alone, but for networks with "bypass_kill_switch"'
 
 pytestmark = pytest.mark.broker(config=CONFIG)
-
-
-def need(program):
-    if not shutil.which(program):
-        pytest.skip(f"no {program} here")
 
 
 class OwnTable:

@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.namespace import Namespace
+from support.need import need
 from support.wait import wait_for
 
 SERVER_MAC = "52:54:00:00:00:0a"
@@ -43,11 +43,6 @@ SOURCE = os.path.join(os.path.dirname(__file__), "../..")
 CONTAINER_IPV4 = "172.17.0.2"
 
 pytestmark = pytest.mark.broker(config=CONFIG)
-
-
-def need(program):
-    if not shutil.which(program):
-        pytest.skip(f"no {program} here")
 
 
 def make_docker0(host):

@@ -10,6 +10,7 @@ import pytest
 
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, OUTSIDE_IPV6, UPLINK
+from support.need import need_filtered_bridges
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -97,8 +98,7 @@ def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
 
 
 def test_ipv6_loopback_is_refused_where_bridges_filter(broker, host, server):
-    if not host.filter_bridges("ip6", 1):
-        pytest.skip("br_netfilter is not there")
+    need_filtered_bridges(host, "ip6")
     started = time.monotonic()
     assert who(host, "::1", PORT, server.protocol, timeout=5) is None
     assert time.monotonic() < started + 5
@@ -391,8 +391,7 @@ def test_an_address_that_the_host_does_not_have(broker, elsewhere):
 
 @pytest.mark.broker(config={"lab": LOOPBACK})
 def test_ipv6_loopback_alone_where_bridges_filter(broker, host):
-    if not host.filter_bridges("ip6", 1):
-        pytest.skip("br_netfilter is not there")
+    need_filtered_bridges(host, "ip6")
     client = broker.client()
     with pytest.raises(VarlinkError, match="::1 cannot be had where br_netfilter filters bridges"):
         client.acquire("lab")

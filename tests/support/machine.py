@@ -77,6 +77,13 @@ class Machine(Namespace):
         wait_for(lambda: os.path.exists(self._lease_path), what=f"an address of {self.name}")
         return self._read_lease()
 
+    def add_address(self, address):
+        """One that is on no link, for whoever has a route there by way of the machine."""
+        self.ip(f"address add {address} dev lo" + (" nodad" if ":" in address else ""))
+        # The kernel makes the route of an IPv6 address some time later.
+        local = f"{'-6' if ':' in address else '-4'} route show table local {address}"
+        wait_for(lambda: self.ip(local), what=f"the route of {address}")
+
     def renewals(self):
         """How often it has renewed its lease."""
         with open(self._events_path, encoding="ascii") as file:

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "base/array.h"
 
 /* One that the file's setup() and teardown() go around. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

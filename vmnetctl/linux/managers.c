@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <stdio.h>
 
+#include "base/array.h"
 #include "doctor.h"
 #include "host/names.h"
 #include "vmnetctl/doctor.h"
@@ -65,6 +66,6 @@ void check_managers(void)
 		  "nmcli general reload" },
 	};
 
-	for (size_t i = 0; i < sizeof(managers) / sizeof(managers[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(managers); i++)
 		check_manager(&managers[i]);
 }

@@ -124,21 +124,6 @@ static bool is_port_of(const struct link *link, const char *network)
 	       strcmp(alias.network, network) == 0;
 }
 
-/* Also when that cannot be found out. */
-static bool has_machines(const char *network)
-{
-	struct link *links;
-	size_t n_links;
-	bool found = false;
-
-	if (link_list(&links, &n_links) < 0)
-		return true;
-	for (size_t i = 0; i < n_links && !found; i++)
-		found = is_port_of(&links[i], network);
-	free(links);
-	return found;
-}
-
 static int create(const char *network, const struct network_addresses *addresses, int *index,
 		  struct error *error)
 {
@@ -148,7 +133,7 @@ static int create(const char *network, const struct network_addresses *addresses
 
 	if (result == -EEXIST)
 		(void)find(network, addresses, &left);
-	if (left && has_machines(network))
+	if (left && link_may_exist(is_port_of, network))
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "machines use what an earlier broker left of it, but its record "
 				 "is lost; stop them first");

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "broker/linux/linux.h"
 #include "host/conntrack.h"
@@ -24,11 +25,6 @@ static unsigned int forwarded_protocol(int protocol)
 	if (protocol == IPPROTO_TCP)
 		return FORWARD_TCP;
 	return protocol == IPPROTO_UDP ? FORWARD_UDP : 0;
-}
-
-static size_t address_size(int family)
-{
-	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 }
 
 static bool is_bridges_address(const struct ifaddrs *entry, int family,

@@ -20,7 +20,6 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/link.h"
@@ -84,20 +83,10 @@ int reach_open(const struct network_addresses *addresses, int bridge, struct err
 	return 0;
 }
 
-/* Whether other networks have a bridge, or may have: their number does not matter. */
-static bool has_others(const char *bridge)
+static bool is_of_others(const struct link *link, const char *bridge)
 {
-	struct link *links;
-	size_t n_links;
-	bool found = false;
-
-	if (link_list(&links, &n_links) < 0)
-		return true;
-	for (size_t i = 0; i < n_links && !found; i++)
-		found = strncmp(links[i].name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0 &&
-			strcmp(links[i].name, bridge) != 0;
-	free(links);
-	return found;
+	return strncmp(link->name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0 &&
+	       strcmp(link->name, bridge) != 0;
 }
 
 static int close_family(int family, const char *bridge)
@@ -105,8 +94,9 @@ static int close_family(int family, const char *bridge)
 	struct precedence rule = { .family = family, .table = NETWORKS_TABLE };
 	int result = precedence_find(&rule);
 
-	return result < 0 || !rule.n_present || has_others(bridge) ? result
-								   : precedence_remove(&rule);
+	if (result < 0 || !rule.n_present || link_may_exist(is_of_others, bridge))
+		return result;
+	return precedence_remove(&rule);
 }
 
 int reach_close(const char *bridge)

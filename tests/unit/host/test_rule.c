@@ -76,7 +76,7 @@ static void test_a_rule_for_some(void **state)
 	struct fib_rule_hdr header = to_table;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(selectors); i++) {
 		struct nl_msg *message = message_of(&header);
 
 		assert_int_equal(nla_put_u32(message, selectors[i], 0x80000), 0);

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test needs of this machine; without it the test is skipped, and says why."""
+
+import shutil
+
+import pytest
+
+
+def need(program):
+    if not shutil.which(program):
+        pytest.skip(f"no {program} here")
+
+
+def need_filtered_bridges(host, *families):
+    """The rules of "ip" or "ip6" see what bridges pass between their ports."""
+    for family in families:
+        if not host.filter_bridges(family, 1):
+            pytest.skip("br_netfilter is not there")
