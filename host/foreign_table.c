@@ -99,7 +99,7 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 
 	if (!is_plain(chain->table) || !is_plain(chain->name))
 		return -1;
-	nft_query(&(struct nft_query){
+	(void)nft_query(&(struct nft_query){
 		.socket = &query_socket,
 		.type = NFT_MSG_GETTABLE,
 		.family = families[family_of(chain)].number,
@@ -121,10 +121,11 @@ static bool can_be_listed(size_t family)
 {
 	bool found = false;
 
-	nft_query(&(struct nft_query){
+	(void)nft_query(&(struct nft_query){
 		.socket = &query_socket,
 		.type = NFT_MSG_GETTABLE,
 		.family = families[family].number,
+		.all = true,
 		.each = look_for_one_flag,
 		.userdata = &found,
 	});

@@ -2,6 +2,7 @@
 /* Bare requests to nftables, over libnl. */
 #include "nft_query.h"
 
+#include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
@@ -36,7 +37,7 @@ static struct nl_msg *request(const struct nft_query *query)
 	struct nfgenmsg header = { .nfgen_family = (uint8_t)query->family,
 				   .version = NFNETLINK_V0 };
 	struct nl_msg *message = nlmsg_alloc_simple((NFNL_SUBSYS_NFTABLES << 8) | query->type,
-						    query->put ? 0 : NLM_F_DUMP);
+						    query->all ? NLM_F_DUMP : 0);
 
 	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) == 0 &&
 	    (!query->put || query->put(message, query->userdata) == 0))
@@ -45,7 +46,21 @@ static struct nl_msg *request(const struct nft_query *query)
 	return NULL;
 }
 
-void nft_query(const struct nft_query *query)
+static int error_of(int result)
+{
+	switch (-result) {
+	case NLE_OBJ_NOTFOUND:
+		return 0;
+	case NLE_DUMP_INTR:
+		return -EAGAIN;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	default:
+		return result < 0 ? -EIO : 0;
+	}
+}
+
+int nft_query(const struct nft_query *query)
 {
 	struct nl_sock *socket;
 	struct nl_msg *message;
@@ -56,7 +71,7 @@ void nft_query(const struct nft_query *query)
 	socket = *query->socket;
 	message = socket ? request(query) : NULL;
 	if (!message)
-		return;
+		return -ENOMEM;
 	nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, (void *)query);
 	result = nl_send_auto(socket, message);
 	if (result >= 0)
@@ -65,4 +80,5 @@ void nft_query(const struct nft_query *query)
 	if (result < 0 && result != -NLE_OBJ_NOTFOUND)
 		close_socket(query->socket);
 	nlmsg_free(message);
+	return error_of(result);
 }

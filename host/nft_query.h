@@ -8,6 +8,7 @@
 #define VMNET_HOST_NFT_QUERY_H
 
 #include <netlink/msg.h>
+#include <stdbool.h>
 
 struct nl_sock;
 
@@ -15,8 +16,9 @@ struct nl_sock;
  * socket: one for each thread, NULL at first, and kept: to close it waits for
  *	transactions, too.
  * type, family: NFT_MSG_GET* and AF_* of the object.
+ * all: all of this type are asked for, or all that put() names.
  * put: adds the attributes that name it. Returns 0, or negative when memory is
- *	short. NULL: all of this type are asked for.
+ *	short. NULL: there are none.
  * each: gets the object, if there is one; each of all.
  * userdata: for both.
  */
@@ -24,11 +26,16 @@ struct nft_query {
 	struct nl_sock **socket;
 	int type;
 	int family;
+	bool all;
 	int (*put)(struct nl_msg *message, void *userdata);
 	void (*each)(const struct nlmsghdr *message, void *userdata);
 	void *userdata;
 };
 
-void nft_query(const struct nft_query *query);
+/*
+ * Returns 0, also when there is no such object, or a negative errno: -EAGAIN when
+ * rules were changed while all were told, so that some may be missing, or twice.
+ */
+int nft_query(const struct nft_query *query);
 
 #endif

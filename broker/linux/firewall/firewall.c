@@ -63,14 +63,18 @@ int firewall_list(int (*each)(const char *network, void *userdata), void *userda
 {
 	struct listing listing = { .each = each, .userdata = userdata };
 	static struct nl_sock *socket;
+	int result;
 
-	nft_query(&(struct nft_query){
-		.socket = &socket,
-		.type = NFT_MSG_GETTABLE,
-		.each = on_table,
-		.userdata = &listing,
-	});
-	return listing.result < 0 ? listing.result : 0;
+	do
+		result = nft_query(&(struct nft_query){
+			.socket = &socket,
+			.type = NFT_MSG_GETTABLE,
+			.all = true,
+			.each = on_table,
+			.userdata = &listing,
+		});
+	while (result == -EAGAIN);
+	return listing.result < 0 ? listing.result : result;
 }
 
 int firewall_remove(const char *network, struct error *error)

@@ -37,7 +37,8 @@ int firewall_create(const struct network_config *config, const struct network_ad
 
 /*
  * Calls each for every table of a network that there is, whoever left it there,
- * until it returns a negative number. Returns that, or 0. On any thread.
+ * perhaps more than once, until it returns a negative number. Returns that, or 0,
+ * or a negative errno when they cannot be listed. On any thread.
  */
 int firewall_list(int (*each)(const char *network, void *userdata), void *userdata);
 

@@ -45,7 +45,7 @@ int64_t rogue_packets(const char *network)
 	static struct nl_sock *socket;
 	struct question question = { network, -1 };
 
-	nft_query(&(struct nft_query){
+	(void)nft_query(&(struct nft_query){
 		.socket = &socket,
 		.type = NFT_MSG_GETOBJ,
 		.family = AF_BRIDGE,
