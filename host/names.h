@@ -38,8 +38,11 @@
  */
 #define UPLINK_EXEMPT_MARK 0x10000000U
 
-/* The tables of a network's packet filter are called this, and the network's name. */
-#define FIREWALL_TABLE_PREFIX "vmnet-broker-"
+/* The tables of all networks' packet filter: one of family inet, one of family bridge. */
+#define FIREWALL_TABLE "vmnet-broker.networks"
+
+/* An older broker's tables of one network are called this, and the network's name. */
+#define FIREWALL_OLD_TABLE_PREFIX "vmnet-broker-"
 
 /* The table that guards what forwarding has switched on. */
 #define FIREWALL_GUARD_TABLE "vmnet-broker"

@@ -21,15 +21,19 @@ static void close_socket(struct nl_sock **socket)
 	*socket = NULL;
 }
 
-/* When it fails, *socket stays NULL. */
-static void open_socket(struct nl_sock **socket)
+/* Returns 0 or a code of libnl's. When it fails, *socket stays NULL. */
+static int open_socket(struct nl_sock **socket)
 {
+	int result;
+
 	*socket = nl_socket_alloc();
 	if (!*socket)
-		return;
+		return -NLE_NOMEM;
 	nl_socket_disable_auto_ack(*socket);
-	if (nl_connect(*socket, NETLINK_NETFILTER) < 0)
+	result = nl_connect(*socket, NETLINK_NETFILTER);
+	if (result < 0)
 		close_socket(socket);
+	return result;
 }
 
 static struct nl_msg *request(const struct nft_query *query)
@@ -64,12 +68,14 @@ int nft_query(const struct nft_query *query)
 {
 	struct nl_sock *socket;
 	struct nl_msg *message;
-	int result;
+	int result = 0;
 
 	if (!*query->socket)
-		open_socket(query->socket);
+		result = open_socket(query->socket);
+	if (result < 0)
+		return error_of(result);
 	socket = *query->socket;
-	message = socket ? request(query) : NULL;
+	message = request(query);
 	if (!message)
 		return -ENOMEM;
 	nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, (void *)query);

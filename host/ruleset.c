@@ -54,9 +54,9 @@ int ruleset_chain(json_t *item, struct base_chain *chain)
 		return -1;
 	if (!is(chain->family, "ip") && !is(chain->family, "ip6") && !is(chain->family, "inet"))
 		return -1;
-	return is(chain->table, FIREWALL_GUARD_TABLE) ||
-			       strncmp(chain->table, FIREWALL_TABLE_PREFIX,
-				       strlen(FIREWALL_TABLE_PREFIX)) == 0
+	return is(chain->table, FIREWALL_GUARD_TABLE) || is(chain->table, FIREWALL_TABLE) ||
+			       strncmp(chain->table, FIREWALL_OLD_TABLE_PREFIX,
+				       strlen(FIREWALL_OLD_TABLE_PREFIX)) == 0
 		       ? -1
 		       : 0;
 }

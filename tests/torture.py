@@ -329,14 +329,14 @@ class Torture:
     def _services(self):
         """What all networks together have on the host while they are held."""
         rules = self.host.run("nft", "--stateless", "list", "ruleset").stdout
-        # The group goes by the bridge's index.
-        rules = re.sub(r"iifgroup (!= )?\d+", "", rules).splitlines()
+        # The group goes by the bridge's index, and so does the order of what is in a map.
+        rules = re.sub(r"elements = |[{},]", "\n", re.sub(r"\d+ : goto", "goto", rules))
         addresses = self.host.run("ip", "-br", "address", "show", "type", "bridge").stdout
         servers = [
             pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")
         ]
         return {
-            "rules": sorted(rules),
+            "rules": sorted(line.strip() for line in rules.splitlines()),
             "routing": self._routing(),
             "routes": self._routes(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
@@ -377,8 +377,8 @@ class Torture:
     def _delete_rules(self):
         """Not those of "default": without them the kernel ends NAT, and what passes is lost."""
         network = self.random.choice(("lab", "extra"))
-        command = self.random.choice(("delete", "flush"))
-        self.host.run("nft", command, "table", "inet", f"vmnet-broker-{network}")
+        kind = self.random.choice(("machine", "leaving", "entering", "input", "gateway"))
+        self.host.run("nft", "flush", "chain", "inet", "vmnet-broker.networks", f"{kind}-{network}")
 
     def _delete_routing(self):
         family = self.random.choice(("-4", "-6"))

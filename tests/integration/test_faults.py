@@ -168,8 +168,13 @@ def test_dnsmasq_loses_its_port(broker, host, join):
 @pytest.mark.parametrize(
     "command",
     [
-        "delete table inet vmnet-broker-default",
-        "flush table inet vmnet-broker-default",
+        "delete table inet vmnet-broker.networks",
+        "flush table inet vmnet-broker.networks",
+        "delete table bridge vmnet-broker.networks",
+        "flush map inet vmnet-broker.networks leaving",
+        "flush map inet vmnet-broker.networks masquerade4",
+        "flush map bridge vmnet-broker.networks ports",
+        "flush chain bridge vmnet-broker.networks frames-default",
         "delete table inet vmnet-broker",
         "flush ruleset",
     ],
@@ -179,6 +184,7 @@ def test_rules_removed(broker, host, join, command):
         return host.run("nft", "--stateless", "list", "ruleset").stdout
 
     machine = join("default")
+    broker.client().acquire("host")
     before = rules()
     host.run("nft", *command.split())
     wait_for(lambda: sorted(rules().splitlines()) == sorted(before.splitlines()))
@@ -188,7 +194,7 @@ def test_rules_removed(broker, host, join, command):
 
 def test_more_changes_of_rules_than_can_be_told(broker, host, join):
     machine = join("default")
-    table = "inet vmnet-broker-default"
+    table = "inet vmnet-broker.networks"
     chain = "inet other other"
     churn = "add table inet other\nadd chain inet other other\n" + 200 * (
         "".join(f"add rule {chain} tcp dport {port} drop\n" for port in range(1000, 1050))

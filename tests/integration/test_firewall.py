@@ -2,7 +2,9 @@
 """What passes between machines, the host and the outside, and what must not."""
 
 import errno
+import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -362,14 +364,14 @@ def test_machines_serve_where_the_network_does_not(broker, make_machine):
 
 def test_rules_are_replaced_after_a_crash(host, broker, join):
     machine = join("lab")
-    host.run("nft", "delete", "chain", "inet", "vmnet-broker-lab", "forward")
-    host.run("nft", "add", "chain", "inet", "vmnet-broker-lab", "left")
+    host.run("nft", "delete", "chain", "inet", "vmnet-broker.networks", "forward")
+    host.run("nft", "add", "rule", "inet", "vmnet-broker.networks", "leaving-lab", "drop")
     broker.restart()
 
     def rules():
-        return host.run("nft", "list", "table", "inet", "vmnet-broker-lab").stdout
+        return host.run("nft", "list", "table", "inet", "vmnet-broker.networks").stdout
 
-    wait_for(lambda: "chain forward" in rules() and "chain left" not in rules())
+    wait_for(lambda: "chain forward" in rules())
     assert machine.ping(SERVER_IPV4)
 
 
@@ -419,22 +421,57 @@ def test_no_machine_speaks_for_the_host_on_another_link(host, outside, join):
     host.run("nft", "delete table ip6 own")
 
 
-@pytest.mark.parametrize("family", ["bridge", "inet"])
-def test_nothing_is_lost_while_rules_are_replaced(host, join, family):
-    """What is to pass is in no set: of a table that is being replaced they are empty."""
+@pytest.mark.parametrize(
+    "command",
+    [
+        "flush chain inet vmnet-broker.networks outsider-lab",
+        "flush chain bridge vmnet-broker.networks tagged-lab",
+        "delete element inet vmnet-broker.networks machines { vmb-other }",
+    ],
+)
+def test_nothing_is_lost_while_rules_are_replaced(broker, host, join, command):
+    """Those of a network that lacks nothing are, too, when some of another's are missing."""
     host.filter_bridges("ip", 1)  # so that frames between machines meet both tables
     first, second = join("lab"), join("lab")
-    table = f"{family} vmnet-broker-lab"
-    rules = host.run("nft", "--stateless", "list", "table", *table.split()).stdout
+    broker.client().acquire("other")
+
+    def rules():
+        return host.run("nft", "--stateless", "list", "ruleset").stdout
+
+    before = rules()
     pings = [
         first.popen("ping", "-nq", "-c", "1000", "-i", "0.004", address, stdout=subprocess.PIPE)
-        for address in (second.address, "192.168.105.1")
+        for address in (second.address, "192.168.105.1", SERVER_IPV4)
     ]
     replaced = 0
     while any(ping.poll() is None for ping in pings):
-        host.run("nft", "-f", "-", input=f"delete table {table}\n{rules}")
+        host.run("nft", command)
+        wait_for(lambda: rules() == before, what="the rules as they were")
         replaced += 1
-    assert replaced > 10
+    assert replaced > 3
     for ping in pings:
         output, _ = ping.communicate()
         assert "1000 packets transmitted, 1000 received" in output, output
+
+
+@pytest.mark.parametrize(
+    "family, name, key, address",
+    [
+        ("inet", "machines", "vmb-lab", SERVER_IPV4),
+        ("inet", "inputs", "vmb-lab", "192.168.105.1"),
+        ("inet", "leaving", "vmb-lab", SERVER_IPV4),
+        ("inet", "entering", "vmb-lab", SERVER_IPV4),
+        ("bridge", "ports", None, SERVER_IPV4),
+        ("bridge", "hosts", None, SERVER_IPV4),
+    ],
+)
+def test_what_is_in_no_map_is_dropped(broker, host, join, family, name, key, address):
+    """A network of which an element is missing is cut off until it is there again."""
+    machine = join("lab")
+    machine.ping(address)
+    key = key or str(0x766D0000 | host.device("vmb-lab")["ifindex"])
+    os.kill(broker.pid, signal.SIGSTOP)
+    host.run("nft", f"delete element {family} vmnet-broker.networks {name} {{ {key} }}")
+    assert not machine.ping(address, tries=1)
+    os.kill(broker.pid, signal.SIGCONT)
+    wait_for(lambda: machine.ping(address, tries=1))

@@ -4,19 +4,27 @@
 import errno
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from support.echo import WhoServer, who
 from support.forwarded import FORWARDED, MAC, PORT
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
+from support.older_rules import replace_rules
 from support.tap import open_tap
 from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}}
+OTHER = {"mode": "shared", "subnet": "192.168.106.0/24"}
+STALE = [
+    ("inet", "outsiders4", "10.20.40.0/24", "outsider"),
+    ("bridge", "ports", "0x766dffff", "frames"),
+]
 CLAIM = "\0com.github.nirs.vmnet-broker"
 
 
@@ -150,10 +158,7 @@ def make_older(broker):
         json.dump({**record, "unheard_of": {"number": 1}}, file)
     with open(f"{path}.dnsmasq.conf", "a", encoding="utf-8") as file:
         file.write("# of another version\n")
-    table = "inet vmnet-broker-lab"
-    hook = "{ type nat hook postrouting priority 90; }"
-    broker.host.run("nft", "add", "chain", *table.split(), "older", hook)
-    broker.host.run("nft", "add", "rule", *table.split(), "older", "tcp", "dport", "80", "drop")
+    replace_rules(broker.host, {"lab": FORWARDED["subnet"]})
 
 
 @pytest.mark.broker(config={"lab": FORWARDED})
@@ -189,6 +194,68 @@ def test_connections_stay_open(broker, host, outside, join, ending, earlier, con
     machine.dhcp()
     stays = earlier == "same"
     wait_for(lambda: (host.processes("dnsmasq") == servers) == stays, what="its dnsmasq")
+
+
+@pytest.mark.broker(config={"lab": FORWARDED, "other": OTHER})
+def test_an_older_brokers_rules_are_replaced_without_a_loss(broker, host, join):
+    """Those of one network after the other's."""
+    machines = [join("lab"), join("lab"), join("other"), join("other")]
+    broker.kill()
+    replace_rules(host, {"lab": FORWARDED["subnet"], "other": OTHER["subnet"]})
+    pings = [
+        machine.popen("ping", "-nq", "-i", "0.002", "-w", "30", address, stdout=subprocess.PIPE)
+        for machine, neighbour in zip(machines, [machines[1], None, machines[3], None], strict=True)
+        for address in (SERVER_IPV4, machine.lease["router"], neighbour and neighbour.address)
+        if address
+    ]
+    for machine in machines:
+        assert machine.ping(SERVER_IPV4)
+    broker.start()
+    for network in "lab", "other":
+        broker.wait_for_log(f'network "{network}": adopted')
+
+    def tables():
+        return host.run("nft", "list", "tables").stdout
+
+    wait_for(lambda: not re.search("vmnet-broker-(lab|other)$", tables(), re.MULTILINE))
+    assert tables().count("vmnet-broker.networks") == 2
+    for machine in machines:
+        assert machine.ping(SERVER_IPV4)
+    for ping in pings:
+        ping.send_signal(signal.SIGINT)
+        output, _ = ping.communicate()
+        sent, received = re.search(r"(\d+) packets transmitted, (\d+) received", output).groups()
+        assert 0 < int(sent) <= int(received) + 1, output  # the last is on its way
+
+    def rules():
+        return host.run("nft", "list", "chain", "inet", "vmnet-broker.networks", "leaving").stdout
+
+    wait_for(lambda: "drop" in rules(), what="what drops the packets of bridges in no map")
+
+
+@pytest.mark.broker(config={**LAB, "other": OTHER})
+def test_elements_of_another_broker_are_removed(broker, host, join):
+    """What a bridge of this name had, and a subnet that is its no more."""
+    machine = join("lab")
+    broker.kill()
+    for family, name, key, kind in STALE:
+        element = f"{{ {key} : goto {kind}-lab }}"
+        host.run("nft", f"add element {family} vmnet-broker.networks {name} {element}")
+
+    def elements(name, family="inet"):
+        return host.run("nft", "list", "map", family, "vmnet-broker.networks", name).stdout
+
+    assert "10.20.40.0/24" in elements("outsiders4")
+    broker.start()
+    for family, name, _, _ in STALE:
+        wait_for(lambda: elements(name, family).count("-lab") == 1, what=name)
+    assert machine.ping("10.20.30.1")
+    broker.client().acquire("other")
+    broker.close_clients()
+    machine.kill()
+    wait_for(lambda: not broker.networks()["lab"]["active"])
+    broker.client().acquire("other")
+    assert "lab" not in host.run("nft", "list", "ruleset").stdout
 
 
 def test_the_record_is_lost(broker):

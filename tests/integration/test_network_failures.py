@@ -135,9 +135,9 @@ def test_nft_refuses(broker):
     """A table that another process owns is nobody else's to change."""
     owner = broker.host.popen("nft", "-i", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     for family in "inet", "bridge", "ip":
-        owner.stdin.write(f"add table {family} vmnet-broker-default {{ flags owner; }}\n")
+        owner.stdin.write(f"add table {family} vmnet-broker.networks {{ flags owner; }}\n")
     owner.stdin.flush()
-    wait_for(lambda: "vmnet-broker-default" in broker.host.run("nft", "list", "tables").stdout)
+    wait_for(lambda: "vmnet-broker.networks" in broker.host.run("nft", "list", "tables").stdout)
     assert "nftables" in refused(broker, "default")
     owner.stdin.close()
     owner.wait()

@@ -305,11 +305,12 @@ MANY_PORTS = {
 }
 
 
-def table_of(broker):
-    """Its number, which is another when it was made again; None while it is not there."""
-    command = "nft -a list table inet vmnet-broker-default"
+def rules_of(broker):
+    """The number of the first, which is another when they were made again; None: there are none."""
+    command = "nft -a list chain inet vmnet-broker.networks machine-default"
     listed = broker.host.run(*command.split(), check=False)
-    return re.search("# handle [0-9]+", listed.stdout)[0] if listed.returncode == 0 else None
+    found = re.search("drop # handle [0-9]+", listed.stdout)
+    return found and found[0]
 
 
 def take_turns(broker):
@@ -325,11 +326,11 @@ def test_rules_that_were_made_again_stay(broker):
     """What that is told of, be it much, is no reason to make them again."""
     broker.client().acquire("default")
     broker.host.run("nft", "flush", "ruleset")
-    wait_for(lambda: table_of(broker), what="the rules")
+    wait_for(lambda: rules_of(broker), what="the rules")
     take_turns(broker)
-    table = table_of(broker)
+    rules = rules_of(broker)
     take_turns(broker)
-    assert table_of(broker) == table
+    assert rules_of(broker) == rules
     assert "lost" not in broker.log()
 
 
@@ -347,7 +348,7 @@ def test_more_notifications_of_rules_than_fit(broker, network):
     began = time.monotonic()
     for times in 1, 2:
         lose_notifications(broker)
-        wait_for(lambda: table_of(broker), 20, f"the rules, lost {times} times")
+        wait_for(lambda: rules_of(broker), 20, f"the rules, lost {times} times")
         said = broker.log().count("notifications of nftables were lost; our rules are made again")
         assert said == times
     assert time.monotonic() - began > 4

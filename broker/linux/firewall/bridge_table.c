@@ -5,28 +5,42 @@
  * acting as the network's gateway. Text alone, which firewall.c hands in.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "broker/linux/linux.h"
+#include "firewall.h"
 #include "tables.h"
+
+/* A rule that leads what matches to the network's chain of that kind. */
+__attribute__((format(printf, 3, 4))) static void
+write_goto(const struct rules *rules, const char *kind, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vfprintf(rules->file, format, arguments);
+	va_end(arguments);
+	(void)fprintf(rules->file, " goto %s-%s\n", kind, rules->name);
+}
 
 /* A neighbour discovery message about an address: its target follows 8 bytes of header. */
 static void write_discovery(const struct rules *rules, const char *match,
 			    const struct in6_addr *target)
 {
-	(void)fprintf(rules->file, "%s @th,64,128 0x", match);
-	write_address_bits(rules, target);
-	(void)fprintf(rules->file, " goto rogue\n");
+	char bits[2 * sizeof(*target) + 1];
+
+	address_bits_format(target, bits);
+	write_goto(rules, "rogue", "%s @th,64,128 0x%s", match, bits);
 }
 
 /* Claims to have an address of the host's, or to be about to take it: the host would give it up. */
 static void write_icmpv6(const struct rules *rules, const struct in6_addr *addresses, size_t n)
 {
-	(void)fprintf(rules->file, "chain of_icmpv6 {\n"
-				   "icmpv6 type 133-137 exthdr frag exists goto rogue\n");
+	write_own_chain(rules, "icmpv6", NULL);
+	write_goto(rules, "rogue", "icmpv6 type 133-137 exthdr frag exists");
 	if (rules->config->router_advertisement)
-		(void)fprintf(rules->file,
-			      "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n");
+		write_goto(rules, "rogue", "icmpv6 type { nd-router-advert, nd-redirect }");
 	for (size_t i = 0; i < n; i++) {
 		write_discovery(rules, "icmpv6 type nd-neighbor-advert", &addresses[i]);
 		write_discovery(rules, "ip6 saddr :: icmpv6 type nd-neighbor-solicit",
@@ -42,15 +56,19 @@ static void write_icmpv6(const struct rules *rules, const struct in6_addr *addre
  */
 static void write_udp(const struct rules *rules)
 {
-	(void)fprintf(rules->file, "chain of_udp {\n");
-	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "ether type ip udp sport 67 goto rogue\n"
-					   "ether type ip udp dport 68 goto rogue\n"
-					   "ether type ip udp dport 67 @th,72,16 0x0106 accept\n"
-					   "ether type ip udp dport 67 goto rogue\n");
-	if (rules->config->router_advertisement)
-		(void)fprintf(rules->file, "ether type ip6 udp sport 547 goto rogue\n"
-					   "ether type ip6 udp dport 546 goto rogue\n");
+	write_own_chain(rules, "udp4", NULL);
+	if (rules->config->dhcp) {
+		write_goto(rules, "rogue", "udp sport 67");
+		write_goto(rules, "rogue", "udp dport 68");
+		(void)fprintf(rules->file, "udp dport 67 @th,72,16 0x0106 accept\n");
+		write_goto(rules, "rogue", "udp dport 67");
+	}
+	(void)fprintf(rules->file, "}\n");
+	write_own_chain(rules, "udp6", NULL);
+	if (rules->config->router_advertisement) {
+		write_goto(rules, "rogue", "udp sport 547");
+		write_goto(rules, "rogue", "udp dport 546");
+	}
 	(void)fprintf(rules->file, "}\n");
 }
 
@@ -65,20 +83,18 @@ static void write_udp(const struct rules *rules)
  */
 static void write_ipv4(const struct rules *rules)
 {
-	(void)fprintf(rules->file,
-		      "chain of_ipv4 {\n"
-		      "ip saddr %s goto rogue\n"
-		      "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
-		      "meta l4proto tcp @th,56,8 >= 0 accept\n"
-		      "meta l4proto udp @th,56,8 >= 0 goto of_udp\n",
-		      rules->gateway);
+	write_own_chain(rules, "ipv4", NULL);
+	write_goto(rules, "rogue", "ip saddr %s", rules->gateway);
+	(void)fprintf(rules->file, "meta l4proto tcp @th,56,8 >= 0 accept\n"
+				   "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n");
+	write_goto(rules, "udp4", "meta l4proto udp @th,56,8 >= 0");
 	if (rules->config->dhcp)
-		(void)fprintf(rules->file, "icmp type router-advertisement goto rogue\n");
-	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n"
-				   "meta l4proto { icmp, tcp, udp } goto rogue\n"
-				   "meta l4proto >= 0 accept\n"
-				   "goto rogue\n"
-				   "}\n");
+		write_goto(rules, "rogue", "icmp type router-advertisement");
+	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n");
+	write_goto(rules, "rogue", "meta l4proto { icmp, tcp, udp }");
+	(void)fprintf(rules->file, "meta l4proto >= 0 accept\n");
+	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+	(void)fprintf(rules->file, "}\n");
 }
 
 static void write_ipv6(const struct rules *rules)
@@ -91,20 +107,20 @@ static void write_ipv6(const struct rules *rules)
 	if (rules->has_ipv6)
 		addresses[n++] = rules->ipv6_gateway;
 	write_icmpv6(rules, addresses, n);
-	(void)fprintf(rules->file, "chain of_ipv6 {\n");
+	write_own_chain(rules, "ipv6", NULL);
 	for (size_t i = 0; i < n; i++)
-		(void)fprintf(rules->file, "ip6 saddr %s goto rogue\n",
-			      inet_ntop(AF_INET6, &addresses[i], text, sizeof(text)));
-	(void)fprintf(rules->file, "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
-				   "meta l4proto tcp @th,56,8 >= 0 accept\n"
-				   "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
-				   "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
-				   "meta l4proto ah goto rogue\n"
-				   "frag frag-off != 0 meta l4proto >= 0 accept\n"
-				   "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
-				   "meta l4proto >= 0 accept\n"
-				   "goto rogue\n"
-				   "}\n");
+		write_goto(rules, "rogue", "ip6 saddr %s",
+			   inet_ntop(AF_INET6, &addresses[i], text, sizeof(text)));
+	write_goto(rules, "rogue", "frag nexthdr { 0, 43, 44, 51, 60 }");
+	(void)fprintf(rules->file, "meta l4proto tcp @th,56,8 >= 0 accept\n");
+	write_goto(rules, "udp6", "meta l4proto udp @th,56,8 >= 0");
+	write_goto(rules, "icmpv6", "meta l4proto icmpv6 @th,56,8 >= 0");
+	write_goto(rules, "rogue", "meta l4proto ah");
+	(void)fprintf(rules->file, "frag frag-off != 0 meta l4proto >= 0 accept\n");
+	write_goto(rules, "rogue", "meta l4proto { tcp, udp, icmpv6 }");
+	(void)fprintf(rules->file, "meta l4proto >= 0 accept\n");
+	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+	(void)fprintf(rules->file, "}\n");
 }
 
 /*
@@ -115,36 +131,31 @@ static void write_ipv6(const struct rules *rules)
  * bridge's address are the host's: machines' devices trust them. RARP's requests
  * are how QEMU says where a machine is; its answers give addresses, as DHCP's do.
  */
-static void write_prerouting(const struct rules *rules)
+static void write_frames(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	(void)fprintf(rules->file,
-		      "chain of_arp {\n"
-		      "@nh,32,16 != 0x0604 goto rogue\n"
-		      "@nh,112,32 0x%08" PRIx32 " goto rogue\n"
-		      "@nh,192,32 >= 0 accept\n"
-		      "goto rogue\n"
-		      "}\n"
-		      "chain tagged {\n"
-		      "vlan id 0 goto rogue\n"
-		      "ether type 8021ad vlan id 0 goto rogue\n"
-		      "}\n"
-		      "chain prerouting {\n"
-		      "type filter hook prerouting priority filter; policy accept;\n"
-		      "iifgroup != 0x%08" PRIx32 " accept\n"
-		      "ether saddr %s goto rogue\n"
-		      "ether type ip goto of_ipv4\n"
-		      "ether type ip6 goto of_ipv6\n"
-		      "ether type arp goto of_arp\n"
-		      "ether type 0x8035%s accept\n"
-		      "ether type 8021q goto tagged\n"
-		      "ether type 8021ad goto tagged\n"
-		      "goto rogue\n"
-		      "}\n",
-		      rules->gateway_value, rules->port_group,
-		      mac_address_format(&rules->bridge_mac, mac),
+	write_own_chain(rules, "arp", NULL);
+	write_goto(rules, "rogue", "@nh,32,16 != 0x0604");
+	write_goto(rules, "rogue", "@nh,112,32 0x%08" PRIx32, rules->gateway_value);
+	(void)fprintf(rules->file, "@nh,192,32 >= 0 accept\n");
+	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+	(void)fprintf(rules->file, "}\n");
+	write_own_chain(rules, "tagged", NULL);
+	write_goto(rules, "rogue", "vlan id 0");
+	write_goto(rules, "rogue", "ether type 8021ad vlan id 0");
+	(void)fprintf(rules->file, "}\n");
+	write_own_chain(rules, "frames", NULL);
+	write_goto(rules, "rogue", "ether saddr %s", mac_address_format(&rules->bridge_mac, mac));
+	write_goto(rules, "ipv4", "ether type ip");
+	write_goto(rules, "ipv6", "ether type ip6");
+	write_goto(rules, "arp", "ether type arp");
+	(void)fprintf(rules->file, "ether type 0x8035%s accept\n",
 		      rules->config->dhcp ? " @nh,48,16 3" : "");
+	write_goto(rules, "tagged", "ether type 8021q");
+	write_goto(rules, "tagged", "ether type 8021ad");
+	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+	(void)fprintf(rules->file, "}\n");
 }
 
 /*
@@ -157,36 +168,47 @@ static void write_for_host(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
+	write_own_chain(rules, "all", NULL);
 	/* What is behind a machine, or is its own beside, asks who the gateway is. */
-	(void)fprintf(rules->file, "chain for_all {\n"
-				   "icmpv6 type nd-neighbor-solicit accept\n");
+	(void)fprintf(rules->file, "icmpv6 type nd-neighbor-solicit accept\n");
 	write_within_network(rules);
-	(void)fprintf(rules->file,
-		      "drop\n"
-		      "}\n"
-		      "chain input {\n"
-		      "type filter hook input priority filter; policy accept;\n"
-		      "iifgroup != 0x%08" PRIx32 " accept\n"
-		      "ether daddr %s accept\n"
-		      "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto rogue\n"
-		      "ether type ip goto for_all\n"
-		      "ether type ip6 goto for_all\n"
-		      "}\n",
-		      rules->port_group, mac_address_format(&rules->bridge_mac, mac));
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+	write_own_chain(rules, "host", NULL);
+	(void)fprintf(rules->file, "ether daddr %s accept\n",
+		      mac_address_format(&rules->bridge_mac, mac));
+	write_goto(rules, "rogue", "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00");
+	write_goto(rules, "all", "ether type ip");
+	write_goto(rules, "all", "ether type ip6");
+	(void)fprintf(rules->file, "}\n");
 }
 
-void write_bridge_table(const struct rules *rules)
+/* The base chain of a hook, where frames of ports of ours find their network's chain. */
+static void write_hook(struct rules *rules, const char *name, const char *way, const char *kind)
 {
-	write_table_start(rules, "bridge");
-	(void)fprintf(rules->file, "counter " FIREWALL_ROGUE_COUNTER " {\n"
-				   "}\n"
-				   "chain rogue {\n"
-				   "counter name \"" FIREWALL_ROGUE_COUNTER "\" drop\n"
-				   "}\n");
+	char group[sizeof("0x00000000")];
+	char hook[64];
+
+	(void)snprintf(group, sizeof(group), "0x%08" PRIx32, rules->place->port_group);
+	(void)snprintf(hook, sizeof(hook), "type filter hook %s priority filter", name);
+	write_map(rules, way, KEY_GROUP, group, "goto", kind);
+	write_way(rules, way, "iifgroup");
+	write_chain(rules, name, hook);
+	(void)fprintf(rules->file, "iifgroup & 0x%08x == 0x%08x goto %s\n}\n",
+		      FIREWALL_PORT_GROUPS_MASK, FIREWALL_PORT_GROUPS, way);
+}
+
+void write_bridge_table(struct rules *rules)
+{
+	(void)fprintf(rules->file, "counter " FIREWALL_ROGUE_COUNTER "%s {\n}\n", rules->name);
+	write_own_chain(rules, "rogue", NULL);
+	(void)fprintf(rules->file, "counter name \"" FIREWALL_ROGUE_COUNTER "%s\" drop\n}\n",
+		      rules->name);
 	write_udp(rules);
 	write_ipv4(rules);
 	write_ipv6(rules);
-	write_prerouting(rules);
+	write_frames(rules);
 	write_for_host(rules);
-	(void)fprintf(rules->file, "}\n");
+	write_hook(rules, "prerouting", "ports", "frames");
+	write_hook(rules, "input", "hosts", "host");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules of a network in nftables: what may pass to, from and between its machines. One table
- * per network and family, made and removed in one transaction; nobody else's rules are touched
- * (that is foreign_firewalls.h). On network_worker only, but for the list.
+ * The rules of a network in nftables: what may pass to, from and between its machines. They are
+ * chains of its own and elements of maps in two tables that all networks share; nobody else's
+ * rules are touched (that is foreign_firewalls.h). On network_worker only, but for the list.
  *
  * Bridged networks have no rules: they are the host's, and stay as it made them.
  */
@@ -14,6 +14,10 @@
 
 struct network_addresses;
 
+/* Groups that have these bits are of ports of ours; the others are a bridge's. */
+#define FIREWALL_PORT_GROUPS 0x766d0000U
+#define FIREWALL_PORT_GROUPS_MASK 0xffff0000U
+
 /*
  * The interface group (IFLA_GROUP) that every port of a bridge of ours is put
  * in: it tells the rules which network a frame comes from, before the frame
@@ -24,25 +28,30 @@ struct network_addresses;
  */
 static inline uint32_t firewall_port_group(unsigned int bridge_index)
 {
-	return 0x766d0000U | (bridge_index & 0xffff);
+	return FIREWALL_PORT_GROUPS | (bridge_index & ~FIREWALL_PORT_GROUPS_MASK);
 }
 
 /*
- * Makes the network's tables, when its bridge is there; what an earlier broker
- * left under their names is replaced in the same transaction. Returns 0, or -1
- * with error (ERROR_CREATE_FAILED, and all or nothing of it is there).
+ * Makes the network's rules, when its bridge is there, in one transaction, which
+ * loses no packet: also when they are there, or an older broker's. Returns 0, or
+ * a negative number with error (ERROR_CREATE_FAILED, and all or nothing of it is
+ * there).
  */
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error);
 
 /*
- * Calls each for every table of a network that there is, whoever left it there,
- * perhaps more than once, until it returns a negative number. Returns that, or 0,
- * or a negative errno when they cannot be listed. On any thread.
+ * Calls each for every network that has rules, perhaps more than once, whoever
+ * left them there, until it returns a negative number. Returns that, or 0, or a
+ * negative errno when they cannot be listed. Before network_worker has anything
+ * to do.
  */
 int firewall_list(int (*each)(const char *network, void *userdata), void *userdata);
 
-/* Removes the network's tables, if they are there. Returns 0, or -1 with error. */
+/*
+ * Removes the network's rules, if they are there, and the tables with those of
+ * the last one. Returns 0, or with error -1 or a negative errno.
+ */
 int firewall_remove(const char *network, struct error *error);
 
 #endif

@@ -326,8 +326,7 @@ static int keep_others(struct opened *network)
 {
 	if (!network->shared)
 		return 0;
-	return others_chain_keep(&network->others, network->name, network->bridge,
-				 network->external);
+	return others_chain_keep(&network->others, network->name, network->external);
 }
 
 /* One chain in one transaction: a table that refuses ours keeps nothing else from being done. */
@@ -406,7 +405,7 @@ static void look_at_chains(struct foreign_tables *tables, struct opened *network
 			forwards = true;
 	}
 	if (network && !forwards)
-		others_chain_remove(&network->others, network->name);
+		others_chain_empty(&network->others, network->name);
 }
 
 /* Of one network. Returns 0, or -1 when the chains cannot be listed. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's table of nftables, of family inet: what machines may reach, and by which address.
- * Text alone, which firewall.c hands in. It hooks in where packets
+ * Text alone, which firewall.c hands in. Packets of a bridge find their network's chain by its
+ * name, others' by an address or a port. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
  *                           no others from there to the host, but those behind it
@@ -20,6 +21,21 @@
 /* The label of a connection to a forwarded port, one of 128 that connections can have. */
 #define CAME_IN_ELSEWHERE 118U
 
+/* An element that leads to the network's chain, by the bridge. */
+static void write_interface_map(struct rules *rules, const char *name, const char *how,
+				const char *kind)
+{
+	char key[2 + INTERFACE_NAME_SIZE];
+
+	(void)snprintf(key, sizeof(key), "\"%s\"", rules->bridge);
+	write_map(rules, name, KEY_INTERFACE, key, how, kind);
+}
+
+static const char *prefix_if(const struct rules *rules, bool wanted)
+{
+	return rules->has_ipv6 && wanted ? rules->prefix : NULL;
+}
+
 /*
  * Where br_netfilter is loaded, what machines send each other comes by as well, and
  * what is for everybody does. From where it is, and to whom, is the machines' own
@@ -30,7 +46,7 @@
  */
 static void write_bridged(const struct rules *rules)
 {
-	(void)fprintf(rules->file, "chain bridged {\n");
+	write_own_chain(rules, "bridged", NULL);
 	write_within_network(rules);
 	(void)fprintf(rules->file, "notrack\n"
 				   "}\n");
@@ -45,35 +61,42 @@ static void write_bridged(const struct rules *rules)
  *
  * What comes from another bridge of ours is that one's to look at.
  */
-static void write_spoofed(const struct rules *rules)
+static void write_machine(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	write_bridged(rules);
+	write_own_chain(rules, "machine", NULL);
 	(void)fprintf(rules->file,
-		      "chain machine {\n"
 		      "ip daddr 127.0.0.0/8 drop\n"
-		      "ether daddr != %s goto bridged\n"
+		      "ether daddr != %s goto bridged-%s\n"
 		      "ip saddr %s accept\n",
-		      mac_address_format(&rules->bridge_mac, mac), rules->subnet);
+		      mac_address_format(&rules->bridge_mac, mac), rules->name, rules->subnet);
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s accept\n", rules->prefix);
-	(void)fprintf(rules->file,
-		      "ip6 saddr fe80::/10 accept\n"
-		      "ip saddr 0.0.0.0 accept\n"
-		      "ip6 saddr :: accept\n"
-		      "fib saddr . iif oif missing drop\n"
-		      "}\n"
-		      "chain spoofed {\n"
-		      "type filter hook prerouting priority raw; policy accept;\n"
-		      "iifname \"%s\" goto machine\n"
-		      "iifname \"lo\" accept\n"
-		      "ip saddr %s iifname != \"" BRIDGE_PREFIX "*\" drop\n",
-		      rules->bridge, rules->subnet);
-	if (rules->has_ipv6)
-		(void)fprintf(rules->file, "ip6 saddr %s iifname != \"" BRIDGE_PREFIX "*\" drop\n",
-			      rules->prefix);
-	(void)fprintf(rules->file, "}\n");
+	(void)fprintf(rules->file, "ip6 saddr fe80::/10 accept\n"
+				   "ip saddr 0.0.0.0 accept\n"
+				   "ip6 saddr :: accept\n"
+				   "fib saddr . iif oif missing drop\n"
+				   "}\n");
+}
+
+static void write_spoofed(struct rules *rules)
+{
+	write_bridged(rules);
+	write_machine(rules);
+	write_own_chain(rules, "outsider", NULL);
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+	write_interface_map(rules, "machines", "goto", "machine");
+	write_map(rules, "outsiders4", KEY_SUBNET, rules->subnet, "goto", "outsider");
+	write_map(rules, "outsiders6", KEY_PREFIX, prefix_if(rules, true), "goto", "outsider");
+	write_way(rules, "machines", "iifname");
+	write_chain(rules, "spoofed", "type filter hook prerouting priority raw");
+	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" goto machines\n"
+				   "iif \"lo\" accept\n"
+				   "ip saddr vmap @outsiders4\n"
+				   "ip6 saddr vmap @outsiders6\n"
+				   "}\n");
 }
 
 /* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
@@ -88,13 +111,12 @@ static bool has_other_ways_in(const struct rules *rules)
 /* What comes back of such a connection goes where it came from: see uplink.c. */
 static void write_returning(const struct rules *rules)
 {
+	write_chain(rules, "returning", "type filter hook prerouting priority mangle");
 	(void)fprintf(rules->file,
-		      "chain returning {\n"
-		      "type filter hook prerouting priority mangle; policy accept;\n"
-		      "iifname \"%s\" ct direction reply ct label %u "
+		      "iifname \"" BRIDGE_PREFIX "*\" ct direction reply ct label %u "
 		      "meta mark set meta mark | 0x%08" PRIx32 "\n"
 		      "}\n",
-		      rules->bridge, CAME_IN_ELSEWHERE, UPLINK_EXEMPT_MARK);
+		      CAME_IN_ELSEWHERE, UPLINK_EXEMPT_MARK);
 }
 
 /*
@@ -108,51 +130,67 @@ static void write_link_local(const struct rules *rules)
 {
 	if (!rules->config->link_local)
 		(void)fprintf(rules->file,
-			      "iifname \"%s\" ct direction original ct original ip daddr "
-			      "169.254.0.0/16 reject with icmp type admin-prohibited\n",
-			      rules->bridge);
+			      "ct direction original ct original ip daddr "
+			      "169.254.0.0/16 reject with icmp type admin-prohibited\n");
 }
 
 /*
  * The host is reached at its address there by machines and itself; without NAT,
  * by others too, but for the name server, which looks at addresses only.
  */
-static void write_gateway(const struct rules *rules, bool nat, const char *match,
-			  const char *addresses)
+static void write_gateway(const struct rules *rules, bool nat, const char *match)
 {
 	const struct network_config *config = rules->config;
 
 	if (nat || config->mode != NETWORK_SHARED) {
-		(void)fprintf(rules->file, "%s %s drop\n", match, addresses);
+		(void)fprintf(rules->file, "%s drop\n", match);
 		return;
 	}
 	if (config->dns_proxy)
-		(void)fprintf(rules->file, "%s %s meta l4proto { tcp, udp } th dport 53 drop\n",
-			      match, addresses);
+		(void)fprintf(rules->file, "%s meta l4proto { tcp, udp } th dport 53 drop\n",
+			      match);
 	if (config->external_interface)
-		(void)fprintf(rules->file, "iifname != \"%s\" %s %s drop\n",
-			      config->external_interface, match, addresses);
+		(void)fprintf(rules->file, "iifname != \"%s\" %s drop\n",
+			      config->external_interface, match);
 	else
-		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" %s %s drop\n", match,
-			      addresses);
+		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" %s drop\n", match);
 }
 
-static void write_input(const struct rules *rules)
+/* What its own machines say to the host, of which other networks have nothing to say. */
+static void write_own_input(const struct rules *rules)
 {
-	const struct network_config *config = rules->config;
-
-	(void)fprintf(rules->file, "chain input {\n"
-				   "type filter hook input priority filter; policy accept;\n");
+	write_own_chain(rules, "input", NULL);
 	write_link_local(rules);
-	(void)fprintf(rules->file,
-		      "iifname \"lo\" accept\n"
-		      "iifname \"%s\" accept\n"
-		      "ct direction reply accept\n",
-		      rules->bridge);
-	write_gateway(rules, config->nat44, "ip daddr", rules->subnet);
+	(void)fprintf(rules->file, "ip daddr %s accept\n", rules->subnet);
 	if (rules->has_ipv6)
-		write_gateway(rules, config->nat66, "ip6 daddr", rules->prefix);
+		(void)fprintf(rules->file, "ip6 daddr %s accept\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_gateways(struct rules *rules)
+{
+	write_own_chain(rules, "gateway", NULL);
+	write_gateway(rules, rules->config->nat44, "meta nfproto ipv4");
+	if (rules->has_ipv6)
+		write_gateway(rules, rules->config->nat66, "meta nfproto ipv6");
+	(void)fprintf(rules->file, "}\n");
+	write_map(rules, "gateways4", KEY_SUBNET, rules->subnet, "goto", "gateway");
+	write_map(rules, "gateways6", KEY_PREFIX, prefix_if(rules, true), "goto", "gateway");
+}
+
+static void write_input(struct rules *rules)
+{
+	write_own_input(rules);
+	write_gateways(rules);
+	write_interface_map(rules, "inputs", "goto", "input");
+	write_way(rules, "inputs", "iifname");
+	write_chain(rules, "input", "type filter hook input priority filter");
+	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" jump inputs\n"
+				   "iif \"lo\" accept\n"
+				   "ct direction reply accept\n"
+				   "ip daddr vmap @gateways4\n"
+				   "ip6 daddr vmap @gateways6\n"
+				   "}\n");
 }
 
 /*
@@ -162,20 +200,21 @@ static void write_input(const struct rules *rules)
  * taken over can send what it likes by that socket: to networks of the broker's
  * alone.
  */
-static void write_advertised(const struct rules *rules)
+static void write_advertised(struct rules *rules)
 {
-	(void)fprintf(rules->file,
-		      "chain advertised {\n"
-		      "type filter hook output priority filter; policy accept;\n"
-		      "oifname != \"%s\" icmpv6 type nd-router-advert @th,256,128 0x",
-		      rules->bridge);
-	write_address_bits(rules, &rules->ipv6_prefix);
-	(void)fprintf(rules->file, " drop\n");
-	if (rules->server)
+	char prefix[2 + 2 * sizeof(rules->ipv6_prefix) + 1] = "0x";
+
+	write_own_chain(rules, "advertised", NULL);
+	(void)fprintf(rules->file, "oifname != \"%s\" drop\n}\n", rules->bridge);
+	address_bits_format(&rules->ipv6_prefix, prefix + 2);
+	write_map(rules, "advertised", KEY_ADVERTISED, prefix, "goto", "advertised");
+	write_chain(rules, "advertised", "type filter hook output priority filter");
+	(void)fprintf(rules->file, "icmpv6 type nd-router-advert @th,256,128 vmap @advertised\n");
+	if (rules->place->server)
 		(void)fprintf(rules->file,
-			      "oifname != \"" BRIDGE_PREFIX "*\" meta skuid %u "
-			      "meta l4proto ipv6-icmp drop\n",
-			      rules->server);
+			      "meta l4proto ipv6-icmp oifname != \"" BRIDGE_PREFIX
+			      "*\" meta skuid %u drop\n",
+			      rules->place->server);
 	(void)fprintf(rules->file, "}\n");
 }
 
@@ -207,7 +246,7 @@ static void write_leaving(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file, "chain leaving {\n");
+	write_own_chain(rules, "leaving", NULL);
 	/*
 	 * From one machine to another by way of the host: forwarded ports, and,
 	 * where br_netfilter is loaded, every frame that the bridge passes on.
@@ -220,7 +259,7 @@ static void write_leaving(const struct rules *rules)
 		write_segment_size(rules);
 		(void)fprintf(rules->file, "ct direction reply accept\n");
 		write_external(rules);
-		(void)fprintf(rules->file, "accept\n");
+		(void)fprintf(rules->file, "goto " FIREWALL_OTHERS_CHAIN "%s\n", rules->name);
 	} else {
 		(void)fprintf(rules->file, "drop\n");
 	}
@@ -238,13 +277,13 @@ static void write_routed(const struct rules *rules, const char *protocol)
 	(void)fprintf(rules->file, "accept\n");
 }
 
+/* From elsewhere than a bridge of ours. */
 static void write_entering(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file, "chain entering {\n");
+	write_own_chain(rules, "entering", NULL);
 	if (config->mode == NETWORK_SHARED) {
-		(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" drop\n");
 		write_segment_size(rules);
 		(void)fprintf(rules->file, "ct state established,related accept\n");
 		if (has_other_ways_in(rules))
@@ -261,17 +300,21 @@ static void write_entering(const struct rules *rules)
 				   "}\n");
 }
 
-static void write_forward(const struct rules *rules)
+static void write_forward(struct rules *rules)
 {
 	write_leaving(rules);
+	/* foreign_firewalls.c fills it. */
+	write_own_chain(rules, "others", NULL);
+	(void)fprintf(rules->file, "}\n");
 	write_entering(rules);
-	(void)fprintf(rules->file,
-		      "chain forward {\n"
-		      "type filter hook forward priority filter; policy accept;\n"
-		      "iifname \"%s\" goto leaving\n"
-		      "oifname \"%s\" goto entering\n"
-		      "}\n",
-		      rules->bridge, rules->bridge);
+	write_interface_map(rules, "leaving", "goto", "leaving");
+	write_interface_map(rules, "entering", "goto", "entering");
+	write_way(rules, "leaving", "iifname");
+	write_way(rules, "entering", "oifname");
+	write_chain(rules, "forward", "type filter hook forward priority filter");
+	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" goto leaving\n"
+				   "oifname \"" BRIDGE_PREFIX "*\" goto entering\n"
+				   "}\n");
 }
 
 /* Ports that lead to as many others: NAT can lead to one of several, or to the same. */
@@ -327,28 +370,33 @@ static void write_own_services(const struct rules *rules)
  * answers for packets for ::1 from the wire, and drop them. Another is 127.0.0.0/8
  * from elsewhere: a neighbour outside can send such packets, and the host would drop
  * them only after NAT, when they are for a machine already.
+ *
+ * These chains are hooked in by each network: but for the first packet of a
+ * connection nothing passes them.
  */
 static void write_forwarded_ports(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	(void)fprintf(rules->file, "chain forwarded {\n"
-				   "fib daddr type != local return\n");
-	if (!rules->ipv6_loopback)
+	write_own_chain(rules, "forwarded", NULL);
+	(void)fprintf(rules->file, "fib daddr type != local return\n");
+	if (!rules->place->ipv6_loopback)
 		(void)fprintf(rules->file, "ip6 daddr ::1 return\n");
 	for (size_t i = 0; i < config->n_port_forwardings; i++)
 		write_forwarded_port(rules, &config->port_forwardings[i]);
-	(void)fprintf(rules->file, "}\n"
-				   "chain prerouting {\n"
-				   "type nat hook prerouting priority dstnat; policy accept;\n");
+	(void)fprintf(rules->file, "}\n");
+	write_own_chain(rules, "prerouting", "type nat hook prerouting priority dstnat");
 	write_own_services(rules);
-	(void)fprintf(rules->file, "ip daddr 127.0.0.0/8 accept\n"
-				   "jump forwarded\n"
-				   "}\n"
-				   "chain output {\n"
-				   "type nat hook output priority -100; policy accept;\n"
-				   "jump forwarded\n"
-				   "}\n");
+	(void)fprintf(rules->file,
+		      "ip daddr 127.0.0.0/8 accept\n"
+		      "jump forwarded-%s\n"
+		      "}\n",
+		      rules->name);
+	write_own_chain(rules, "output", "type nat hook output priority -100");
+	(void)fprintf(rules->file,
+		      "jump forwarded-%s\n"
+		      "}\n",
+		      rules->name);
 }
 
 /*
@@ -358,43 +406,74 @@ static void write_forwarded_ports(const struct rules *rules)
  */
 static void write_returned(const struct rules *rules)
 {
-	static const char format[] = "oifname \"%s\" ct status dnat %s saddr %s masquerade\n";
+	static const char format[] = "ct status dnat %s saddr %s masquerade\n";
 
-	(void)fprintf(rules->file, format, rules->bridge, "ip", "127.0.0.0/8");
-	(void)fprintf(rules->file, format, rules->bridge, "ip", rules->subnet);
-	if (!rules->has_ipv6)
-		return;
-	(void)fprintf(rules->file, format, rules->bridge, "ip6", "::1");
-	(void)fprintf(rules->file, format, rules->bridge, "ip6", rules->prefix);
+	write_own_chain(rules, "returned", NULL);
+	(void)fprintf(rules->file, format, "ip", "127.0.0.0/8");
+	(void)fprintf(rules->file, format, "ip", rules->subnet);
+	if (rules->has_ipv6) {
+		(void)fprintf(rules->file, format, "ip6", "::1");
+		(void)fprintf(rules->file, format, "ip6", rules->prefix);
+	}
+	(void)fprintf(rules->file, "}\n");
 }
 
 /* What comes from the bridge, in the families that have NAT: from behind machines, too. */
 static void write_for_nat(const struct rules *rules, const char *action)
 {
-	static const char format[] = "iifname \"%s\" meta nfproto %s %s\n";
-
 	if (rules->config->nat44)
-		(void)fprintf(rules->file, format, rules->bridge, "ipv4", action);
+		(void)fprintf(rules->file, "meta nfproto ipv4 %s\n", action);
 	if (rules->config->nat66)
-		(void)fprintf(rules->file, format, rules->bridge, "ipv6", action);
+		(void)fprintf(rules->file, "meta nfproto ipv6 %s\n", action);
 }
 
-static void write_postrouting(const struct rules *rules)
+/* Maps by addresses that NAT hides, and by the bridge: they lead to chains of these kinds. */
+static void write_hidden(struct rules *rules, const char *kind, const char *from_bridge)
 {
-	(void)fprintf(rules->file, "chain postrouting {\n"
-				   "type nat hook postrouting priority srcnat; policy accept;\n");
-	if (rules->config->n_port_forwardings)
-		write_returned(rules);
+	const struct network_config *config = rules->config;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%s4", kind);
+	write_map(rules, name, KEY_SUBNET, config->nat44 ? rules->subnet : NULL, "goto", kind);
+	(void)snprintf(name, sizeof(name), "%s6", kind);
+	write_map(rules, name, KEY_PREFIX, prefix_if(rules, config->nat66), "goto", kind);
+	if (config->nat44 || config->nat66)
+		write_interface_map(rules, from_bridge, "goto", from_bridge);
+	else
+		write_map(rules, from_bridge, KEY_INTERFACE, NULL, NULL, NULL);
+}
+
+static void write_masquerade(const struct rules *rules)
+{
+	write_own_chain(rules, "masquerade", NULL);
 	(void)fprintf(rules->file,
-		      "oifname \"lo\" accept\n"
-		      "oifname \"%s\" accept\n",
+		      "oifname \"%s\" accept\n"
+		      "masquerade\n"
+		      "}\n",
 		      rules->bridge);
-	if (rules->config->nat44)
-		(void)fprintf(rules->file, "ip saddr %s masquerade\n", rules->subnet);
-	if (rules->config->nat66 && rules->has_ipv6)
-		(void)fprintf(rules->file, "ip6 saddr %s masquerade\n", rules->prefix);
+	write_own_chain(rules, "behind", NULL);
+	(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
 	write_for_nat(rules, "masquerade");
 	(void)fprintf(rules->file, "}\n");
+}
+
+static void write_postrouting(struct rules *rules)
+{
+	if (rules->config->n_port_forwardings) {
+		write_returned(rules);
+		write_interface_map(rules, "returned", "jump", "returned");
+	} else {
+		write_map(rules, "returned", KEY_INTERFACE, NULL, NULL, NULL);
+	}
+	write_masquerade(rules);
+	write_hidden(rules, "masquerade", "behind");
+	write_chain(rules, "postrouting", "type nat hook postrouting priority srcnat");
+	(void)fprintf(rules->file, "oif \"lo\" accept\n"
+				   "oifname vmap @returned\n"
+				   "ip saddr vmap @masquerade4\n"
+				   "ip6 saddr vmap @masquerade6\n"
+				   "iifname vmap @behind\n"
+				   "}\n");
 }
 
 /*
@@ -403,43 +482,56 @@ static void write_postrouting(const struct rules *rules)
  * To another bridge of ours nothing is passed on, but by that bridge itself. What
  * is from behind a machine has no address to know it by, but NAT has left its mark.
  */
-static void write_masqueraded(const struct rules *rules)
+static void write_masqueraded(struct rules *rules)
 {
-	(void)fprintf(rules->file,
-		      "chain from_bridge {\n"
-		      "ct status snat,dnat accept\n"
-		      "drop\n"
-		      "}\n"
-		      "chain masqueraded {\n"
-		      "type filter hook postrouting priority srcnat + 1; policy accept;\n"
-		      "oifname \"lo\" accept\n"
-		      "oifname \"" BRIDGE_PREFIX "*\" accept\n");
-	if (rules->config->nat44)
-		(void)fprintf(rules->file, "ip saddr %s drop\n", rules->subnet);
-	if (rules->config->nat66 && rules->has_ipv6)
-		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
-	write_for_nat(rules, "goto from_bridge");
+	write_own_chain(rules, "unmasked", NULL);
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+	write_own_chain(rules, "unmarked", NULL);
+	(void)fprintf(rules->file, "ct status snat,dnat accept\n");
+	write_for_nat(rules, "drop");
 	(void)fprintf(rules->file, "}\n");
+	write_hidden(rules, "unmasked", "unmarked");
+	write_chain(rules, "masqueraded", "type filter hook postrouting priority srcnat + 1");
+	(void)fprintf(rules->file, "oif \"lo\" accept\n"
+				   "oifname \"" BRIDGE_PREFIX "*\" accept\n"
+				   "ip saddr vmap @unmasked4\n"
+				   "ip6 saddr vmap @unmasked6\n"
+				   "iifname vmap @unmarked\n"
+				   "}\n");
 }
 
-void write_inet_table(const struct rules *rules)
+/* A broker that has lost the network's record may have left some of another configuration. */
+static void write_no_ports(const struct rules *rules)
+{
+	static const char *const kinds[] = { "prerouting", "output" };
+
+	for (size_t i = 0; i < 2; i++)
+		(void)fprintf(rules->emptied,
+			      "add chain inet " FIREWALL_TABLE " %s-%s\n"
+			      "flush chain inet " FIREWALL_TABLE " %s-%s\n"
+			      "delete chain inet " FIREWALL_TABLE " %s-%s\n",
+			      kinds[i], rules->name, kinds[i], rules->name, kinds[i], rules->name);
+}
+
+void write_inet_table(struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
-	write_table_start(rules, "inet");
 	write_spoofed(rules);
 	write_input(rules);
 	write_forward(rules);
 	if (rules->has_ipv6 && config->router_advertisement)
 		write_advertised(rules);
+	if (config->mode == NETWORK_SHARED && config->n_port_forwardings)
+		write_forwarded_ports(rules);
+	else
+		write_no_ports(rules);
 	if (config->mode == NETWORK_SHARED) {
-		if (config->n_port_forwardings)
-			write_forwarded_ports(rules);
 		if (has_other_ways_in(rules))
 			write_returning(rules);
 		write_postrouting(rules);
 		if (config->nat44 || config->nat66)
 			write_masqueraded(rules);
 	}
-	(void)fprintf(rules->file, "}\n");
 }

@@ -15,11 +15,12 @@
 #include "host/nftables.h"
 #include "rules.h"
 
-#define OTHERS "others"
+/* The network's name follows. */
+#define OTHERS "inet " FIREWALL_TABLE " " FIREWALL_OTHERS_CHAIN "%s"
 
 struct uplinks {
 	FILE *file;
-	const char *table;
+	const char *network;
 };
 
 static void write_uplink(const struct uplinks *uplinks, unsigned int index)
@@ -27,10 +28,8 @@ static void write_uplink(const struct uplinks *uplinks, unsigned int index)
 	char name[IF_NAMESIZE];
 
 	if (if_indextoname(index, name) && firewall_name_is_plain(name))
-		(void)fprintf(uplinks->file,
-			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-			      " oifname \"%s\" accept\n",
-			      uplinks->table, name);
+		(void)fprintf(uplinks->file, "add rule " OTHERS " oifname \"%s\" accept\n",
+			      uplinks->network, name);
 }
 
 /* What a default route leads over is the outside, a bridge or not. */
@@ -61,10 +60,8 @@ static int write_uplinks(FILE *file, const char *network, const char *external)
 	struct uplinks uplinks = { file, network };
 
 	if (*external) {
-		(void)fprintf(file,
-			      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-			      " oifname \"%s\" accept\n",
-			      network, external);
+		(void)fprintf(file, "add rule " OTHERS " oifname \"%s\" accept\n", network,
+			      external);
 		return 0;
 	}
 	return netlink_dump(&(struct netlink_dump){
@@ -76,30 +73,22 @@ static int write_uplinks(FILE *file, const char *network, const char *external)
 	});
 }
 
-static int write_chain(FILE *file, const char *name, const char *bridge, const char *external)
+static int write_chain(FILE *file, const char *name, const char *external)
 {
 	int result;
 
-	(void)fprintf(
-		file,
-		"add chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-		" { type filter hook forward priority filter; policy accept; }\n"
-		"flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " iifname != \"%s\" accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " oifname \"%s\" accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct direction reply accept\n"
-		"add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS " ct status dnat accept\n",
-		name, name, name, bridge, name, bridge, name, name);
-	result = write_uplinks(file, name, external);
 	(void)fprintf(file,
-		      "add rule inet " FIREWALL_TABLE_PREFIX "%s " OTHERS
-		      " meta oifkind \"bridge\" drop\n",
-		      name);
+		      "add chain " OTHERS "\n"
+		      "flush chain " OTHERS "\n"
+		      "add rule " OTHERS " ct status dnat accept\n",
+		      name, name, name);
+	result = write_uplinks(file, name, external);
+	(void)fprintf(file, "add rule " OTHERS " meta oifkind \"bridge\" drop\n", name);
 	return result;
 }
 
 /* What makes the chain as it has to be now; NULL after logging why not. */
-static char *describe(const char *network, const char *bridge, const char *external)
+static char *describe(const char *network, const char *external)
 {
 	char *text;
 	size_t size;
@@ -108,7 +97,7 @@ static char *describe(const char *network, const char *bridge, const char *exter
 
 	if (!file)
 		return NULL;
-	result = write_chain(file, network, bridge, external);
+	result = write_chain(file, network, external);
 	text = memstream_close(file, &text);
 	if (result == 0)
 		return text;
@@ -117,15 +106,14 @@ static char *describe(const char *network, const char *bridge, const char *exter
 	return NULL;
 }
 
-int others_chain_keep(struct others_chain *chain, const char *network, const char *bridge,
-		      const char *external)
+int others_chain_keep(struct others_chain *chain, const char *network, const char *external)
 {
 	struct error error;
 	char *wanted;
 
 	if (chain->is_right)
 		return 0;
-	wanted = describe(network, bridge, external);
+	wanted = describe(network, external);
 	if (!wanted)
 		return -1;
 	chain->is_right = chain->text && strcmp(wanted, chain->text) == 0;
@@ -144,17 +132,14 @@ int others_chain_keep(struct others_chain *chain, const char *network, const cha
 	return 0;
 }
 
-void others_chain_remove(struct others_chain *chain, const char *network)
+void others_chain_empty(struct others_chain *chain, const char *network)
 {
 	struct error error;
 	char *text;
 
 	if (!chain->text)
 		return;
-	if (asprintf(&text,
-		     "flush chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n"
-		     "delete chain inet " FIREWALL_TABLE_PREFIX "%s " OTHERS "\n",
-		     network, network) < 0)
+	if (asprintf(&text, "flush chain " OTHERS "\n", network) < 0)
 		text = NULL;
 	if (nftables_run(text, &error) < 0)
 		log_warning(network, "%s", error.reason);

@@ -17,12 +17,12 @@ struct question {
 
 static int put_counter(struct nl_msg *message, void *userdata)
 {
-	char table[sizeof(FIREWALL_TABLE_PREFIX) + NETWORK_NAME_MAX];
+	char name[sizeof(FIREWALL_ROGUE_COUNTER) + NETWORK_NAME_MAX];
 	const struct question *question = userdata;
 
-	(void)snprintf(table, sizeof(table), FIREWALL_TABLE_PREFIX "%s", question->network);
-	if (nla_put_string(message, NFTA_OBJ_TABLE, table) < 0 ||
-	    nla_put_string(message, NFTA_OBJ_NAME, FIREWALL_ROGUE_COUNTER) < 0)
+	(void)snprintf(name, sizeof(name), FIREWALL_ROGUE_COUNTER "%s", question->network);
+	if (nla_put_string(message, NFTA_OBJ_TABLE, FIREWALL_TABLE) < 0 ||
+	    nla_put_string(message, NFTA_OBJ_NAME, name) < 0)
 		return -1;
 	return nla_put_u32(message, NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two tables of a network's rules, each written by a file of its own: for rules.c alone. */
+/*
+ * The two tables that all networks share, each written by a file of its own: for rules.c alone.
+ * What a file writes is what the table has at least, and all of it of one network.
+ */
 #ifndef VMNET_BROKER_LINUX_FIREWALL_TABLES_H
 #define VMNET_BROKER_LINUX_FIREWALL_TABLES_H
 
@@ -9,8 +12,14 @@
 
 /* What both are written from. */
 struct rules {
-	FILE *file;
+	const char *family; /* of the table that is being written */
+	FILE *declared; /* its chains, without rules */
+	FILE *emptied; /* commands that take the rules from each */
+	FILE *file; /* its maps and chains */
+	size_t n_elements; /* of the network, in all maps */
 	const struct network_config *config;
+	const struct firewall_place *place;
+	const char *name; /* of the network */
 	const char *bridge;
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 	char gateway[INET_ADDRSTRLEN];
@@ -20,19 +29,48 @@ struct rules {
 	struct in6_addr ipv6_prefix;
 	struct in6_addr ipv6_gateway;
 	struct mac_address bridge_mac;
-	uint32_t port_group;
-	bool ipv6_loopback;
-	uid_t server;
 };
 
 /* What passes to, from and through the host. */
-void write_inet_table(const struct rules *rules);
+void write_inet_table(struct rules *rules);
 
 /* What machines say to each other and to the host. */
-void write_bridge_table(const struct rules *rules);
+void write_bridge_table(struct rules *rules);
 
-/* The start of a table, in place of an older one; it ends with a line that has a "}". */
-void write_table_start(const struct rules *rules, const char *family);
+/*
+ * The start of a chain, whose rules follow, and a line that has a "}".
+ *
+ * hook: "type ... hook ... priority ..." of a base chain; NULL: it has none.
+ */
+void write_chain(const struct rules *rules, const char *name, const char *hook);
+
+/* The same of a chain of the network's own. */
+void write_own_chain(const struct rules *rules, const char *kind, const char *hook);
+
+/* Rules of a chain by which all packets of ours find their network's; no other gets any further. */
+void write_way(const struct rules *rules, const char *name, const char *match);
+
+/*
+ * What keys of a map are. Bridges are known by their names: a number is written as
+ * one too when rules are listed, and a host whose administrator keeps the list for
+ * the next boot would load none of it, for there is no such bridge yet. The kernel
+ * finds keys faster in as much room as networks will ever need.
+ */
+#define KEY_INTERFACE "type ifname : verdict\nsize 4096"
+#define KEY_GROUP "type devgroup : verdict\nsize 4096"
+#define KEY_SUBNET "type ipv4_addr : verdict\nflags interval"
+#define KEY_PREFIX "type ipv6_addr : verdict\nflags interval"
+#define KEY_ADVERTISED "typeof @th,256,128 : verdict"
+
+/*
+ * A map with the network's one element, which leads to the network's chain of
+ * that kind.
+ *
+ * key: NULL: it has none there.
+ * how: "goto" or "jump".
+ */
+void write_map(struct rules *rules, const char *name, const char *type, const char *key,
+	       const char *how, const char *kind);
 
 /*
  * Accepts what is from an address of the network, or from none yet, to another of
@@ -40,7 +78,7 @@ void write_table_start(const struct rules *rules, const char *family);
  */
 void write_within_network(const struct rules *rules);
 
-/* An IPv6 address as the digits of one number, without the 0x. */
-void write_address_bits(const struct rules *rules, const struct in6_addr *address);
+/* An address of IPv6 as the digits of one number, without the 0x. */
+void address_bits_format(const struct in6_addr *address, char text[2 * sizeof(*address) + 1]);
 
 #endif

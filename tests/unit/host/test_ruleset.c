@@ -148,6 +148,8 @@ static void test_other_chains(void **state)
 		"{\"chain\": {\"family\": \"inet\", \"table\": \"t\", \"name\": \"plain\"}}",
 		"{\"chain\": {\"family\": \"inet\", \"table\": \"vmnet-broker-lab\", \"name\": \"c\", "
 		"\"type\": \"filter\", \"hook\": \"input\"}}",
+		"{\"chain\": {\"family\": \"inet\", \"table\": \"vmnet-broker.networks\", "
+		"\"name\": \"c\", \"type\": \"filter\", \"hook\": \"input\"}}",
 		"{\"chain\": {\"family\": \"bridge\", \"table\": \"t\", \"name\": \"c\", "
 		"\"type\": \"filter\", \"hook\": \"input\"}}",
 		"{\"chain\": {\"family\": \"ip\", \"table\": \"t\", \"name\": \"c\", "

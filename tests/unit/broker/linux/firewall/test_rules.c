@@ -7,7 +7,7 @@
 
 #include "broker/linux/firewall/rules.h"
 
-#define PORT_GROUP 0x766d0007
+#define PORT_GROUP 0x766d0007 /* of bridge 7 */
 #define SERVER 29002
 
 static struct network_addresses addresses(const char *subnet, const char *prefix)
@@ -43,7 +43,9 @@ static void assert_rules(const struct network_config *network, const char *prefi
 			 const char *expected)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", prefix);
-	char *text = firewall_rules(network, &at, PORT_GROUP, false, SERVER);
+	const struct firewall_place place = { .port_group = PORT_GROUP, .server = SERVER };
+	size_t n_elements;
+	char *text = firewall_rules(network, &at, &place, &n_elements);
 
 	assert_non_null(text);
 	assert_string_equal(text, expected);
@@ -54,7 +56,13 @@ static void assert_rules(const struct network_config *network, const char *prefi
 static int count_lines(const struct network_config *network, bool ipv6_loopback, const char *line)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", "fd12:3456:789a:1::/64");
-	char *text = firewall_rules(network, &at, PORT_GROUP, ipv6_loopback, SERVER);
+	const struct firewall_place place = {
+		.port_group = PORT_GROUP,
+		.ipv6_loopback = ipv6_loopback,
+		.server = SERVER,
+	};
+	size_t n_elements;
+	char *text = firewall_rules(network, &at, &place, &n_elements);
 	int n = 0;
 
 	assert_non_null(text);
@@ -76,10 +84,113 @@ static void test_host_network(void **state)
 
 	(void)state;
 	assert_rules(&network, NULL,
-		     "add table inet vmnet-broker-lab\n"
-		     "delete table inet vmnet-broker-lab\n"
-		     "table inet vmnet-broker-lab {\n"
-		     "chain bridged {\n"
+		     "table inet vmnet-broker.networks {\n"
+		     "chain bridged-lab {\n"
+		     "}\n"
+		     "chain machine-lab {\n"
+		     "}\n"
+		     "chain outsider-lab {\n"
+		     "}\n"
+		     "chain machines {\n"
+		     "}\n"
+		     "chain spoofed {\n"
+		     "type filter hook prerouting priority raw; policy accept;\n"
+		     "}\n"
+		     "chain input-lab {\n"
+		     "}\n"
+		     "chain gateway-lab {\n"
+		     "}\n"
+		     "chain inputs {\n"
+		     "}\n"
+		     "chain input {\n"
+		     "type filter hook input priority filter; policy accept;\n"
+		     "}\n"
+		     "chain leaving-lab {\n"
+		     "}\n"
+		     "chain others-lab {\n"
+		     "}\n"
+		     "chain entering-lab {\n"
+		     "}\n"
+		     "chain leaving {\n"
+		     "}\n"
+		     "chain entering {\n"
+		     "}\n"
+		     "chain forward {\n"
+		     "type filter hook forward priority filter; policy accept;\n"
+		     "}\n"
+		     "}\n"
+		     "table bridge vmnet-broker.networks {\n"
+		     "chain rogue-lab {\n"
+		     "}\n"
+		     "chain udp4-lab {\n"
+		     "}\n"
+		     "chain udp6-lab {\n"
+		     "}\n"
+		     "chain ipv4-lab {\n"
+		     "}\n"
+		     "chain icmpv6-lab {\n"
+		     "}\n"
+		     "chain ipv6-lab {\n"
+		     "}\n"
+		     "chain arp-lab {\n"
+		     "}\n"
+		     "chain tagged-lab {\n"
+		     "}\n"
+		     "chain frames-lab {\n"
+		     "}\n"
+		     "chain all-lab {\n"
+		     "}\n"
+		     "chain host-lab {\n"
+		     "}\n"
+		     "chain ports {\n"
+		     "}\n"
+		     "chain prerouting {\n"
+		     "type filter hook prerouting priority filter; policy accept;\n"
+		     "}\n"
+		     "chain hosts {\n"
+		     "}\n"
+		     "chain input {\n"
+		     "type filter hook input priority filter; policy accept;\n"
+		     "}\n"
+		     "}\n"
+		     "flush chain inet vmnet-broker.networks bridged-lab\n"
+		     "flush chain inet vmnet-broker.networks machine-lab\n"
+		     "flush chain inet vmnet-broker.networks outsider-lab\n"
+		     "flush chain inet vmnet-broker.networks machines\n"
+		     "flush chain inet vmnet-broker.networks spoofed\n"
+		     "flush chain inet vmnet-broker.networks input-lab\n"
+		     "flush chain inet vmnet-broker.networks gateway-lab\n"
+		     "flush chain inet vmnet-broker.networks inputs\n"
+		     "flush chain inet vmnet-broker.networks input\n"
+		     "flush chain inet vmnet-broker.networks leaving-lab\n"
+		     "flush chain inet vmnet-broker.networks others-lab\n"
+		     "flush chain inet vmnet-broker.networks entering-lab\n"
+		     "flush chain inet vmnet-broker.networks leaving\n"
+		     "flush chain inet vmnet-broker.networks entering\n"
+		     "flush chain inet vmnet-broker.networks forward\n"
+		     "add chain inet vmnet-broker.networks prerouting-lab\n"
+		     "flush chain inet vmnet-broker.networks prerouting-lab\n"
+		     "delete chain inet vmnet-broker.networks prerouting-lab\n"
+		     "add chain inet vmnet-broker.networks output-lab\n"
+		     "flush chain inet vmnet-broker.networks output-lab\n"
+		     "delete chain inet vmnet-broker.networks output-lab\n"
+		     "flush chain bridge vmnet-broker.networks rogue-lab\n"
+		     "flush chain bridge vmnet-broker.networks udp4-lab\n"
+		     "flush chain bridge vmnet-broker.networks udp6-lab\n"
+		     "flush chain bridge vmnet-broker.networks ipv4-lab\n"
+		     "flush chain bridge vmnet-broker.networks icmpv6-lab\n"
+		     "flush chain bridge vmnet-broker.networks ipv6-lab\n"
+		     "flush chain bridge vmnet-broker.networks arp-lab\n"
+		     "flush chain bridge vmnet-broker.networks tagged-lab\n"
+		     "flush chain bridge vmnet-broker.networks frames-lab\n"
+		     "flush chain bridge vmnet-broker.networks all-lab\n"
+		     "flush chain bridge vmnet-broker.networks host-lab\n"
+		     "flush chain bridge vmnet-broker.networks ports\n"
+		     "flush chain bridge vmnet-broker.networks prerouting\n"
+		     "flush chain bridge vmnet-broker.networks hosts\n"
+		     "flush chain bridge vmnet-broker.networks input\n"
+		     "table inet vmnet-broker.networks {\n"
+		     "chain bridged-lab {\n"
 		     "ip saddr 192.168.105.0/24 ip daddr 192.168.105.0/24 accept\n"
 		     "ip saddr 192.168.105.0/24 ip daddr >= 224.0.0.0 accept\n"
 		     "ip saddr 0.0.0.0 accept\n"
@@ -87,114 +198,175 @@ static void test_host_network(void **state)
 		     "ip6 saddr :: accept\n"
 		     "notrack\n"
 		     "}\n"
-		     "chain machine {\n"
+		     "chain machine-lab {\n"
 		     "ip daddr 127.0.0.0/8 drop\n"
-		     "ether daddr != 02:00:00:00:00:01 goto bridged\n"
+		     "ether daddr != 02:00:00:00:00:01 goto bridged-lab\n"
 		     "ip saddr 192.168.105.0/24 accept\n"
 		     "ip6 saddr fe80::/10 accept\n"
 		     "ip saddr 0.0.0.0 accept\n"
 		     "ip6 saddr :: accept\n"
 		     "fib saddr . iif oif missing drop\n"
 		     "}\n"
+		     "chain outsider-lab {\n"
+		     "drop\n"
+		     "}\n"
+		     "map machines {\n"
+		     "type ifname : verdict\n"
+		     "size 4096\n"
+		     "elements = { \"vmb-lab\" : goto machine-lab }\n"
+		     "}\n"
+		     "map outsiders4 {\n"
+		     "type ipv4_addr : verdict\n"
+		     "flags interval\n"
+		     "elements = { 192.168.105.0/24 : goto outsider-lab }\n"
+		     "}\n"
+		     "map outsiders6 {\n"
+		     "type ipv6_addr : verdict\n"
+		     "flags interval\n"
+		     "}\n"
+		     "chain machines {\n"
+		     "iifname vmap @machines\n"
+		     "drop\n"
+		     "}\n"
 		     "chain spoofed {\n"
-		     "type filter hook prerouting priority raw; policy accept;\n"
-		     "iifname \"vmb-lab\" goto machine\n"
-		     "iifname \"lo\" accept\n"
-		     "ip saddr 192.168.105.0/24 iifname != \"vmb-*\" drop\n"
+		     "iifname \"vmb-*\" goto machines\n"
+		     "iif \"lo\" accept\n"
+		     "ip saddr vmap @outsiders4\n"
+		     "ip6 saddr vmap @outsiders6\n"
+		     "}\n"
+		     "chain input-lab {\n"
+		     "ct direction original ct original ip daddr 169.254.0.0/16 "
+		     "reject with icmp type admin-prohibited\n"
+		     "ip daddr 192.168.105.0/24 accept\n"
+		     "}\n"
+		     "chain gateway-lab {\n"
+		     "meta nfproto ipv4 drop\n"
+		     "}\n"
+		     "map gateways4 {\n"
+		     "type ipv4_addr : verdict\n"
+		     "flags interval\n"
+		     "elements = { 192.168.105.0/24 : goto gateway-lab }\n"
+		     "}\n"
+		     "map gateways6 {\n"
+		     "type ipv6_addr : verdict\n"
+		     "flags interval\n"
+		     "}\n"
+		     "map inputs {\n"
+		     "type ifname : verdict\n"
+		     "size 4096\n"
+		     "elements = { \"vmb-lab\" : goto input-lab }\n"
+		     "}\n"
+		     "chain inputs {\n"
+		     "iifname vmap @inputs\n"
+		     "drop\n"
 		     "}\n"
 		     "chain input {\n"
-		     "type filter hook input priority filter; policy accept;\n"
-		     "iifname \"vmb-lab\" ct direction original "
-		     "ct original ip daddr 169.254.0.0/16 "
-		     "reject with icmp type admin-prohibited\n"
-		     "iifname \"lo\" accept\n"
-		     "iifname \"vmb-lab\" accept\n"
+		     "iifname \"vmb-*\" jump inputs\n"
+		     "iif \"lo\" accept\n"
 		     "ct direction reply accept\n"
-		     "ip daddr 192.168.105.0/24 drop\n"
+		     "ip daddr vmap @gateways4\n"
+		     "ip6 daddr vmap @gateways6\n"
 		     "}\n"
-		     "chain leaving {\n"
+		     "chain leaving-lab {\n"
 		     "oifname \"vmb-lab\" accept\n"
 		     "drop\n"
 		     "}\n"
+		     "chain others-lab {\n"
+		     "}\n"
+		     "chain entering-lab {\n"
+		     "drop\n"
+		     "}\n"
+		     "map leaving {\n"
+		     "type ifname : verdict\n"
+		     "size 4096\n"
+		     "elements = { \"vmb-lab\" : goto leaving-lab }\n"
+		     "}\n"
+		     "map entering {\n"
+		     "type ifname : verdict\n"
+		     "size 4096\n"
+		     "elements = { \"vmb-lab\" : goto entering-lab }\n"
+		     "}\n"
+		     "chain leaving {\n"
+		     "iifname vmap @leaving\n"
+		     "drop\n"
+		     "}\n"
 		     "chain entering {\n"
+		     "oifname vmap @entering\n"
 		     "drop\n"
 		     "}\n"
 		     "chain forward {\n"
-		     "type filter hook forward priority filter; policy accept;\n"
-		     "iifname \"vmb-lab\" goto leaving\n"
-		     "oifname \"vmb-lab\" goto entering\n"
+		     "iifname \"vmb-*\" goto leaving\n"
+		     "oifname \"vmb-*\" goto entering\n"
 		     "}\n"
 		     "}\n"
-		     "add table bridge vmnet-broker-lab\n"
-		     "delete table bridge vmnet-broker-lab\n"
-		     "table bridge vmnet-broker-lab {\n"
-		     "counter rogue {\n"
+		     "table bridge vmnet-broker.networks {\n"
+		     "counter rogue-lab {\n"
 		     "}\n"
-		     "chain rogue {\n"
-		     "counter name \"rogue\" drop\n"
+		     "chain rogue-lab {\n"
+		     "counter name \"rogue-lab\" drop\n"
 		     "}\n"
-		     "chain of_udp {\n"
-		     "ether type ip udp sport 67 goto rogue\n"
-		     "ether type ip udp dport 68 goto rogue\n"
-		     "ether type ip udp dport 67 @th,72,16 0x0106 accept\n"
-		     "ether type ip udp dport 67 goto rogue\n"
-		     "ether type ip6 udp sport 547 goto rogue\n"
-		     "ether type ip6 udp dport 546 goto rogue\n"
+		     "chain udp4-lab {\n"
+		     "udp sport 67 goto rogue-lab\n"
+		     "udp dport 68 goto rogue-lab\n"
+		     "udp dport 67 @th,72,16 0x0106 accept\n"
+		     "udp dport 67 goto rogue-lab\n"
 		     "}\n"
-		     "chain of_ipv4 {\n"
-		     "ip saddr 192.168.105.1 goto rogue\n"
+		     "chain udp6-lab {\n"
+		     "udp sport 547 goto rogue-lab\n"
+		     "udp dport 546 goto rogue-lab\n"
+		     "}\n"
+		     "chain ipv4-lab {\n"
+		     "ip saddr 192.168.105.1 goto rogue-lab\n"
+		     "meta l4proto tcp @th,56,8 >= 0 accept\n"
 		     "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
-		     "meta l4proto tcp @th,56,8 >= 0 accept\n"
-		     "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
-		     "icmp type router-advertisement goto rogue\n"
+		     "meta l4proto udp @th,56,8 >= 0 goto udp4-lab\n"
+		     "icmp type router-advertisement goto rogue-lab\n"
 		     "meta l4proto icmp @th,56,8 >= 0 accept\n"
-		     "meta l4proto { icmp, tcp, udp } goto rogue\n"
+		     "meta l4proto { icmp, tcp, udp } goto rogue-lab\n"
 		     "meta l4proto >= 0 accept\n"
-		     "goto rogue\n"
+		     "goto rogue-lab\n"
 		     "}\n"
-		     "chain of_icmpv6 {\n"
-		     "icmpv6 type 133-137 exthdr frag exists goto rogue\n"
-		     "icmpv6 type { nd-router-advert, nd-redirect } goto rogue\n"
+		     "chain icmpv6-lab {\n"
+		     "icmpv6 type 133-137 exthdr frag exists goto rogue-lab\n"
+		     "icmpv6 type { nd-router-advert, nd-redirect } goto rogue-lab\n"
 		     "icmpv6 type nd-neighbor-advert @th,64,128 "
-		     "0xfe800000000000000000000000000001 goto rogue\n"
+		     "0xfe800000000000000000000000000001 goto rogue-lab\n"
 		     "ip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 "
-		     "0xfe800000000000000000000000000001 goto rogue\n"
+		     "0xfe800000000000000000000000000001 goto rogue-lab\n"
 		     "}\n"
-		     "chain of_ipv6 {\n"
-		     "ip6 saddr fe80::1 goto rogue\n"
-		     "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue\n"
+		     "chain ipv6-lab {\n"
+		     "ip6 saddr fe80::1 goto rogue-lab\n"
+		     "frag nexthdr { 0, 43, 44, 51, 60 } goto rogue-lab\n"
 		     "meta l4proto tcp @th,56,8 >= 0 accept\n"
-		     "meta l4proto udp @th,56,8 >= 0 goto of_udp\n"
-		     "meta l4proto icmpv6 @th,56,8 >= 0 goto of_icmpv6\n"
-		     "meta l4proto ah goto rogue\n"
+		     "meta l4proto udp @th,56,8 >= 0 goto udp6-lab\n"
+		     "meta l4proto icmpv6 @th,56,8 >= 0 goto icmpv6-lab\n"
+		     "meta l4proto ah goto rogue-lab\n"
 		     "frag frag-off != 0 meta l4proto >= 0 accept\n"
-		     "meta l4proto { tcp, udp, icmpv6 } goto rogue\n"
+		     "meta l4proto { tcp, udp, icmpv6 } goto rogue-lab\n"
 		     "meta l4proto >= 0 accept\n"
-		     "goto rogue\n"
+		     "goto rogue-lab\n"
 		     "}\n"
-		     "chain of_arp {\n"
-		     "@nh,32,16 != 0x0604 goto rogue\n"
-		     "@nh,112,32 0xc0a86901 goto rogue\n"
+		     "chain arp-lab {\n"
+		     "@nh,32,16 != 0x0604 goto rogue-lab\n"
+		     "@nh,112,32 0xc0a86901 goto rogue-lab\n"
 		     "@nh,192,32 >= 0 accept\n"
-		     "goto rogue\n"
+		     "goto rogue-lab\n"
 		     "}\n"
-		     "chain tagged {\n"
-		     "vlan id 0 goto rogue\n"
-		     "ether type 8021ad vlan id 0 goto rogue\n"
+		     "chain tagged-lab {\n"
+		     "vlan id 0 goto rogue-lab\n"
+		     "ether type 8021ad vlan id 0 goto rogue-lab\n"
 		     "}\n"
-		     "chain prerouting {\n"
-		     "type filter hook prerouting priority filter; policy accept;\n"
-		     "iifgroup != 0x766d0007 accept\n"
-		     "ether saddr 02:00:00:00:00:01 goto rogue\n"
-		     "ether type ip goto of_ipv4\n"
-		     "ether type ip6 goto of_ipv6\n"
-		     "ether type arp goto of_arp\n"
+		     "chain frames-lab {\n"
+		     "ether saddr 02:00:00:00:00:01 goto rogue-lab\n"
+		     "ether type ip goto ipv4-lab\n"
+		     "ether type ip6 goto ipv6-lab\n"
+		     "ether type arp goto arp-lab\n"
 		     "ether type 0x8035 @nh,48,16 3 accept\n"
-		     "ether type 8021q goto tagged\n"
-		     "ether type 8021ad goto tagged\n"
-		     "goto rogue\n"
+		     "ether type 8021q goto tagged-lab\n"
+		     "ether type 8021ad goto tagged-lab\n"
+		     "goto rogue-lab\n"
 		     "}\n"
-		     "chain for_all {\n"
+		     "chain all-lab {\n"
 		     "icmpv6 type nd-neighbor-solicit accept\n"
 		     "ip saddr 192.168.105.0/24 ip daddr 192.168.105.0/24 accept\n"
 		     "ip saddr 192.168.105.0/24 ip daddr >= 224.0.0.0 accept\n"
@@ -203,16 +375,44 @@ static void test_host_network(void **state)
 		     "ip6 saddr :: accept\n"
 		     "drop\n"
 		     "}\n"
-		     "chain input {\n"
-		     "type filter hook input priority filter; policy accept;\n"
-		     "iifgroup != 0x766d0007 accept\n"
+		     "chain host-lab {\n"
 		     "ether daddr 02:00:00:00:00:01 accept\n"
-		     "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto rogue\n"
-		     "ether type ip goto for_all\n"
-		     "ether type ip6 goto for_all\n"
+		     "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto rogue-lab\n"
+		     "ether type ip goto all-lab\n"
+		     "ether type ip6 goto all-lab\n"
+		     "}\n"
+		     "map ports {\n"
+		     "type devgroup : verdict\n"
+		     "size 4096\n"
+		     "elements = { 0x766d0007 : goto frames-lab }\n"
+		     "}\n"
+		     "chain ports {\n"
+		     "iifgroup vmap @ports\n"
+		     "drop\n"
+		     "}\n"
+		     "chain prerouting {\n"
+		     "iifgroup & 0xffff0000 == 0x766d0000 goto ports\n"
+		     "}\n"
+		     "map hosts {\n"
+		     "type devgroup : verdict\n"
+		     "size 4096\n"
+		     "elements = { 0x766d0007 : goto host-lab }\n"
+		     "}\n"
+		     "chain hosts {\n"
+		     "iifgroup vmap @hosts\n"
+		     "drop\n"
+		     "}\n"
+		     "chain input {\n"
+		     "iifgroup & 0xffff0000 == 0x766d0000 goto hosts\n"
 		     "}\n"
 		     "}\n");
 }
+
+static const char outsiders6[] = "elements = { fd12:3456:789a:1::/64 : goto outsider-lab }";
+static const char hidden4[] = "elements = { 192.168.105.0/24 : goto masquerade-lab }";
+static const char hidden6[] = "elements = { fd12:3456:789a:1::/64 : goto masquerade-lab }";
+static const char stray4[] = "elements = { 192.168.105.0/24 : goto unmasked-lab }";
+static const char stray6[] = "elements = { fd12:3456:789a:1::/64 : goto unmasked-lab }";
 
 static void test_shared_network(void **state)
 {
@@ -220,8 +420,7 @@ static void test_shared_network(void **state)
 
 	(void)state;
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 accept"));
-	assert_true(
-		has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 iifname != \"vmb-*\" drop"));
+	assert_true(has_line(&network, outsiders6));
 	assert_int_equal(count_lines(&network, false,
 				     "ip6 saddr fd12:3456:789a:1::/64 "
 				     "ip6 daddr fd12:3456:789a:1::/64 accept"),
@@ -229,23 +428,26 @@ static void test_shared_network(void **state)
 	assert_int_equal(count_lines(&network, false,
 				     "ip6 saddr fd12:3456:789a:1::/64 ip6 daddr ff00::/8 accept"),
 			 2);
-	assert_true(has_line(&network, "ip6 daddr fd12:3456:789a:1::/64 drop"));
+	assert_true(has_line(&network, "ip6 daddr fd12:3456:789a:1::/64 accept"));
+	assert_true(has_line(&network, "meta nfproto ipv6 drop"));
 	assert_true(has_line(&network, "oifname \"vmb-*\" drop"));
 	assert_true(has_line(&network, "ct state established,related accept"));
-	assert_true(has_line(&network, "ip saddr 192.168.105.0/24 masquerade"));
-	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 masquerade"));
-	assert_true(has_line(&network, "ip saddr 192.168.105.0/24 drop"));
-	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
+	assert_true(has_line(&network, "goto others-lab"));
+	assert_true(has_line(&network, hidden4));
+	assert_true(has_line(&network, hidden6));
+	assert_true(has_line(&network, stray4));
+	assert_true(has_line(&network, stray6));
 	assert_true(has_line(&network, "chain masqueraded {"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 masquerade"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 masquerade"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 goto from_bridge"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 goto from_bridge"));
-	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue"));
+	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
+	assert_true(has_line(&network, "meta nfproto ipv4 masquerade"));
+	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
+	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto unmarked-lab }"));
+	assert_true(has_line(&network, "ct status snat,dnat accept"));
+	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue-lab"));
 	assert_int_equal(
 		count_lines(&network, false, "tcp flags syn tcp option maxseg size set rt mtu"),
 		2); /* to the outside, and from there */
-	assert_false(has_line(&network, "jump forwarded"));
+	assert_false(has_line(&network, "chain forwarded-lab {"));
 	assert_false(has_line(&network, "meta nfproto ipv4 accept"));
 }
 
@@ -256,28 +458,32 @@ static void test_without_nat(void **state)
 	(void)state;
 	network.nat44 = false;
 	network.nat66 = false;
-	assert_false(has_line(&network, "ip saddr 192.168.105.0/24 masquerade"));
-	assert_false(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 masquerade"));
+	assert_false(has_line(&network, hidden4));
+	assert_false(has_line(&network, hidden6));
+	assert_false(has_line(&network, stray4));
+	assert_false(has_line(&network, stray6));
 	assert_true(has_line(&network, "meta nfproto ipv4 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 accept"));
 	assert_false(has_line(&network, "chain masqueraded {"));
-	assert_false(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 masquerade"));
+	assert_false(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
 	network.nat66 = true;
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 masquerade"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv6 goto from_bridge"));
-	assert_false(has_line(&network, "iifname \"vmb-lab\" meta nfproto ipv4 goto from_bridge"));
+	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
+	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
+	assert_false(has_line(&network, "meta nfproto ipv4 masquerade"));
+	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto unmarked-lab }"));
+	assert_false(has_line(&network, "meta nfproto ipv4 drop"));
 	network.nat66 = false;
-	assert_true(has_line(&network, "ip daddr 192.168.105.0/24 meta l4proto { tcp, udp } "
+	assert_true(has_line(&network, "meta nfproto ipv4 meta l4proto { tcp, udp } "
 				       "th dport 53 drop"));
-	assert_true(has_line(&network, "iifname \"vmb-*\" ip daddr 192.168.105.0/24 drop"));
-	assert_true(has_line(&network, "iifname \"vmb-*\" ip6 daddr fd12:3456:789a:1::/64 drop"));
+	assert_true(has_line(&network, "iifname \"vmb-*\" meta nfproto ipv4 drop"));
+	assert_true(has_line(&network, "iifname \"vmb-*\" meta nfproto ipv6 drop"));
+	assert_false(has_line(&network, "meta nfproto ipv4 drop"));
 }
 
 static void test_link_local(void **state)
 {
-	static const char refused[] =
-		"iifname \"vmb-lab\" ct direction original ct original ip daddr 169.254.0.0/16 "
-		"reject with icmp type admin-prohibited";
+	static const char refused[] = "ct direction original ct original ip daddr 169.254.0.0/16 "
+				      "reject with icmp type admin-prohibited";
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
@@ -296,7 +502,7 @@ static void test_external_interface(void **state)
 	assert_true(
 		has_line(&network, "oifname != \"wg0\" reject with icmpx type admin-prohibited"));
 	assert_true(has_line(&network, "meta nfproto ipv4 iifname \"wg0\" accept"));
-	assert_true(has_line(&network, "iifname != \"wg0\" ip daddr 192.168.105.0/24 drop"));
+	assert_true(has_line(&network, "iifname != \"wg0\" meta nfproto ipv4 drop"));
 }
 
 static void test_forwarded_ports(void **state)
@@ -326,16 +532,16 @@ static void test_forwarded_ports(void **state)
 			     "meta nfproto ipv4 tcp dport 2222 dnat ip to 192.168.105.10:22"));
 	assert_true(has_line(&network, "meta nfproto ipv6 udp dport 53 "
 				       "dnat ip6 to [fd12:3456:789a:1::5]:5353"));
-	assert_true(has_line(&network,
-			     "oifname \"vmb-lab\" ct status dnat ip saddr 127.0.0.0/8 masquerade"));
-	assert_true(
-		has_line(&network, "oifname \"vmb-lab\" ct status dnat ip6 saddr ::1 masquerade"));
+	assert_int_equal(count_lines(&network, false, "jump forwarded-lab"), 2);
+	assert_true(has_line(&network, "elements = { \"vmb-lab\" : jump returned-lab }"));
+	assert_true(has_line(&network, "ct status dnat ip saddr 127.0.0.0/8 masquerade"));
+	assert_true(has_line(&network, "ct status dnat ip6 saddr ::1 masquerade"));
 	assert_true(count_lines(&network, false, "ip6 daddr ::1 return"));
 	assert_false(count_lines(&network, true, "ip6 daddr ::1 return"));
 	assert_false(has_line(&network, "chain returning {"));
 	network.external_interface = (char[]){ "wg0" };
 	assert_true(has_line(&network, "iifname != \"wg0\" ct status dnat ct label set 118"));
-	assert_true(has_line(&network, "iifname \"vmb-lab\" ct direction reply ct label 118 "
+	assert_true(has_line(&network, "iifname \"vmb-*\" ct direction reply ct label 118 "
 				       "meta mark set meta mark | 0x10000000"));
 }
 
@@ -387,10 +593,9 @@ static void test_isolated(void **state)
 static void test_services_of_machines(void **state)
 {
 	static const char advertised[] =
-		"oifname != \"vmb-lab\" icmpv6 type nd-router-advert @th,256,128 "
-		"0xfd123456789a00010000000000000000 drop";
+		"elements = { 0xfd123456789a00010000000000000000 : goto advertised-lab }";
 	static const char sent_by_server[] =
-		"oifname != \"vmb-*\" meta skuid 29002 meta l4proto ipv6-icmp drop";
+		"meta l4proto ipv6-icmp oifname != \"vmb-*\" meta skuid 29002 drop";
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
@@ -400,23 +605,74 @@ static void test_services_of_machines(void **state)
 	network.router_advertisement = false;
 	assert_false(has_line(&network, advertised));
 	assert_false(has_line(&network, sent_by_server));
-	assert_false(has_line(&network, "ether type ip udp sport 67 goto rogue"));
-	assert_false(has_line(&network, "ether type ip6 udp sport 547 goto rogue"));
+	assert_false(has_line(&network, "udp sport 67 goto rogue-lab"));
+	assert_false(has_line(&network, "udp sport 547 goto rogue-lab"));
 	assert_false(
-		has_line(&network, "icmpv6 type { nd-router-advert, nd-redirect } goto rogue"));
-	assert_true(has_line(&network, "ip saddr 192.168.105.1 goto rogue"));
+		has_line(&network, "icmpv6 type { nd-router-advert, nd-redirect } goto rogue-lab"));
+	assert_true(has_line(&network, "ip saddr 192.168.105.1 goto rogue-lab"));
 }
 
-static void test_removal(void **state)
+/* What a network with all there is has of its own. */
+static char *rules_of_everything(const struct firewall_place *place, size_t *n_elements)
 {
-	char *text = firewall_rules_removal("lab");
+	struct network_config network = config(NETWORK_SHARED);
+	struct network_addresses at = addresses("192.168.105.0/24", "fd12:3456:789a:1::/64");
+	struct port_forwarding ports[] = {
+		{ .protocols = FORWARD_TCP, .external_port = 80, .family = AF_INET, .n_ports = 1 },
+	};
+
+	network.port_forwardings = ports;
+	network.n_port_forwardings = ARRAY_SIZE(ports);
+	return firewall_rules(&network, &at, place, n_elements);
+}
+
+static size_t count(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, part)); text += strlen(part))
+		n++;
+	return n;
+}
+
+static void test_elements(void **state)
+{
+	const struct firewall_place place = { .port_group = PORT_GROUP };
+	size_t n_elements;
+	char *text = rules_of_everything(&place, &n_elements);
 
 	(void)state;
-	assert_string_equal(text, "add table inet vmnet-broker-lab\n"
-				  "delete table inet vmnet-broker-lab\n"
-				  "add table bridge vmnet-broker-lab\n"
-				  "delete table bridge vmnet-broker-lab\n");
+	assert_int_equal(count(text, " : goto ") + count(text, " : jump "), n_elements);
 	free(text);
+}
+
+/* What is in no map is dropped, unless it is in an older broker's tables. */
+static void test_beside_older_tables(void **state)
+{
+	struct firewall_place place = { .port_group = PORT_GROUP };
+	size_t n_elements;
+	char *text = rules_of_everything(&place, &n_elements);
+
+	(void)state;
+	assert_int_equal(count(text, "iifname vmap @leaving\ndrop\n"), 1);
+	assert_int_equal(count(text, "iifgroup vmap @ports\ndrop\n"), 1);
+	assert_null(strstr(text, "vmnet-broker-lab"));
+	free(text);
+	place.replaces = true;
+	place.is_shared = true;
+	text = rules_of_everything(&place, &n_elements);
+	assert_int_equal(count(text, "iifname vmap @leaving\n}\n"), 1);
+	assert_int_equal(count(text, "iifgroup vmap @ports\n}\n"), 1);
+	assert_int_equal(count(text, "delete table inet vmnet-broker-lab\n"), 1);
+	assert_int_equal(count(text, "delete table bridge vmnet-broker-lab\n"), 1);
+	free(text);
+}
+
+static void test_networks_of_chains(void **state)
+{
+	(void)state;
+	assert_string_equal(firewall_chain_network("leaving-a-b"), "a-b");
+	assert_string_equal(firewall_chain_network("leaving"), "");
 }
 
 static void test_plain_names(void **state)
@@ -435,11 +691,18 @@ static void test_plain_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_host_network),	     cmocka_unit_test(test_shared_network),
-		cmocka_unit_test(test_without_nat),	     cmocka_unit_test(test_link_local),
-		cmocka_unit_test(test_external_interface),   cmocka_unit_test(test_forwarded_ports),
-		cmocka_unit_test(test_forwarded_ranges),     cmocka_unit_test(test_isolated),
-		cmocka_unit_test(test_services_of_machines), cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_host_network),
+		cmocka_unit_test(test_shared_network),
+		cmocka_unit_test(test_without_nat),
+		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_external_interface),
+		cmocka_unit_test(test_forwarded_ports),
+		cmocka_unit_test(test_forwarded_ranges),
+		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_services_of_machines),
+		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_beside_older_tables),
+		cmocka_unit_test(test_networks_of_chains),
 		cmocka_unit_test(test_plain_names),
 	};
 
