@@ -210,25 +210,62 @@ static bool is_free(const struct address_request *request, const struct ipv4_sub
  * vmnet chooses what nobody has at this moment. What is the Mac's own, or
  * another network's that is not active, is held while vmnet is asked once more.
  */
-static vmnet_network_ref ask(const struct network_config *config,
-			     const struct address_request *request, const struct wish *wish,
-			     vmnet_return_t *status, struct error *error)
+static vmnet_network_ref choose(const struct network_config *config,
+				const struct address_request *request, vmnet_return_t *status,
+				struct error *error)
 {
-	vmnet_network_ref network = configuration_create(config, wish, status, error);
+	const struct wish nothing = { 0 };
+	vmnet_network_ref network = configuration_create(config, &nothing, status, error);
 	struct network_addresses addresses = { 0 };
 	vmnet_network_ref next;
 
-	if (!network || wish->subnet.length > 0)
-		return network;
+	if (!network)
+		return NULL;
 	read_addresses(network, &addresses);
 	if (is_free(request, &addresses.ipv4_subnet))
 		return network;
-	next = ask(config, request, wish, status, error);
+	next = choose(config, request, status, error);
 	/* One that another network has had is better than none. */
 	if (!next && !user_of_subnet(request, &addresses.ipv4_subnet))
 		return network;
 	CFRelease(network);
 	return next;
+}
+
+/*
+ * A prefix is one network's: those that are held while vmnet chooses a subnet do
+ * without it, and without ports that may lead into it.
+ */
+static vmnet_network_ref choose_with_prefix(const struct network_config *config,
+					    const struct address_request *request,
+					    const struct ipv6_prefix *prefix,
+					    vmnet_return_t *status, struct error *error)
+{
+	struct network_config plain = *config;
+	struct network_addresses addresses = { 0 };
+	struct wish wish = { .prefix = *prefix };
+	vmnet_network_ref network;
+
+	plain.ipv6_prefix.length = 0;
+	plain.n_port_forwardings = 0;
+	network = choose(&plain, request, status, error);
+	if (!network)
+		return NULL;
+	read_addresses(network, &addresses);
+	CFRelease(network);
+	wish.subnet = addresses.ipv4_subnet;
+	return configuration_create(config, &wish, status, error);
+}
+
+static vmnet_network_ref ask(const struct network_config *config,
+			     const struct address_request *request, const struct wish *wish,
+			     vmnet_return_t *status, struct error *error)
+{
+	if (wish->subnet.length > 0)
+		return configuration_create(config, wish, status, error);
+	if (wish->prefix.length > 0)
+		return choose_with_prefix(config, request, &wish->prefix, status, error);
+	return choose(config, request, status, error);
 }
 
 /* Asks for the choices' combinations, from one to before another. */

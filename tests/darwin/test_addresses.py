@@ -115,6 +115,22 @@ def test_a_new_network_gets_what_another_had_rather_than_none(world):
     assert world.networks() == []
 
 
+def test_a_new_network_with_a_prefix_of_its_own_gets_a_subnet_that_is_free(world):
+    """... not the Wi-Fi's, nor what another network had, and its ports lead into its prefix."""
+    port = {"protocol": "tcp", "external_port": 2222, "internal_address": "fd12:3456:789a:1::a"}
+    lab = {"mode": "shared", "ipv6_prefix": LAB["ipv6_prefix"], "port_forwarding": [port]}
+    world.configure({"one": {"mode": "shared"}, "lab": lab})
+    world.bootstrap()
+    assert acquire_once(world, "one")["ipv4_subnet"] == "192.168.64.0/24"
+    world.host("inet en0 192.168.65.9/24")
+    client = world.wire()
+    info = client.acquire("lab")["info"]
+    assert info["ipv4_subnet"] == "192.168.66.0/24"
+    assert info["ipv6_prefix"] == LAB["ipv6_prefix"]
+    (lines,) = world.networks()
+    assert ("port_forwarding", "tcp 2222 fd12:3456:789a:1::a 2222") in lines
+
+
 def test_a_new_network_leaves_others_what_they_are_configured_with(world):
     lab = {"mode": "shared", "subnet": "192.168.64.0/23"}
     world.configure({"default": {"mode": "shared"}, "lab": lab})
@@ -372,11 +388,15 @@ def test_a_configured_prefix_of_the_mac_is_refused(world, line, user):
 def test_a_kept_subnet_of_the_wifi_moves_and_comes_back(mac):
     before = acquire_once(mac)
     mac.host("inet en0 192.168.64.9/24")
-    assert acquire_once(mac)["ipv4_subnet"] == "192.168.65.0/24"
+    after = acquire_once(mac)
+    assert after["ipv4_subnet"] == "192.168.65.0/24"
+    assert after["ipv6_prefix"] == before["ipv6_prefix"]
     mac.wait_for_log(
         'warning: network "default": its subnet 192.168.64.0/24 is in use by en0 now; '
         "it gets 192.168.65.0/24"
     )
+    # It was not waited for, either: nobody is about to let go of it.
+    assert "refuses" not in mac.log() and STILL_TAKEN not in mac.log()
     mac.host("inet en0 192.168.1.9/24")
     assert acquire_once(mac) == before
 
