@@ -280,8 +280,10 @@ def test_upgrade_of_the_program_before_fails(mac):
 
 
 def test_launchd_takes_its_time(mac):
+    """As long as the service may, which a client has had started once more: its ExitTimeOut."""
     assert mac.install().returncode == 0
-    mac.pretend("slow")
+    service = plistlib.loads((mac.root / PLIST).read_bytes())
+    mac.pretend("slow", str(service["ExitTimeOut"] + 5))
     done = mac.install()
     assert done.returncode == 0, done.stderr
     assert mac.calls("sleep")
