@@ -3,6 +3,7 @@
 
 import os
 import plistlib
+import re
 import stat
 import time
 
@@ -124,6 +125,18 @@ def test_download(mac):
     (call,) = mac.calls("curl")
     assert "--proto =https" in call
     assert call.endswith("/v0.1.0/vmnet-broker-0.1.0-macos.tar.gz")
+
+
+def test_the_line_of_the_readme(mac):
+    """It downloads the installer, shows it, and runs it."""
+    readme = (SOURCE / "README.md").read_text()
+    (line,) = re.findall(r"^    (curl .*install-macos)$", readme, re.MULTILINE)
+    (mac.root / mac.tarball()[1:]).rename(mac.root / "stand-ins/download")
+    (mac.root / "home").mkdir()
+    done = mac.run("sh", "-c", f"cd /home && {line}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith((mac.root / "tmp/install-macos").read_text())
+    assert " is installed; " in done.stdout
 
 
 def test_half_a_script_does_nothing(mac):

@@ -15,7 +15,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 STAND_IN = SOURCE / "tests/macos/stand-in"
 ASK_LAUNCHD = SOURCE / "tests/macos/ask-launchd"
 STAND_INS = (
-    "chown codesign curl dscl ifconfig launchctl ls mkdir mv newsyslog "
+    "chown codesign curl dscl ifconfig launchctl less ls mkdir mv newsyslog "
     "shasum sleep sudo sw_vers uname"
 ).split()
 FOLDERS = [
