@@ -16,6 +16,7 @@ struct range {
 	struct ipv6_prefix ipv6;
 	bool is_route; /* what is narrower goes before it: only the rest is its own */
 	char owner[RANGE_OWNER_SIZE]; /* who, in words: it follows "is in use by" */
+	unsigned int link; /* whose name follows those words: its index; 0: none does */
 };
 
 struct ranges {

@@ -26,11 +26,17 @@ static void forget(void *userdata)
 	gathering->ranges->n_items = gathering->n_before;
 }
 
+/* Who has it: words, and the index of the link whose name follows them, or 0. */
+struct owner {
+	const char *words;
+	unsigned int link;
+};
+
 /* address: of family, as long as the family has it; host bits may be set. */
 static int add(struct ranges *ranges, int family, const struct nlattr *address, unsigned int length,
-	       const char *owner, bool is_route)
+	       struct owner owner, bool is_route)
 {
-	struct range range = { .is_route = is_route };
+	struct range range = { .is_route = is_route, .link = owner.link };
 
 	if (family == AF_INET && nla_len(address) == sizeof(struct in_addr) && length <= 32) {
 		range.ipv4.length = length;
@@ -44,30 +50,23 @@ static int add(struct ranges *ranges, int family, const struct nlattr *address, 
 	} else {
 		return 0;
 	}
-	(void)snprintf(range.owner, sizeof(range.owner), "%s", owner);
+	(void)snprintf(range.owner, sizeof(range.owner), "%s", owner.words);
 	return ranges_add(ranges, &range);
 }
 
 /* One address that somebody has, however many are behind the same link. */
 static int add_host(struct ranges *ranges, int family, const struct nlattr *address,
-		    const char *owner)
+		    struct owner owner)
 {
 	return add(ranges, family, address, family == AF_INET ? 32 : 128, owner, false);
 }
 
 static int add_way(struct ranges *ranges, int family, const struct nlattr *address,
-		   unsigned int length, const char *owner)
+		   unsigned int length, struct owner owner)
 {
 	if (length < (family == AF_INET ? SHORTEST_IPV4_ROUTE : SHORTEST_IPV6_ROUTE))
 		return 0;
 	return add(ranges, family, address, length, owner, true);
-}
-
-static const char *name_of_link(unsigned int index, char name[IF_NAMESIZE])
-{
-	if (!if_indextoname(index, name))
-		(void)snprintf(name, IF_NAMESIZE, "link %u", index);
-	return name;
 }
 
 static int add_address(const struct nlmsghdr *message, void *userdata)
@@ -75,7 +74,7 @@ static int add_address(const struct nlmsghdr *message, void *userdata)
 	struct gathering *gathering = userdata;
 	struct nlattr *attributes[IFA_MAX + 1];
 	const struct ifaddrmsg *header;
-	char name[IF_NAMESIZE];
+	struct owner owner = { "", 0 };
 	int result;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, IFA_MAX, NULL) <
@@ -83,12 +82,12 @@ static int add_address(const struct nlmsghdr *message, void *userdata)
 	    !attributes[IFA_ADDRESS])
 		return 0;
 	header = nlmsg_data(message);
-	name_of_link(header->ifa_index, name);
-	result = add_host(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS], name);
+	owner.link = header->ifa_index;
+	result = add_host(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS], owner);
 	if (result < 0)
 		return result;
 	return add_way(gathering->ranges, header->ifa_family, attributes[IFA_ADDRESS],
-		       header->ifa_prefixlen, name);
+		       header->ifa_prefixlen, owner);
 }
 
 static int add_route(const struct nlmsghdr *message, void *userdata)
@@ -96,16 +95,14 @@ static int add_route(const struct nlmsghdr *message, void *userdata)
 	struct gathering *gathering = userdata;
 	struct nlattr *attributes[RTA_MAX + 1];
 	const struct rtmsg *header;
-	char name[IF_NAMESIZE];
-	char owner[RANGE_OWNER_SIZE] = "a route of the host";
+	struct owner owner = { "a route of the host", 0 };
 	int result = 0;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
 		return 0;
 	header = nlmsg_data(message);
 	if (attributes[RTA_OIF] && nla_len(attributes[RTA_OIF]) == sizeof(uint32_t))
-		(void)snprintf(owner, sizeof(owner), "a route over %s",
-			       name_of_link(nla_get_u32(attributes[RTA_OIF]), name));
+		owner = (struct owner){ "a route over ", nla_get_u32(attributes[RTA_OIF]) };
 	if (attributes[RTA_GATEWAY])
 		result = add_host(gathering->ranges, header->rtm_family, attributes[RTA_GATEWAY],
 				  owner);
@@ -144,4 +141,17 @@ int ranges_of_host(struct ranges *ranges)
 				      .size = sizeof(all_routes),
 				      .each = add_route,
 			      });
+}
+
+const char *range_owner(const struct range *range, char text[RANGE_OWNER_SIZE])
+{
+	char name[IF_NAMESIZE];
+
+	if (!range->link)
+		return range->owner;
+	if (!if_indextoname(range->link, name))
+		(void)snprintf(name, sizeof(name), "link %u", range->link);
+	(void)snprintf(text, RANGE_OWNER_SIZE, "%.*s%s", RANGE_OWNER_SIZE - IF_NAMESIZE,
+		       range->owner, name);
+	return text;
 }

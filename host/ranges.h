@@ -19,4 +19,10 @@
  */
 int ranges_of_host(struct ranges *ranges);
 
+/*
+ * Who has one of these, or any other range, in words: it follows "is in use by". A
+ * link's name is looked up only now, for hardly anybody asks; text has room for both.
+ */
+const char *range_owner(const struct range *range, char text[RANGE_OWNER_SIZE]);
+
 #endif

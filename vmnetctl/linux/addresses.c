@@ -14,9 +14,11 @@
 /* A range's owner is described by words that end with the interface's name. */
 static bool is_ours(const struct range *range)
 {
-	const char *space = strrchr(range->owner, ' ');
+	char text[RANGE_OWNER_SIZE];
+	const char *owner = range_owner(range, text);
+	const char *space = strrchr(owner, ' ');
 
-	return is_own_link_name(space ? space + 1 : range->owner);
+	return is_own_link_name(space ? space + 1 : owner);
 }
 
 /* Keeps the ranges that are not those of the broker's own networks. */
@@ -57,6 +59,7 @@ static void check_subnet(const struct network_config *network, const struct rang
 			 const struct ranges *taken)
 {
 	char text[IPV4_SUBNET_TEXT_SIZE];
+	char owner[RANGE_OWNER_SIZE];
 	const struct range *range;
 	struct ipv4_subnet free;
 	char remedy[256];
@@ -73,7 +76,7 @@ static void check_subnet(const struct network_config *network, const struct rang
 		return;
 	suggest(remedy, sizeof(remedy), network, taken);
 	doctor_problem(remedy, "network \"%s\": subnet %s is in use by %s", network->name,
-		       ipv4_subnet_format(&network->subnet, text), range->owner);
+		       ipv4_subnet_format(&network->subnet, text), range_owner(range, owner));
 }
 
 /*
@@ -112,6 +115,7 @@ void check_active_subnet(const struct vmnet_broker_network *network)
 	struct config_errors errors = { 0 };
 	struct config *config = config_load(CONFIG_FILE, false, &errors);
 	struct ranges taken = { 0 };
+	char owner[RANGE_OWNER_SIZE];
 	const struct range *range;
 	struct ipv4_subnet subnet;
 
@@ -123,7 +127,8 @@ void check_active_subnet(const struct vmnet_broker_network *network)
 			doctor_problem(NULL,
 				       "network \"%s\": subnet %s is in use by %s, too; it gets "
 				       "another one when its machines have ended",
-				       network->name, network->ipv4_subnet, range->owner);
+				       network->name, network->ipv4_subnet,
+				       range_owner(range, owner));
 	}
 	ranges_clear(&taken);
 	config_errors_clear(&errors);

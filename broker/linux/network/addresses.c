@@ -56,11 +56,13 @@ static int check_configured(const struct network_config *config, const struct ra
 	const struct range *subnet = ranges_find_ipv4(host, &config->subnet);
 	const struct range *prefix = ranges_find_ipv6(host, &config->ipv6_prefix);
 	char text[IPV6_PREFIX_TEXT_SIZE];
+	char owner[RANGE_OWNER_SIZE];
 
 	if (config->subnet.length && subnet)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "subnet %s is in use by %s; choose another \"subnet\"",
-				 ipv4_subnet_format(&config->subnet, text), subnet->owner);
+				 ipv4_subnet_format(&config->subnet, text),
+				 range_owner(subnet, owner));
 	if (config->ipv6_prefix.length && !link_ipv6_is_available())
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "IPv6 is switched off on this host; remove \"ipv6_prefix\", or "
@@ -68,7 +70,8 @@ static int check_configured(const struct network_config *config, const struct ra
 	if (config->ipv6_prefix.length && prefix)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "prefix %s is in use by %s; choose another \"ipv6_prefix\"",
-				 ipv6_prefix_format(&config->ipv6_prefix, text), prefix->owner);
+				 ipv6_prefix_format(&config->ipv6_prefix, text),
+				 range_owner(prefix, owner));
 	return 0;
 }
 
@@ -79,6 +82,7 @@ static int choose_subnet(const struct network_config *config, const struct range
 	struct ipv4_subnet before = *subnet;
 	char old[IPV4_SUBNET_TEXT_SIZE];
 	char new[IPV4_SUBNET_TEXT_SIZE];
+	char owner[RANGE_OWNER_SIZE];
 
 	if (config->subnet.length) {
 		*subnet = config->subnet;
@@ -92,7 +96,7 @@ static int choose_subnet(const struct network_config *config, const struct range
 				 "set its \"subnet\"");
 	if (before.length)
 		log_warning(config->name, "its subnet %s is in use by %s now; it gets %s",
-			    ipv4_subnet_format(&before, old), user->owner,
+			    ipv4_subnet_format(&before, old), range_owner(user, owner),
 			    ipv4_subnet_format(subnet, new));
 	return 0;
 }
@@ -104,6 +108,7 @@ static void choose_prefix(const struct network_config *config, const struct rang
 	struct ipv6_prefix before = *prefix;
 	char old[IPV6_PREFIX_TEXT_SIZE];
 	char new[IPV6_PREFIX_TEXT_SIZE];
+	char owner[RANGE_OWNER_SIZE];
 
 	if (config->ipv6_prefix.length) {
 		*prefix = config->ipv6_prefix;
@@ -117,7 +122,7 @@ static void choose_prefix(const struct network_config *config, const struct rang
 	platform_random(&prefix->address.s6_addr[1], 5);
 	if (before.length)
 		log_warning(config->name, "its prefix %s is in use by %s now; it gets %s",
-			    ipv6_prefix_format(&before, old), user->owner,
+			    ipv6_prefix_format(&before, old), range_owner(user, owner),
 			    ipv6_prefix_format(prefix, new));
 }
 

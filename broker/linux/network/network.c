@@ -233,6 +233,20 @@ static void create_done(struct job *job)
 	free_network(self);
 }
 
+/* What an active network has need not be read from where it is kept. */
+static void copy_addresses(struct other_network *other)
+{
+	for (const struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		if (strcmp(network->config->name, other->name) != 0)
+			continue;
+		if (!other->subnet.length)
+			other->subnet = network->addresses.ipv4_subnet;
+		if (!other->prefix.length)
+			other->prefix = network->addresses.ipv6_prefix;
+	}
+}
+
 /* Copies of what the other networks of the configuration have. */
 static int copy_others(struct linux_network *self, const struct config *config)
 {
@@ -248,6 +262,7 @@ static int copy_others(struct linux_network *self, const struct config *config)
 		memcpy(other->name, from->name, sizeof(other->name));
 		other->subnet = from->subnet;
 		other->prefix = from->ipv6_prefix;
+		copy_addresses(other);
 		self->parts.n_others++;
 	}
 	return 0;
