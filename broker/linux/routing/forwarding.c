@@ -339,11 +339,23 @@ static int look_around(bool settled[2])
 	return result;
 }
 
+static int switch_bridges_on(const char *only, bool ipv6_settled, struct error *error)
+{
+	int result = 0;
+
+	for (const struct routed_bridge *bridge = state.bridges; bridge && result == 0;
+	     bridge = bridge->next)
+		if (!only || strcmp(bridge->name, only) == 0)
+			result = switch_bridge_on(bridge, ipv6_settled, error);
+	return result;
+}
+
 /*
- * Makes everything as it has to be while there are networks that route. again:
- * the guard may have gone.
+ * Makes everything as it has to be while there are networks that route. acquired:
+ * the bridge of one, whose guard may have gone; what becomes of the others' is
+ * heard of. NULL: all of them.
  */
-static int put_right(const char *runtime_dir, bool again, struct error *error)
+static int put_right(const char *runtime_dir, const char *acquired, struct error *error)
 {
 	bool settled[2];
 	int result = look_around(settled);
@@ -352,14 +364,13 @@ static int put_right(const char *runtime_dir, bool again, struct error *error)
 		result = forwarding_state_save(runtime_dir, &state);
 	if (result < 0)
 		return failure(error, result);
-	if (update_guard(again, error) < 0)
+	if (update_guard(acquired, error) < 0)
 		return -1;
 	for (size_t i = 0; i < 2 && result == 0; i++)
 		if (!settled[i])
 			result = switch_on(families[i], error);
-	for (const struct routed_bridge *bridge = state.bridges; bridge && result == 0;
-	     bridge = bridge->next)
-		result = switch_bridge_on(bridge, settled[1], error);
+	if (result == 0)
+		result = switch_bridges_on(acquired, settled[1], error);
 	return result < 0 ? -1 : 0;
 }
 
@@ -425,7 +436,7 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 		result = forwarding_state_add_bridge(&state, bridge);
 	if (result < 0)
 		return failure(error, result);
-	if (put_right(runtime_dir, true, error) == 0)
+	if (put_right(runtime_dir, bridge, error) == 0)
 		return 0;
 	if (!known)
 		(void)shortage_check(forwarding_release(runtime_dir, bridge, &ignored));
@@ -458,7 +469,7 @@ void forwarding_refresh(const char *runtime_dir)
 	if (!state.bridges && state.interfaces)
 		result = restore(runtime_dir, &error);
 	else if (state.bridges)
-		result = put_right(runtime_dir, false, &error);
+		result = put_right(runtime_dir, NULL, &error);
 	if (result < 0)
 		log_warning(NULL, "%s", error.reason);
 }
