@@ -7,6 +7,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
 
+#include "netlink_socket.h"
+
 static int on_valid(struct nl_msg *message, void *userdata)
 {
 	const struct nft_query *query = userdata;
@@ -30,7 +32,10 @@ static int open_socket(struct nl_sock **socket)
 	if (!*socket)
 		return -NLE_NOMEM;
 	nl_socket_disable_auto_ack(*socket);
-	result = nl_connect(*socket, NETLINK_NETFILTER);
+	nl_socket_disable_msg_peek(*socket);
+	result = nl_socket_set_msg_buf_size(*socket, NETLINK_MESSAGE_MAX);
+	if (result == 0)
+		result = nl_connect(*socket, NETLINK_NETFILTER);
 	if (result < 0)
 		close_socket(socket);
 	return result;
