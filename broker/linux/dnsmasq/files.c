@@ -21,29 +21,32 @@ void dnsmasq_files_clear(struct dnsmasq_files *files)
 	*files = (struct dnsmasq_files){ 0 };
 }
 
+/* directory: NULL for none. */
 static char *make_path(const char *directory, const char *network, const char *suffix)
 {
-	char *real = realpath(directory, NULL);
-	char *path = NULL;
+	char *path;
 
-	if (real && asprintf(&path, "%s/%s%s", real, network, suffix) < 0)
-		path = NULL;
-	free(real);
-	return path;
+	return directory && asprintf(&path, "%s/%s%s", directory, network, suffix) >= 0 ? path
+											: NULL;
 }
 
 int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const char *state_dir,
 		       const char *runtime_dir)
 {
-	int reason;
+	char *runtime = realpath(runtime_dir, NULL);
+	char *state = runtime && state_dir ? realpath(state_dir, NULL) : NULL;
+	int reason = errno;
 
-	files->config = make_path(runtime_dir, network, ".dnsmasq.conf");
-	files->pid = make_path(runtime_dir, network, ".dnsmasq.pid");
-	files->resolvers = make_path(runtime_dir, network, ".resolv.conf");
-	files->leases = state_dir ? make_path(state_dir, network, ".leases") : NULL;
+	files->config = make_path(runtime, network, ".dnsmasq.conf");
+	files->pid = make_path(runtime, network, ".dnsmasq.pid");
+	files->resolvers = make_path(runtime, network, ".resolv.conf");
+	files->leases = make_path(state, network, ".leases");
+	if (runtime && (state || !state_dir))
+		reason = ENOMEM;
+	free(runtime);
+	free(state);
 	if (files->config && files->pid && files->resolvers && (files->leases || !state_dir))
 		return 0;
-	reason = errno;
 	dnsmasq_files_clear(files);
 	errno = reason;
 	return -1;
