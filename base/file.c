@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,16 +66,35 @@ char *file_read(const char *path, size_t most, size_t *length)
 	return text;
 }
 
+/* Returns 0 or a negative errno. */
+static int write_bytes(int fd, const char *text)
+{
+	size_t rest = strlen(text);
+
+	while (rest > 0) {
+		ssize_t n = write(fd, text, rest);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			rest -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 static int write_text(const char *path, const char *text, mode_t mode)
 {
-	FILE *file = fopen(path, "we");
-	int result = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int result;
 
-	if (!file)
+	if (fd < 0)
 		return -errno;
-	if (fputs(text, file) < 0 || (mode && fchmod(fileno(file), mode) < 0))
+	result = write_bytes(fd, text);
+	if (result == 0 && mode && fchmod(fd, mode) < 0)
 		result = -errno;
-	if (fclose(file) != 0 && result == 0)
+	if (close(fd) < 0 && result == 0)
 		result = -errno;
 	return result;
 }

@@ -4,15 +4,19 @@
  * error goes there; else lines on standard error.
  */
 #include "base/log.h"
+#include "base/array.h"
 
 /* Every message would be said to come from write_message(). */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
@@ -31,6 +35,7 @@ static const struct {
 };
 
 static bool verbose;
+static bool stderr_is_journal;
 
 void log_set_verbose(bool on)
 {
@@ -38,35 +43,52 @@ void log_set_verbose(bool on)
 }
 
 /* systemd tells in JOURNAL_STREAM which file it gave us, as device:inode. */
-static bool stderr_is_journal(void)
+static void look_for_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	uintmax_t device;
 	uintmax_t inode;
 	struct stat status;
 
-	return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
-	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
-	       status.st_ino == inode;
+	stderr_is_journal = stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+			    fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+			    status.st_ino == inode;
+}
+
+static void write_line(const char *level, const char *network, const char *message)
+{
+	const char *const texts[] = {
+		"vmnet-broker: ",
+		level,
+		": ",
+		network ? "network \"" : "",
+		network ? network : "",
+		network ? "\": " : "",
+		message,
+		"\n",
+	};
+	struct iovec parts[ARRAY_SIZE(texts)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		parts[i] = (struct iovec){ (void *)texts[i], strlen(texts[i]) };
+	(void)!writev(STDERR_FILENO, parts, ARRAY_SIZE(texts));
 }
 
 static void write_message(enum log_level level, const char *network, const char *message)
 {
-	const char *name = levels[level].name;
+	static pthread_once_t looked = PTHREAD_ONCE_INIT;
 
+	(void)pthread_once(&looked, look_for_journal); /* cannot fail */
 	/* Nobody is left to be told of a log that cannot be written. */
-	if (stderr_is_journal() && network)
+	if (stderr_is_journal && network)
 		(void)sd_journal_send("PRIORITY=%d", levels[level].priority,
 				      "MESSAGE=network \"%s\": %s", network, message,
 				      "VMNET_NETWORK=%s", network, NULL);
-	else if (stderr_is_journal())
+	else if (stderr_is_journal)
 		(void)sd_journal_send("PRIORITY=%d", levels[level].priority, "MESSAGE=%s", message,
 				      NULL);
-	else if (network)
-		(void)dprintf(STDERR_FILENO, "vmnet-broker: %s: network \"%s\": %s\n", name,
-			      network, message);
 	else
-		(void)dprintf(STDERR_FILENO, "vmnet-broker: %s: %s\n", name, message);
+		write_line(levels[level].name, network, message);
 }
 
 void log_write(enum log_level level, const char *network, const char *format, ...)
