@@ -68,6 +68,7 @@ struct hold {
 	struct client *client;
 	struct network *network;
 	bool waiting; /* the client has not been answered yet */
+	bool kept; /* the platform's: it is written down for another broker */
 };
 
 /* What can be wrong with an active network at a time, the most important first. */

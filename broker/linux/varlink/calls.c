@@ -204,6 +204,16 @@ static void serve_acquire(struct connection *connection)
 	broker_acquire(connection->client, connection->call.network);
 }
 
+/* A client may acquire what it holds already. */
+static bool is_kept(const struct client *client, const struct network *network)
+{
+	const struct hold *hold = client->holds;
+
+	while (hold->network != network)
+		hold = hold->next;
+	return hold->kept;
+}
+
 void platform_acquired(struct client *client, const struct network *network,
 		       const struct error *error)
 {
@@ -213,7 +223,8 @@ void platform_acquired(struct client *client, const struct network *network,
 	if (error) {
 		reply_error(connection, error);
 	} else {
-		connection_keep(connection);
+		if (!is_kept(client, network))
+			connection_keep(connection);
 		broker_describe(network, &info);
 		reply(connection, json_pack("{s:o}", "network", describe_network(&info)));
 	}

@@ -259,6 +259,11 @@ void connection_io(struct connection *connection, uint32_t events)
 		connection_end(connection);
 		return;
 	}
+	if (serves && !users_have_calls() && stream_has_message(&connection->stream)) {
+		user_take_turn(connection->user);
+		connection_serve(connection);
+		return;
+	}
 	connection_update(connection);
 	if (is_over(connection))
 		connection_end(connection);

@@ -69,7 +69,7 @@ unsigned int fdstore_add(int fd);
 /* Takes it back, at the connection's end, while fd is open, with what was written of it. */
 void fdstore_remove(const char *runtime_dir, unsigned int number, int fd);
 
-/* Writes what the client holds. A failure is logged. */
+/* Writes what the client holds, which is kept from then on. A failure is logged. */
 void fdstore_save(const char *runtime_dir, unsigned int number, const struct client *client);
 
 /* What the connection is at: to the socket, and from there. */

@@ -4,7 +4,8 @@
  * had no turn for longest is next: somebody who calls now and then never waits
  * for a second call of somebody who calls all the time. Between two turns the
  * loop looks at its other sources: nobody's calls keep it from accepting,
- * reading, or hearing of the platform.
+ * reading, or hearing of the platform. A call that comes when nobody waits for a
+ * turn has it at once (connection_io()).
  *
  * What comes by the sockets of a user is one source of the loop, however many
  * there are: the kernel's list of those that have something is gone through one
@@ -369,6 +370,11 @@ int user_watch_other(struct connection *connection, uint32_t events)
 void user_unwatch(struct connection *connection)
 {
 	(void)watch(connection, EPOLL_CTL_DEL, 0);
+}
+
+void user_take_turn(struct user *user)
+{
+	user->last_turn = ++last_turn;
 }
 
 void user_enqueue(struct connection *connection)

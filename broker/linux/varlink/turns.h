@@ -93,6 +93,12 @@ int user_watch(struct connection *connection, uint32_t events);
 int user_watch_other(struct connection *connection, uint32_t events);
 void user_unwatch(struct connection *connection);
 
+/*
+ * The user's turn is now. That is fair while nobody waits for one, which users_have_calls()
+ * says: what comes meanwhile is looked at before what comes of this user next.
+ */
+void user_take_turn(struct user *user);
+
 /* The connection has a call: connection_serve() is called once, in its turn. */
 void user_enqueue(struct connection *connection);
 
