@@ -16,6 +16,7 @@ import time
 
 import pytest
 
+from support.dns import Resolver
 from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK
 from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
@@ -487,6 +488,36 @@ def test_nftables_hangs(broker, host, directory):
         client.receive()
     broker.wait_until_clean()
     client.acquire("host")
+
+
+def is_reading_a_pipe(pid):
+    with open(f"/proc/{pid}/stack", encoding="ascii") as file:
+        return "pipe_read" in file.read()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["goes on", "killed"])
+def test_nothing_is_served_before_the_rules_are_there(broker, host, killed):
+    """dnsmasq is ready by then, and neither serves without them nor outlives the broker."""
+    broker.wait_for_log("serving")
+    forker = children(broker.pid)[FORKER]
+    wait_for(lambda: not children(forker), what="the end of libnftables' process")
+    os.kill(forker, signal.SIGSTOP)
+    client = broker.client(timeout=30)
+    client.send("Acquire", {"network": "default"})
+    (server,) = wait_for(lambda: host.processes("dnsmasq"), what="dnsmasq's start")
+    wait_for(lambda: is_reading_a_pipe(server), what="dnsmasq's sockets")
+    with Resolver(host, host.device("vmb-default")["addr_info"][0]["local"]) as resolver:
+        with pytest.raises(AssertionError, match="no answer"):
+            resolver.resolve("gateway", tries=1)
+        if killed:
+            broker.kill()
+            wait_for(lambda: not host.processes("dnsmasq"), what="dnsmasq's end")
+            broker.start()
+            return
+        os.kill(forker, signal.SIGCONT)
+        assert client.receive()["network"]["active"]
+        assert host.processes("dnsmasq") == [server]
+        assert resolver.resolve("gateway")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

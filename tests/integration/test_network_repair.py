@@ -210,6 +210,7 @@ def test_what_breaks_while_a_network_is_made(broker, breakage):
     client = broker.client()
     client.send("Acquire", {"network": "default"})
     fd = wait_at(gate)
+    wait_for(lambda: len(tables()) == 3, what="its first rules")
     before = tables()
     broker.host.run(*breakage.split())
     os.write(fd, b"go")

@@ -55,6 +55,7 @@ struct server {
 	struct dnsmasq_files files;
 	char *config; /* its configuration file's text */
 	int pidfd; /* -1: it does not run */
+	struct dnsmasq_start start; /* until it may serve */
 };
 
 /* What the loop knows of it, which is nothing while a job of the network's is under way. */
@@ -118,7 +119,7 @@ static void prepare_leases(const struct server *self)
 	free(text);
 }
 
-static int launch(struct server *self, struct error *error)
+static int write_files(struct server *self, struct error *error)
 {
 	int result;
 
@@ -127,8 +128,18 @@ static int launch(struct server *self, struct error *error)
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "dnsmasq's files: %s",
 				 strerror(-result));
-	self->pidfd = dnsmasq_process_start(&self->files, error);
+	return 0;
+}
+
+static int finish(struct server *self, struct error *error)
+{
+	self->pidfd = dnsmasq_process_finish(&self->files, self->pidfd, &self->start, error);
 	return self->pidfd < 0 ? -1 : 0;
+}
+
+static int launch(struct server *self, struct error *error)
+{
+	return write_files(self, error) < 0 ? -1 : finish(self, error);
 }
 
 static struct dnsmasq *dnsmasq_new(const struct network_config *config,
@@ -142,6 +153,7 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 	strcpy(self->server.name, config->name);
 	self->server.subnet = addresses->ipv4_subnet;
 	self->server.pidfd = -1;
+	self->server.start = DNSMASQ_NOT_STARTING;
 	self->watch.pause_usec = FIRST_PAUSE_USEC;
 	if (dnsmasq_files_init(&self->server.files, config->name, state_dir, runtime_dir) == 0)
 		self->server.config = dnsmasq_config(config, addresses, &self->server.files);
@@ -151,7 +163,7 @@ static struct dnsmasq *dnsmasq_new(const struct network_config *config,
 	return NULL;
 }
 
-struct dnsmasq *dnsmasq_start(const struct network_config *config,
+struct dnsmasq *dnsmasq_begin(const struct network_config *config,
 			      const struct network_addresses *addresses, const char *state_dir,
 			      const char *runtime_dir, struct error *error)
 {
@@ -178,13 +190,27 @@ struct dnsmasq *dnsmasq_start(const struct network_config *config,
 	if (self->server.pidfd >= 0)
 		dnsmasq_process_end(self->server.name, self->server.pidfd);
 	self->server.pidfd = -1;
-	if (launch(&self->server, error) == 0)
-		return self;
-	if (dnsmasq_process_end_lost(self->server.name, &self->server.files) > 0 &&
-	    launch(&self->server, error) == 0)
-		return self;
+	if (write_files(&self->server, error) < 0) {
+		dnsmasq_stop(self);
+		return NULL;
+	}
+	self->server.pidfd = dnsmasq_process_begin(&self->server.files, &self->server.start);
+	return self;
+}
+
+int dnsmasq_finish(struct dnsmasq *self, struct error *error)
+{
+	struct server *server = &self->server;
+	/* One that an earlier broker left serves already. */
+	bool serves = server->pidfd >= 0 && server->start.said < 0;
+
+	if (serves || finish(server, error) == 0)
+		return 0;
+	if (dnsmasq_process_end_lost(server->name, &server->files) > 0 &&
+	    launch(server, error) == 0)
+		return 0;
 	dnsmasq_stop(self);
-	return NULL;
+	return -1;
 }
 
 bool dnsmasq_lacks_bridge(const struct error *error)
@@ -213,6 +239,7 @@ void dnsmasq_stop(struct dnsmasq *self)
 {
 	if (!self)
 		return;
+	dnsmasq_process_abandon(&self->server.start);
 	if (self->server.pidfd >= 0)
 		dnsmasq_process_end(self->server.name, self->server.pidfd);
 	self->server.pidfd = -1;

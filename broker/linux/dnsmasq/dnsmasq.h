@@ -12,16 +12,22 @@
 struct dnsmasq;
 
 /*
- * Starts it, or adopts the one that an earlier broker left if it runs with the
- * same configuration. On network_worker: returns when it serves, so that
- * no request of a machine is lost.
+ * Begins to start it, or adopts the one that an earlier broker left if it runs with
+ * the same configuration. On network_worker: returns while it gets ready. It reads
+ * no request yet, and does not outlive a broker that ends now.
  *
  * Copies what it needs of config and addresses. Returns the server, or NULL
  * with error (ERROR_CREATE_FAILED, and nothing is left behind).
  */
-struct dnsmasq *dnsmasq_start(const struct network_config *config,
+struct dnsmasq *dnsmasq_begin(const struct network_config *config,
 			      const struct network_addresses *addresses, const char *state_dir,
 			      const char *runtime_dir, struct error *error);
+
+/*
+ * Lets it serve. On network_worker: returns when it does, so that no request of a
+ * machine is lost. Returns 0, or -1 with error, and dnsmasq is stopped and freed.
+ */
+int dnsmasq_finish(struct dnsmasq *dnsmasq, struct error *error);
 
 /* Whether it could not be started because its bridge has gone, or has no address. */
 bool dnsmasq_lacks_bridge(const struct error *error);

@@ -11,13 +11,18 @@
  * that nothing is missing. What it goes on to do without fails as it does for
  * any user.
  *
- * A NUL byte on standard error then tells who has started it that it serves.
+ * A NUL byte on standard error then tells who has started it that nothing keeps it from
+ * serving. If standard input is a pipe, it waits there for leave to do so, which is a byte:
+ * the filters may not be there yet. Its end means that nobody wants it any more.
  *
  * Not found by a dnsmasq that is linked statically: that one does not start.
  */
+#include <errno.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,12 +43,26 @@ static int give_up_capabilities(void)
 	return (int)syscall(SYS_capset, &header, none);
 }
 
+static bool may_serve(void)
+{
+	struct stat status;
+	ssize_t n;
+	char leave;
+
+	if (fstat(STDIN_FILENO, &status) < 0 || !S_ISFIFO(status.st_mode))
+		return true;
+	do
+		n = read(STDIN_FILENO, &leave, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
 __attribute__((visibility("default"))) int capget(cap_user_header_t header, cap_user_data_t data)
 {
 	/* Asked for the version that the kernel has. */
 	if (!data)
 		return (int)syscall(SYS_capget, header, data);
-	if (give_up_capabilities() < 0 || write(STDERR_FILENO, "", 1) != 1)
+	if (give_up_capabilities() < 0 || write(STDERR_FILENO, "", 1) != 1 || !may_serve())
 		return -1;
 	data->permitted |= 1U << CAP_NET_ADMIN | 1U << CAP_NET_BIND_SERVICE | 1U << CAP_NET_RAW;
 	return 0;

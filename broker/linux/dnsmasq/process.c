@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Start, search, end. dnsmasq says that it serves on standard error, or what keeps it from that. */
+/*
+ * Start, search, end. dnsmasq says that it is ready to serve on standard error, or what keeps it
+ * from that, and then waits on standard input for leave to serve.
+ */
 #include "process.h"
 
 #include <arpa/inet.h>
@@ -211,40 +214,101 @@ static const char *remedy(int result)
 		       : "";
 }
 
-/* Returns its pidfd, or -1 with the reason as one line. */
-static int try_to_start(const struct dnsmasq_files *files, char message[MESSAGE_SIZE])
+static void end_at_once(int pidfd)
 {
-	bool does_serve = false;
-	bool has_begun;
-	int result = 0;
-	int fds[2];
-	pid_t pid;
-	int pidfd;
+	starter_signal(pidfd, SIGKILL);
+	(void)ends_within(pidfd, STOP_MSEC);
+	(void)close(pidfd);
+}
 
-	if (pipe2(fds, O_CLOEXEC) < 0) {
-		(void)snprintf(message, MESSAGE_SIZE, "%s", strerror(errno));
+void dnsmasq_process_abandon(struct dnsmasq_start *start)
+{
+	if (start->said >= 0)
+		(void)close(start->said);
+	if (start->leave >= 0)
+		(void)close(start->leave);
+	*start = DNSMASQ_NOT_STARTING;
+}
+
+/* Both directions, of which the server gets the other ends. */
+static int open_pipes(struct dnsmasq_start *start, int ends[2])
+{
+	int said[2];
+	int leave[2];
+
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe2(leave, O_CLOEXEC) < 0) {
+		int result = -errno;
+
+		(void)close(said[0]);
+		(void)close(said[1]);
+		return result;
+	}
+	*start = (struct dnsmasq_start){ .said = said[0], .leave = leave[1] };
+	ends[0] = leave[0];
+	ends[1] = said[1];
+	return 0;
+}
+
+/* Asks for the process. Returns its pidfd, or a negative errno. */
+static int ask_for_process(const struct dnsmasq_files *files, struct dnsmasq_start *start,
+			   pid_t *pid)
+{
+	int ends[2] = { -1, -1 };
+	int pidfd = open_pipes(start, ends);
+
+	if (pidfd < 0)
+		return pidfd;
+	pidfd = starter_start(files->config, files->leases, ends[0], ends[1], pid);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return pidfd;
+}
+
+/*
+ * Returns a pidfd, or -1, when start has something to read or message has the
+ * reason: one that ended before anybody had hold of it has said why.
+ */
+static int begin(const struct dnsmasq_files *files, struct dnsmasq_start *start,
+		 char message[MESSAGE_SIZE])
+{
+	pid_t pid;
+	int pidfd = ask_for_process(files, start, &pid);
+	int result;
+
+	if (pidfd == -ESRCH)
+		return -1;
+	if (pidfd < 0) {
+		(void)snprintf(message, MESSAGE_SIZE, "%s%s", strerror(-pidfd), remedy(pidfd));
+		dnsmasq_process_abandon(start);
 		return -1;
 	}
-	pidfd = starter_start(files->config, files->leases, fds[1], &pid);
-	(void)close(fds[1]);
-	/* One that ended before anybody had hold of it has said why. */
-	has_begun = pidfd >= 0 || pidfd == -ESRCH;
-	if (!has_begun)
-		(void)snprintf(message, MESSAGE_SIZE, "%s%s", strerror(-pidfd), remedy(pidfd));
-	else if (pidfd >= 0 && (result = dnsmasq_files_write_pid(files, pid)) < 0)
-		(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(-result));
-	else
-		does_serve = serves(fds[0], message);
-	(void)close(fds[0]);
+	result = dnsmasq_files_write_pid(files, pid);
+	if (result == 0)
+		return pidfd;
+	(void)snprintf(message, MESSAGE_SIZE, "%s: %s", files->pid, strerror(-result));
+	dnsmasq_process_abandon(start);
+	end_at_once(pidfd);
+	return -1;
+}
+
+/* What begin() has left. Returns the pidfd, or -1 with the reason as one line. */
+static int finish(int pidfd, struct dnsmasq_start *start, char message[MESSAGE_SIZE])
+{
+	bool does_serve;
+
+	if (start->said < 0)
+		return -1;
+	/* When it has ended it has said why. */
+	(void)!write(start->leave, "", 1);
+	does_serve = serves(start->said, message);
+	dnsmasq_process_abandon(start);
 	if (does_serve && pidfd >= 0)
 		return pidfd;
-	if (pidfd >= 0) {
-		starter_signal(pidfd, SIGKILL);
-		(void)ends_within(pidfd, STOP_MSEC);
-		(void)close(pidfd);
-	}
-	if (has_begun)
-		tidy_message(message);
+	if (pidfd >= 0)
+		end_at_once(pidfd);
+	tidy_message(message);
 	return -1;
 }
 
@@ -295,17 +359,31 @@ static void add_rival(char message[MESSAGE_SIZE])
 		       socket.port);
 }
 
-int dnsmasq_process_start(const struct dnsmasq_files *files, struct error *error)
+int dnsmasq_process_begin(const struct dnsmasq_files *files, struct dnsmasq_start *start)
 {
 	char message[MESSAGE_SIZE];
-	int pidfd;
+	int pidfd = begin(files, start, message);
 
-	for (int i = 1; (pidfd = try_to_start(files, message)) < 0; i++)
+	if (pidfd < 0)
+		dnsmasq_process_abandon(start);
+	return pidfd;
+}
+
+int dnsmasq_process_finish(const struct dnsmasq_files *files, int pidfd,
+			   struct dnsmasq_start *start, struct error *error)
+{
+	char message[MESSAGE_SIZE];
+
+	if (pidfd < 0)
+		pidfd = begin(files, start, message);
+	for (int i = 1; (pidfd = finish(pidfd, start, message)) < 0; i++) {
 		if (i == START_TRIES || !strstr(message, INTERFACE_WENT)) {
 			add_rival(message);
 			return error_set(error, ERROR_CREATE_FAILED,
 					 "dnsmasq cannot be started: %s%s", message,
 					 strcmp(message, NO_INOTIFY) == 0 ? INOTIFY_REMEDY : "");
 		}
+		pidfd = begin(files, start, message);
+	}
 	return pidfd;
 }

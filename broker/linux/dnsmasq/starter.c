@@ -69,33 +69,56 @@ static struct {
 	.turn = PTHREAD_MUTEX_INITIALIZER,
 };
 
-/* Packets with a descriptor */
+/* Packets with descriptors */
+
+#define FDS_MAX 2U
+
+/* Those that are there come first; -1 is none. */
+struct packet_fds {
+	int fd[FDS_MAX];
+};
+
+static const struct packet_fds no_fds = { { -1, -1 } };
 
 union control {
-	char space[CMSG_SPACE(sizeof(int))];
+	char space[CMSG_SPACE(sizeof(struct packet_fds))];
 	struct cmsghdr align;
 };
 
-/* fd: -1 for none. Returns 0 or a negative errno. */
-static int send_packet(int socket, const void *data, size_t size, int fd)
+static void close_fds(const struct packet_fds *fds)
+{
+	for (unsigned int i = 0; i < FDS_MAX; i++)
+		if (fds->fd[i] >= 0)
+			(void)close(fds->fd[i]);
+}
+
+static void attach_fds(struct msghdr *message, union control *control, struct packet_fds fds)
+{
+	size_t size = (fds.fd[1] >= 0 ? 2 : 1) * sizeof(int);
+
+	if (fds.fd[0] < 0)
+		return;
+	message->msg_control = control->space;
+	message->msg_controllen = CMSG_SPACE(size);
+	CMSG_FIRSTHDR(message)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(message)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(message)->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(message)), &fds, size);
+}
+
+/* Returns 0 or a negative errno. */
+static int send_packet(int socket, const void *data, size_t size, struct packet_fds fds)
 {
 	struct iovec part = { .iov_base = (void *)data, .iov_len = size };
 	union control control = { 0 };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
-		message.msg_control = control.space;
-		message.msg_controllen = sizeof(control.space);
-		CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
-	}
+	attach_fds(&message, &control, fds);
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR) < 0 ? -errno : 0;
 }
 
-/* fd: gets set, to -1 for none. Returns whether it was such a packet. */
-static bool receive_packet(int socket, void *data, size_t size, int *fd)
+/* fds: gets set. Returns whether it was such a packet. */
+static bool receive_packet(int socket, void *data, size_t size, struct packet_fds *fds)
 {
 	struct iovec part = { .iov_base = data, .iov_len = size };
 	union control control = { 0 };
@@ -107,12 +130,13 @@ static bool receive_packet(int socket, void *data, size_t size, int *fd)
 	};
 	ssize_t n;
 
-	*fd = -1;
+	*fds = no_fds;
 	do
 		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n > 0 && CMSG_FIRSTHDR(&message))
-		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
+		memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&message)),
+		       CMSG_FIRSTHDR(&message)->cmsg_len - CMSG_LEN(0));
 	return n == (ssize_t)size;
 }
 
@@ -134,12 +158,14 @@ static const char *find_preloaded(void)
 	return variable;
 }
 
-static int take_descriptors(int error_fd)
+/* fds: for its standard error and input; an older broker has nothing to say there. */
+static int take_descriptors(const struct packet_fds *fds)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int input = fds->fd[1] >= 0 ? fds->fd[1] : null;
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    dup2(error_fd, STDERR_FILENO) < 0)
+	if (null < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(fds->fd[0], STDERR_FILENO) < 0)
 		return -1;
 	closefrom(STDERR_FILENO + 1);
 	return 0;
@@ -149,7 +175,8 @@ static int take_descriptors(int error_fd)
  * The broker's signal mask and environment are not for others; and what is said
  * is said in English, which the broker knows.
  */
-__attribute__((noreturn)) static void become_dnsmasq(const struct request *request, int error_fd)
+__attribute__((noreturn)) static void become_dnsmasq(const struct request *request,
+						     const struct packet_fds *fds)
 {
 	const struct rlimit file_size = { DNSMASQ_FILE_SIZE_MAX, DNSMASQ_FILE_SIZE_MAX };
 	const struct rlimit processes = { PROCESSES_MAX, PROCESSES_MAX };
@@ -164,7 +191,7 @@ __attribute__((noreturn)) static void become_dnsmasq(const struct request *reque
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
-	if (take_descriptors(error_fd) < 0 || setrlimit(RLIMIT_FSIZE, &file_size) < 0 ||
+	if (take_descriptors(fds) < 0 || setrlimit(RLIMIT_FSIZE, &file_size) < 0 ||
 	    setrlimit(RLIMIT_NPROC, &processes) < 0 || confine_dnsmasq(request->leases) < 0) {
 		(void)dprintf(STDERR_FILENO, "it cannot be shut in: %s", strerror(errno));
 		_exit(EXIT_FAILURE);
@@ -175,14 +202,14 @@ __attribute__((noreturn)) static void become_dnsmasq(const struct request *reque
 	_exit(EXIT_FAILURE);
 }
 
-static void start(int socket, const struct request *request, int error_fd)
+static void start(int socket, const struct request *request, const struct packet_fds *fds)
 {
 	struct reply reply = { 0 };
 	int pidfd = -1;
 
 	reply.pid = fork();
 	if (reply.pid == 0)
-		become_dnsmasq(request, error_fd);
+		become_dnsmasq(request, fds);
 	if (reply.pid > 0)
 		pidfd = pidfd_open(reply.pid, 0);
 	if (pidfd < 0) {
@@ -190,7 +217,7 @@ static void start(int socket, const struct request *request, int error_fd)
 		if (reply.pid > 0)
 			(void)kill(reply.pid, SIGKILL);
 	}
-	(void)send_packet(socket, &reply, sizeof(reply), pidfd);
+	(void)send_packet(socket, &reply, sizeof(reply), (struct packet_fds){ { pidfd, -1 } });
 	if (pidfd >= 0)
 		(void)close(pidfd);
 }
@@ -214,18 +241,17 @@ static bool has_hung_up(int socket)
 
 static void serve(int socket)
 {
+	struct packet_fds fds;
 	struct request request;
-	int fd;
 
-	while (receive_packet(socket, &request, sizeof(request), &fd)) {
+	while (receive_packet(socket, &request, sizeof(request), &fds)) {
 		request.config[sizeof(request.config) - 1] = '\0';
 		request.leases[sizeof(request.leases) - 1] = '\0';
-		if (fd >= 0 && request.signal)
-			send_signal(fd, request.signal);
-		else if (fd >= 0 && !has_hung_up(socket))
-			start(socket, &request, fd);
-		if (fd >= 0)
-			(void)close(fd);
+		if (fds.fd[0] >= 0 && request.signal)
+			send_signal(fds.fd[0], request.signal);
+		else if (fds.fd[0] >= 0 && !has_hung_up(socket))
+			start(socket, &request, &fds);
+		close_fds(&fds);
 	}
 }
 
@@ -365,35 +391,39 @@ static int reconnect(void)
 	return 0;
 }
 
-static int ask(const struct request *request, int fd)
+static int ask(const struct request *request, struct packet_fds fds)
 {
 	int result;
 
 	(void)pthread_mutex_lock(&starter.lock);
-	result = send_packet(starter.socket, request, sizeof(*request), fd);
+	result = send_packet(starter.socket, request, sizeof(*request), fds);
 	(void)pthread_mutex_unlock(&starter.lock);
 	return result;
 }
 
-static bool ask_for_start(const struct request *request, int error_fd, struct reply *reply,
+static bool ask_for_start(const struct request *request, struct packet_fds fds, struct reply *reply,
 			  int *pidfd)
 {
-	return ask(request, error_fd) == 0 &&
-	       receive_packet(starter.socket, reply, sizeof(*reply), pidfd);
+	struct packet_fds received = no_fds;
+	bool is_answered = ask(request, fds) == 0 &&
+			   receive_packet(starter.socket, reply, sizeof(*reply), &received);
+
+	*pidfd = received.fd[0];
+	return is_answered;
 }
 
 /* Returns a pidfd, or a negative errno. */
-static int start_one(const struct request *request, int error_fd, pid_t *pid)
+static int start_one(const struct request *request, struct packet_fds fds, pid_t *pid)
 {
 	struct reply reply;
 	int pidfd = -1;
 
-	if (!ask_for_start(request, error_fd, &reply, &pidfd)) {
+	if (!ask_for_start(request, fds, &reply, &pidfd)) {
 		int result = reconnect();
 
 		if (result < 0)
 			return result;
-		if (!ask_for_start(request, error_fd, &reply, &pidfd)) {
+		if (!ask_for_start(request, fds, &reply, &pidfd)) {
 			/* A late answer is not taken for that to the next request. */
 			(void)shutdown(starter.socket, SHUT_RDWR);
 			return -ECONNRESET;
@@ -404,7 +434,7 @@ static int start_one(const struct request *request, int error_fd, pid_t *pid)
 	return reply.error ? -reply.error : pidfd >= 0 ? pidfd : -EMFILE;
 }
 
-int starter_start(const char *config, const char *leases, int error_fd, pid_t *pid)
+int starter_start(const char *config, const char *leases, int input_fd, int error_fd, pid_t *pid)
 {
 	struct request request = { 0 };
 	int result;
@@ -414,7 +444,7 @@ int starter_start(const char *config, const char *leases, int error_fd, pid_t *p
 	strcpy(request.config, config);
 	strcpy(request.leases, leases);
 	(void)pthread_mutex_lock(&starter.turn);
-	result = start_one(&request, error_fd, pid);
+	result = start_one(&request, (struct packet_fds){ { error_fd, input_fd } }, pid);
 	(void)pthread_mutex_unlock(&starter.turn);
 	return result;
 }
@@ -422,7 +452,8 @@ int starter_start(const char *config, const char *leases, int error_fd, pid_t *p
 void starter_signal(int pidfd, int number)
 {
 	const struct request request = { .signal = number };
-	int result = ask(&request, pidfd);
+	const struct packet_fds fds = { { pidfd, -1 } };
+	int result = ask(&request, fds);
 	int fd;
 
 	/* The service has ended. The worker alone connects anew for good, when it starts one. */
@@ -431,6 +462,6 @@ void starter_signal(int pidfd, int number)
 	fd = open_connection();
 	if (fd < 0)
 		return;
-	(void)send_packet(fd, &request, sizeof(request), pidfd);
+	(void)send_packet(fd, &request, sizeof(request), fds);
 	(void)close(fd);
 }

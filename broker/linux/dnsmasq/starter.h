@@ -31,10 +31,12 @@ void starter_stop(void);
  * Starts a dnsmasq. Not on the policy's thread: it waits for an answer.
  *
  * config: its configuration file; leases: the one file that it may write.
- * error_fd: its standard error; remains the caller's. A NUL byte there says that it serves.
+ * error_fd: its standard error. A NUL byte there says that nothing keeps it from serving.
+ * input_fd: its standard input, a pipe: it serves when it reads a byte there, and ends at
+ *	the pipe's end. Both remain the caller's.
  * pid: gets set. Returns a pidfd, or a negative errno.
  */
-int starter_start(const char *config, const char *leases, int error_fd, pid_t *pid);
+int starter_start(const char *config, const char *leases, int input_fd, int error_fd, pid_t *pid);
 
 /* Sends a dnsmasq and what it has started a signal. On any thread. */
 void starter_signal(int pidfd, int number);

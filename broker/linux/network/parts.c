@@ -7,15 +7,16 @@
  *	2. record	for the next broker: from here on nothing is lost by a crash
  *	3. bridge	with its address; from here on it is taken
  *	4. IPv6		addresses of the bridge
- *	5. firewall	before anything can pass
- *	6. filters	of other programs, which let its packets pass from here on
- *	7. reach	by which the host finds the machines, before others' rules
- *	8. uplink	where packets leave, if the configuration has a say in it
- *	9. forwarding	of shared networks
- *	10. dnsmasq	it needs all of the above to answer
- *	11. keeping	of the addresses, for the next life
+ *	5. dnsmasq	begins to start, which takes as long as what follows; it reads nothing
+ *	6. firewall	before anything can pass
+ *	7. filters	of other programs, which let its packets pass from here on
+ *	8. reach	by which the host finds the machines, before others' rules
+ *	9. uplink	where packets leave, if the configuration has a say in it
+ *	10. forwarding	of shared networks
+ *	11. serving	by dnsmasq: it needs all of the above to answer
+ *	12. keeping	of the addresses, for the next life
  *
- * A network can do without 7, 8 and 11: failing is its fault, and does not end it.
+ * A network can do without 8, 9 and 12: failing is its fault, and does not end it.
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
@@ -156,7 +157,33 @@ static int make_ipv6(struct network_parts *self)
 	return bridge_add_ipv6(self->config, &self->addresses, self->bridge.index, &self->error);
 }
 
-/* Step 5: firewall */
+/* Step 5: dnsmasq */
+
+static int begin_dnsmasq(struct network_parts *self)
+{
+	const struct options *options = linux_platform.options;
+
+	self->dnsmasq = dnsmasq_begin(self->config, &self->addresses, options->state_dir,
+				      options->runtime_dir, &self->error);
+	return self->dnsmasq ? 0 : -1;
+}
+
+/* When it is repaired it is started when all else is right. */
+static int make_dnsmasq(struct network_parts *self)
+{
+	return is_served(self) && !self->repair ? begin_dnsmasq(self) : 0;
+}
+
+/* One that does not serve yet: in a removal there is none any more. */
+static int unmake_begun(struct network_parts *self, struct error *error)
+{
+	(void)error;
+	dnsmasq_stop(self->dnsmasq);
+	self->dnsmasq = NULL;
+	return 0;
+}
+
+/* Step 6: firewall */
 
 static int make_firewall(struct network_parts *self)
 {
@@ -185,7 +212,7 @@ static int unmake_firewall(struct network_parts *self, struct error *error)
 	return result;
 }
 
-/* Step 6: foreign firewalls */
+/* Step 7: foreign firewalls */
 
 static int make_foreign_firewalls(struct network_parts *self)
 {
@@ -205,7 +232,7 @@ static int unmake_foreign_firewalls(struct network_parts *self, struct error *er
 	return is_bridged(self) ? 0 : foreign_firewalls_close(self->name, error);
 }
 
-/* Step 7: reach */
+/* Step 8: reach */
 
 static int make_reach(struct network_parts *self)
 {
@@ -220,7 +247,7 @@ static int unmake_reach(struct network_parts *self, struct error *error)
 		      "", error);
 }
 
-/* Step 8: uplink */
+/* Step 9: uplink */
 
 static int make_uplink(struct network_parts *self)
 {
@@ -233,7 +260,7 @@ static int unmake_uplink(struct network_parts *self, struct error *error)
 		      "routing table", "", error);
 }
 
-/* Step 9: forwarding */
+/* Step 10: forwarding */
 
 static int make_forwarding(struct network_parts *self)
 {
@@ -250,7 +277,7 @@ static int unmake_forwarding(struct network_parts *self, struct error *error)
 			       : 0;
 }
 
-/* Step 10: dnsmasq */
+/* Step 11: serving */
 
 /* One that was bound to another bridge of this name hears nothing any more. */
 static bool is_dnsmasq_useless(const struct network_parts *self)
@@ -264,22 +291,29 @@ static bool is_dnsmasq_useless(const struct network_parts *self)
 	return true;
 }
 
-static int make_dnsmasq(struct network_parts *self)
+static int finish_dnsmasq(struct network_parts *self)
 {
-	const struct options *options = linux_platform.options;
+	int result = self->dnsmasq ? 0 : begin_dnsmasq(self);
 
+	if (result == 0 && dnsmasq_finish(self->dnsmasq, &self->error) < 0) {
+		self->dnsmasq = NULL;
+		result = -1;
+	}
+	return result;
+}
+
+static int make_serving(struct network_parts *self)
+{
 	if (!is_served(self))
 		return 0;
 	if (is_dnsmasq_useless(self)) {
 		dnsmasq_stop(self->dnsmasq);
 		if (!self->dnsmasq)
-			(void)dnsmasq_stop_leftover(self->name, options->runtime_dir);
+			(void)dnsmasq_stop_leftover(self->name,
+						    linux_platform.options->runtime_dir);
 		self->dnsmasq = NULL;
 	}
-	if (!self->dnsmasq)
-		self->dnsmasq = dnsmasq_start(self->config, &self->addresses, options->state_dir,
-					      options->runtime_dir, &self->error);
-	if (self->dnsmasq)
+	if ((self->repair && self->dnsmasq) || finish_dnsmasq(self) == 0)
 		return 0;
 	if (self->repair || !dnsmasq_lacks_bridge(&self->error))
 		return -1;
@@ -300,7 +334,7 @@ static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 	return undone(result, "dnsmasq", "", error);
 }
 
-/* Step 11: keeping */
+/* Step 12: keeping */
 
 static int make_kept(struct network_parts *self)
 {
@@ -321,13 +355,14 @@ static const struct step steps[] = {
 	{ make_record, unmake_record, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
 	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_ipv6, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_begun, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
 	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_foreign_firewalls, unmake_foreign_firewalls, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
 	{ make_reach, unmake_reach, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_uplink, unmake_uplink, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_dnsmasq, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
+	{ make_serving, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
 	{ make_kept, NULL, FAULT_RECORDS, true, false, REPAIR_BRIDGE }, /* for the next life */
 };
 
