@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 #include <endian.h>
+#include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
@@ -24,9 +25,13 @@
 /* After <netinet/in.h>, or the two clash. */
 #include <linux/netfilter.h>
 
+#include "base/array.h"
 #include "nft_query.h"
 #include "nftables.h"
 #include "ruleset.h"
+
+/* Who changes rules all the time does not keep anybody waiting for ever. */
+#define TRIES_MAX 100
 
 struct question {
 	const char *name;
@@ -162,6 +167,91 @@ static int add_chain(json_t *items, const struct base_chain *like, json_t *chain
 	return result;
 }
 
+/* Those of what the kernel answers that may be others' filters, the broker's own left out. */
+struct chain_listing {
+	json_t *items;
+	bool failed; /* memory is short */
+};
+
+/* Its name, or NULL for a chain of no hook, or of one that filters nothing for or of the host. */
+static const char *hook_of(struct nlattr *hook)
+{
+	static const char *const names[] = {
+		[NF_INET_PRE_ROUTING] = "prerouting",	[NF_INET_LOCAL_IN] = "input",
+		[NF_INET_FORWARD] = "forward",		[NF_INET_LOCAL_OUT] = "output",
+		[NF_INET_POST_ROUTING] = "postrouting",
+	};
+	struct nlattr *number =
+		hook ? nla_find(nla_data(hook), nla_len(hook), NFTA_HOOK_HOOKNUM) : NULL;
+	uint32_t i = number ? be32toh(nla_get_u32(number)) : UINT32_MAX;
+
+	return i < ARRAY_SIZE(names) ? names[i] : NULL;
+}
+
+static const char *policy_of(const struct nlattr *policy)
+{
+	if (!policy)
+		return NULL;
+	return be32toh(nla_get_u32(policy)) == NF_DROP ? "drop" : "accept";
+}
+
+static const char *family_name(uint8_t number)
+{
+	for (size_t i = 0; i < FOREIGN_FAMILIES; i++)
+		if (families[i].number == number)
+			return families[i].name;
+	return NULL;
+}
+
+static void on_chain(const struct nlmsghdr *message, void *userdata)
+{
+	const struct nfgenmsg *header = nlmsg_data(message);
+	struct nlattr *attributes[NFTA_CHAIN_MAX + 1];
+	struct chain_listing *listing = userdata;
+	const char *family = family_name(header->nfgen_family);
+	const char *table, *name, *type;
+
+	if (!family ||
+	    nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, NFTA_CHAIN_MAX,
+			NULL) < 0 ||
+	    !attributes[NFTA_CHAIN_TABLE] || !attributes[NFTA_CHAIN_NAME])
+		return;
+	table = nla_get_string(attributes[NFTA_CHAIN_TABLE]);
+	name = nla_get_string(attributes[NFTA_CHAIN_NAME]);
+	type = attributes[NFTA_CHAIN_TYPE] ? nla_get_string(attributes[NFTA_CHAIN_TYPE]) : NULL;
+	if (ruleset_table_is_own(table) || !is_plain(table) || !is_plain(name))
+		return;
+	listing->failed |=
+		json_array_append_new(listing->items,
+				      json_pack("{s:{s:s, s:s, s:s, s:s?, s:s?, s:s?}}", "chain",
+						"family", family, "table", table, "name", name,
+						"hook", hook_of(attributes[NFTA_CHAIN_HOOK]),
+						"type", type, "policy",
+						policy_of(attributes[NFTA_CHAIN_POLICY]))) < 0;
+}
+
+/*
+ * Asked of the kernel itself: libnftables would put those of all networks into
+ * words, and here they would be read again. Returns 0 or a negative errno.
+ */
+static int read_chains(struct chain_listing *listing)
+{
+	int result = -EAGAIN;
+
+	for (int i = 0; i < TRIES_MAX && result == -EAGAIN; i++) {
+		json_decref(listing->items);
+		*listing = (struct chain_listing){ .items = json_array() };
+		result = nft_query(&(struct nft_query){
+			.socket = &query_socket,
+			.type = NFT_MSG_GETCHAIN,
+			.all = true,
+			.each = on_chain,
+			.userdata = listing,
+		});
+	}
+	return listing->failed || !listing->items ? -ENOMEM : result;
+}
+
 static json_t *list_chains(const struct base_chain *like, json_t *chains)
 {
 	json_t *items = json_array();
@@ -180,8 +270,14 @@ static json_t *list_chains(const struct base_chain *like, json_t *chains)
 
 int foreign_tables_open(struct foreign_tables *tables)
 {
-	*tables = (struct foreign_tables){ .chains = list("list chains") };
-	return tables->chains ? 0 : -1;
+	struct chain_listing listing = { 0 };
+	int result = read_chains(&listing);
+
+	*tables = (struct foreign_tables){ .chains = listing.items };
+	if (result == 0)
+		return 0;
+	foreign_tables_close(tables);
+	return -1;
 }
 
 void foreign_tables_forget(struct foreign_tables *tables)

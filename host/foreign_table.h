@@ -27,7 +27,7 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 
 /* What has been listed. Given back by foreign_tables_close(). */
 struct foreign_tables {
-	json_t *chains; /* all chains of all tables, as nftables lists them */
+	json_t *chains; /* all chains of their tables, as nftables lists them */
 	json_t *listed[FOREIGN_FAMILIES]; /* NULL: not listed yet */
 };
 

@@ -39,6 +39,12 @@ static bool filters(const char *hook, const char *type)
 	return (is(hook, "input") || is(hook, "forward")) && is(type, "filter");
 }
 
+bool ruleset_table_is_own(const char *table)
+{
+	return is(table, FIREWALL_GUARD_TABLE) || is(table, FIREWALL_TABLE) ||
+	       strncmp(table, FIREWALL_OLD_TABLE_PREFIX, strlen(FIREWALL_OLD_TABLE_PREFIX)) == 0;
+}
+
 int ruleset_chain(json_t *item, struct base_chain *chain)
 {
 	json_t *object = json_object_get(item, "chain");
@@ -54,11 +60,7 @@ int ruleset_chain(json_t *item, struct base_chain *chain)
 		return -1;
 	if (!is(chain->family, "ip") && !is(chain->family, "ip6") && !is(chain->family, "inet"))
 		return -1;
-	return is(chain->table, FIREWALL_GUARD_TABLE) || is(chain->table, FIREWALL_TABLE) ||
-			       strncmp(chain->table, FIREWALL_OLD_TABLE_PREFIX,
-				       strlen(FIREWALL_OLD_TABLE_PREFIX)) == 0
-		       ? -1
-		       : 0;
+	return ruleset_table_is_own(chain->table) ? -1 : 0;
 }
 
 json_t *ruleset_rule(json_t *item, const struct base_chain *chain)

@@ -27,6 +27,9 @@ struct chain_end {
 	json_t *rule; /* what comes before this rule is not stopped by it; NULL: the chain's end */
 };
 
+/* Whether a table of that name is the broker's, or an older one's. */
+bool ruleset_table_is_own(const char *table);
+
 /*
  * The chain that an item of a list is. Returns 0, or -1 when it is anything
  * else than another program's chain that filters packets for the host
