@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counts what no other load disturbs: system calls of a process, rules that a packet meets."""
+
+import collections
+import ipaddress
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from .wait import wait_for
+
+# "PID call(arguments) = result", in two lines when another thread's comes between.
+BEGUN = re.compile(r"\d+ +(\w+)\(")
+# So often in a row nothing has happened: then nothing is left to be done at once.
+RESTS = 20
+
+
+def _threads(pid):
+    return [f"/proc/{pid}/task/{thread}" for thread in sorted(os.listdir(f"/proc/{pid}/task"))]
+
+
+def _read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def wait_for_rest(pid):
+    """All threads of the process wait, and have done nothing for a while."""
+    seen = collections.deque(maxlen=RESTS)
+
+    def rests():
+        seen.append([_read(f"{thread}/schedstat").split()[2] for thread in _threads(pid)])
+        return len(seen) == RESTS and all(state == seen[0] for state in seen)
+
+    wait_for(rests, what=f"the rest of process {pid}")
+
+
+class Strace:
+    """The system calls of a process, by their names, while it is entered: self.calls."""
+
+    def __init__(self, pid, directory):
+        self.pid = pid
+        self.path = os.path.join(directory, "strace")
+        self.calls = None
+        self._process = None
+
+    def _is_attached(self):
+        if self._process.poll() is not None:
+            pytest.skip(f"strace may not trace: {self._process.stderr.read()}")
+        return not any("\nTracerPid:\t0\n" in _read(f"{t}/status") for t in _threads(self.pid))
+
+    def __enter__(self):
+        wait_for_rest(self.pid)
+        argv = ["strace", "-f", "-qq", "-o", self.path, "-p", str(self.pid)]
+        self._process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+        wait_for(self._is_attached, what="strace's start")
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            wait_for_rest(self.pid)
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        self._process.stderr.close()
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            begun = (BEGUN.match(line) for line in file)
+            self.calls = collections.Counter(match[1] for match in begun if match)
+
+
+# Requests of that number are traced; those to the host itself mark where the others end.
+TRACED = """
+table bridge trace {
+	chain prerouting {
+		type filter hook prerouting priority -500
+		ether type ip ip protocol icmp icmp type echo-request icmp sequence 2 meta nftrace set 1
+	}
+}
+table inet trace {
+	chain output {
+		type filter hook output priority -500
+		icmp type echo-request icmp sequence 2 meta nftrace set 1
+	}
+}
+"""
+OURS = re.compile(r"trace id (\w+) (\w+) (vmnet-broker\S*) (\S+) (?:rule|verdict|policy)")
+
+
+class Trace:
+    """The second packet of a ping, as rules of ours meet it."""
+
+    def __init__(self, host, directory):
+        self.host = host
+        self._rules = os.path.join(directory, "trace.nft")
+        self._path = os.path.join(directory, "trace")
+        self._monitor = None
+        self._marks = ipaddress.ip_network("127.1.0.0/16").hosts()
+
+    def __enter__(self):
+        with open(self._rules, "w", encoding="ascii") as file:
+            file.write(TRACED)
+        self.host.run("nft", "-f", self._rules)
+        with open(self._path, "w", encoding="ascii") as file:
+            argv = ["stdbuf", "-oL", "nft", "monitor", "trace"]
+            self._monitor = self.host.popen(*argv, stdout=file)
+        wait_for(lambda: self._ids(self._mark()), what="the start of the trace")
+        return self
+
+    def __exit__(self, *_):
+        self._monitor.terminate()
+        self._monitor.wait()
+        for family in "bridge", "inet":
+            self.host.run("nft", "delete", "table", family, "trace")
+
+    def _text(self):
+        with open(self._path, encoding="ascii") as file:
+            return file.read()
+
+    def _mark(self):
+        """What comes in the trace behind all that has been so far."""
+        address = str(next(self._marks))
+        self._ping(self.host, address)
+        return address
+
+    def _ids(self, address):
+        """Of what was sent to it: a packet that comes to another hook may have another."""
+        return set(re.findall(rf"trace id (\w+) .* ip daddr {re.escape(address)} ", self._text()))
+
+    @staticmethod
+    def _ping(source, address):
+        source.run("ping", "-n", "-q", "-c", 2, "-i", 0.01, "-W", 5, address)
+
+    def rules(self, source, address):
+        """How many chains of ours it passes, and how many rules these have: it meets no more."""
+        before = self._ids(address)
+        self._ping(source, address)
+        mark = self._mark()
+        wait_for(lambda: self._ids(mark), what="the trace")
+        ids = self._ids(address) - before
+        assert ids
+        chains = {tuple(chain) for number, *chain in OURS.findall(self._text()) if number in ids}
+        listed = json.loads(self.host.run("nft", "-j", "list", "ruleset").stdout)["nftables"]
+        rules = collections.Counter(
+            (rule["family"], rule["table"], rule["chain"])
+            for rule in (item.get("rule") for item in listed)
+            if rule
+        )
+        return len(chains), sum(rules[chain] for chain in chains)
