@@ -233,8 +233,7 @@ static const char *const dnsmasq_calls[] = {
 	/* files */
 	"access", "chdir", "close", "close_range", "dup", "dup2", "dup3", "faccessat",
 	"faccessat2", "fadvise64", "fdatasync", "fstat", "fstatfs", "fsync", "ftruncate", "getcwd",
-	"getdents", "getdents64", "getrlimit", "inotify_add_watch", "inotify_init",
-	"inotify_init1", "inotify_rm_watch", "lseek", "lstat", "newfstatat", "open", "openat",
+	"getdents", "getdents64", "getrlimit", "lseek", "lstat", "newfstatat", "open", "openat",
 	"pread64", "read", "readlink", "readlinkat", "readv", "stat", "statfs", "statx", "umask",
 	"write", "writev",
 	/* waiting */

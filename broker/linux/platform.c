@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "broker/interface.h"
 #include "broker/linux/dnsmasq/process.h"
+#include "broker/linux/dnsmasq/resolvers.h"
 #include "broker/linux/dnsmasq/starter.h"
 #include "broker/linux/firewall/rogue_counter.h"
 #include "broker/linux/network/adopt.h"
@@ -341,6 +342,7 @@ static int work(void)
 	monitor_stop();
 	networks_forget(linux_platform.broker);
 	interfaces_forget(linux_platform.broker);
+	resolvers_stop();
 	return result;
 }
 

@@ -208,6 +208,19 @@ def test_the_resolvers_change(host, outside, join):
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
 
 
+def test_the_resolvers_change_between_two_brokers(host, outside, broker, join):
+    """A dnsmasq that is taken over is told of it."""
+    outside.start_dns()
+    write_resolv_conf(host, "")
+    machine = join("lab")
+    (server,) = host.processes("dnsmasq")
+    broker.kill()
+    write_resolv_conf(host, f"nameserver {SERVER_IPV4}\n")
+    broker.start()
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
+    assert host.processes("dnsmasq") == [server]
+
+
 def test_the_hosts_resolvers_are_servers_of_networks(host, outside, join):
     """They would ask each other for ever: what nobody knows, and what others do, is answered."""
     outside.start_dns()

@@ -114,12 +114,9 @@ def without_inotify(host):
 
 @pytest.mark.usefixtures("without_inotify")
 def test_inotify_is_used_up(broker):
-    with pytest.raises(VarlinkError) as error:
-        broker.client().acquire("default")
-    assert error.value.parameters["reason"] == (
-        "dnsmasq cannot be started: failed to create inotify: Too many open files; its user has "
-        'as many as fs.inotify.max_user_instances ("sysctl -w fs.inotify.max_user_instances=1024")'
-    )
+    """A dnsmasq asks the host's resolvers, and needs none: there are fewer than networks."""
+    assert broker.client().acquire("default")["active"]
+    assert broker.inspect("default").get("fault") is None
 
 
 def test_the_service_user_has_one_capability(service_broker):

@@ -112,11 +112,11 @@ static void write_dns(FILE *file, const struct network_config *config,
 		(void)fprintf(file, "rev-server=%s\n",
 			      ipv6_prefix_format(&addresses->ipv6_prefix, prefix));
 	write_own_names(file, config, addresses);
-	if (config->mode == NETWORK_HOST)
-		(void)fputs("no-resolv\n", file);
-	else
+	/* Else it takes one of the few instances of inotify that its user has for all networks. */
+	(void)fputs("no-resolv\n", file);
+	if (config->mode == NETWORK_SHARED)
 		(void)fprintf(file,
-			      "resolv-file=%s\n"
+			      "servers-file=%s\n"
 			      /* Servers of two networks can be among the host's resolvers. */
 			      "dns-loop-detect\n",
 			      files->resolvers);

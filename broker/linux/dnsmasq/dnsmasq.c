@@ -185,8 +185,12 @@ struct dnsmasq *dnsmasq_begin(const struct network_config *config,
 		return NULL;
 	}
 	self->server.pidfd = dnsmasq_process_find(&self->server.files);
-	if (self->server.pidfd >= 0 && dnsmasq_files_have(&self->server.files, self->server.config))
+	if (self->server.pidfd >= 0 &&
+	    dnsmasq_files_have(&self->server.files, self->server.config)) {
+		if (result > 0)
+			starter_signal(self->server.pidfd, SIGHUP);
 		return self;
+	}
 	if (self->server.pidfd >= 0)
 		dnsmasq_process_end(self->server.name, self->server.pidfd);
 	self->server.pidfd = -1;
@@ -283,6 +287,15 @@ static void plan_restart(struct dnsmasq *self)
 		self->watch.pause_usec = LAST_PAUSE_USEC;
 }
 
+/* It reads them anew. One that is being started is told when it is watched. */
+static void on_resolvers(void *userdata)
+{
+	const struct dnsmasq *self = userdata;
+
+	if (self->watch.end)
+		starter_signal(self->server.pidfd, SIGHUP);
+}
+
 /* Watches the one that a restart has made. One that cannot be watched is no use. */
 static int take_over(struct dnsmasq *self, struct error *error)
 {
@@ -290,8 +303,10 @@ static int take_over(struct dnsmasq *self, struct error *error)
 
 	if (result >= 0)
 		result = lease_watch_follow(self->watch.leases);
-	if (result >= 0)
+	if (result >= 0) {
+		on_resolvers(self);
 		return 0;
+	}
 	self->watch.end = sd_event_source_disable_unref(self->watch.end);
 	starter_signal(self->server.pidfd, SIGKILL);
 	close(self->server.pidfd);
@@ -420,7 +435,8 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 		r = watch_end(self);
 	if (r >= 0 && asks_resolvers(network->config))
 		r = resolvers_watch_new(&self->watch.resolvers, linux_platform.event,
-					self->server.name, self->server.files.resolvers);
+					self->server.name, self->server.files.resolvers,
+					on_resolvers, self);
 	/* Last: the file may have been removed, and the server serves without it. */
 	if (r >= 0)
 		r = lease_watch_follow(self->watch.leases);

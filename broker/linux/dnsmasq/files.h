@@ -25,7 +25,7 @@ struct dnsmasq_files {
 	char *config;
 	char *pid;
 	char *leases; /* kept across the network's lives */
-	char *resolvers; /* see resolvers.h */
+	char *resolvers; /* NAME.resolv.conf, after what it is made of: see resolvers.h */
 };
 
 /*

@@ -31,11 +31,6 @@
 /* It reads the list of interfaces, and gives up when one goes meanwhile, as any machine's may. */
 #define INTERFACE_WENT "failed to find list of interfaces"
 #define START_TRIES 5
-/* Each that asks the host's resolvers has one, and all are one user's. */
-#define NO_INOTIFY "failed to create inotify: Too many open files"
-#define INOTIFY_REMEDY                                             \
-	"; its user has as many as fs.inotify.max_user_instances " \
-	"(\"sysctl -w fs.inotify.max_user_instances=1024\")"
 
 /* The address and the reason follow. What else is taken is port 67, of any address. */
 #define NO_NAME_SERVER "failed to create listening socket for "
@@ -380,8 +375,7 @@ int dnsmasq_process_finish(const struct dnsmasq_files *files, int pidfd,
 		if (i == START_TRIES || !strstr(message, INTERFACE_WENT)) {
 			add_rival(message);
 			return error_set(error, ERROR_CREATE_FAILED,
-					 "dnsmasq cannot be started: %s%s", message,
-					 strcmp(message, NO_INOTIFY) == 0 ? INOTIFY_REMEDY : "");
+					 "dnsmasq cannot be started: %s", message);
 		}
 		pidfd = begin(files, start, message);
 	}

@@ -21,6 +21,15 @@
 /* A resolv.conf is a few lines; what follows this much is not read. */
 #define SOURCE_SIZE_MAX 65536
 
+/* Of an interface that is there, and that a line for dnsmasq can name. */
+static bool is_scope(const char *name)
+{
+	static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789-._";
+
+	return !name[strspn(name, characters)] && if_nametoindex(name);
+}
+
 /* An IPv4 or IPv6 address, the latter with the interface that a link-local one needs. */
 static bool is_server(const char *text)
 {
@@ -37,7 +46,7 @@ static bool is_server(const char *text)
 	scope = strchr(address, '%');
 	if (scope)
 		*scope++ = '\0';
-	return inet_pton(AF_INET6, address, &ipv6) == 1 && (!scope || if_nametoindex(scope));
+	return inet_pton(AF_INET6, address, &ipv6) == 1 && (!scope || is_scope(scope));
 }
 
 char *resolvers_parse(const char *text)
@@ -59,10 +68,21 @@ char *resolvers_parse(const char *text)
 		const char *server = key ? strtok_r(NULL, blanks, &words) : NULL;
 
 		if (server && strcmp(key, "nameserver") == 0 && is_server(server))
-			(void)fprintf(file, "nameserver %s\n", server);
+			(void)fprintf(file, "server=%s\n", server);
 	}
 	free(copy);
 	return memstream_close(file, &servers);
+}
+
+/* Whether these are there already. */
+static bool has(const char *path, const char *servers)
+{
+	size_t length;
+	char *text = file_read(path, SOURCE_SIZE_MAX, &length);
+	bool same = text && strcmp(text, servers) == 0;
+
+	free(text);
+	return same;
 }
 
 int resolvers_copy(const char *path)
@@ -70,110 +90,148 @@ int resolvers_copy(const char *path)
 	size_t length;
 	char *text = file_read(RESOLVERS_SOURCE, SOURCE_SIZE_MAX, &length);
 	char *servers;
-	int result;
+	int result = 0;
 
 	if (!text && errno != ENOENT)
 		return -errno;
 	servers = resolvers_parse(text ? text : "");
 	free(text);
-	/* By the time that it is read, dnsmasq may be another user. */
-	result = servers ? file_replace(path, servers, 0644) : -ENOMEM;
+	if (!servers)
+		return -ENOMEM;
+	if (!has(path, servers)) {
+		/* By the time that it is read, dnsmasq may be another user. */
+		result = file_replace(path, servers, 0644);
+		result = result < 0 ? result : 1;
+	}
 	free(servers);
 	return result;
 }
 
+struct resolvers_watch {
+	struct resolvers_watch *next;
+	const char *network;
+	const char *path;
+	void (*on_copied)(void *userdata);
+	void *userdata;
+};
+
 /*
  * The file is watched in three ways: its directory, in which it may be replaced
  * (by a link, too); the directory of the file that a link leads to; and that
- * file itself, which in a container is mounted from elsewhere.
+ * file itself, which in a container is mounted from elsewhere. The first of them
+ * goes on without networks: the loop's one instance of inotify ends with the
+ * last watch of a file, for which the kernel takes 16 ms.
  */
-struct resolvers_watch {
-	sd_event *event;
-	const char *network;
-	const char *path;
+static struct {
 	sd_event_source *directory;
 	sd_event_source *real_directory;
 	sd_event_source *file;
 	char real_name[NAME_MAX + 1]; /* in real_directory */
-};
+	struct resolvers_watch *watches;
+} source;
 
 #define DIRECTORY_EVENTS (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE)
 #define FILE_EVENTS (IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
 
-static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata);
+static int on_change(sd_event_source *event_source, const struct inotify_event *event,
+		     void *userdata);
 
 /* Watches what the source leads to now; there may be nothing. */
-static void watch_real_file(struct resolvers_watch *watch)
+static void watch_real_file(sd_event *event)
 {
 	char *real = realpath(RESOLVERS_SOURCE, NULL);
 	char *slash = real ? strrchr(real, '/') : NULL;
 
-	watch->real_directory = sd_event_source_disable_unref(watch->real_directory);
-	watch->file = sd_event_source_disable_unref(watch->file);
+	source.real_directory = sd_event_source_disable_unref(source.real_directory);
+	source.file = sd_event_source_disable_unref(source.file);
 	if (slash) {
-		(void)sd_event_add_inotify(watch->event, &watch->file, real, FILE_EVENTS, on_change,
-					   watch);
-		(void)snprintf(watch->real_name, sizeof(watch->real_name), "%s", slash + 1);
+		(void)sd_event_add_inotify(event, &source.file, real, FILE_EVENTS, on_change, NULL);
+		(void)snprintf(source.real_name, sizeof(source.real_name), "%s", slash + 1);
 		slash[slash == real] = '\0';
-		(void)sd_event_add_inotify(watch->event, &watch->real_directory, real,
-					   DIRECTORY_EVENTS, on_change, watch);
+		(void)sd_event_add_inotify(event, &source.real_directory, real, DIRECTORY_EVENTS,
+					   on_change, NULL);
 	}
 	free(real);
 }
 
-static bool is_about_source(const struct resolvers_watch *watch, const sd_event_source *source,
-			    const struct inotify_event *event)
+static bool is_about_source(const sd_event_source *event_source, const struct inotify_event *event)
 {
-	if (source == watch->file || !event->len)
+	if (event_source == source.file || !event->len)
 		return true;
-	if (source == watch->real_directory)
-		return strcmp(event->name, watch->real_name) == 0;
+	if (event_source == source.real_directory)
+		return strcmp(event->name, source.real_name) == 0;
 	return strcmp(event->name, strrchr(RESOLVERS_SOURCE, '/') + 1) == 0;
 }
 
-static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata)
+static void copy(const struct resolvers_watch *watch)
 {
-	struct resolvers_watch *watch = userdata;
-	int result;
+	int result = resolvers_copy(watch->path);
 
-	if (!is_about_source(watch, source, event))
-		return 0;
-	watch_real_file(watch);
-	result = resolvers_copy(watch->path);
-	if (result < 0)
+	if (result > 0)
+		watch->on_copied(watch->userdata);
+	else if (result < 0)
 		log_warning(watch->network, "the name servers in %s cannot be passed on: %s",
 			    RESOLVERS_SOURCE, strerror(-result));
+}
+
+static int on_change(sd_event_source *event_source, const struct inotify_event *event,
+		     void *userdata)
+{
+	(void)userdata;
+	if (!is_about_source(event_source, event))
+		return 0;
+	watch_real_file(sd_event_source_get_event(source.directory));
+	for (const struct resolvers_watch *watch = source.watches; watch; watch = watch->next)
+		copy(watch);
 	return 0;
 }
 
-int resolvers_watch_new(struct resolvers_watch **watch, sd_event *event, const char *network,
-			const char *path)
+static int watch_source(sd_event *event)
 {
-	struct resolvers_watch *new = calloc(1, sizeof(*new));
 	int result;
 
+	if (source.directory)
+		return 0;
+	result = sd_event_add_inotify(event, &source.directory, "/etc", DIRECTORY_EVENTS, on_change,
+				      NULL);
+	if (result >= 0)
+		watch_real_file(event);
+	return result;
+}
+
+int resolvers_watch_new(struct resolvers_watch **watch, sd_event *event, const char *network,
+			const char *path, void (*on_copied)(void *userdata), void *userdata)
+{
+	struct resolvers_watch *new;
+	int result = watch_source(event);
+
+	if (result < 0)
+		return result;
+	new = malloc(sizeof(*new));
 	if (!new)
 		return -ENOMEM;
-	new->event = event;
-	new->network = network;
-	new->path = path;
-	result = sd_event_add_inotify(event, &new->directory, "/etc", DIRECTORY_EVENTS, on_change,
-				      new);
-	if (result < 0) {
-		free(new);
-		return result;
-	}
-	watch_real_file(new);
+	*new = (struct resolvers_watch){ source.watches, network, path, on_copied, userdata };
+	source.watches = new;
 	*watch = new;
+	copy(new);
 	return 0;
 }
 
 void resolvers_watch_free(struct resolvers_watch *watch)
 {
+	struct resolvers_watch **link = &source.watches;
+
 	if (!watch)
 		return;
-	sd_event_source_disable_unref(watch->directory);
-	sd_event_source_disable_unref(watch->real_directory);
-	sd_event_source_disable_unref(watch->file);
+	while (*link != watch)
+		link = &(*link)->next;
+	*link = watch->next;
 	free(watch);
+}
+
+void resolvers_stop(void)
+{
+	source.directory = sd_event_source_disable_unref(source.directory);
+	source.real_directory = sd_event_source_disable_unref(source.real_directory);
+	source.file = sd_event_source_disable_unref(source.file);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's resolvers, for a network's dnsmasq to ask: the name servers in /etc/resolv.conf,
- * copied to a file that dnsmasq watches by itself.
+ * copied to a file that dnsmasq reads when it starts and when it is told to.
  *
  * dnsmasq could watch the host's own, but would not start where that is a link
  * to a directory that is not there yet (systemd-resolved's, at boot), nor see
- * when it becomes a link to somewhere else.
+ * when it becomes a link to somewhere else; and it would take an instance of
+ * inotify for each network, of which a user has 128.
  */
 #ifndef VMNET_BROKER_LINUX_DNSMASQ_RESOLVERS_H
 #define VMNET_BROKER_LINUX_DNSMASQ_RESOLVERS_H
@@ -15,31 +16,36 @@
 #define RESOLVERS_SOURCE "/etc/resolv.conf"
 
 /*
- * The name servers in the text of a resolv.conf, as the text of another, with
- * nothing else in it. Returns a text that the caller frees, or NULL when memory
- * is short.
+ * The name servers in the text of a resolv.conf, as lines of a file of servers
+ * for dnsmasq. Returns a text that the caller frees, or NULL when memory is short.
  */
 char *resolvers_parse(const char *text);
 
 /*
  * Copies the host's name servers to path, as a whole or not at all; a source
- * that is not there has none. Returns 0 or a negative errno.
+ * that is not there has none. Returns 1, 0 when the same are there already, or a
+ * negative errno.
  */
 int resolvers_copy(const char *path);
 
-/* Copies them whenever they change. */
+/* Copies them now, and whenever they change. */
 struct resolvers_watch;
 
 /*
  * Starts a watch, which is the policy's thread's.
  * network: its name, for messages. path: as above. Both are the caller's and
  *	    stay while the watch does.
+ * on_copied: called with userdata when others than before are there; may be from
+ *	      within this call.
  * Returns 0 or a negative errno.
  */
 int resolvers_watch_new(struct resolvers_watch **watch, sd_event *event, const char *network,
-			const char *path);
+			const char *path, void (*on_copied)(void *userdata), void *userdata);
 
 /* NULL is allowed. */
 void resolvers_watch_free(struct resolvers_watch *watch);
+
+/* When the loop has ended, and all watches with it. */
+void resolvers_stop(void);
 
 #endif

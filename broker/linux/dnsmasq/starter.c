@@ -46,8 +46,7 @@
 #define PRELOADED "vmnet-dnsmasq.so"
 
 struct request {
-	int signal; /* 0: start one */
-	/* Empty when none is to be started. */
+	int signal; /* 0: start one; else this is all that is sent: many have room in the socket */
 	char config[PATH_MAX];
 	char leases[PATH_MAX];
 };
@@ -117,8 +116,8 @@ static int send_packet(int socket, const void *data, size_t size, struct packet_
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_EOR) < 0 ? -errno : 0;
 }
 
-/* fds: gets set. Returns whether it was such a packet. */
-static bool receive_packet(int socket, void *data, size_t size, struct packet_fds *fds)
+/* fds: gets set. Returns how many bytes came; 0 or less is the end. */
+static ssize_t receive_packet(int socket, void *data, size_t size, struct packet_fds *fds)
 {
 	struct iovec part = { .iov_base = data, .iov_len = size };
 	union control control = { 0 };
@@ -137,7 +136,7 @@ static bool receive_packet(int socket, void *data, size_t size, struct packet_fd
 	if (n > 0 && CMSG_FIRSTHDR(&message))
 		memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&message)),
 		       CMSG_FIRSTHDR(&message)->cmsg_len - CMSG_LEN(0));
-	return n == (ssize_t)size;
+	return n;
 }
 
 /* The starter */
@@ -243,13 +242,14 @@ static void serve(int socket)
 {
 	struct packet_fds fds;
 	struct request request;
+	ssize_t n;
 
-	while (receive_packet(socket, &request, sizeof(request), &fds)) {
+	while ((n = receive_packet(socket, &request, sizeof(request), &fds)) > 0) {
 		request.config[sizeof(request.config) - 1] = '\0';
 		request.leases[sizeof(request.leases) - 1] = '\0';
-		if (fds.fd[0] >= 0 && request.signal)
+		if (fds.fd[0] >= 0 && n == (ssize_t)sizeof(request.signal))
 			send_signal(fds.fd[0], request.signal);
-		else if (fds.fd[0] >= 0 && !has_hung_up(socket))
+		else if (fds.fd[0] >= 0 && n == (ssize_t)sizeof(request) && !has_hung_up(socket))
 			start(socket, &request, &fds);
 		close_fds(&fds);
 	}
@@ -391,12 +391,12 @@ static int reconnect(void)
 	return 0;
 }
 
-static int ask(const struct request *request, struct packet_fds fds)
+static int ask(const void *request, size_t size, struct packet_fds fds)
 {
 	int result;
 
 	(void)pthread_mutex_lock(&starter.lock);
-	result = send_packet(starter.socket, request, sizeof(*request), fds);
+	result = send_packet(starter.socket, request, size, fds);
 	(void)pthread_mutex_unlock(&starter.lock);
 	return result;
 }
@@ -405,8 +405,9 @@ static bool ask_for_start(const struct request *request, struct packet_fds fds, 
 			  int *pidfd)
 {
 	struct packet_fds received = no_fds;
-	bool is_answered = ask(request, fds) == 0 &&
-			   receive_packet(starter.socket, reply, sizeof(*reply), &received);
+	bool is_answered = ask(request, sizeof(*request), fds) == 0 &&
+			   receive_packet(starter.socket, reply, sizeof(*reply), &received) ==
+				   (ssize_t)sizeof(*reply);
 
 	*pidfd = received.fd[0];
 	return is_answered;
@@ -451,9 +452,8 @@ int starter_start(const char *config, const char *leases, int input_fd, int erro
 
 void starter_signal(int pidfd, int number)
 {
-	const struct request request = { .signal = number };
 	const struct packet_fds fds = { { pidfd, -1 } };
-	int result = ask(&request, fds);
+	int result = ask(&number, sizeof(number), fds);
 	int fd;
 
 	/* The service has ended. The worker alone connects anew for good, when it starts one. */
@@ -462,6 +462,6 @@ void starter_signal(int pidfd, int number)
 	fd = open_connection();
 	if (fd < 0)
 		return;
-	(void)send_packet(fd, &request, sizeof(request), fds);
+	(void)send_packet(fd, &number, sizeof(number), fds);
 	(void)close(fd);
 }

@@ -75,7 +75,8 @@ static void test_shared_network(void **state)
 		      "rev-server=192.168.105.0/24\n"
 		      "rev-server=fd12:3456:789a:1::/64\n"
 		      "host-record=gateway,gateway.lab.internal,192.168.105.1,fd12:3456:789a:1::1\n"
-		      "resolv-file=/run/b/lab.resolv.conf\n"
+		      "no-resolv\n"
+		      "servers-file=/run/b/lab.resolv.conf\n"
 		      "dns-loop-detect\n"
 		      "dhcp-authoritative\n"
 		      "dhcp-broadcast\n"
@@ -113,7 +114,7 @@ static void test_host_network(void **state)
 
 	(void)state;
 	assert_true(has_line(&network, "no-resolv"));
-	assert_false(has_line(&network, "resolv-file=/run/b/lab.resolv.conf"));
+	assert_false(has_line(&network, "servers-file=/run/b/lab.resolv.conf"));
 	assert_true(has_line(&network, "dhcp-option=option:router"));
 	assert_true(has_line(&network, "ra-param=vmb-lab,mtu:1400,60,0"));
 }

@@ -25,10 +25,10 @@ static void test_servers(void **state)
 		       "  nameserver\t2001:db8::1   # the second\r\n"
 		       "options edns0 trust-ad\n"
 		       "nameserver 127.0.0.53",
-		       "nameserver 192.0.2.1\n"
-		       "nameserver 2001:db8::1\n"
-		       "nameserver 127.0.0.53\n");
-	assert_servers("nameserver fe80::1%lo\n", "nameserver fe80::1%lo\n");
+		       "server=192.0.2.1\n"
+		       "server=2001:db8::1\n"
+		       "server=127.0.0.53\n");
+	assert_servers("nameserver fe80::1%lo\n", "server=fe80::1%lo\n");
 }
 
 static void test_others(void **state)
