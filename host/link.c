@@ -27,6 +27,9 @@
 /* A machine can make up as many MAC addresses as it likes, and each takes the host's memory. */
 #define LEARNED_MAX 65536
 
+/* The interface group of two links that are deleted at once, with the index of one of them. */
+#define LEAVING_GROUPS 0x76000000U
+
 #define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
 
 static unsigned int number_in(struct nlattr *attribute)
@@ -359,6 +362,28 @@ int link_delete(int index)
 	return netlink_request(
 		link_message(RTM_DELLINK, 0,
 			     &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index }));
+}
+
+static int request_of_group(int type, int index, uint32_t group)
+{
+	struct nl_msg *message = link_message(
+		type, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message || nla_put_u32(message, IFLA_GROUP, group) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
+int link_delete_both(int one, int other)
+{
+	uint32_t group = LEAVING_GROUPS | (uint32_t)one;
+	int result = request_of_group(RTM_SETLINK, one, group);
+
+	if (result == 0)
+		result = request_of_group(RTM_SETLINK, other, group);
+	return result < 0 ? result : request_of_group(RTM_DELLINK, 0, group);
 }
 
 static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)

@@ -83,6 +83,9 @@ int link_make_silent(int index);
 int link_rename(int index, const char *name);
 int link_delete(int index);
 
+/* Two at once, which takes the kernel half as long: it waits for readers once. */
+int link_delete_both(int one, int other);
+
 /* Adds an address, usable at once; one that is there already is no error. */
 int link_add_ipv4(int index, struct in_addr address, unsigned int length);
 int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);

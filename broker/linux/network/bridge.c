@@ -94,9 +94,19 @@ static int remove_itself(const char *network, const struct network_addresses *ad
 
 int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
 {
-	int result = remove_itself(network, addresses, bridge);
+	int checksums = shortage_check(ingress_find_checksums(addresses->bridge));
+	int found = bridge;
+	int result;
 
-	return result < 0 ? result : shortage_check(ingress_remove_checksums(addresses->bridge));
+	if (checksums > 0 && find(network, addresses, &found) == 0 && found > 0 &&
+	    link_delete_both(found, checksums) == 0)
+		return 0;
+	/* One of them is not there, or goes just now. */
+	result = remove_itself(network, addresses, bridge);
+	if (result < 0 || checksums <= 0)
+		return result < 0 ? result : checksums;
+	result = link_delete(checksums);
+	return result == -ENODEV ? 0 : shortage_check(result);
 }
 
 static int request(const char *network, const struct network_addresses *addresses, int *index)

@@ -130,7 +130,7 @@ int ingress_make_checksums(const char *bridge, int *index)
 	return result;
 }
 
-int ingress_remove_checksums(const char *bridge)
+int ingress_find_checksums(const char *bridge)
 {
 	char name[INTERFACE_NAME_SIZE];
 	int index;
@@ -139,7 +139,7 @@ int ingress_remove_checksums(const char *bridge)
 	checksums_name(bridge, name);
 	result = find_checksums(name, &index);
 	if (result == 0)
-		result = link_delete(index);
+		return index;
 	return result == -ENODEV || result == -EEXIST ? 0 : result;
 }
 

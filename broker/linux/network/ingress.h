@@ -20,8 +20,8 @@
  */
 int ingress_make_checksums(const char *bridge, int *index);
 
-/* Removes it, if it is there. */
-int ingress_remove_checksums(const char *bridge);
+/* Returns its index, 0 when it is not there, or a negative errno. */
+int ingress_find_checksums(const char *bridge);
 
 /* Has a port's frames go the way that is right for its kind of bridge. -ENOENT: see above. */
 int ingress_set_filters(const struct port_setup *setup);
