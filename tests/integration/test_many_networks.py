@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """More networks than a user has instances of inotify, and what one costs the others."""
 
+import contextlib
+import os
+
 import pytest
 
 from support.host import SERVER_IPV4, SERVER_NAME
@@ -53,3 +56,24 @@ def test_servers_outlast_lost_addresses(broker, host, plug_in):
     assert machine.ipv6_address()
     assert machine.address in machine.resolve("web")
     assert host.processes("dnsmasq") == [server]
+
+
+@pytest.mark.broker(config={f"n{i}": QUIET for i in range(30)})
+def test_networks_share_their_looks(broker):
+    """What is looked at every few seconds is looked at for all of them at once."""
+    client = broker.client()
+    for i in range(30):
+        client.acquire(f"n{i}")
+    threads = os.listdir(f"/proc/{broker.pid}/task")
+
+    def all_switches():
+        return sum(switches(thread) for thread in threads)
+
+    with contextlib.ExitStack() as stack:
+        for i in range(30):
+            stack.enter_context(client.attach(f"n{i}"))
+        start = switches(broker.pid)
+        wait_for(lambda: switches(broker.pid) > start + 4, what="what that leaves to be done")
+        start, before = switches(broker.pid), all_switches()
+        wait_for(lambda: switches(broker.pid) >= start + 6, what="looks")
+        assert all_switches() - before < 30

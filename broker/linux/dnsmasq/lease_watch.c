@@ -29,6 +29,7 @@
 #define UNSETTLED_USEC ((uint64_t)1000 * 1000)
 
 struct lease_watch {
+	struct lease_watch *next; /* of all networks */
 	struct network *network;
 	int bridge;
 	const char *path;
@@ -41,7 +42,7 @@ struct lease_watch {
 	size_t n_leases;
 	time_t ahead; /* the time of day, of the server's clock, by then */
 	struct releasing *releasing; /* under way */
-	struct listening *listening; /* the same */
+	bool is_listening; /* wants to, at the next look at neighbours */
 };
 
 /* Addresses being given up on the worker. Without its watch when nobody waits for it any more. */
@@ -52,14 +53,19 @@ struct releasing {
 	int result;
 };
 
-/* Neighbours being looked at on the worker; without its watch as the above is. */
+/* Neighbours being looked at on the worker, for all networks that want to. */
 struct listening {
 	struct job job;
-	struct lease_watch *watch; /* the policy's to clear */
-	int bridge;
 	int result;
-	struct neighbours neighbours;
+	size_t n;
+	struct neighbours lists[];
 };
+
+static struct {
+	struct lease_watch *watches;
+	sd_event_source *listen; /* on while one wants to */
+	bool is_listening; /* the job is under way */
+} all;
 
 /* Giving up */
 
@@ -240,47 +246,84 @@ static void run_listening(struct job *job)
 {
 	struct listening *listening = container_of(job, struct listening, job);
 
-	listening->result = taken_listen(listening->bridge, &listening->neighbours);
+	listening->result = taken_listen(listening->lists, listening->n);
 }
 
-static void claim_taken(const struct lease_watch *watch, const struct listening *listening)
+static void claim_taken(const struct lease_watch *watch, const struct neighbours *neighbours)
 {
 	struct dhcp_lease chosen[TAKEN_AT_ONCE];
 	const struct network *network = watch->network;
-	size_t n = taken_choose(network, watch->leases, watch->n_leases, &listening->neighbours,
-				chosen);
-	int result = listening->result < 0 ? listening->result : taken_claim(network, chosen, n);
+	size_t n = taken_choose(network, watch->leases, watch->n_leases, neighbours, chosen);
+	int result = taken_claim(network, chosen, n);
 
 	if (result < 0)
-		log_debug(network->config->name, "what its machines have taken is not known: %s",
+		log_debug(network->config->name, "what its machines have taken is not leased: %s",
 			  strerror(-result));
+}
+
+/* Its watch may have gone meanwhile. */
+static void heard(const struct neighbours *neighbours)
+{
+	for (const struct lease_watch *watch = all.watches; watch; watch = watch->next)
+		if (watch->bridge == neighbours->bridge && watch->network->config->dhcp)
+			claim_taken(watch, neighbours);
+}
+
+static void listen_soon(void)
+{
+	(void)sd_event_source_set_enabled(all.listen, SD_EVENT_ONESHOT);
 }
 
 static void listening_done(struct job *job)
 {
 	struct listening *listening = container_of(job, struct listening, job);
 
-	if (listening->watch) {
-		listening->watch->listening = NULL;
-		claim_taken(listening->watch, listening);
-	}
+	all.is_listening = false;
+	if (listening->result < 0)
+		log_debug(NULL, "what machines have taken is not known: %s",
+			  strerror(-listening->result));
+	for (size_t i = 0; i < listening->n && listening->result == 0; i++)
+		heard(&listening->lists[i]);
 	free(listening);
+	if (all.listen)
+		listen_soon();
+}
+
+static size_t count_listening(void)
+{
+	size_t n = 0;
+
+	for (const struct lease_watch *watch = all.watches; watch; watch = watch->next)
+		n += watch->is_listening;
+	return n;
+}
+
+/* One look at a time: those who want to meanwhile share the next. */
+static int on_listen(sd_event_source *source, void *userdata)
+{
+	size_t n = all.is_listening ? 0 : count_listening();
+	struct listening *listening =
+		n > 0 ? calloc(1, sizeof(*listening) + n * sizeof(listening->lists[0])) : NULL;
+
+	(void)source;
+	(void)userdata;
+	if (!listening)
+		return 0; /* without memory, the next look of theirs has another */
+	listening->job = (struct job){ .run = run_listening, .done = listening_done };
+	for (struct lease_watch *watch = all.watches; watch; watch = watch->next) {
+		if (watch->is_listening)
+			listening->lists[listening->n++].bridge = watch->bridge;
+		watch->is_listening = false;
+	}
+	all.is_listening = true;
+	worker_submit(&network_worker, &listening->job);
+	return 0;
 }
 
 void lease_watch_listen(struct lease_watch *watch)
 {
-	struct listening *listening;
-
-	if (watch->listening || !watch->network->config->dhcp)
-		return;
-	listening = calloc(1, sizeof(*listening));
-	if (!listening)
-		return; /* the next look has another */
-	listening->job = (struct job){ .run = run_listening, .done = listening_done };
-	listening->watch = watch;
-	listening->bridge = watch->bridge;
-	watch->listening = listening;
-	worker_submit(&network_worker, &listening->job);
+	watch->is_listening = watch->network->config->dhcp;
+	listen_soon();
 }
 
 void lease_watch_look(struct lease_watch *watch)
@@ -290,6 +333,16 @@ void lease_watch_look(struct lease_watch *watch)
 }
 
 /* The watch */
+
+/* Behind the timers that are due: networks look at the same time, and then all share one. */
+static int add_listen(void)
+{
+	int result = sd_event_add_defer(linux_platform.event, &all.listen, on_listen, NULL);
+
+	if (result >= 0)
+		result = sd_event_source_set_priority(all.listen, SD_EVENT_PRIORITY_NORMAL + 1);
+	return result;
+}
 
 int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
 		    const char *path, void (*on_lost)(struct network *network))
@@ -307,23 +360,32 @@ int lease_watch_new(struct lease_watch **watch, struct network *network, int bri
 	/* Not when something else wakes the loop, such as the next change. */
 	if (result == 0)
 		result = sd_event_source_set_time_accuracy(new->settle, 1);
+	if (result >= 0 && !all.listen)
+		result = add_listen();
 	if (result < 0) {
 		sd_event_source_disable_unref(new->settle);
 		free(new);
 		return result;
 	}
+	new->next = all.watches;
+	all.watches = new;
 	*watch = new;
 	return 0;
 }
 
 void lease_watch_free(struct lease_watch *watch)
 {
+	struct lease_watch **link = &all.watches;
+
 	if (!watch)
 		return;
+	while (*link != watch)
+		link = &(*link)->next;
+	*link = watch->next;
+	if (!all.watches)
+		all.listen = sd_event_source_disable_unref(all.listen);
 	if (watch->releasing)
 		watch->releasing->watch = NULL;
-	if (watch->listening)
-		watch->listening->watch = NULL;
 	sd_event_source_disable_unref(watch->changes);
 	sd_event_source_disable_unref(watch->settle);
 	free(watch->leases);

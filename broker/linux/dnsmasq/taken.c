@@ -20,27 +20,35 @@
 #define TAKEN_MAX 8
 
 struct listening {
-	struct neighbours *neighbours;
-	int bridge;
+	struct neighbours *lists;
+	size_t n_lists;
 };
 
 static void forget(void *userdata)
 {
 	struct listening *listening = userdata;
 
-	listening->neighbours->n = 0;
+	for (size_t i = 0; i < listening->n_lists; i++)
+		listening->lists[i].n = 0;
+}
+
+static struct neighbours *list_of(const struct listening *listening, int bridge)
+{
+	for (size_t i = 0; i < listening->n_lists; i++)
+		if (listening->lists[i].bridge == bridge)
+			return &listening->lists[i];
+	return NULL;
 }
 
 static int hear(const struct nlmsghdr *message, void *userdata)
 {
 	const struct ndmsg *header = nlmsg_data(message);
 	struct nlattr *attributes[NDA_MAX + 1];
-	struct listening *listening = userdata;
-	struct neighbours *to = listening->neighbours;
+	struct neighbours *to = list_of(userdata, header->ndm_ifindex);
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, NDA_MAX, NULL) < 0)
 		return -EINVAL;
-	if (header->ndm_ifindex != listening->bridge || to->n == NEIGHBOURS_MAX ||
+	if (!to || to->n == NEIGHBOURS_MAX ||
 	    !(header->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)) ||
 	    !attributes[NDA_DST] || nla_len(attributes[NDA_DST]) != sizeof(to->items->address) ||
 	    !attributes[NDA_LLADDR] || nla_len(attributes[NDA_LLADDR]) != sizeof(to->items->mac))
@@ -51,10 +59,10 @@ static int hear(const struct nlmsghdr *message, void *userdata)
 	return 0;
 }
 
-int taken_listen(int bridge, struct neighbours *neighbours)
+int taken_listen(struct neighbours *lists, size_t n_lists)
 {
 	const struct ndmsg header = { .ndm_family = AF_INET };
-	struct listening listening = { neighbours, bridge };
+	struct listening listening = { lists, n_lists };
 
 	return netlink_dump(&(struct netlink_dump){
 		.type = RTM_GETNEIGH,

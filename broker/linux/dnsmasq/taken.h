@@ -15,6 +15,7 @@
 
 /* Who is heard of on a bridge: the addresses and whose they are. */
 struct neighbours {
+	int bridge; /* its index */
 	size_t n;
 	struct {
 		struct mac_address mac;
@@ -22,8 +23,11 @@ struct neighbours {
 	} items[NEIGHBOURS_MAX];
 };
 
-/* Asks the kernel. On a worker. Returns 0 or a negative errno. */
-int taken_listen(int bridge, struct neighbours *neighbours);
+/*
+ * Asks the kernel for those of n_lists bridges, which the lists tell, at once: it has one list
+ * of all. On a worker. Returns 0 or a negative errno.
+ */
+int taken_listen(struct neighbours *lists, size_t n_lists);
 
 /* At once: the server's socket has room for some more, and machines ask as well. */
 #define TAKEN_AT_ONCE 64
