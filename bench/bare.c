@@ -10,16 +10,20 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
 #include <nftables/libnftables.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SUBNET "10.99.0"
+#define SUBNET "10.99" /* and the number of the network */
+#define TEXT_SIZE 512
 #define DNSMASQ_TRIES 3
 
 extern char **environ;
@@ -56,8 +60,14 @@ void bare_start(void)
 		bench_fail("nftables", "out of memory");
 }
 
-void bare_bridge_create(const char *bridge)
+static void name_bridge(int number, char name[IFNAMSIZ])
 {
+	(void)snprintf(name, IFNAMSIZ, "bench%d", number);
+}
+
+static void create_bridge(int number, const char *bridge)
+{
+	char text[TEXT_SIZE];
 	struct rtnl_link *link = rtnl_link_bridge_alloc();
 	struct rtnl_addr *address = rtnl_addr_alloc();
 	struct nl_addr *local = NULL;
@@ -67,7 +77,8 @@ void bare_bridge_create(const char *bridge)
 	rtnl_link_set_name(link, bridge);
 	rtnl_link_set_flags(link, IFF_UP);
 	check_netlink(bridge, rtnl_link_add(netlink_socket, link, NLM_F_CREATE | NLM_F_EXCL));
-	check_netlink(bridge, nl_addr_parse(SUBNET ".1/24", AF_INET, &local));
+	(void)snprintf(text, sizeof(text), SUBNET ".%d.1/24", number);
+	check_netlink(bridge, nl_addr_parse(text, AF_INET, &local));
 	rtnl_addr_set_ifindex(address, (int)if_nametoindex(bridge));
 	check_netlink(bridge, rtnl_addr_set_local(address, local));
 	check_netlink(bridge, rtnl_addr_add(netlink_socket, address, 0));
@@ -76,12 +87,12 @@ void bare_bridge_create(const char *bridge)
 	rtnl_link_put(link);
 }
 
-static void create_rules(const char *bridge)
+static void create_rules(int number, const char *bridge)
 {
-	char text[512];
+	char text[TEXT_SIZE];
 
 	(void)snprintf(text, sizeof(text),
-		       "table ip bench {\n"
+		       "table ip %s {\n"
 		       "	chain forward {\n"
 		       "		type filter hook forward priority 0; policy accept;\n"
 		       "		iifname %s accept\n"
@@ -89,23 +100,24 @@ static void create_rules(const char *bridge)
 		       "	}\n"
 		       "	chain postrouting {\n"
 		       "		type nat hook postrouting priority 100; policy accept;\n"
-		       "		ip saddr " SUBNET ".0/24 oifname != %s masquerade\n"
+		       "		ip saddr " SUBNET ".%d.0/24 oifname != %s masquerade\n"
 		       "	}\n"
 		       "}\n",
-		       bridge, bridge, bridge);
+		       bridge, bridge, bridge, number, bridge);
 	run_nftables(text);
 }
 
-static void start_dnsmasq(const char *bridge, const char *directory)
+static void start_dnsmasq(int number, const char *bridge, const char *directory)
 {
-	char interface[64], pid_file[256], leases[256];
+	char interface[64], range[64], pid_file[256], leases[256];
 	char *argv[] = {
 		"dnsmasq",
 		"--conf-file=/dev/null",
 		"--bind-dynamic",
 		"--except-interface=lo",
 		"--dhcp-authoritative",
-		"--dhcp-range=" SUBNET ".2," SUBNET ".254,1h",
+		"--no-ping",
+		range,
 		interface,
 		pid_file,
 		leases,
@@ -115,8 +127,10 @@ static void start_dnsmasq(const char *bridge, const char *directory)
 	int status;
 
 	(void)snprintf(interface, sizeof(interface), "--interface=%s", bridge);
-	(void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/pid", directory);
-	(void)snprintf(leases, sizeof(leases), "--dhcp-leasefile=%s/leases", directory);
+	(void)snprintf(pid_file, sizeof(pid_file), "--pid-file=%s/%s.pid", directory, bridge);
+	(void)snprintf(leases, sizeof(leases), "--dhcp-leasefile=%s/%s.leases", directory, bridge);
+	(void)snprintf(range, sizeof(range), "--dhcp-range=" SUBNET ".%d.2," SUBNET ".%d.254,1h",
+		       number, number);
 	/* It fails when a device goes while it looks at all of them. */
 	for (int tries = 0; tries < DNSMASQ_TRIES; tries++) {
 		errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
@@ -129,42 +143,60 @@ static void start_dnsmasq(const char *bridge, const char *directory)
 	bench_fail(argv[0], "did not start");
 }
 
-void bare_network_create(const char *bridge, const char *directory)
+void bare_network_create(int number, const char *directory)
 {
-	bare_bridge_create(bridge);
-	create_rules(bridge);
-	start_dnsmasq(bridge, directory);
+	char bridge[IFNAMSIZ];
+
+	name_bridge(number, bridge);
+	create_bridge(number, bridge);
+	create_rules(number, bridge);
+	start_dnsmasq(number, bridge, directory);
 }
 
-static void stop_dnsmasq(const char *directory)
+static pid_t read_pid(const char *path)
 {
-	char path[256];
-	FILE *file;
-	int pid;
+	FILE *file = fopen(path, "re");
+	pid_t pid;
 
-	(void)snprintf(path, sizeof(path), "%s/pid", directory);
-	file = fopen(path, "re");
 	if (!file || fscanf(file, "%d", &pid) != 1)
 		bench_fail(path, "no process id");
 	(void)fclose(file);
-	if (kill(pid, SIGTERM) < 0)
-		bench_fail(path, strerror(errno));
+	return pid;
 }
 
-void bare_network_remove(const char *bridge, const char *directory)
+/* Waits until it has gone, as the broker does. */
+static void stop_dnsmasq(const char *bridge, const char *directory)
+{
+	struct pollfd end = { .events = POLLIN };
+	char path[256];
+	pid_t pid;
+
+	(void)snprintf(path, sizeof(path), "%s/%s.pid", directory, bridge);
+	pid = read_pid(path);
+	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (end.fd < 0 || kill(pid, SIGTERM) < 0 || poll(&end, 1, -1) < 0)
+		bench_fail(path, strerror(errno));
+	(void)close(end.fd);
+}
+
+void bare_network_remove(int number, const char *directory)
 {
 	struct rtnl_link *link = rtnl_link_alloc();
+	char bridge[IFNAMSIZ];
+	char text[TEXT_SIZE];
 
+	name_bridge(number, bridge);
 	if (!link)
 		bench_fail(bridge, "out of memory");
-	stop_dnsmasq(directory);
-	run_nftables("delete table ip bench\n");
+	stop_dnsmasq(bridge, directory);
+	(void)snprintf(text, sizeof(text), "delete table ip %s\n", bridge);
+	run_nftables(text);
 	rtnl_link_set_name(link, bridge);
 	check_netlink(bridge, rtnl_link_delete(netlink_socket, link));
 	rtnl_link_put(link);
 }
 
-int bare_attach(const char *bridge)
+int bare_tap(const char *bridge)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	struct rtnl_link *old = rtnl_link_alloc();
@@ -183,5 +215,50 @@ int bare_attach(const char *bridge)
 	check_netlink(bridge, rtnl_link_change(netlink_socket, old, link, 0));
 	rtnl_link_put(link);
 	rtnl_link_put(old);
+	return fd;
+}
+
+static int receive_fd(int socket)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	int fd;
+
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0 || !CMSG_FIRSTHDR(&message))
+		bench_fail("qemu-bridge-helper", "no descriptor came");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+int helper_tap(const char *bridge, const char *program)
+{
+	char option[64];
+	char *argv[] = { "qemu-bridge-helper", "--use-vnet", "--fd=3", option, NULL };
+	posix_spawn_file_actions_t actions;
+	int ends[2];
+	int fd;
+	pid_t pid;
+
+	(void)snprintf(option, sizeof(option), "--br=%s", bridge);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		bench_fail("socketpair", strerror(errno));
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], 3);
+	errno = posix_spawn(&pid, program, &actions, NULL, argv, environ);
+	if (errno != 0)
+		bench_fail(program, strerror(errno));
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)close(ends[1]);
+	fd = receive_fd(ends[0]);
+	(void)close(ends[0]);
+	(void)waitpid(pid, NULL, 0);
 	return fd;
 }

@@ -7,15 +7,18 @@
 
 void bare_start(void);
 
-/* Makes a bridge with an address, rules for it and dnsmasq on it; and removes them. */
-void bare_network_create(const char *bridge, const char *directory);
-void bare_network_remove(const char *bridge, const char *directory);
+/*
+ * Makes a bridge "benchNUMBER" with an address, rules for it and dnsmasq on it;
+ * and removes them. number: up to 255. directory: for dnsmasq's files.
+ */
+void bare_network_create(int number, const char *directory);
+void bare_network_remove(int number, const char *directory);
 
-/* The bridge and its address alone. */
-void bare_bridge_create(const char *bridge);
+/* Makes a TAP device on bridge, named, up; returns its descriptor, which is the caller's. */
+int bare_tap(const char *bridge);
 
-/* Makes a TAP device on bridge, named, up; returns its descriptor. */
-int bare_attach(const char *bridge);
+/* The same by qemu-bridge-helper, the path of which program is; /etc/qemu/bridge.conf allows it. */
+int helper_tap(const char *bridge, const char *program);
 
 __attribute__((noreturn)) void bench_fail(const char *what, const char *why);
 

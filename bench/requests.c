@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times what clients ask of a broker beside the same work done directly, one
- * after the other in turn, so that both see the same machine.
+ * Takes the time of what clients ask of a broker, and of the same work done
+ * directly. It does what it is told, a line at a time, so that whoever takes
+ * turns with it sees the same machine:
  *
- *	requests ROUNDS DIRECTORY
+ *	requests DIRECTORY DISCOVER
+ * WHAT [ARGUMENT...] on a line of the standard input, microseconds on one of the
+ * standard output. DIRECTORY is for dnsmasq's files, DISCOVER a file with what a
+ * machine writes to its TAP device to ask for an address.
+ *
  * It has to run in a network namespace of its own: the broker would take part
  * in what is done to devices that it sees.
- *
- * Prints a line for each time taken: WHAT broker|bare MICROSECONDS.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +27,29 @@
 
 #include "bare.h"
 
-#define NETWORK "default"
-#define BARE_BRIDGE "bench0"
-
 /* A request and its reply are about that long. */
 #define MESSAGE_SIZE 256
+#define FRAME_MAX 65536
+/* Machines ask again when nothing comes, only later. */
+#define OFFER_PATIENCE_MS 50
+#define OFFER_TRIES 100
+/* In a frame of UDP behind the headers of virtio-net, Ethernet, and IPv4 without options. */
+#define PROTOCOL (10 + 14 + 9)
+#define SOURCE_PORT (10 + 14 + 20)
+#define DHCP_SERVER 67
+#define MACHINE_MAC "52:54:00:12:34:56" /* as it is in DISCOVER */
+#define KEPT_MAX 4096
+
+/* holder keeps networks and interfaces; visitor has holds that end. */
+static struct vmnet_broker *holder, *visitor;
+static const char *directory;
+static uint8_t discover[FRAME_MAX];
+static size_t discover_size;
+static int echo_fd;
+
+/* Devices stay until they are dropped: the kernel is busy for a while with removing one. */
+static int kept[KEPT_MAX];
+static size_t n_kept;
 
 static double now(void)
 {
@@ -32,11 +57,6 @@ static double now(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &time);
 	return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-static void report(const char *what, const char *who, double start)
-{
-	printf("%s %s %.1f\n", what, who, now() - start);
 }
 
 static void check(struct vmnet_broker *broker, vmnet_broker_return_t status)
@@ -77,95 +97,234 @@ static int start_echo(void)
 	}
 }
 
-/* A hold on a network that is there already costs its way to the broker and back. */
-static void time_hold(struct vmnet_broker *broker, int echo)
+static void keep(int fd)
 {
-	char message[MESSAGE_SIZE] = { 0 };
-	double start;
-
-	start = now();
-	check(broker, vmnet_broker_acquire(broker, NETWORK, NULL));
-	report("hold", "broker", start);
-
-	start = now();
-	if (send(echo, message, sizeof(message), 0) < 0 ||
-	    recv(echo, message, sizeof(message), MSG_WAITALL) < 0)
-		bench_fail("echo", strerror(errno));
-	report("hold", "bare", start);
+	if (n_kept == KEPT_MAX)
+		bench_fail("attach", "too many devices");
+	kept[n_kept++] = fd;
 }
 
-/* The devices stay until the program ends: the kernel is busy for a while with removing one. */
-static void time_attach(struct vmnet_broker *broker)
+static int broker_tap(const char *network, const char *mac_address)
 {
+	struct vmnet_broker_attach_options options = { .size = sizeof(options),
+						       .mac_address = mac_address };
 	struct vmnet_broker_attachment *attachment;
-	double start;
+	int fd;
 
-	start = now();
-	check(broker, vmnet_broker_attach(broker, NETWORK, NULL, &attachment));
-	report("attach", "broker", start);
+	check(holder, vmnet_broker_attach(holder, network, &options, &attachment));
+	fd = attachment->tap_fds[0];
 	attachment->tap_fds[0] = -1;
 	vmnet_broker_attachment_free(attachment);
+	return fd;
+}
 
-	start = now();
-	(void)bare_attach(BARE_BRIDGE);
-	report("attach", "bare", start);
+/* A hold on a network that is there already costs its way to the broker and back. */
+static double broker_hold(char **arguments)
+{
+	double start = now();
+
+	check(visitor, vmnet_broker_acquire(visitor, arguments[0], NULL));
+	start = now() - start;
+	check(visitor, vmnet_broker_release(visitor, arguments[0]));
+	return start;
+}
+
+static double bare_hold(char **arguments)
+{
+	char message[MESSAGE_SIZE] = { 0 };
+	double start = now();
+
+	(void)arguments;
+	if (send(echo_fd, message, sizeof(message), 0) < 0 ||
+	    recv(echo_fd, message, sizeof(message), MSG_WAITALL) < 0)
+		bench_fail("echo", strerror(errno));
+	return now() - start;
+}
+
+/* The first hold on a network makes it. */
+static double broker_create(char **arguments)
+{
+	double start = now();
+
+	check(holder, vmnet_broker_acquire(holder, arguments[0], NULL));
+	return now() - start;
+}
+
+static double bare_create(char **arguments)
+{
+	double start = now();
+
+	bare_network_create(atoi(arguments[0]), directory);
+	return now() - start;
 }
 
 /* The end of the last hold removes the network, which its client does not wait for. */
-static void wait_for_removal(struct vmnet_broker *monitor)
+static double broker_remove(char **arguments)
 {
+	struct vmnet_broker *monitor = connect_broker();
 	struct vmnet_broker_event *event;
 	bool removed = false;
+	double start;
 
+	check(monitor, vmnet_broker_monitor(monitor));
+	start = now();
+	check(holder, vmnet_broker_release(holder, arguments[0]));
 	while (!removed) {
 		check(monitor, vmnet_broker_next_event(monitor, -1, &event));
 		removed = event && event->type == VMNET_BROKER_NETWORK_REMOVED;
 		vmnet_broker_event_free(event);
 	}
+	start = now() - start;
+	vmnet_broker_close(monitor);
+	return start;
 }
 
-/* The first hold on a network makes it. */
-static void time_create(struct vmnet_broker *broker, struct vmnet_broker *monitor,
-			const char *directory)
+static double bare_remove(char **arguments)
 {
-	double start;
+	double start = now();
 
-	start = now();
-	check(broker, vmnet_broker_acquire(broker, NETWORK, NULL));
-	report("create", "broker", start);
-	check(broker, vmnet_broker_release(broker, NETWORK));
-	wait_for_removal(monitor);
+	bare_network_remove(atoi(arguments[0]), directory);
+	return now() - start;
+}
 
-	start = now();
-	bare_network_create(BARE_BRIDGE, directory);
-	report("create", "bare", start);
-	bare_network_remove(BARE_BRIDGE, directory);
+static double broker_attach(char **arguments)
+{
+	double start = now();
+
+	keep(broker_tap(arguments[0], NULL));
+	return now() - start;
+}
+
+static double bare_attach(char **arguments)
+{
+	double start = now();
+
+	keep(bare_tap(arguments[0]));
+	return now() - start;
+}
+
+static double helper_attach(char **arguments)
+{
+	double start = now();
+
+	keep(helper_tap(arguments[0], arguments[1]));
+	return now() - start;
+}
+
+static bool is_offer(const uint8_t *frame, ssize_t size)
+{
+	return size > SOURCE_PORT + 1 && frame[PROTOCOL] == IPPROTO_UDP &&
+	       frame[SOURCE_PORT] == 0 && frame[SOURCE_PORT + 1] == DHCP_SERVER;
+}
+
+/* Asks for an address by a new device, which goes then, until an offer comes. */
+static double await_offer(int fd, double start)
+{
+	static uint8_t frame[FRAME_MAX];
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	ssize_t size = 0;
+
+	for (int tries = 0; !is_offer(frame, size); tries++) {
+		if (tries == OFFER_TRIES)
+			bench_fail("DHCP", "no offer");
+		if (write(fd, discover, discover_size) < 0)
+			bench_fail("write to a TAP device", strerror(errno));
+		while (!is_offer(frame, size) && poll(&readable, 1, OFFER_PATIENCE_MS) > 0)
+			size = read(fd, frame, sizeof(frame));
+	}
+	start = now() - start;
+	(void)close(fd);
+	return start;
+}
+
+static double broker_offer(char **arguments)
+{
+	double start = now();
+
+	return await_offer(broker_tap(arguments[0], MACHINE_MAC), start);
+}
+
+static double bare_offer(char **arguments)
+{
+	double start = now();
+
+	return await_offer(bare_tap(arguments[0]), start);
+}
+
+static double drop(char **arguments)
+{
+	double start = now();
+
+	(void)arguments;
+	while (n_kept > 0)
+		(void)close(kept[--n_kept]);
+	return now() - start;
+}
+
+static const struct {
+	const char *name;
+	double (*run)(char **arguments);
+	int n_arguments;
+} requests[] = {
+	{ "broker-create", broker_create, 1 }, /* NETWORK */
+	{ "broker-hold", broker_hold, 1 },
+	{ "broker-attach", broker_attach, 1 },
+	{ "broker-offer", broker_offer, 1 },
+	{ "broker-remove", broker_remove, 1 },
+	{ "bare-create", bare_create, 1 }, /* NUMBER, which makes a bridge "benchNUMBER" */
+	{ "bare-hold", bare_hold, 0 },
+	{ "bare-attach", bare_attach, 1 }, /* BRIDGE */
+	{ "bare-offer", bare_offer, 1 },
+	{ "bare-remove", bare_remove, 1 },
+	{ "helper-attach", helper_attach, 2 }, /* BRIDGE, and qemu-bridge-helper's path */
+	{ "drop", drop, 0 }, /* the devices of all attaches so far */
+};
+
+static double serve(char *line)
+{
+	char *words[3] = { NULL };
+	char *rest = line;
+	int n = 0;
+
+	while (n < 3 && (words[n] = strtok_r(rest, " \n", &rest)))
+		n++;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (n > 0 && strcmp(words[0], requests[i].name) == 0 &&
+		    n == 1 + requests[i].n_arguments)
+			return requests[i].run(words + 1);
+	bench_fail(line, "no such request");
+}
+
+static void read_discover(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		bench_fail(path, strerror(errno));
+	discover_size = fread(discover, 1, sizeof(discover), file);
+	(void)fclose(file);
 }
 
 int main(int argc, char **argv)
 {
-	struct vmnet_broker *broker, *monitor;
-	int echo, rounds;
+	char *line = NULL;
+	size_t size = 0;
 
 	if (argc != 3)
-		bench_fail("usage", "requests ROUNDS DIRECTORY");
-	rounds = atoi(argv[1]);
+		bench_fail("usage", "requests DIRECTORY DISCOVER");
+	directory = argv[1];
+	read_discover(argv[2]);
 	bare_start();
-	broker = connect_broker();
-	monitor = connect_broker();
-	check(monitor, vmnet_broker_monitor(monitor));
-	for (int i = 0; i < rounds; i++)
-		time_create(broker, monitor, argv[2]);
-	vmnet_broker_close(monitor);
-
-	echo = start_echo();
-	bare_bridge_create(BARE_BRIDGE);
-	check(broker, vmnet_broker_acquire(broker, NETWORK, NULL));
-	for (int i = 0; i < rounds; i++) {
-		time_hold(broker, echo);
-		time_attach(broker);
+	echo_fd = start_echo();
+	holder = connect_broker();
+	visitor = connect_broker();
+	while (getline(&line, &size, stdin) > 0) {
+		printf("%.1f\n", serve(line));
+		(void)fflush(stdout);
 	}
-	vmnet_broker_close(broker);
-	(void)close(echo);
+	(void)drop(NULL);
+	free(line);
+	vmnet_broker_close(visitor);
+	vmnet_broker_close(holder);
 	return EXIT_SUCCESS;
 }

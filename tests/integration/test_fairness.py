@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nobody can make others wait: bench/fairness prints what is compared here."""
+"""Nobody can make others wait: scripts/bench --only fairness prints what is compared here."""
 
 import contextlib
 import fcntl

@@ -113,9 +113,9 @@ class Broker:
     def _is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the broker ended: {self.process.returncode}\n{self.log()}")
-        return self._serves()
+        return self.serves()
 
-    def _serves(self):
+    def serves(self):
         try:
             with Client(self.socket_path) as client:
                 # A program that the last one was about to start may have its socket still.

@@ -125,7 +125,7 @@ class ManagedBroker(Broker):
         self.manager.states.clear()
         super().start(pass_fds=list(passed.values()), **options)
 
-    def _serves(self):
+    def serves(self):
         # The socket is the manager's: to be connected says nothing.
         return "READY" in self.manager.states
 
