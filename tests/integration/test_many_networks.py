@@ -36,7 +36,7 @@ def test_many_networks(broker, host, outside, join):
     machine = join(f"n{NETWORKS - 1}")
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
     client.close()
-    wait_for(lambda: sum(link.startswith("vmb-") for link in host.links()) == 1, 60)
+    wait_for(lambda: sum(link.startswith("vmb-") for link in host.links()) == 1, 180)
 
 
 def test_servers_outlast_lost_addresses(broker, host, plug_in):
