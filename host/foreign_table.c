@@ -195,6 +195,12 @@ static const char *policy_of(const struct nlattr *policy)
 	return be32toh(nla_get_u32(policy)) == NF_DROP ? "drop" : "accept";
 }
 
+/* A chain without a name of its own, which nobody can ask for. */
+static bool is_part_of_rule(const struct nlattr *flags)
+{
+	return flags && be32toh(nla_get_u32(flags)) & NFT_CHAIN_BINDING;
+}
+
 static const char *family_name(uint8_t number)
 {
 	for (size_t i = 0; i < FOREIGN_FAMILIES; i++)
@@ -219,7 +225,8 @@ static void on_chain(const struct nlmsghdr *message, void *userdata)
 	table = nla_get_string(attributes[NFTA_CHAIN_TABLE]);
 	name = nla_get_string(attributes[NFTA_CHAIN_NAME]);
 	type = attributes[NFTA_CHAIN_TYPE] ? nla_get_string(attributes[NFTA_CHAIN_TYPE]) : NULL;
-	if (ruleset_table_is_own(table) || !is_plain(table) || !is_plain(name))
+	if (ruleset_table_is_own(table) || !is_plain(table) || !is_plain(name) ||
+	    is_part_of_rule(attributes[NFTA_CHAIN_FLAGS]))
 		return;
 	listing->failed |=
 		json_array_append_new(listing->items,

@@ -27,8 +27,11 @@
 /* A machine can make up as many MAC addresses as it likes, and each takes the host's memory. */
 #define LEARNED_MAX 65536
 
-/* The interface group of two links that are deleted at once, with the index of one of them. */
-#define LEAVING_GROUPS 0x76000000U
+/*
+ * The interface group of two links that are deleted at once, with the index of one of them: no
+ * index has that bit, and no other group of ours.
+ */
+#define LEAVING_GROUPS 0x80000000U
 
 #define LOOPBACK_METRIC 4096 /* what the host sends to itself stays with its own route, of 0 */
 

@@ -2,12 +2,14 @@
 """Names: of machines, of the gateway, and of everything else by the host's resolvers."""
 
 import os
+import signal
 
 import pytest
 
 from support.dhcp import DhcpClient, mac_of
 from support.dns import Resolver
 from support.host import HOST_IPV4, HOST_IPV6, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
+from support.processes import STARTER, children
 from support.wait import wait_for
 
 GATEWAY, GATEWAY_IPV6 = "192.168.105.1", "fd12:3456:789a:5::1"
@@ -217,6 +219,28 @@ def test_the_resolvers_change_between_two_brokers(host, outside, broker, join):
     broker.kill()
     write_resolv_conf(host, f"nameserver {SERVER_IPV4}\n")
     broker.start()
+    wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
+    assert host.processes("dnsmasq") == [server]
+
+
+def test_the_resolvers_change_while_the_broker_dies(host, outside, broker, join):
+    """It has written them down for a dnsmasq that it could not tell any more."""
+    outside.start_dns()
+    write_resolv_conf(host, "")
+    machine = join("lab")
+    (server,) = host.processes("dnsmasq")
+    starter = children(broker.pid)[STARTER]
+    os.kill(starter, signal.SIGSTOP)
+    path = os.path.join(broker.runtime_dir, "lab.resolv.conf")
+    write_resolv_conf(host, f"nameserver {SERVER_IPV4}\n")
+
+    def is_copied():
+        with open(path, encoding="ascii") as file:
+            return SERVER_IPV4 in file.read()
+
+    wait_for(is_copied, what="the copy")
+    os.kill(starter, signal.SIGKILL)
+    broker.restart()
     wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME))
     assert host.processes("dnsmasq") == [server]
 

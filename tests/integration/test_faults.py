@@ -18,6 +18,7 @@ import pytest
 
 from support.dns import Resolver
 from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK
+from support.processes import ACCOUNTS, FORKER, STARTER, children
 from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
 
@@ -450,15 +451,6 @@ def test_a_dnsmasq_that_cannot_be_watched(broker, host, join):
     machine.dhcp()
 
 
-# The processes that a broker of root has made, in their order.
-STARTER, ACCOUNTS, FORKER = range(3)
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
-
-
 def test_nftables_is_killed(broker):
     client = broker.client()
     client.acquire("default")
@@ -495,7 +487,18 @@ def is_reading_a_pipe(pid):
         return "pipe_read" in file.read()
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["goes on", "killed"])
+DNS_ALONE = {"default": {"mode": "shared", "dhcp": False, "router_advertisement": False}}
+
+
+@pytest.mark.parametrize(
+    "killed",
+    [
+        pytest.param(False, id="goes on"),
+        pytest.param(True, id="killed"),
+        # Its dnsmasq needs no capability, and would go on without what it asks for.
+        pytest.param(True, id="killed, DNS alone", marks=pytest.mark.broker(config=DNS_ALONE)),
+    ],
+)
 def test_nothing_is_served_before_the_rules_are_there(broker, host, killed):
     """dnsmasq is ready by then, and neither serves without them nor outlives the broker."""
     broker.wait_for_log("serving")

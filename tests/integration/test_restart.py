@@ -315,6 +315,22 @@ def test_what_a_client_holds_is_damaged(broker):
     wait_for(client.is_closed)
 
 
+def test_a_release_that_could_not_be_written_is_with_what_comes_next(broker):
+    client = broker.client()
+    client.acquire("lab")
+    client.acquire("other")
+    (name,) = [name for name in os.listdir(broker.runtime_dir) if name.endswith(".client")]
+    in_the_way = os.path.join(broker.runtime_dir, f"{name}.new")
+    os.mkdir(in_the_way)
+    client.release("other")
+    broker.wait_for_log("cannot be written")
+    os.rmdir(in_the_way)
+    client.acquire("lab")
+    broker.restart()
+    with pytest.raises(VarlinkError, match="NotAcquired"):
+        client.release("other")
+
+
 def test_the_configuration_has_lost_the_network(broker, restart):
     client = broker.client(uid=1001)
     client.acquire("lab")

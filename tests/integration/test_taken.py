@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from support.dhcp import DhcpClient, mac_of
+from support.rivals import Rival, flood
 from support.wait import wait_for
 
 GATEWAY, FIRST, SECOND = "192.168.105.1", "192.168.105.77", "192.168.105.78"
@@ -58,6 +59,19 @@ def test_a_machine_without_dhcp(broker, plug_in, join, offered):
     wait_for(lambda: listed(broker).get(FIRST) == machine.mac_address)
     # Should it ask after all, it gets what it has.
     assert machine.dhcp()["ip"] == FIRST
+
+
+def test_while_somebody_calls_all_the_time(broker, plug_in):
+    machine = plug_in("lab")
+    take(machine, FIRST)
+    rival = Rival(flood, broker.socket_path)
+    try:
+        wait_for(rival.done, what="answers to the other's calls")
+        assert machine.ping(GATEWAY)
+        wait_until_known(broker, "lab", FIRST)
+        assert rival.is_running()
+    finally:
+        rival.close()
 
 
 def test_what_a_machine_has_beside_its_lease(broker, join, offered):

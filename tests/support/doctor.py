@@ -61,7 +61,7 @@ class Doctor:
             re.findall(r"^(?:problem|unknown): (.*)(?:\n    (.*))?$", done.stdout, re.MULTILINE)
         )
         assert done.returncode == (1 if findings else 0), done.stdout + done.stderr
-        assert not done.stderr
+        assert not done.stderr, done.stderr
         if uid:
             assert findings.pop(ONLY_ROOT) == "sudo vmnetctl doctor"
         return findings

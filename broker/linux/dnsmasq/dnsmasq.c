@@ -187,7 +187,8 @@ struct dnsmasq *dnsmasq_begin(const struct network_config *config,
 	self->server.pidfd = dnsmasq_process_find(&self->server.files);
 	if (self->server.pidfd >= 0 &&
 	    dnsmasq_files_have(&self->server.files, self->server.config)) {
-		if (result > 0)
+		/* Also when an earlier broker has copied them, and ended before it told. */
+		if (asks_resolvers(config))
 			starter_signal(self->server.pidfd, SIGHUP);
 		return self;
 	}

@@ -27,6 +27,8 @@
 #define SETTLE_USEC ((uint64_t)50 * 1000)
 /* or has been written to for so long: a machine can have it written to all the time. */
 #define UNSETTLED_USEC ((uint64_t)1000 * 1000)
+/* Networks look at the same time, and then all share one look at neighbours. */
+#define TOGETHER_USEC ((uint64_t)10 * 1000)
 
 struct lease_watch {
 	struct lease_watch *next; /* of all networks */
@@ -271,7 +273,7 @@ static void heard(const struct neighbours *neighbours)
 
 static void listen_soon(void)
 {
-	(void)sd_event_source_set_enabled(all.listen, SD_EVENT_ONESHOT);
+	timer_set_unless_on(all.listen, TOGETHER_USEC);
 }
 
 static void listening_done(struct job *job)
@@ -299,13 +301,14 @@ static size_t count_listening(void)
 }
 
 /* One look at a time: those who want to meanwhile share the next. */
-static int on_listen(sd_event_source *source, void *userdata)
+static int on_listen(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	size_t n = all.is_listening ? 0 : count_listening();
 	struct listening *listening =
 		n > 0 ? calloc(1, sizeof(*listening) + n * sizeof(listening->lists[0])) : NULL;
 
 	(void)source;
+	(void)usec;
 	(void)userdata;
 	if (!listening)
 		return 0; /* without memory, the next look of theirs has another */
@@ -334,16 +337,6 @@ void lease_watch_look(struct lease_watch *watch)
 
 /* The watch */
 
-/* Behind the timers that are due: networks look at the same time, and then all share one. */
-static int add_listen(void)
-{
-	int result = sd_event_add_defer(linux_platform.event, &all.listen, on_listen, NULL);
-
-	if (result >= 0)
-		result = sd_event_source_set_priority(all.listen, SD_EVENT_PRIORITY_NORMAL + 1);
-	return result;
-}
-
 int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
 		    const char *path, void (*on_lost)(struct network *network))
 {
@@ -361,7 +354,7 @@ int lease_watch_new(struct lease_watch **watch, struct network *network, int bri
 	if (result == 0)
 		result = sd_event_source_set_time_accuracy(new->settle, 1);
 	if (result >= 0 && !all.listen)
-		result = add_listen();
+		result = timer_add(linux_platform.event, &all.listen, on_listen, NULL);
 	if (result < 0) {
 		sd_event_source_disable_unref(new->settle);
 		free(new);

@@ -160,11 +160,17 @@ struct part {
 	bool has_others; /* other networks have chains */
 };
 
+static bool is_same(const struct named *one, const struct named *other)
+{
+	return one->family == other->family && strcmp(one->table, other->table) == 0 &&
+	       strcmp(one->chain, other->chain) == 0;
+}
+
 /* Adds it, unless it is there, or there is no room for what nobody should have made. */
 static void add_named(struct named *list, size_t *n, size_t max, const struct named *named)
 {
 	for (size_t i = 0; i < *n; i++)
-		if (memcmp(&list[i], named, sizeof(*named)) == 0)
+		if (is_same(&list[i], named))
 			return;
 	if (*n < max)
 		list[(*n)++] = *named;

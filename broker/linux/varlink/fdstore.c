@@ -311,8 +311,8 @@ void fdstore_save(const char *runtime_dir, unsigned int number, const struct cli
 	make_path(path, runtime_dir, number);
 	r = json_text_save(path, root, JSON_COMPACT);
 	json_decref(root);
-	for (struct hold *hold = client->holds; hold && r == 0; hold = hold->next)
-		hold->kept = !hold->waiting;
+	for (struct hold *hold = client->holds; hold; hold = hold->next)
+		hold->kept = r == 0 && !hold->waiting;
 	if (r < 0 && platform_may_log(client->credentials.uid, true))
 		log_warning(NULL,
 			    "what %s (pid %jd, uid %ju) holds cannot be written to %s, and ends "
