@@ -70,6 +70,13 @@ def shortage(checks, log):
 
 
 @stage
+def instructions(checks, log):
+    """how many of them requests take, by valgrind; sanitizers have their own"""
+    checks.build(PLAIN, log)
+    return pytest(log, "tests/integration/test_costs.py", "-k", "instructions", build=PLAIN)
+
+
+@stage
 def machines(checks, log):
     """real machines in QEMU, attached by vmnetctl"""
     checks.build(SANITIZED, log)

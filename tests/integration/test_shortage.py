@@ -6,7 +6,6 @@ end, and the next one finishes its work. Machines do not notice, and nothing sta
 """
 
 import contextlib
-import json
 import mmap
 import os
 import random
@@ -17,6 +16,7 @@ import pytest
 
 from support.broker import Broker
 from support.host import UPLINK, diff
+from support.need import need_plain
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -48,10 +48,7 @@ class Shortage:
 
 @pytest.fixture
 def shortage(directory, build):
-    with open(os.path.join(build, "meson-info/intro-buildoptions.json"), encoding="utf-8") as file:
-        options = {option["name"]: option["value"] for option in json.load(file)}
-    if "address" in options["b_sanitize"]:
-        pytest.skip("AddressSanitizer has an allocator of its own")
+    need_plain(build, "AddressSanitizer has an allocator of its own")
     return Shortage(directory)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what no other load disturbs: system calls of a process, rules that a packet meets."""
+"""Counts what no other load disturbs: what a process does, and the rules that a packet meets."""
 
 import collections
 import ipaddress
@@ -11,10 +11,14 @@ import subprocess
 
 import pytest
 
+from .need import need
 from .wait import wait_for
 
 # "PID call(arguments) = result", in two lines when another thread's comes between.
 BEGUN = re.compile(r"\d+ +(\w+)\(")
+# So each message begins in what is sent by netlink. Of more at once than that strace shows no more.
+MESSAGE = "{nlmsg_len="
+AT_ONCE = 1000
 # So often in a row nothing has happened: then nothing is left to be done at once.
 RESTS = 20
 
@@ -40,12 +44,16 @@ def wait_for_rest(pid):
 
 
 class Strace:
-    """The system calls of a process, by their names, while it is entered: self.calls."""
+    """What a process asks of the kernel while it is entered.
+
+    calls: its system calls, by their names. messages: how many it has sent by netlink.
+    """
 
     def __init__(self, pid, directory):
         self.pid = pid
         self.path = os.path.join(directory, "strace")
-        self.calls = None
+        self.calls = collections.Counter()
+        self.messages = 0
         self._process = None
 
     def _is_attached(self):
@@ -55,7 +63,7 @@ class Strace:
 
     def __enter__(self):
         wait_for_rest(self.pid)
-        argv = ["strace", "-f", "-qq", "-o", self.path, "-p", str(self.pid)]
+        argv = ["strace", "-f", "-qq", "-s", str(AT_ONCE), "-o", self.path, "-p", str(self.pid)]
         self._process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
         wait_for(self._is_attached, what="strace's start")
         return self
@@ -67,8 +75,43 @@ class Strace:
         self._process.wait()
         self._process.stderr.close()
         with open(self.path, encoding="utf-8", errors="replace") as file:
-            begun = (BEGUN.match(line) for line in file)
-            self.calls = collections.Counter(match[1] for match in begun if match)
+            for line in file:
+                self._count(line)
+
+    def _count(self, line):
+        begun = BEGUN.match(line)
+        if begun:
+            self.calls[begun[1]] += 1
+            if begun[1].startswith("send"):
+                self.messages += line.count(MESSAGE)
+
+
+class Valgrind:
+    """Lives of a broker whose instructions are counted.
+
+    Older ones know no pidfds: no network of the broker may need a dnsmasq.
+    """
+
+    def __init__(self, broker):
+        need("valgrind")
+        self.broker = broker
+        self._path = os.path.join(broker.directory, "callgrind")
+        argv = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--vgdb=no"]
+        tried = broker.host.run(*argv, "true", check=False)
+        if tried.returncode != 0:
+            pytest.skip(f"valgrind may not run: {tried.stderr}")
+        module = broker.host.program("tests/tools/unconfined.so")
+        broker.prefix = ["env", f"LD_PRELOAD={module}", *argv, f"--log-file={self._path}"]
+
+    def instructions(self, work):
+        """All that a life takes in which work(broker) is done: of its first process alone."""
+        self.broker.start()
+        work(self.broker)
+        self.broker.close_clients()
+        self.broker.wait_until_clean()
+        wait_for_rest(self.broker.pid)
+        self.broker.stop()
+        return int(re.search(rf"=={self.broker.pid}== Collected : (\d+)", _read(self._path))[1])
 
 
 # Requests of that number are traced; those to the host itself mark where the others end.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test needs of this machine; without it the test is skipped, and says why."""
 
+import json
+import os
 import shutil
 
 import pytest
@@ -9,6 +11,14 @@ import pytest
 def need(program):
     if not shutil.which(program):
         pytest.skip(f"no {program} here")
+
+
+def need_plain(build, why):
+    """Programs without AddressSanitizer."""
+    with open(os.path.join(build, "meson-info/intro-buildoptions.json"), encoding="utf-8") as file:
+        options = {option["name"]: option["value"] for option in json.load(file)}
+    if "address" in options["b_sanitize"]:
+        pytest.skip(why)
 
 
 def need_filtered_bridges(host, *families):
