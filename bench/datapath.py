@@ -227,11 +227,9 @@ def _record(results, measure, way, taken):
     results.add(measure, "packets a second", way.name, 1e9 / taken["wall"])
 
 
-def _courses(options, results, directory, stack):
+def _courses(kinds, measures, options, results, directory, stack):
     """Every way that can be had here, with the runs that begin well on it."""
-    counts = (0, 20) if options.quick else (0, 20, 200)
-    ways = [Masquerade, ByHand, *map(brokered, counts), Copier, Vde, Passt, Slirp]
-    for kind in ways:
+    for kind in kinds:
         try:
             way = kind(directory, options.build)
         except (OSError, AssertionError, RuntimeError) as error:
@@ -240,6 +238,8 @@ def _courses(options, results, directory, stack):
         stack.callback(way.close)
         course = Course(way, stack)
         course.learn()
+        if measures:
+            course.runs = {name: course.runs[name] for name in measures}
         for measure, run in list(course.runs.items()):
             try:
                 run.calibrate()
@@ -249,19 +249,34 @@ def _courses(options, results, directory, stack):
         yield course
 
 
-def measure(options, results, directory):
-    """All runs, one after the other in turn, so that all of them see the same machine."""
+def turns(options):
+    """How often each way has its turn."""
+    return options.rounds or (25 if options.quick else 201)
+
+
+def take_turns(kinds, options, results, directory, measures=None):
+    """All runs, or those of some measures, in turn, so that all of them see the same machine.
+
+    Yields the turn's number, the measure, the way, and what was taken.
+    """
     with contextlib.ExitStack() as stack:
-        results.compare_to(ByHand.name, OWN)
-        courses = list(_courses(options, results, directory, stack))
+        courses = list(_courses(kinds, measures, options, results, directory, stack))
         measures = list(dict.fromkeys(name for course in courses for name in course.runs))
-        for turn in range(options.rounds or (25 if options.quick else 201)):
+        for turn in range(turns(options)):
             for course in courses:
                 course.learn()
             for name in measures:
                 running = [course for course in courses if name in course.runs]
                 for course in running[turn % len(running) :] + running[: turn % len(running)]:
                     try:
-                        _record(results, name, course.way, course.runs[name].once())
+                        yield turn, name, course.way, course.runs[name].once()
                     except RuntimeError as error:
                         results.skip(f"a turn of {name} by {course.way.name}", error)
+
+
+def measure(options, results, directory):
+    results.compare_to(ByHand.name, OWN)
+    counts = (0, 20) if options.quick else (0, 20, 200)
+    kinds = [Masquerade, ByHand, *map(brokered, counts), Copier, Vde, Passt, Slirp]
+    for _, name, way, taken in take_turns(kinds, options, results, directory):
+        _record(results, name, way, taken)

@@ -21,12 +21,15 @@ from support.isolate import isolate  # noqa: E402
 
 PRIORITY = -15  # of all contestants, so that others on this machine are in the way less
 PARTS = "datapath", "control", "scale", "fairness"
+ALONE = ("profile",)  # only when it is asked for
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="in three minutes")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be repeated")
+    parser.add_argument(
+        "--only", choices=PARTS + ALONE, action="append", help="this part; may be repeated"
+    )
     parser.add_argument("--rounds", type=int, help="how often each contestant has its turn")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
     parser.add_argument("--plots", metavar="DIR", help="draw the plots there, as SVG")

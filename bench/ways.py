@@ -8,6 +8,7 @@ would. Each way has a host of its own, so that all of them can be there at once.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import socket
 import struct
@@ -81,7 +82,7 @@ class Way:
     def __init__(self, directory, build):
         if self.program and not shutil.which(self.program):
             raise FileNotFoundError(f"no {self.program}")
-        self.directory = os.path.join(directory, self.name.replace(" ", "-"))
+        self.directory = os.path.join(directory, re.sub(r"\W+", "-", self.name))
         os.mkdir(self.directory, 0o755)
         self.build = build
         self.machines = []
