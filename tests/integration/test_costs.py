@@ -19,7 +19,7 @@ from support.wait import wait_for
 
 NETWORKS = [f"n{i}" for i in range(20)]
 CONFIG = {name: {"mode": "shared"} for name in (*NETWORKS, "more")}
-ROUNDS = 3
+ROUNDS = 5
 
 # For memory, for threads that wait for each other, and of sanitizers.
 ELSEWHERE = {
@@ -84,21 +84,24 @@ def check_asked(what, numbers, recorded):
 
 
 def test_acquire(any_broker):
-    """Of networks that are there."""
+    """Of networks that are there; the least of some rounds, as below."""
     broker = any_broker
     held = broker.client()
-    client = broker.client(uid=1000)
     for name in NETWORKS:
         held.acquire(name)
-    client.networks()
+    rounds = []
+    for _ in range(ROUNDS):
+        with contextlib.closing(broker.client(uid=1000)) as client:
+            client.networks()
 
-    def acquire_all():
-        for name in NETWORKS:
-            client.acquire(name)
+            def acquire_all(client=client):
+                for name in NETWORKS:
+                    client.acquire(name)
 
-    for recorded in ACQUIRE[type(broker)]:
-        numbers = count(broker, acquire_all, ELSEWHERE)
-        check_asked("acquire", [number // len(NETWORKS) for number in numbers], recorded)
+            rounds.append([count(broker, acquire_all, ELSEWHERE) for _ in ACQUIRE[type(broker)]])
+    for recorded, numbers in zip(ACQUIRE[type(broker)], zip(*rounds)):
+        least = [number // len(NETWORKS) for number in map(min, zip(*numbers))]
+        check_asked("acquire", least, recorded)
 
 
 def test_requests(any_broker):
