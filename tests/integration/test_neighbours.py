@@ -460,7 +460,7 @@ def test_the_outside_moves_to_a_bridge(nftables, host, outside, broker, join):
     broker.check_clean = False  # the bridge stays
 
 
-BLOCKED = 60_000
+BLOCKED = 150_000
 
 
 @pytest.fixture
