@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What AppArmor's profile of dnsmasq has to allow is all that dnsmasq opens of the broker's."""
 
+import glob
 import os
 import re
 import shutil
@@ -14,14 +15,15 @@ from support.wait import wait_for
 RULES = "apparmor-dnsmasq"
 # Every program's, and in the profile.
 SYSTEM = ("/dev/", "/etc/", "/lib", "/proc/", "/usr/")
-CALL = re.compile(r'^(\d+) +(\w+)\((?:\w+, )?"([^"]*)", (.*)\) += \d', re.MULTILINE)
+CALL = re.compile(r'^(\w+)\((?:\w+, )?"([^"]*)", (.*)\) += \d', re.MULTILINE)
 
 
 @pytest.fixture
 def broker(host):
     """One whose processes, dnsmasq among them, are looked at all the time."""
     trace = f"{host.directory}/trace"
-    strace = ("strace", "-D", "-f", "-qq", "-e", "trace=execve,openat,inotify_add_watch")
+    # A file for each: in one, a call is in two parts when another process's comes between.
+    strace = ("strace", "-D", "-ff", "-qq", "-e", "trace=execve,openat,inotify_add_watch")
     # What finds leaks does not work in a process that is looked at.
     environment = {"ASAN_OPTIONS": "detect_leaks=0"}
     broker = Broker(host, prefix=(*strace, "-o", trace), env=environment)
@@ -34,14 +36,17 @@ def broker(host):
 
 def opened(trace):
     """The files that dnsmasq has opened, as {(path, permissions)}."""
-    with open(trace, encoding="utf-8") as file:
-        calls = CALL.findall(file.read())
-    servers = {pid for pid, call, path, _ in calls if call == "execve" and "/dnsmasq" in path}
-    return {
-        (path, "rw" if "O_RDWR" in rest else "w" if "O_WRONLY" in rest else "r")
-        for pid, call, path, rest in calls
-        if pid in servers and call != "execve"
-    }
+    files = set()
+    for path in glob.glob(f"{trace}.*"):
+        with open(path, encoding="utf-8") as file:
+            calls = CALL.findall(file.read())
+        if any(call == "execve" and "/dnsmasq" in path for call, path, _ in calls):
+            files |= {
+                (path, "rw" if "O_RDWR" in rest else "w" if "O_WRONLY" in rest else "r")
+                for call, path, rest in calls
+                if call != "execve"
+            }
+    return files
 
 
 def read_rules(build):
