@@ -30,9 +30,6 @@
 #include "nftables.h"
 #include "ruleset.h"
 
-/* Who changes rules all the time does not keep anybody waiting for ever. */
-#define TRIES_MAX 100
-
 struct question {
 	const char *name;
 	struct foreign_table *table;
@@ -237,25 +234,29 @@ static void on_chain(const struct nlmsghdr *message, void *userdata)
 						policy_of(attributes[NFTA_CHAIN_POLICY]))) < 0;
 }
 
+static void forget_chains(void *userdata)
+{
+	struct chain_listing *listing = userdata;
+
+	json_decref(listing->items);
+	*listing = (struct chain_listing){ .items = json_array() };
+}
+
 /*
  * Asked of the kernel itself: libnftables would put those of all networks into
  * words, and here they would be read again. Returns 0 or a negative errno.
  */
 static int read_chains(struct chain_listing *listing)
 {
-	int result = -EAGAIN;
+	int result = nft_query(&(struct nft_query){
+		.socket = &query_socket,
+		.type = NFT_MSG_GETCHAIN,
+		.all = true,
+		.begin = forget_chains,
+		.each = on_chain,
+		.userdata = listing,
+	});
 
-	for (int i = 0; i < TRIES_MAX && result == -EAGAIN; i++) {
-		json_decref(listing->items);
-		*listing = (struct chain_listing){ .items = json_array() };
-		result = nft_query(&(struct nft_query){
-			.socket = &query_socket,
-			.type = NFT_MSG_GETCHAIN,
-			.all = true,
-			.each = on_chain,
-			.userdata = listing,
-		});
-	}
 	return listing->failed || !listing->items ? -ENOMEM : result;
 }
 

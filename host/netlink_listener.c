@@ -14,20 +14,13 @@
 int netlink_listener_open(struct nl_sock **socket, int protocol, nl_recvmsg_msg_cb_t each)
 {
 	const int size = RECEIVE_BUFFER;
-	int result;
+	int result = netlink_connect(socket, protocol);
 
-	*socket = nl_socket_alloc();
-	if (!*socket)
-		return -NLE_NOMEM;
-	nl_socket_disable_seq_check(*socket);
-	nl_socket_disable_msg_peek(*socket);
-	result = nl_socket_set_msg_buf_size(*socket, NETLINK_MESSAGE_MAX);
 	if (result < 0)
 		return result;
+	nl_socket_disable_seq_check(*socket);
 	nl_socket_modify_cb(*socket, NL_CB_VALID, NL_CB_CUSTOM, each, NULL);
-	result = nl_connect(*socket, protocol);
-	if (result == 0)
-		result = nl_socket_set_nonblocking(*socket);
+	result = nl_socket_set_nonblocking(*socket);
 	/* A smaller one does, too: lost messages are made up for. */
 	if (result == 0)
 		(void)setsockopt(nl_socket_get_fd(*socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,

@@ -10,7 +10,7 @@
  * Opens one that never waits, and belongs to no group yet: nl_socket_add_memberships() is the
  * caller's. protocol: NETLINK_ROUTE and the like. each: gets each message that is read.
  * *socket: nl_socket_free() ends it, also when this fails. Returns 0 or a negative code of libnl's:
- * NLE_NOMEM, or what nl_connect() fails with.
+ * those of netlink_connect(), or what nl_socket_set_nonblocking() fails with.
  */
 int netlink_listener_open(struct nl_sock **socket, int protocol, nl_recvmsg_msg_cb_t each);
 

@@ -83,21 +83,30 @@ static void note_socket(void)
 	(void)pthread_setspecific(at_thread_end, &netlink);
 }
 
-int netlink_open(void)
+int netlink_connect(struct nl_sock **socket, int protocol)
 {
 	int result;
 
-	netlink.socket = nl_socket_alloc();
-	if (!netlink.socket)
-		return -ENOMEM;
-	nl_socket_disable_msg_peek(netlink.socket);
-	result = nl_socket_set_msg_buf_size(netlink.socket, NETLINK_MESSAGE_MAX);
+	*socket = nl_socket_alloc();
+	if (!*socket)
+		return -NLE_NOMEM;
+	nl_socket_disable_msg_peek(*socket);
+	result = nl_socket_set_msg_buf_size(*socket, NETLINK_MESSAGE_MAX);
 	if (result == 0)
-		result = nl_connect(netlink.socket, NETLINK_ROUTE);
+		result = nl_connect(*socket, protocol);
 	if (result < 0) {
-		netlink_close();
-		return local_error(result);
+		nl_socket_free(*socket);
+		*socket = NULL;
 	}
+	return result;
+}
+
+int netlink_open(void)
+{
+	int result = netlink_connect(&netlink.socket, NETLINK_ROUTE);
+
+	if (result < 0)
+		return local_error(result);
 	note_socket();
 	/* Each request gets one answer: the object that it asks for, or an acknowledgement. */
 	nl_socket_disable_auto_ack(netlink.socket);

@@ -13,6 +13,13 @@
 /* The kernel sends no more at once: room for it saves asking for the size each time. */
 #define NETLINK_MESSAGE_MAX 32768
 
+/*
+ * A socket of the caller's own, with room for the largest message. protocol: NETLINK_ROUTE and the
+ * like. *socket: nl_socket_free() ends it; NULL when this fails. Returns 0 or a negative code of
+ * libnl's: NLE_NOMEM, or what nl_connect() fails with.
+ */
+int netlink_connect(struct nl_sock **socket, int protocol);
+
 /* The policy's, and the workers. */
 #define NETLINK_THREADS_MAX 3
 

@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <netlink/attr.h>
 #include <netlink/netlink.h>
+#include <string.h>
 
 #include "netlink_socket.h"
+
+/* Who changes rules all the time does not keep anybody waiting for ever. */
+#define TRIES_MAX 100
 
 static int on_valid(struct nl_msg *message, void *userdata)
 {
@@ -21,24 +26,6 @@ static void close_socket(struct nl_sock **socket)
 {
 	nl_socket_free(*socket);
 	*socket = NULL;
-}
-
-/* Returns 0 or a code of libnl's. When it fails, *socket stays NULL. */
-static int open_socket(struct nl_sock **socket)
-{
-	int result;
-
-	*socket = nl_socket_alloc();
-	if (!*socket)
-		return -NLE_NOMEM;
-	nl_socket_disable_auto_ack(*socket);
-	nl_socket_disable_msg_peek(*socket);
-	result = nl_socket_set_msg_buf_size(*socket, NETLINK_MESSAGE_MAX);
-	if (result == 0)
-		result = nl_connect(*socket, NETLINK_NETFILTER);
-	if (result < 0)
-		close_socket(socket);
-	return result;
 }
 
 static struct nl_msg *request(const struct nft_query *query)
@@ -69,20 +56,15 @@ static int error_of(int result)
 	}
 }
 
-int nft_query(const struct nft_query *query)
+/* Returns 0 or a code of libnl's. */
+static int ask(const struct nft_query *query)
 {
-	struct nl_sock *socket;
-	struct nl_msg *message;
-	int result = 0;
+	struct nl_sock *socket = *query->socket;
+	struct nl_msg *message = request(query);
+	int result;
 
-	if (!*query->socket)
-		result = open_socket(query->socket);
-	if (result < 0)
-		return error_of(result);
-	socket = *query->socket;
-	message = request(query);
 	if (!message)
-		return -ENOMEM;
+		return -NLE_NOMEM;
 	nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, (void *)query);
 	result = nl_send_auto(socket, message);
 	if (result >= 0)
@@ -91,5 +73,37 @@ int nft_query(const struct nft_query *query)
 	if (result < 0 && result != -NLE_OBJ_NOTFOUND)
 		close_socket(query->socket);
 	nlmsg_free(message);
-	return error_of(result);
+	return result;
+}
+
+static int ask_once(const struct nft_query *query)
+{
+	int result = 0;
+
+	if (!*query->socket) {
+		result = netlink_connect(query->socket, NETLINK_NETFILTER);
+		if (result == 0)
+			nl_socket_disable_auto_ack(*query->socket);
+	}
+	if (query->begin)
+		query->begin(query->userdata);
+	return error_of(result < 0 ? result : ask(query));
+}
+
+int nft_query(const struct nft_query *query)
+{
+	int result = -EAGAIN;
+
+	for (int i = 0; i < TRIES_MAX && result == -EAGAIN; i++)
+		result = ask_once(query);
+	return result;
+}
+
+const char *nft_text(const struct nlmsghdr *message, int attribute)
+{
+	const struct nlattr *found =
+		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attribute);
+	const char *text = found ? nla_data(found) : NULL;
+
+	return text && memchr(text, '\0', (size_t)nla_len(found)) ? text : "";
 }

@@ -23,9 +23,6 @@
 /* Longer names are cut off: they are nobody's here. */
 #define CHAIN_SIZE 96
 
-/* Who changes rules all the time does not keep anybody waiting for ever. */
-#define TRIES_MAX 100
-
 struct element {
 	uint8_t key[KEY_MAX];
 	size_t size;
@@ -102,25 +99,29 @@ static void on_elements(const struct nlmsghdr *message, void *userdata)
 		on_element(userdata, attribute);
 }
 
+static void forget(void *userdata)
+{
+	struct content *content = userdata;
+
+	free(content->elements);
+	*content = (struct content){ .map = content->map };
+}
+
 /* Returns 0, or a negative errno. What was read is freed by the caller, also then. */
 static int read_map(struct content *content)
 {
 	static struct nl_sock *socket;
-	int result = -EAGAIN;
+	int result = nft_query(&(struct nft_query){
+		.socket = &socket,
+		.type = NFT_MSG_GETSETELEM,
+		.family = content->map->family,
+		.all = true,
+		.begin = forget,
+		.put = put_map,
+		.each = on_elements,
+		.userdata = content,
+	});
 
-	for (int i = 0; i < TRIES_MAX && result == -EAGAIN; i++) {
-		free(content->elements);
-		*content = (struct content){ .map = content->map };
-		result = nft_query(&(struct nft_query){
-			.socket = &socket,
-			.type = NFT_MSG_GETSETELEM,
-			.family = content->map->family,
-			.all = true,
-			.put = put_map,
-			.each = on_elements,
-			.userdata = content,
-		});
-	}
 	return content->failed ? -ENOMEM : result;
 }
 

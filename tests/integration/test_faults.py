@@ -194,23 +194,6 @@ def test_rules_removed(broker, host, join, command):
     wait_until_whole(broker)
 
 
-def test_more_changes_of_rules_than_can_be_told(broker, host, join):
-    machine = join("default")
-    table = "inet vmnet-broker.networks"
-    chain = "inet other other"
-    churn = "add table inet other\nadd chain inet other other\n" + 200 * (
-        "".join(f"add rule {chain} tcp dport {port} drop\n" for port in range(1000, 1050))
-        + f"flush chain {chain}\n"
-    )
-    os.kill(broker.pid, signal.SIGSTOP)
-    host.run("nft", "-f", "-", input=churn)
-    host.run("nft", "delete", "table", "inet", "other")
-    host.run("nft", "delete", "table", *table.split())
-    os.kill(broker.pid, signal.SIGCONT)
-    wait_for(lambda: table in host.run("nft", "list", "tables").stdout)
-    assert machine.ping(SERVER_IPV4)
-
-
 @pytest.mark.parametrize(
     "settings",
     [

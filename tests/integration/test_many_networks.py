@@ -15,7 +15,7 @@ QUIET = {"mode": "shared", "router_advertisement": False}
 
 
 def switches(pid):
-    """How often a process has gone to sleep."""
+    """How often a process has given up the processor by itself."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         found = [line.split()[1] for line in file if line.startswith("voluntary_ctxt_switches")]
     return int(found[0])
@@ -23,7 +23,7 @@ def switches(pid):
 
 @pytest.mark.broker(config={f"n{i}": QUIET for i in range(NETWORKS)})
 def test_many_networks(broker, host, outside, join):
-    """The last is served, and the first one's dnsmasq slept while the others were made."""
+    """The last is served, and the first one's dnsmasq rested while the others were made."""
     outside.start_dns()
     client = broker.client(timeout=120)
     client.acquire("n0")

@@ -5,7 +5,6 @@
  */
 #include "firewall.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -23,6 +22,7 @@
 #include "host/nftables.h"
 #include "host/sysctl.h"
 #include "host/verdict_maps.h"
+#include "rogue_counter.h"
 #include "rules.h"
 
 static const struct verdict_map maps[] = {
@@ -49,7 +49,7 @@ static const struct verdict_map maps[] = {
 /* Of a network: what this broker makes is half of it. */
 #define CHAINS_MAX 64
 
-/* Who changes rules all the time does not keep anybody waiting for ever. */
+/* Who removes rules all the time does not keep anybody waiting for ever. */
 #define TRIES_MAX 100
 
 /* Tables and chains, by their names */
@@ -62,17 +62,14 @@ static int list(int type, void (*each)(const struct nlmsghdr *message, void *use
 		void *userdata)
 {
 	static struct nl_sock *socket;
-	int result = -EAGAIN;
 
-	for (int i = 0; i < TRIES_MAX && result == -EAGAIN; i++)
-		result = nft_query(&(struct nft_query){
-			.socket = &socket,
-			.type = type,
-			.all = true,
-			.each = each,
-			.userdata = userdata,
-		});
-	return result;
+	return nft_query(&(struct nft_query){
+		.socket = &socket,
+		.type = type,
+		.all = true,
+		.each = each,
+		.userdata = userdata,
+	});
 }
 
 static int family_of(const struct nlmsghdr *message)
@@ -80,19 +77,10 @@ static int family_of(const struct nlmsghdr *message)
 	return ((const struct nfgenmsg *)nlmsg_data(message))->nfgen_family;
 }
 
-static const char *get_text(const struct nlmsghdr *message, int attribute)
-{
-	const struct nlattr *found =
-		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attribute);
-	const char *text = found ? nla_data(found) : NULL;
-
-	return text && memchr(text, '\0', (size_t)nla_len(found)) ? text : "";
-}
-
 /* The network that an older broker's table is of; "" when it is none. */
 static const char *old_network(const struct nlmsghdr *message)
 {
-	const char *name = get_text(message, NFTA_TABLE_NAME);
+	const char *name = nft_text(message, NFTA_TABLE_NAME);
 	const size_t length = strlen(FIREWALL_OLD_TABLE_PREFIX);
 
 	return strncmp(name, FIREWALL_OLD_TABLE_PREFIX, length) == 0 ? name + length : "";
@@ -101,8 +89,8 @@ static const char *old_network(const struct nlmsghdr *message)
 /* The network that a chain of our tables is of; "" when it is none. */
 static const char *chain_network(const struct nlmsghdr *message)
 {
-	return strcmp(get_text(message, NFTA_CHAIN_TABLE), FIREWALL_TABLE) == 0
-		       ? firewall_chain_network(get_text(message, NFTA_CHAIN_NAME))
+	return strcmp(nft_text(message, NFTA_CHAIN_TABLE), FIREWALL_TABLE) == 0
+		       ? firewall_chain_network(nft_text(message, NFTA_CHAIN_NAME))
 		       : "";
 }
 
@@ -182,7 +170,7 @@ static void find_table(const struct nlmsghdr *message, void *userdata)
 	const char *network = old_network(message);
 	struct part *part = userdata;
 
-	(void)snprintf(table.table, sizeof(table.table), "%s", get_text(message, NFTA_TABLE_NAME));
+	(void)snprintf(table.table, sizeof(table.table), "%s", nft_text(message, NFTA_TABLE_NAME));
 	if (strcmp(table.table, FIREWALL_TABLE) == 0)
 		add_named(part->tables, &part->n_tables, ARRAY_SIZE(part->tables), &table);
 	else if (strcmp(network, part->network) == 0)
@@ -198,7 +186,7 @@ static void find_chain(const struct nlmsghdr *message, void *userdata)
 	const char *network = chain_network(message);
 	struct part *part = userdata;
 
-	(void)snprintf(chain.chain, sizeof(chain.chain), "%s", get_text(message, NFTA_CHAIN_NAME));
+	(void)snprintf(chain.chain, sizeof(chain.chain), "%s", nft_text(message, NFTA_CHAIN_NAME));
 	if (strcmp(network, part->network) == 0)
 		add_named(part->chains, &part->n_chains, ARRAY_SIZE(part->chains), &chain);
 	else
@@ -349,17 +337,6 @@ static int put_rules(struct nl_msg *message, const void *what)
 	return nla_put_string(message, NFTA_RULE_CHAIN, chain->chain);
 }
 
-static int put_counter(struct nl_msg *message, const void *what)
-{
-	char name[sizeof(FIREWALL_ROGUE_COUNTER) + NETWORK_NAME_MAX];
-
-	(void)snprintf(name, sizeof(name), FIREWALL_ROGUE_COUNTER "%s", (const char *)what);
-	if (nla_put_string(message, NFTA_OBJ_TABLE, FIREWALL_TABLE) < 0 ||
-	    nla_put_string(message, NFTA_OBJ_NAME, name) < 0)
-		return -1;
-	return nla_put_u32(message, NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
-}
-
 static void remove_all(struct nft_batch *batch, int type, const struct named *list, size_t n,
 		       int (*put)(struct nl_msg *message, const void *what))
 {
@@ -386,7 +363,7 @@ static int remove_counter(const char *network)
 
 	if (result < 0)
 		return result;
-	nft_batch_add(&batch, NFT_MSG_DELOBJ, NFPROTO_BRIDGE, put_counter, network);
+	nft_batch_add(&batch, NFT_MSG_DELOBJ, NFPROTO_BRIDGE, rogue_counter_put, network);
 	result = nft_batch_end(&batch, 0);
 	return result == -ENOENT ? 0 : result;
 }
@@ -399,12 +376,12 @@ static int remove_rules(const struct part *part)
 
 	if (result < 0)
 		return result;
-	if (!part->has_others)
+	if (!part->has_others) {
 		remove_all(&batch, NFT_MSG_DELTABLE, part->tables, part->n_tables, put_table);
-	else if (part->n_chains)
+	} else if (part->n_chains) {
 		result = remove_elements(&batch, part->network);
-	if (part->has_others)
 		remove_all(&batch, NFT_MSG_DELRULE, part->chains, part->n_chains, put_rules);
+	}
 	remove_all(&batch, NFT_MSG_DELTABLE, part->old_tables, part->n_old_tables, put_table);
 	return nft_batch_end(&batch, result);
 }

@@ -15,16 +15,22 @@ struct question {
 	int64_t packets;
 };
 
-static int put_counter(struct nl_msg *message, void *userdata)
+int rogue_counter_put(struct nl_msg *message, const void *network)
 {
 	char name[sizeof(FIREWALL_ROGUE_COUNTER) + NETWORK_NAME_MAX];
-	const struct question *question = userdata;
 
-	(void)snprintf(name, sizeof(name), FIREWALL_ROGUE_COUNTER "%s", question->network);
+	(void)snprintf(name, sizeof(name), FIREWALL_ROGUE_COUNTER "%s", (const char *)network);
 	if (nla_put_string(message, NFTA_OBJ_TABLE, FIREWALL_TABLE) < 0 ||
 	    nla_put_string(message, NFTA_OBJ_NAME, name) < 0)
 		return -1;
 	return nla_put_u32(message, NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
+}
+
+static int put_counter(struct nl_msg *message, void *userdata)
+{
+	const struct question *question = userdata;
+
+	return rogue_counter_put(message, question->network);
 }
 
 static void on_counter(const struct nlmsghdr *message, void *userdata)

@@ -18,6 +18,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
+#include "broker/network.h"
 #include "host/names.h"
 
 /* How long a network that could not be repaired is left alone. */
@@ -236,15 +237,12 @@ static void create_done(struct job *job)
 /* What an active network has need not be read from where it is kept. */
 static void copy_addresses(struct other_network *other)
 {
-	for (const struct network *network = linux_platform.broker->networks; network;
-	     network = network->next) {
-		if (strcmp(network->config->name, other->name) != 0)
-			continue;
-		if (!other->subnet.length)
-			other->subnet = network->addresses.ipv4_subnet;
-		if (!other->prefix.length)
-			other->prefix = network->addresses.ipv6_prefix;
-	}
+	const struct network *network = network_find(linux_platform.broker, other->name);
+
+	if (network && !other->subnet.length)
+		other->subnet = network->addresses.ipv4_subnet;
+	if (network && !other->prefix.length)
+		other->prefix = network->addresses.ipv6_prefix;
 }
 
 /* Copies of what the other networks of the configuration have. */

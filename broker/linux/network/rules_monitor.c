@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/timer.h"
 #include "host/netlink_listener.h"
+#include "host/nft_query.h"
 #include "monitor.h"
 #include "network.h"
 
@@ -45,19 +45,10 @@ static struct {
 	bool lost; /* again, meanwhile */
 } monitor;
 
-static const char *get_text(const struct nlmsghdr *message, int attribute)
-{
-	const struct nlattr *found =
-		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct nfgenmsg), attribute);
-	const char *text = found ? nla_data(found) : NULL;
-
-	return text && memchr(text, '\0', (size_t)nla_len(found)) ? text : "";
-}
-
 /* Of each of them the table's name is the first attribute. */
 static void note_removal(const struct nlmsghdr *message)
 {
-	if (strncmp(get_text(message, NFTA_TABLE_NAME), TABLE_PREFIX, strlen(TABLE_PREFIX)) == 0)
+	if (strncmp(nft_text(message, NFTA_TABLE_NAME), TABLE_PREFIX, strlen(TABLE_PREFIX)) == 0)
 		monitor.removed = true;
 }
 
@@ -107,7 +98,7 @@ static int on_message(struct nl_msg *received, void *userdata)
 		note_removal(message);
 		break;
 	case NFT_MSG_NEWGEN:
-		on_generation(get_text(message, NFTA_GEN_PROC_NAME));
+		on_generation(nft_text(message, NFTA_GEN_PROC_NAME));
 		break;
 	default:
 		break;
