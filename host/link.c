@@ -230,11 +230,7 @@ bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name)
 	return found;
 }
 
-/*
- * A kernel without IPv6 refuses this with EAFNOSUPPORT, before it changes
- * anything: asking is cheaper than finding out first.
- */
-static int put_no_own_ipv6(struct nl_msg *message)
+int link_put_no_own_ipv6(struct nl_msg *message)
 {
 	struct nlattr *families = nla_nest_start(message, IFLA_AF_SPEC);
 	struct nlattr *ipv6 = families ? nla_nest_start(message, AF_INET6) : NULL;
@@ -295,7 +291,7 @@ static int configure_bridge(int index, const struct bridge_setup *setup, bool ip
 
 	if (!message || nla_put_string(message, IFLA_IFALIAS, setup->alias) < 0 ||
 	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
-	    (ipv6 && put_no_own_ipv6(message) < 0)) {
+	    (ipv6 && link_put_no_own_ipv6(message) < 0)) {
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
@@ -352,7 +348,7 @@ int link_make_silent(int index)
 		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
 	int result;
 
-	if (!message || put_no_own_ipv6(message) < 0) {
+	if (!message || link_put_no_own_ipv6(message) < 0) {
 		nlmsg_free(message);
 		return -ENOMEM;
 	}

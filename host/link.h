@@ -46,6 +46,13 @@ struct link {
 /* A request about a link, for netlink_request(). NULL when memory is short. */
 struct nl_msg *link_message(int type, int flags, const struct ifinfomsg *header);
 
+/*
+ * Has a link that exists make no IPv6 address for itself. A kernel without IPv6 refuses the whole
+ * request with EAFNOSUPPORT, before it changes anything: asking is cheaper than finding out first.
+ * Returns 0 or -ENOMEM.
+ */
+int link_put_no_own_ipv6(struct nl_msg *message);
+
 /* What the kernel says of a link in an RTM_NEWLINK or RTM_DELLINK message. */
 int link_parse(const struct nlmsghdr *message, struct link *link);
 

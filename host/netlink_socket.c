@@ -10,12 +10,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/array.h"
+
 /* A table that changes faster than it can be read so often is not worth more tries. */
 #define DUMP_TRIES 16
 
 static _Thread_local struct {
 	struct nl_sock *socket;
-	int kernel_error; /* what the kernel answered the request under way */
+	int kernel_error; /* what the kernel answered the request under way, the first of several */
+	uint32_t answered; /* the last request of which something came */
 	int (*each)(const struct nlmsghdr *message, void *userdata); /* who gets its objects */
 	void *userdata;
 	int each_result;
@@ -30,8 +33,16 @@ static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *u
 {
 	(void)address;
 	(void)userdata;
-	netlink.kernel_error = error->error;
+	if (netlink.kernel_error == 0)
+		netlink.kernel_error = error->error;
 	return NL_STOP;
+}
+
+static int on_any(struct nl_msg *message, void *userdata)
+{
+	(void)userdata;
+	netlink.answered = nlmsg_hdr(message)->nlmsg_seq;
+	return NL_OK;
 }
 
 static int on_valid(struct nl_msg *message, void *userdata)
@@ -108,10 +119,11 @@ int netlink_open(void)
 	if (result < 0)
 		return local_error(result);
 	note_socket();
-	/* Each request gets one answer: the object that it asks for, or an acknowledgement. */
+	/* What gets an answer is asked for here: the object, or an acknowledgement. */
 	nl_socket_disable_auto_ack(netlink.socket);
 	nl_socket_modify_err_cb(netlink.socket, NL_CB_CUSTOM, on_error, NULL);
 	nl_socket_modify_cb(netlink.socket, NL_CB_VALID, NL_CB_CUSTOM, on_valid, NULL);
+	nl_socket_modify_cb(netlink.socket, NL_CB_MSG_IN, NL_CB_CUSTOM, on_any, NULL);
 	return 0;
 }
 
@@ -160,33 +172,75 @@ static int end(int libnl_result)
 	return netlink.each_result;
 }
 
-static int transact(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *),
-		    void *userdata)
+/* The last of them has an answer in any case, those before it when they are refused. */
+static int receive(uint32_t last)
 {
+	int result = 0;
+
+	do {
+		netlink.answered = 0;
+		result = nl_recvmsgs_default(netlink.socket);
+	} while (netlink.answered && netlink.answered != last);
+	if (!netlink.answered)
+		netlink_close();
+	return result;
+}
+
+static int transact(const struct netlink_requests *requests,
+		    int (*each)(const struct nlmsghdr *, void *), void *userdata)
+{
+	struct iovec parts[ARRAY_SIZE(requests->messages)];
+	struct nlmsghdr *header = NULL;
 	int result = begin(each, userdata);
 
 	if (result < 0)
 		return result;
-	result = nl_send_auto(netlink.socket, message);
+	for (size_t i = 0; i < requests->n; i++) {
+		nl_complete_msg(netlink.socket, requests->messages[i]);
+		header = nlmsg_hdr(requests->messages[i]);
+		parts[i] = (struct iovec){ .iov_base = header, .iov_len = header->nlmsg_len };
+	}
+	result = nl_send_iovec(netlink.socket, requests->messages[0], parts,
+			       (unsigned int)requests->n);
 	if (result >= 0)
-		result = nl_recvmsgs_default(netlink.socket);
+		result = receive(header->nlmsg_seq);
 	return end(result);
+}
+
+/* Frees them, too. */
+static int query(const struct netlink_requests *requests,
+		 int (*each)(const struct nlmsghdr *, void *), void *userdata)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < requests->n; i++)
+		if (!requests->messages[i])
+			result = -ENOMEM;
+	if (result == 0)
+		result = transact(requests, each, userdata);
+	for (size_t i = 0; i < requests->n; i++)
+		nlmsg_free(requests->messages[i]);
+	return result;
 }
 
 int netlink_query(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *),
 		  void *userdata)
 {
-	int result = message ? transact(message, each, userdata) : -ENOMEM;
+	return query(&(struct netlink_requests){ { message }, 1 }, each, userdata);
+}
 
-	nlmsg_free(message);
-	return result;
+int netlink_request_all(const struct netlink_requests *requests)
+{
+	struct nl_msg *last = requests->messages[requests->n - 1];
+
+	if (last)
+		nlmsg_hdr(last)->nlmsg_flags |= NLM_F_ACK;
+	return query(requests, NULL, NULL);
 }
 
 int netlink_request(struct nl_msg *message)
 {
-	if (message)
-		nlmsg_hdr(message)->nlmsg_flags |= NLM_F_ACK;
-	return netlink_query(message, NULL, NULL);
+	return netlink_request_all(&(struct netlink_requests){ { message }, 1 });
 }
 
 static int dump_once(const struct netlink_dump *dump)

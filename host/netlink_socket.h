@@ -37,6 +37,18 @@ bool netlink_is_own(const struct nlmsghdr *message);
 /* Sends a request that nlmsg_alloc_simple() made, frees it, and waits for the answer. */
 int netlink_request(struct nl_msg *message);
 
+/* Those that are sent together. NULL among them stands for one for which memory was short. */
+struct netlink_requests {
+	struct nl_msg *messages[8];
+	size_t n;
+};
+
+/*
+ * The same for all of them, by asking the kernel once; when one is NULL none is sent. The kernel
+ * does each in its order, also behind one that it refuses: the first refusal is what is returned.
+ */
+int netlink_request_all(const struct netlink_requests *requests);
+
 /*
  * The same for a request that is answered with one object: each() gets it. Its
  * negative return value is returned.

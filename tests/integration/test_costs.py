@@ -35,8 +35,8 @@ LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 ACQUIRE = {Broker: ((6, 0), (5, 0)), ManagedBroker: ((12, 0), (7, 0))}
 # On a host with all of NETWORKS.
 REQUESTS = {
-    Broker: {"attach": (57, 8), "create": (321, 33), "remove": (228, 108)},
-    ManagedBroker: {"attach": (61, 8), "create": (328, 33), "remove": (234, 108)},
+    Broker: {"attach": (46, 7), "create": (321, 33), "remove": (228, 108)},
+    ManagedBroker: {"attach": (50, 7), "create": (328, 33), "remove": (234, 108)},
 }
 
 # Chains of ours that a packet of a connection passes, and how many rules they have.

@@ -353,12 +353,7 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 /* Also one that is joined may redirect to where nothing is any more, or have lost its machine. */
 static int join_port(const struct link *link, const struct port_setup *setup)
 {
-	int result;
-
-	if (!port_is_joined(link, setup))
-		return port_join(setup);
-	result = ingress_set_filters(setup);
-	return result < 0 ? result : port_keep_machine(setup);
+	return port_is_joined(link, setup) ? port_keep_up(setup) : port_join(setup);
 }
 
 int bridge_join_ports(const struct network_config *config,

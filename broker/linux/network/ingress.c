@@ -42,6 +42,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/array.h"
 #include "host/names.h"
 #include "host/netlink_socket.h"
 
@@ -155,19 +156,17 @@ static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header
 	return message;
 }
 
-/* Where filters hang. One that is there already is no error. */
-static int add_ingress(int index)
+/* Where filters hang. One that is there already stays. */
+static struct nl_msg *ingress(int index)
 {
-	int result = netlink_request(tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
-						&(struct tcmsg){
-							.tcm_family = AF_UNSPEC,
-							.tcm_ifindex = index,
-							.tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
-							.tcm_parent = TC_H_INGRESS,
-						},
-						"ingress"));
-
-	return result == -EEXIST ? 0 : result;
+	return tc_message(RTM_NEWQDISC, NLM_F_CREATE,
+			  &(struct tcmsg){
+				  .tcm_family = AF_UNSPEC,
+				  .tcm_ifindex = index,
+				  .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
+				  .tcm_parent = TC_H_INGRESS,
+			  },
+			  "ingress");
 }
 
 static int put_redirection(struct nl_msg *message, int index)
@@ -209,8 +208,8 @@ static int put_filter(struct nl_msg *message, const struct sock_filter *program,
 }
 
 /* Replaces the one that is there at that place in the order. */
-static int add_filter(int index, uint32_t order, const struct sock_filter *program, size_t n,
-		      int redirection)
+static struct nl_msg *filter(int index, uint32_t order, const struct sock_filter *program, size_t n,
+			     int redirection)
 {
 	const struct tcmsg header = {
 		.tcm_family = AF_UNSPEC,
@@ -223,13 +222,13 @@ static int add_filter(int index, uint32_t order, const struct sock_filter *progr
 
 	if (!message || put_filter(message, program, n, redirection) < 0) {
 		nlmsg_free(message);
-		return -ENOMEM;
+		return NULL;
 	}
-	return netlink_request(message);
+	return message;
 }
 
 /* Of a bridge of ours: what is for the host is completed, or all that it gets. */
-static int redirect_to_checksums(const struct port_setup *setup)
+static struct nl_msg *redirect_to_checksums(const struct port_setup *setup)
 {
 	const uint8_t no_match = setup->completes_all ? 0 : 1; /* how much further it is */
 	const uint8_t *mac = setup->gateway.bytes;
@@ -252,12 +251,11 @@ static int redirect_to_checksums(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
 	};
 
-	return add_filter(setup->index, FOR_CHECKSUMS, program,
-			  sizeof(program) / sizeof(program[0]), setup->checksums);
+	return filter(setup->index, FOR_CHECKSUMS, program, ARRAY_SIZE(program), setup->checksums);
 }
 
 /* 01:80:c2:00:00:00 to 0f go no further. */
-static int keep_from_bridge(const struct port_setup *setup)
+static struct nl_msg *keep_from_bridge(const struct port_setup *setup)
 {
 	static const struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
@@ -269,17 +267,13 @@ static int keep_from_bridge(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
 	};
 
-	return add_filter(setup->index, FOR_BRIDGE, program, sizeof(program) / sizeof(program[0]),
-			  0);
+	return filter(setup->index, FOR_BRIDGE, program, ARRAY_SIZE(program), 0);
 }
 
-int ingress_set_filters(const struct port_setup *setup)
+void ingress_add_filters(struct netlink_requests *requests, const struct port_setup *setup)
 {
-	int result = add_ingress(setup->index);
-
-	if (result == 0)
-		result = keep_from_bridge(setup);
-	if (result == 0 && setup->checksums)
-		result = redirect_to_checksums(setup);
-	return result;
+	requests->messages[requests->n++] = ingress(setup->index);
+	requests->messages[requests->n++] = keep_from_bridge(setup);
+	if (setup->checksums)
+		requests->messages[requests->n++] = redirect_to_checksums(setup);
 }

@@ -7,6 +7,7 @@
 #ifndef VMNET_BROKER_LINUX_NETWORK_INGRESS_H
 #define VMNET_BROKER_LINUX_NETWORK_INGRESS_H
 
+#include "host/netlink_socket.h"
 #include "port.h"
 
 /* What brings that which a kernel lacks (ENOENT). */
@@ -23,7 +24,10 @@ int ingress_make_checksums(const char *bridge, int *index);
 /* Returns its index, 0 when it is not there, or a negative errno. */
 int ingress_find_checksums(const char *bridge);
 
-/* Has a port's frames go the way that is right for its kind of bridge. -ENOENT: see above. */
-int ingress_set_filters(const struct port_setup *setup);
+/*
+ * Adds what has a port's frames go the way that is right for its kind of bridge: three requests
+ * at most. The kernel's -ENOENT: see above.
+ */
+void ingress_add_filters(struct netlink_requests *requests, const struct port_setup *setup);
 
 #endif

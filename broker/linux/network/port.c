@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ports by rtnetlink. One takes more than one message: the kernel takes the manner of making IPv6
- * addresses only for a link that exists, and a port's isolation only for a port.
+ * Ports by rtnetlink. One takes more than one message: the kernel takes a port's isolation only for
+ * a port. They are sent together, but for the last, which is for those that were not refused.
  */
 #include "port.h"
 
@@ -16,7 +16,8 @@
 #include "host/netlink_socket.h"
 #include "ingress.h"
 
-static int join(const struct port_setup *setup)
+/* no_ipv6: without addresses of its own making, which a kernel without IPv6 refuses. */
+static struct nl_msg *join(const struct port_setup *setup, bool no_ipv6)
 {
 	struct nl_msg *message = link_message(RTM_SETLINK, 0,
 					      &(struct ifinfomsg){
@@ -28,11 +29,12 @@ static int join(const struct port_setup *setup)
 	    nla_put_u32(message, IFLA_MTU, setup->mtu) < 0 ||
 	    (setup->frames && nla_put_u32(message, IFLA_TXQLEN, setup->frames) < 0) ||
 	    nla_put_u32(message, IFLA_GROUP, setup->group) < 0 ||
-	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0) {
+	    nla_put_u32(message, IFLA_MASTER, (uint32_t)setup->bridge) < 0 ||
+	    (no_ipv6 && link_put_no_own_ipv6(message) < 0)) {
 		nlmsg_free(message);
-		return -ENOMEM;
+		return NULL;
 	}
-	return netlink_request(message);
+	return message;
 }
 
 /*
@@ -40,7 +42,7 @@ static int join(const struct port_setup *setup)
  * addresses and however many these make up. On the host's own bridge it would
  * keep the true owner of an address from being found.
  */
-int port_keep_machine(const struct port_setup *setup)
+static struct nl_msg *keep_machine(const struct port_setup *setup)
 {
 	const struct ndmsg header = {
 		.ndm_family = AF_BRIDGE,
@@ -48,20 +50,17 @@ int port_keep_machine(const struct port_setup *setup)
 		.ndm_state = NUD_NOARP,
 		.ndm_flags = NTF_MASTER | NTF_STICKY,
 	};
-	struct nl_msg *message;
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
 
-	if (!setup->checksums)
-		return 0;
-	message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
 	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(message, NDA_LLADDR, sizeof(setup->machine), &setup->machine) < 0) {
 		nlmsg_free(message);
-		return -ENOMEM;
+		return NULL;
 	}
-	return netlink_request(message);
+	return message;
 }
 
-static int isolate(int index)
+static struct nl_msg *isolate(int index)
 {
 	struct nl_msg *message = link_message(
 		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_BRIDGE, .ifi_index = index });
@@ -69,10 +68,10 @@ static int isolate(int index)
 
 	if (!port || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0) {
 		nlmsg_free(message);
-		return -ENOMEM;
+		return NULL;
 	}
 	nla_nest_end(message, port);
-	return netlink_request(message);
+	return message;
 }
 
 /*
@@ -96,22 +95,39 @@ static int set_up_and_name(const struct port_setup *setup)
 	return netlink_request(message);
 }
 
+static void add_upkeep(struct netlink_requests *requests, const struct port_setup *setup)
+{
+	ingress_add_filters(requests, setup);
+	if (setup->checksums)
+		requests->messages[requests->n++] = keep_machine(setup);
+}
+
+int port_keep_up(const struct port_setup *setup)
+{
+	struct netlink_requests requests = { 0 };
+
+	add_upkeep(&requests, setup);
+	return netlink_request_all(&requests);
+}
+
+static int make_port(const struct port_setup *setup, bool no_ipv6)
+{
+	struct netlink_requests requests = { { join(setup, no_ipv6) }, 1 };
+
+	if (setup->isolated)
+		requests.messages[requests.n++] = isolate(setup->index);
+	add_upkeep(&requests, setup);
+	return netlink_request_all(&requests);
+}
+
 /* Up last: no packet passes a port that is not isolated and redirected yet. */
 int port_join(const struct port_setup *setup)
 {
-	int result = link_make_silent(setup->index);
+	int result = make_port(setup, true);
 
-	if (result == 0)
-		result = join(setup);
-	if (result == 0 && setup->isolated)
-		result = isolate(setup->index);
-	if (result == 0)
-		result = ingress_set_filters(setup);
-	if (result == 0)
-		result = port_keep_machine(setup);
-	if (result == 0)
-		result = set_up_and_name(setup);
-	return result;
+	if (result == -EAFNOSUPPORT)
+		result = make_port(setup, false);
+	return result < 0 ? result : set_up_and_name(setup);
 }
 
 bool port_is_joined(const struct link *link, const struct port_setup *setup)

@@ -30,8 +30,8 @@ struct port_setup {
 /* Makes a link a port of a bridge and sets it up. */
 int port_join(const struct port_setup *setup);
 
-/* What is lost when another port takes its machine's address: puts it back. */
-int port_keep_machine(const struct port_setup *setup);
+/* What may be lost of a port that is joined: its filters, and its machine's place. Puts it back. */
+int port_keep_up(const struct port_setup *setup);
 
 /* Whether a link is still as port_join() has made it, as far as packets go. */
 bool port_is_joined(const struct link *link, const struct port_setup *setup);
