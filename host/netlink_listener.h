@@ -6,20 +6,24 @@
 #include <netlink/netlink.h>
 #include <stdbool.h>
 
-/*
- * Opens one that never waits, and belongs to no group yet: nl_socket_add_memberships() is the
- * caller's. protocol: NETLINK_ROUTE and the like. each: gets each message that is read.
- * *socket: nl_socket_free() ends it, also when this fails. Returns 0 or a negative code of libnl's:
- * those of netlink_connect(), or what nl_socket_set_nonblocking() fails with.
- */
-int netlink_listener_open(struct nl_sock **socket, int protocol, nl_recvmsg_msg_cb_t each);
+/* Gets a message that was read. */
+typedef void netlink_listener_function(const struct nlmsghdr *message);
 
 /*
- * Reads a few messages, so that others of the loop have their turns in between; or, when there
- * were more than the socket holds, *lost is true, and all that is left has been read: before
- * that the kernel adds none, and to look at what they were about would be too early.
- * Returns 0, -NLE_AGAIN when there is nothing left, or another negative code of libnl's.
+ * Opens one that belongs to no group yet: nl_socket_add_memberships() is the caller's.
+ * protocol: NETLINK_ROUTE and the like. *socket: nl_socket_free() ends it, also when this fails.
+ * Returns 0 or a negative code of libnl's: those of netlink_connect().
  */
-int netlink_listener_read(struct nl_sock *socket, bool *lost);
+int netlink_listener_open(struct nl_sock **socket, int protocol);
+
+/*
+ * Reads a few messages, never waiting, so that others of the loop have their turns in between; or,
+ * when there were more than the socket holds, *lost is true, and all that is left has been read:
+ * before that the kernel adds none, and to look at what they were about would be too early.
+ * each: gets each message that is read. On the policy's thread alone.
+ * Returns 0, -EAGAIN when there is nothing left, or another negative errno.
+ */
+int netlink_listener_read(const struct nl_sock *socket, netlink_listener_function *each,
+			  bool *lost);
 
 #endif

@@ -310,11 +310,8 @@ static void on_settings(const struct nlmsghdr *message)
 	monitor_look_around();
 }
 
-static int on_message(struct nl_msg *received, void *userdata)
+static void on_message(const struct nlmsghdr *message)
 {
-	const struct nlmsghdr *message = nlmsg_hdr(received);
-
-	(void)userdata;
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
@@ -347,7 +344,6 @@ static int on_message(struct nl_msg *received, void *userdata)
 	default:
 		break;
 	}
-	return NL_OK;
 }
 
 static void look_at_all(void)
@@ -376,17 +372,17 @@ static void rest(void)
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	bool lost;
-	int result = netlink_listener_read(monitor.socket, &lost);
+	int result = netlink_listener_read(monitor.socket, on_message, &lost);
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	(void)userdata;
-	if (result == -NLE_AGAIN)
+	if (result == -EAGAIN)
 		rest();
 	else if (result < 0)
 		log_warning(NULL, "a notification of the kernel cannot be read: %s",
-			    nl_geterror(result));
+			    strerror(-result));
 	if (lost) {
 		log_warning(NULL, "notifications of the kernel were lost; looking at everything");
 		look_at_all();
@@ -396,7 +392,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 
 static int open_socket(void)
 {
-	int result = netlink_listener_open(&monitor.socket, NETLINK_ROUTE, on_message);
+	int result = netlink_listener_open(&monitor.socket, NETLINK_ROUTE);
 
 	if (result < 0)
 		return result;

@@ -75,13 +75,10 @@ static void on_generation(const char *process)
 	monitor.changed = false;
 }
 
-static int on_message(struct nl_msg *received, void *userdata)
+static void on_message(const struct nlmsghdr *message)
 {
-	const struct nlmsghdr *message = nlmsg_hdr(received);
-
-	(void)userdata;
 	if (NFNL_SUBSYS_ID(message->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
-		return NL_OK;
+		return;
 	switch (NFNL_MSG_TYPE(message->nlmsg_type)) {
 	case NFT_MSG_NEWCHAIN:
 	case NFT_MSG_NEWRULE:
@@ -103,7 +100,6 @@ static int on_message(struct nl_msg *received, void *userdata)
 	default:
 		break;
 	}
-	return NL_OK;
 }
 
 static void on_loss(void)
@@ -131,7 +127,7 @@ static int on_repaired(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	bool lost;
-	int result = netlink_listener_read(monitor.socket, &lost);
+	int result = netlink_listener_read(monitor.socket, on_message, &lost);
 
 	(void)source;
 	(void)fd;
@@ -140,15 +136,15 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 	/* Anything may have gone. */
 	if (lost)
 		on_loss();
-	if (result < 0 && result != -NLE_AGAIN)
+	if (result < 0 && result != -EAGAIN)
 		log_warning(NULL, "a notification of nftables cannot be read: %s",
-			    nl_geterror(result));
+			    strerror(-result));
 	return 0;
 }
 
 static int open_socket(void)
 {
-	int result = netlink_listener_open(&monitor.socket, NETLINK_NETFILTER, on_message);
+	int result = netlink_listener_open(&monitor.socket, NETLINK_NETFILTER);
 
 	return result < 0 ? result : nl_socket_add_memberships(monitor.socket, NFNLGRP_NFTABLES, 0);
 }
