@@ -170,6 +170,16 @@ int link_index(const char *name)
 	return ioctl(netlink_fd(), SIOCGIFINDEX, &request) < 0 ? 0 : request.ifr_ifindex;
 }
 
+bool link_name(int index, char name[INTERFACE_NAME_SIZE])
+{
+	struct ifreq request = { .ifr_ifindex = index };
+
+	if (ioctl(netlink_fd(), SIOCGIFNAME, &request) < 0)
+		return false;
+	memcpy(name, request.ifr_name, INTERFACE_NAME_SIZE);
+	return true;
+}
+
 struct link_array {
 	struct link *items;
 	size_t n_items;

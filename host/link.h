@@ -62,6 +62,9 @@ int link_get(const char *name, struct link *link);
 /* The index of the link with this name, or 0. Cheaper than all else. */
 int link_index(const char *name);
 
+/* name: gets that of the link with this index. Returns false when it has gone. As cheap. */
+bool link_name(int index, char name[INTERFACE_NAME_SIZE]);
+
 /* All links, in an array that the caller frees. */
 int link_list(struct link **links, size_t *n_links);
 

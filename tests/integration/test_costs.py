@@ -35,8 +35,8 @@ LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 ACQUIRE = {Broker: ((6, 0), (5, 0)), ManagedBroker: ((12, 0), (7, 0))}
 # On a host with all of NETWORKS.
 REQUESTS = {
-    Broker: {"attach": (46, 7), "create": (321, 33), "remove": (228, 108)},
-    ManagedBroker: {"attach": (50, 7), "create": (328, 33), "remove": (234, 108)},
+    Broker: {"attach": (27, 7), "create": (266, 33), "remove": (189, 108)},
+    ManagedBroker: {"attach": (31, 7), "create": (275, 33), "remove": (193, 108)},
 }
 
 # Chains of ours that a packet of a connection passes, and how many rules they have.

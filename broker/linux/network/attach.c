@@ -12,7 +12,6 @@
 #include "attach.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "broker/linux/worker.h"
 #include "broker/platform.h"
 #include "broker/user_limits.h"
+#include "host/link.h"
 #include "host/names.h"
 #include "ingress.h"
 #include "monitor.h"
@@ -183,7 +183,7 @@ static void attach_done(struct job *job)
 	struct attach_job *self = container_of(job, struct attach_job, job);
 	struct interface *interface = self->interface;
 	struct device *device = interface->platform;
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 
 	if (self->fds) {
 		device->index = self->port.index;
@@ -191,7 +191,7 @@ static void attach_done(struct job *job)
 		network_has_machines(interface->network);
 		device_has_joined(self);
 		broker_interface_attached(interface, self->fds, NULL);
-		if (!if_indextoname((unsigned int)self->port.index, name))
+		if (!link_name(self->port.index, name))
 			interface_link_gone(self->port.index);
 	} else {
 		broker_interface_attached(interface, NULL, &self->error);
@@ -436,7 +436,7 @@ void interface_filters_gone(int index)
 
 void interfaces_join(struct broker *broker)
 {
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 	struct link link;
 
 	for (struct network *network = broker->networks; network; network = network->next) {
@@ -448,7 +448,7 @@ void interfaces_join(struct broker *broker)
 			if (!device->cut_off)
 				continue;
 			device->cut_off = false;
-			if (!if_indextoname((unsigned int)device->index, name))
+			if (!link_name(device->index, name))
 				continue;
 			wanted = true;
 			/* What told so may have been of the time before it was joined. */
@@ -462,7 +462,7 @@ void interfaces_join(struct broker *broker)
 
 void interfaces_look(struct broker *broker)
 {
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 	struct network *network = broker->networks;
 
 	while (network) {
@@ -471,7 +471,7 @@ void interfaces_look(struct broker *broker)
 		for (const struct interface *i = network->interfaces; i && !gone; i = i->next) {
 			const struct device *device = i->platform;
 
-			if (device->index && !if_indextoname((unsigned int)device->index, name))
+			if (device->index && !link_name(device->index, name))
 				gone = device;
 		}
 		/* The last interface may take its network with it. */

@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -214,12 +213,12 @@ static void on_address_gone(const struct nlmsghdr *message)
 {
 	const struct ifaddrmsg *header = nlmsg_data(message);
 	struct network *network = network_of_bridge((int)header->ifa_index);
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 
 	if (network && network->config->mode != NETWORK_BRIDGED)
 		network_repair(network, REPAIR_BRIDGE);
 	/* Routes from this address go with it in silence. */
-	if (if_indextoname(header->ifa_index, name) && uplink_is_used(linux_platform.broker, name))
+	if (link_name((int)header->ifa_index, name) && uplink_is_used(linux_platform.broker, name))
 		look_at_uplinks();
 }
 
@@ -295,7 +294,7 @@ static void on_settings(const struct nlmsghdr *message)
 		[NETCONFA_FORWARDING] = { .type = NLA_U32 },
 	};
 	struct nlattr *attributes[NETCONFA_MAX + 1];
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 	int index;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
@@ -303,7 +302,7 @@ static void on_settings(const struct nlmsghdr *message)
 	    !attributes[NETCONFA_IFINDEX] || attributes[NETCONFA_PROXY_NEIGH])
 		return;
 	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
-	if (index > 0 && if_indextoname((unsigned int)index, name) && is_own_link_name(name) &&
+	if (index > 0 && link_name(index, name) && is_own_link_name(name) &&
 	    (!network_of_bridge(index) ||
 	     (attributes[NETCONFA_FORWARDING] && nla_get_u32(attributes[NETCONFA_FORWARDING]))))
 		return;

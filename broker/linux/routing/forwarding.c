@@ -38,7 +38,6 @@
 #include "forwarding.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,10 +145,10 @@ static int look_at_interfaces(int family, const struct link *links, size_t n_lin
 static int set(const struct routed_interface *interface, const char *name, int value,
 	       struct error *error)
 {
-	char ifname[IF_NAMESIZE];
+	char ifname[INTERFACE_NAME_SIZE];
 	int result;
 
-	if (!if_indextoname((unsigned int)interface->index, ifname))
+	if (!link_name(interface->index, ifname))
 		return 0;
 	result = sysctl_set(interface->family, ifname, name, value, error);
 	return result == -ENOENT ? 0 : result;
@@ -159,10 +158,10 @@ static int set(const struct routed_interface *interface, const char *name, int v
 static int replace_accept_ra(const struct routed_interface *interface, int before, int value,
 			     struct error *error)
 {
-	char ifname[IF_NAMESIZE];
+	char ifname[INTERFACE_NAME_SIZE];
 	int now;
 
-	if (!interface->accept_ra || !if_indextoname((unsigned int)interface->index, ifname) ||
+	if (!interface->accept_ra || !link_name(interface->index, ifname) ||
 	    sysctl_read(AF_INET6, ifname, "accept_ra", &now) < 0 || now != before)
 		return 0;
 	return set(interface, "accept_ra", value, error);

@@ -33,7 +33,6 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <string.h>
@@ -87,12 +86,12 @@ static int delete_rule(int family, uint32_t table, const char *bridge)
 /* Packets of the network go over this device, or are kept from it. */
 static bool is_way(struct gathering *gathering, uint32_t device)
 {
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 
 	if (device != gathering->device) {
 		gathering->device = device;
 		gathering->is_way = (int)device == gathering->uplink ||
-				    (if_indextoname(device, name) && is_own_link_name(name));
+				    (link_name((int)device, name) && is_own_link_name(name));
 	}
 	return gathering->is_way;
 }
@@ -269,7 +268,7 @@ bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghd
 	const struct rtmsg *header = nlmsg_data(message);
 	struct nlattr *device =
 		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
-	char name[IF_NAMESIZE];
+	char name[INTERFACE_NAME_SIZE];
 
 	if (header->rtm_protocol == ROUTING_PROTOCOL)
 		return message->nlmsg_type == RTM_DELROUTE;
@@ -279,6 +278,6 @@ bool uplink_route_is_concerned(const struct broker *broker, const struct nlmsghd
 	if (!device || nla_len(device) < (int)sizeof(uint32_t) ||
 	    (message->nlmsg_flags & NLM_F_REPLACE) != 0)
 		return true;
-	return if_indextoname(nla_get_u32(device), name) &&
+	return link_name((int)nla_get_u32(device), name) &&
 	       (is_own_link_name(name) || uplink_is_used(broker, name));
 }
