@@ -32,7 +32,7 @@ LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 
 # System calls, and messages that are sent by netlink.
 # A hold that is new to the client, and one that it has already.
-ACQUIRE = {Broker: ((6, 0), (5, 0)), ManagedBroker: ((12, 0), (7, 0))}
+ACQUIRE = {Broker: ((5, 0), (4, 0)), ManagedBroker: ((11, 0), (6, 0))}
 # On a host with all of NETWORKS.
 REQUESTS = {
     Broker: {"attach": (27, 7), "create": (266, 33), "remove": (189, 108)},

@@ -4,8 +4,9 @@
  * with the first byte of the call that they were sent with, so messages are never joined.
  *
  * Descriptors that a client sends are nobody's wish. A new kernel is asked to
- * keep them out. With an older one they are not received, and the connection is
- * ended (disposal.h).
+ * keep them out, by the listening socket: a client of it that connects later never
+ * has any to be looked for. With an older one they are not received, and the
+ * connection is ended (disposal.h).
  */
 #include "stream.h"
 
@@ -32,8 +33,20 @@ struct message {
 	struct interface_fds *fds; /* NULL: none, or sent */
 };
 
+/* An option that a kernel does not know is as on. */
+static bool is_on(int fd, int option)
+{
+	int value = 1;
+
+	(void)getsockopt(fd, SOL_SOCKET, option, &value, &(socklen_t){ sizeof(value) });
+	return value != 0;
+}
+
 void stream_refuse_fds(int fd)
 {
+	/* The listening socket's, since the client has connected: none can have come before. */
+	if (!is_on(fd, SO_PASSRIGHTS))
+		return;
 	/* Where the kernel does not know of it, who sends one is disconnected. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
 	/* MSG_PEEK would pass over a byte sent with MSG_OOB, and recvmsg() free what it brings. */
@@ -44,6 +57,7 @@ void stream_init(struct stream *stream, int fd)
 {
 	*stream = (struct stream){ .fd = fd };
 	stream->output_tail = &stream->output;
+	stream->never_had_fds = !is_on(fd, SO_PASSRIGHTS) && !is_on(fd, SO_OOBINLINE);
 }
 
 static void message_free(struct message *message)
@@ -113,9 +127,17 @@ void stream_leave(struct stream *stream)
 	disposal_leave(give_up(stream));
 }
 
+static void drop_fd(void *context, int fd)
+{
+	(void)context;
+	(void)close(fd);
+}
+
 int stream_receive(struct stream *stream)
 {
-	return vmnet_broker_input_receive(&stream->input, stream->fd, CALL_SIZE_MAX, NULL, NULL);
+	/* Without a function for them it looks first, each time. */
+	return vmnet_broker_input_receive(&stream->input, stream->fd, CALL_SIZE_MAX,
+					  stream->never_had_fds ? drop_fd : NULL, NULL);
 }
 
 bool stream_has_message(struct stream *stream)

@@ -22,6 +22,7 @@ struct message;
 
 struct stream {
 	int fd;
+	bool never_had_fds; /* nor can: the kernel has kept them out from the beginning */
 	struct input input;
 	struct message *output;
 	struct message **output_tail;
@@ -35,7 +36,7 @@ struct stream {
  */
 void stream_refuse_fds(int fd);
 
-/* Takes over fd, a connected socket with O_NONBLOCK. */
+/* Takes over fd, a connected socket with O_NONBLOCK that stream_refuse_fds() knows. */
 void stream_init(struct stream *stream, int fd);
 
 /*
