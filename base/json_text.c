@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "file.h"
 
@@ -55,14 +56,18 @@ json_t *json_text_load_file(const char *path)
 	return value;
 }
 
+/* What is longer than most is written twice: how long it is shows when it has been written. */
 char *json_text_dump(const json_t *value, size_t flags)
 {
-	size_t length = json_dumpb(value, NULL, 0, flags);
+	char most[2048];
+	size_t length = json_dumpb(value, most, sizeof(most), flags);
 	char *text = length ? malloc(length + 1) : NULL;
 
 	if (!text)
 		return NULL;
-	if (json_dumpb(value, text, length, flags) != length) {
+	if (length <= sizeof(most)) {
+		memcpy(text, most, length);
+	} else if (json_dumpb(value, text, length, flags) != length) {
 		free(text);
 		return NULL;
 	}
