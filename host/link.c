@@ -310,22 +310,22 @@ static int configure_bridge(int index, const struct bridge_setup *setup, bool ip
 
 int link_create_bridge(const struct bridge_setup *setup, int *index)
 {
-	struct link link;
 	int result = request_bridge(setup);
+	int made;
 
 	if (result < 0)
 		return result;
-	result = link_get(setup->name, &link);
-	if (result < 0)
-		return result;
-	result = configure_bridge(link.index, setup, true);
+	made = link_index(setup->name);
+	if (!made)
+		return -ENODEV;
+	result = configure_bridge(made, setup, true);
 	if (result == -EAFNOSUPPORT)
-		result = configure_bridge(link.index, setup, false);
+		result = configure_bridge(made, setup, false);
 	if (result < 0) {
-		(void)link_delete(link.index);
+		(void)link_delete(made);
 		return result;
 	}
-	*index = link.index;
+	*index = made;
 	return 0;
 }
 

@@ -119,8 +119,9 @@ int ingress_make_checksums(const char *bridge, int *index)
 	result = find_checksums(name, index);
 	if (result == -ENODEV) {
 		result = request_checksums(name);
-		if (result == 0)
-			result = find_checksums(name, index);
+		*index = link_index(name);
+		if (result == 0 && !*index)
+			result = -ENODEV;
 	}
 	if (result == 0)
 		result = switch_offload_off(name);
