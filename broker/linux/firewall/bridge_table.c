@@ -52,22 +52,31 @@ static void write_icmpv6(const struct rules *rules, const struct in6_addr *addre
 /*
  * Few clients look at the port that an answer comes from. Hardware addresses of
  * other kinds than Ethernet's are of nobody here but the broker: see taken.h in
- * broker/linux/dnsmasq/.
+ * broker/linux/dnsmasq/. What comes here is UDP, and not asked again whether it is.
+ * Not every kernel knows that a later fragment has no ports.
  */
 static void write_udp(const struct rules *rules)
 {
+	if (rules->config->dhcp) {
+		write_own_chain(rules, "dhcp4", NULL);
+		(void)fprintf(rules->file, "ip frag-off & 0x1fff != 0 accept\n");
+		write_goto(rules, "rogue", "th sport 67");
+		write_goto(rules, "rogue", "th dport 68");
+		(void)fprintf(rules->file,
+			      "@th,72,16 0x0106 accept\n"
+			      "goto rogue-%s\n}\n",
+			      rules->name);
+	}
 	write_own_chain(rules, "udp4", NULL);
 	if (rules->config->dhcp) {
-		write_goto(rules, "rogue", "udp sport 67");
-		write_goto(rules, "rogue", "udp dport 68");
-		(void)fprintf(rules->file, "udp dport 67 @th,72,16 0x0106 accept\n");
-		write_goto(rules, "rogue", "udp dport 67");
+		write_goto(rules, "dhcp4", "th sport 67");
+		write_goto(rules, "dhcp4", "th dport 67-68");
 	}
 	(void)fprintf(rules->file, "}\n");
 	write_own_chain(rules, "udp6", NULL);
 	if (rules->config->router_advertisement) {
-		write_goto(rules, "rogue", "udp sport 547");
-		write_goto(rules, "rogue", "udp dport 546");
+		write_goto(rules, "rogue", "th sport 547");
+		write_goto(rules, "rogue", "th dport 546");
 	}
 	(void)fprintf(rules->file, "}\n");
 }
@@ -85,9 +94,9 @@ static void write_ipv4(const struct rules *rules)
 {
 	write_own_chain(rules, "ipv4", NULL);
 	write_goto(rules, "rogue", "ip saddr %s", rules->gateway);
-	(void)fprintf(rules->file, "meta l4proto tcp @th,56,8 >= 0 accept\n"
-				   "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n");
+	(void)fprintf(rules->file, "meta l4proto tcp @th,56,8 >= 0 accept\n");
 	write_goto(rules, "udp4", "meta l4proto udp @th,56,8 >= 0");
+	(void)fprintf(rules->file, "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n");
 	if (rules->config->dhcp)
 		write_goto(rules, "rogue", "icmp type router-advertisement");
 	(void)fprintf(rules->file, "meta l4proto icmp @th,56,8 >= 0 accept\n");

@@ -122,6 +122,8 @@ static void test_host_network(void **state)
 		     "table bridge vmnet-broker.networks {\n"
 		     "chain rogue-lab {\n"
 		     "}\n"
+		     "chain dhcp4-lab {\n"
+		     "}\n"
 		     "chain udp4-lab {\n"
 		     "}\n"
 		     "chain udp6-lab {\n"
@@ -175,6 +177,7 @@ static void test_host_network(void **state)
 		     "flush chain inet vmnet-broker.networks output-lab\n"
 		     "delete chain inet vmnet-broker.networks output-lab\n"
 		     "flush chain bridge vmnet-broker.networks rogue-lab\n"
+		     "flush chain bridge vmnet-broker.networks dhcp4-lab\n"
 		     "flush chain bridge vmnet-broker.networks udp4-lab\n"
 		     "flush chain bridge vmnet-broker.networks udp6-lab\n"
 		     "flush chain bridge vmnet-broker.networks ipv4-lab\n"
@@ -305,21 +308,26 @@ static void test_host_network(void **state)
 		     "chain rogue-lab {\n"
 		     "counter name \"rogue-lab\" drop\n"
 		     "}\n"
+		     "chain dhcp4-lab {\n"
+		     "ip frag-off & 0x1fff != 0 accept\n"
+		     "th sport 67 goto rogue-lab\n"
+		     "th dport 68 goto rogue-lab\n"
+		     "@th,72,16 0x0106 accept\n"
+		     "goto rogue-lab\n"
+		     "}\n"
 		     "chain udp4-lab {\n"
-		     "udp sport 67 goto rogue-lab\n"
-		     "udp dport 68 goto rogue-lab\n"
-		     "udp dport 67 @th,72,16 0x0106 accept\n"
-		     "udp dport 67 goto rogue-lab\n"
+		     "th sport 67 goto dhcp4-lab\n"
+		     "th dport 67-68 goto dhcp4-lab\n"
 		     "}\n"
 		     "chain udp6-lab {\n"
-		     "udp sport 547 goto rogue-lab\n"
-		     "udp dport 546 goto rogue-lab\n"
+		     "th sport 547 goto rogue-lab\n"
+		     "th dport 546 goto rogue-lab\n"
 		     "}\n"
 		     "chain ipv4-lab {\n"
 		     "ip saddr 192.168.105.1 goto rogue-lab\n"
 		     "meta l4proto tcp @th,56,8 >= 0 accept\n"
-		     "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
 		     "meta l4proto udp @th,56,8 >= 0 goto udp4-lab\n"
+		     "ip frag-off & 0x1fff != 0 meta l4proto >= 0 accept\n"
 		     "icmp type router-advertisement goto rogue-lab\n"
 		     "meta l4proto icmp @th,56,8 >= 0 accept\n"
 		     "meta l4proto { icmp, tcp, udp } goto rogue-lab\n"
@@ -605,8 +613,8 @@ static void test_services_of_machines(void **state)
 	network.router_advertisement = false;
 	assert_false(has_line(&network, advertised));
 	assert_false(has_line(&network, sent_by_server));
-	assert_false(has_line(&network, "udp sport 67 goto rogue-lab"));
-	assert_false(has_line(&network, "udp sport 547 goto rogue-lab"));
+	assert_false(has_line(&network, "th sport 67 goto dhcp4-lab"));
+	assert_false(has_line(&network, "th sport 547 goto rogue-lab"));
 	assert_false(
 		has_line(&network, "icmpv6 type { nd-router-advert, nd-redirect } goto rogue-lab"));
 	assert_true(has_line(&network, "ip saddr 192.168.105.1 goto rogue-lab"));
