@@ -242,20 +242,31 @@ static void write_external(const struct rules *rules)
 			      interface);
 }
 
+/* From one machine to another: forwarded ports, and what write_leaving() says. */
+static void write_between(const struct rules *rules)
+{
+	write_own_chain(rules, "between", NULL);
+	if (!rules->config->isolated)
+		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	if (rules->config->mode == NETWORK_SHARED)
+		write_link_local(rules);
+	(void)fprintf(rules->file, "drop\n"
+				   "}\n");
+}
+
+/*
+ * By way of the host. Where br_netfilter is loaded, every frame that the bridge passes on
+ * comes by, too.
+ */
 static void write_leaving(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
+	write_between(rules);
 	write_own_chain(rules, "leaving", NULL);
-	/*
-	 * From one machine to another by way of the host: forwarded ports, and,
-	 * where br_netfilter is loaded, every frame that the bridge passes on.
-	 */
-	if (!config->isolated)
-		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" goto between-%s\n", rules->name);
 	if (config->mode == NETWORK_SHARED) {
 		write_link_local(rules);
-		(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" drop\n");
 		write_segment_size(rules);
 		(void)fprintf(rules->file, "ct direction reply accept\n");
 		write_external(rules);

@@ -105,6 +105,8 @@ static void test_host_network(void **state)
 		     "chain input {\n"
 		     "type filter hook input priority filter; policy accept;\n"
 		     "}\n"
+		     "chain between-lab {\n"
+		     "}\n"
 		     "chain leaving-lab {\n"
 		     "}\n"
 		     "chain others-lab {\n"
@@ -164,6 +166,7 @@ static void test_host_network(void **state)
 		     "flush chain inet vmnet-broker.networks gateway-lab\n"
 		     "flush chain inet vmnet-broker.networks inputs\n"
 		     "flush chain inet vmnet-broker.networks input\n"
+		     "flush chain inet vmnet-broker.networks between-lab\n"
 		     "flush chain inet vmnet-broker.networks leaving-lab\n"
 		     "flush chain inet vmnet-broker.networks others-lab\n"
 		     "flush chain inet vmnet-broker.networks entering-lab\n"
@@ -270,8 +273,12 @@ static void test_host_network(void **state)
 		     "ip daddr vmap @gateways4\n"
 		     "ip6 daddr vmap @gateways6\n"
 		     "}\n"
-		     "chain leaving-lab {\n"
+		     "chain between-lab {\n"
 		     "oifname \"vmb-lab\" accept\n"
+		     "drop\n"
+		     "}\n"
+		     "chain leaving-lab {\n"
+		     "oifname \"vmb-*\" goto between-lab\n"
 		     "drop\n"
 		     "}\n"
 		     "chain others-lab {\n"
@@ -438,7 +445,7 @@ static void test_shared_network(void **state)
 			 2);
 	assert_true(has_line(&network, "ip6 daddr fd12:3456:789a:1::/64 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 drop"));
-	assert_true(has_line(&network, "oifname \"vmb-*\" drop"));
+	assert_true(has_line(&network, "oifname \"vmb-*\" goto between-lab"));
 	assert_true(has_line(&network, "ct state established,related accept"));
 	assert_true(has_line(&network, "goto others-lab"));
 	assert_true(has_line(&network, hidden4));
@@ -495,7 +502,8 @@ static void test_link_local(void **state)
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
-	assert_int_equal(count_lines(&network, false, refused), 2); /* to the host, and by it */
+	/* To the host, by it to others, and to machines. */
+	assert_int_equal(count_lines(&network, false, refused), 3);
 	network.link_local = true;
 	assert_false(has_line(&network, refused));
 }
