@@ -257,20 +257,20 @@ static void write_drop(FILE *file, int family, const char *name)
 		if (!has_to_be_guarded(interface, family))
 			continue;
 		if (!*before)
-			(void)fprintf(file, "meta nfproto %s iif { ", name);
+			(void)fprintf(file, "iif { ");
 		(void)fprintf(file, "%s%d", before, interface->index);
 		before = ", ";
 	}
 	if (*before)
-		(void)fprintf(file, " } drop\n");
+		(void)fprintf(file, " } meta nfproto %s oifname != \"" BRIDGE_PREFIX "*\" drop\n",
+			      name);
 }
 
 static void write_guard(FILE *file)
 {
 	(void)fprintf(file, "table inet " FIREWALL_GUARD_TABLE " {\n"
 			    "chain forward {\n"
-			    "type filter hook forward priority filter; policy accept;\n"
-			    "oifname \"" BRIDGE_PREFIX "*\" accept\n");
+			    "type filter hook forward priority filter; policy accept;\n");
 	write_drop(file, AF_INET, "ipv4");
 	write_drop(file, AF_INET6, "ipv6");
 	(void)fprintf(file, "}\n"
