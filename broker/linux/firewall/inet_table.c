@@ -31,6 +31,15 @@ static void write_interface_map(struct rules *rules, const char *name, const cha
 	write_map(rules, name, KEY_INTERFACE, key, how, kind);
 }
 
+/* A prefix of three bytes, as most are, takes the kernel longer than four bytes and a mask. */
+static void write_within_subnet(const struct rules *rules, const char *side)
+{
+	const struct in_addr mask = ipv4_subnet_mask(&rules->ipv4_subnet);
+
+	(void)fprintf(rules->file, "ip %s & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n", side,
+		      ntohl(mask.s_addr), ntohl(rules->ipv4_subnet.address.s_addr));
+}
+
 static const char *prefix_if(const struct rules *rules, bool wanted)
 {
 	return rules->has_ipv6 && wanted ? rules->prefix : NULL;
@@ -68,9 +77,9 @@ static void write_machine(const struct rules *rules)
 	write_own_chain(rules, "machine", NULL);
 	(void)fprintf(rules->file,
 		      "ip daddr 127.0.0.0/8 drop\n"
-		      "ether daddr != %s goto bridged-%s\n"
-		      "ip saddr %s accept\n",
-		      mac_address_format(&rules->bridge_mac, mac), rules->name, rules->subnet);
+		      "ether daddr != %s goto bridged-%s\n",
+		      mac_address_format(&rules->bridge_mac, mac), rules->name);
+	write_within_subnet(rules, "saddr");
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s accept\n", rules->prefix);
 	(void)fprintf(rules->file, "ip6 saddr fe80::/10 accept\n"
@@ -161,7 +170,7 @@ static void write_own_input(const struct rules *rules)
 {
 	write_own_chain(rules, "input", NULL);
 	write_link_local(rules);
-	(void)fprintf(rules->file, "ip daddr %s accept\n", rules->subnet);
+	write_within_subnet(rules, "daddr");
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 daddr %s accept\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");

@@ -151,6 +151,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		.place = place,
 		.name = config->name,
 		.bridge = addresses->bridge,
+		.ipv4_subnet = addresses->ipv4_subnet,
 		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
 		.has_ipv6 = addresses->ipv6_prefix.length != 0,
 		.bridge_mac = addresses->bridge_mac,

@@ -21,6 +21,7 @@ struct rules {
 	const struct firewall_place *place;
 	const char *name; /* of the network */
 	const char *bridge;
+	struct ipv4_subnet ipv4_subnet;
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 	char gateway[INET_ADDRSTRLEN];
 	uint32_t gateway_value; /* host byte order */
