@@ -329,15 +329,21 @@ int link_create_bridge(const struct bridge_setup *setup, int *index)
 	return 0;
 }
 
-int link_set_up(int index)
+int link_set_up(int index, uint32_t group)
 {
-	return netlink_request(link_message(RTM_SETLINK, 0,
-					    &(struct ifinfomsg){
-						    .ifi_family = AF_UNSPEC,
-						    .ifi_index = index,
-						    .ifi_flags = IFF_UP,
-						    .ifi_change = IFF_UP,
-					    }));
+	struct nl_msg *message = link_message(RTM_SETLINK, 0,
+					      &(struct ifinfomsg){
+						      .ifi_family = AF_UNSPEC,
+						      .ifi_index = index,
+						      .ifi_flags = IFF_UP,
+						      .ifi_change = IFF_UP,
+					      });
+
+	if (!message || (group && nla_put_u32(message, IFLA_GROUP, group) < 0)) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
 }
 
 int link_rename(int index, const char *name)
@@ -383,6 +389,11 @@ static int request_of_group(int type, int index, uint32_t group)
 		return -ENOMEM;
 	}
 	return netlink_request(message);
+}
+
+int link_set_group(int index, uint32_t group)
+{
+	return request_of_group(RTM_SETLINK, index, group);
 }
 
 int link_delete_both(int one, int other)

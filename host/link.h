@@ -85,7 +85,10 @@ struct bridge_setup {
  */
 int link_create_bridge(const struct bridge_setup *setup, int *index);
 
-int link_set_up(int index);
+/* group: of links, that it is in before it is up; 0: whichever it is in. */
+int link_set_up(int index, uint32_t group);
+
+int link_set_group(int index, uint32_t group);
 
 /* Keeps the kernel from giving a link an IPv6 address, and from speaking by it. */
 int link_make_silent(int index);

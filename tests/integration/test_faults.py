@@ -173,7 +173,7 @@ def test_dnsmasq_loses_its_port(broker, host, join):
         "delete table inet vmnet-broker.networks",
         "flush table inet vmnet-broker.networks",
         "delete table bridge vmnet-broker.networks",
-        "flush map inet vmnet-broker.networks leaving",
+        "flush map inet vmnet-broker.networks leaving_by_group",
         "flush map inet vmnet-broker.networks masquerade4",
         "flush map bridge vmnet-broker.networks ports",
         "flush chain bridge vmnet-broker.networks frames-default",

@@ -13,6 +13,7 @@ import pytest
 from support.echo import WhoServer, nobody, who
 from support.frame import UDP, ipv4, udp
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
+from support.groups import BRIDGE_GROUPS, PORT_GROUPS
 from support.need import need_filtered_bridges
 from support.wait import wait_for
 
@@ -426,7 +427,7 @@ def test_no_machine_speaks_for_the_host_on_another_link(host, outside, join):
     [
         "flush chain inet vmnet-broker.networks outsider-lab",
         "flush chain bridge vmnet-broker.networks tagged-lab",
-        "delete element inet vmnet-broker.networks machines { vmb-other }",
+        "delete element inet vmnet-broker.networks machines_by_group { OTHER }",
     ],
 )
 def test_nothing_is_lost_while_rules_are_replaced(broker, host, join, command):
@@ -434,6 +435,7 @@ def test_nothing_is_lost_while_rules_are_replaced(broker, host, join, command):
     host.filter_bridges("ip", 1)  # so that frames between machines meet both tables
     first, second = join("lab"), join("lab")
     broker.client().acquire("other")
+    command = command.replace("OTHER", str(BRIDGE_GROUPS | host.device("vmb-other")["ifindex"]))
 
     def rules():
         return host.run("nft", "--stateless", "list", "ruleset").stdout
@@ -455,23 +457,61 @@ def test_nothing_is_lost_while_rules_are_replaced(broker, host, join, command):
 
 
 @pytest.mark.parametrize(
-    "family, name, key, address",
+    "family, name, groups, address",
     [
-        ("inet", "machines", "vmb-lab", SERVER_IPV4),
-        ("inet", "inputs", "vmb-lab", "192.168.105.1"),
-        ("inet", "leaving", "vmb-lab", SERVER_IPV4),
-        ("inet", "entering", "vmb-lab", SERVER_IPV4),
-        ("bridge", "ports", None, SERVER_IPV4),
-        ("bridge", "hosts", None, SERVER_IPV4),
+        ("inet", "machines_by_group", BRIDGE_GROUPS, SERVER_IPV4),
+        ("inet", "inputs_by_group", BRIDGE_GROUPS, "192.168.105.1"),
+        ("inet", "leaving_by_group", BRIDGE_GROUPS, SERVER_IPV4),
+        ("inet", "entering_by_group", BRIDGE_GROUPS, SERVER_IPV4),
+        ("bridge", "ports", PORT_GROUPS, SERVER_IPV4),
+        ("bridge", "hosts", PORT_GROUPS, SERVER_IPV4),
     ],
 )
-def test_what_is_in_no_map_is_dropped(broker, host, join, family, name, key, address):
+def test_what_is_in_no_map_is_dropped(broker, host, join, family, name, groups, address):
     """A network of which an element is missing is cut off until it is there again."""
     machine = join("lab")
     machine.ping(address)
-    key = key or str(0x766D0000 | host.device("vmb-lab")["ifindex"])
+    key = groups | host.device("vmb-lab")["ifindex"]
     os.kill(broker.pid, signal.SIGSTOP)
     host.run("nft", f"delete element {family} vmnet-broker.networks {name} {{ {key} }}")
     assert not machine.ping(address, tries=1)
     os.kill(broker.pid, signal.SIGCONT)
     wait_for(lambda: machine.ping(address, tries=1))
+
+
+def datagrams(source, address, target, port=1000):
+    """A socket that sends, from an address, and one that receives."""
+    with target.entered():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("", port))
+    receiver.settimeout(5)
+    with source.entered():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind((address, 0))
+    return sender, receiver
+
+
+def test_a_bridge_in_another_group_is_cut_off(broker, host, outside, join):
+    """As are packets of others to its machines, until it is in its own again."""
+    machine = join("routed")
+    outside.ip(f"route add 192.168.109.0/24 via {HOST_IPV4}")
+    machine.ip("address add 10.99.0.1/32 dev lo")
+    spoofing, listener = datagrams(machine, "10.99.0.1", host)
+    entering, receiver = datagrams(outside, OUTSIDE_IPV4, machine)
+    with spoofing, listener, entering, receiver:
+        entering.connect((machine.address, 1000))
+        spoofing.connect((HOST_IPV4, 1000))
+        entering.send(b"before")
+        assert receiver.recv(16) == b"before"
+        os.kill(broker.pid, signal.SIGSTOP)
+        host.ip("link set vmb-routed group default")
+        entering.send(b"meanwhile")
+        spoofing.send(b"from elsewhere")
+        assert not machine.ping("192.168.109.1", tries=1)
+        os.kill(broker.pid, signal.SIGCONT)
+        wait_for(lambda: machine.ping("192.168.109.1", tries=1))
+        entering.send(b"afterwards")
+        assert receiver.recv(16) == b"afterwards"
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.recv(16)

@@ -14,7 +14,7 @@ import pytest
 from support.echo import WhoServer, who
 from support.forwarded import FORWARDED, MAC, PORT
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
-from support.older_rules import replace_rules
+from support.older_rules import name_bridges, replace_rules
 from support.tap import open_tap
 from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
@@ -196,12 +196,21 @@ def test_connections_stay_open(broker, host, outside, join, ending, earlier, con
     wait_for(lambda: (host.processes("dnsmasq") == servers) == stays, what="its dnsmasq")
 
 
+def have_own_tables(host):
+    replace_rules(host, {"lab": FORWARDED["subnet"], "other": OTHER["subnet"]})
+
+
+def are_named(host):
+    name_bridges(host, ("lab", "other"))
+
+
 @pytest.mark.broker(config={"lab": FORWARDED, "other": OTHER})
-def test_an_older_brokers_rules_are_replaced_without_a_loss(broker, host, join):
+@pytest.mark.parametrize("older", [have_own_tables, are_named])
+def test_an_older_brokers_rules_are_replaced_without_a_loss(broker, host, join, older):
     """Those of one network after the other's."""
     machines = [join("lab"), join("lab"), join("other"), join("other")]
     broker.kill()
-    replace_rules(host, {"lab": FORWARDED["subnet"], "other": OTHER["subnet"]})
+    older(host)
     pings = [
         machine.popen("ping", "-nq", "-i", "0.002", "-w", "30", address, stdout=subprocess.PIPE)
         for machine, neighbour in zip(machines, [machines[1], None, machines[3], None], strict=True)
@@ -217,7 +226,11 @@ def test_an_older_brokers_rules_are_replaced_without_a_loss(broker, host, join):
     def tables():
         return host.run("nft", "list", "tables").stdout
 
+    def maps():
+        return host.run("nft", "list", "maps").stdout
+
     wait_for(lambda: not re.search("vmnet-broker-(lab|other)$", tables(), re.MULTILINE))
+    wait_for(lambda: "ifname : verdict" not in maps(), what="the end of maps by names")
     assert tables().count("vmnet-broker.networks") == 2
     for machine in machines:
         assert machine.ping(SERVER_IPV4)

@@ -11,11 +11,10 @@ import pytest
 
 from support.echo import WhoServer, who
 from support.gate import make_gate, wait_at
+from support.groups import BRIDGE_GROUPS, PORT_GROUPS
 from support.host import SERVER_IPV4, SERVER_IPV6
 from support.varlink import VarlinkError
 from support.wait import wait_for
-
-PORT_GROUP = 0x766D0000  # with the index of the bridge: broker/linux/firewall/firewall.h
 
 
 @pytest.fixture
@@ -58,9 +57,10 @@ def is_whole(broker, network):
         addresses == expected
         and has_routes(broker, network)
         and "UP" in bridge["flags"]
+        and bridge["group"] == str(BRIDGE_GROUPS | bridge["ifindex"])
         and "UP" in device["flags"]
         and device.get("master") == network["bridge"]
-        and device["group"] == str(PORT_GROUP | bridge["ifindex"])
+        and device["group"] == str(PORT_GROUPS | bridge["ifindex"])
         and "Redirect to device vmc-default" in filters
         and "UP" in broker.host.device("vmc-default")["flags"]
     )
@@ -79,6 +79,7 @@ def is_whole(broker, network):
         "route flush dev {bridge}",
         "-6 route flush dev {bridge}",
         "link set {bridge} name other",
+        "link set {bridge} group default",
         "link set {device} nomaster",
         "link set {device} down",
         "link set {device} group default",

@@ -122,7 +122,7 @@ def test_the_last_network_is_known_by_its_chains(broker, host, join):
     table = host.run("nft", "-a", "list", "table", "inet", TABLE).stdout.splitlines()[0]
     os.kill(broker.pid, signal.SIGSTOP)
     client.close()
-    run_nft(host, f"flush map inet {TABLE} machines\nflush map bridge {TABLE} ports\n")
+    run_nft(host, f"flush map inet {TABLE} machines_by_group\nflush map bridge {TABLE} ports\n")
     os.kill(broker.pid, signal.SIGCONT)
     broker.wait_for_log('network "other": removed')
     wait_for(lambda: machine.ping(SERVER_IPV4, tries=1), what="the way out")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An older broker's rules of a network: two tables of its own, with a chain in each hook."""
+"""Older brokers' rules: two tables of each network, with a chain in each hook; maps by names."""
+
+import re
+
+from support.groups import PORT_GROUPS
 
 _TABLES = """
 table inet vmnet-broker-{network} {{
@@ -72,6 +76,23 @@ ether daddr != {mac} goto rogue
 """
 
 
+def _take_from_group(host, network):
+    """No older broker has put a bridge into one."""
+    host.ip(f"link set vmb-{network} group default")
+
+
+def name_bridges(host, networks):
+    """Has the rules of all networks know bridges by their names."""
+    table = "table inet vmnet-broker.networks"
+    text = host.run("nft", "list", *table.split()).stdout
+    text = re.sub(r"\b\d{10} : (goto|jump) (\w+)-(\w+)", r'"vmb-\3" : \1 \2-\3', text)
+    text = re.sub(r"ifgroup \d+/16", 'ifname "vmb-*"', text)
+    text = text.replace("ifgroup", "ifname").replace("devgroup", "ifname").replace("_by_group", "")
+    host.run("nft", "-f", "-", input=f"delete {table}\n{text}")
+    for network in networks:
+        _take_from_group(host, network)
+
+
 def replace_rules(host, subnets):
     """Puts the rules of all networks, by their subnets, into tables of the older kind."""
     text = "delete table inet vmnet-broker.networks\ndelete table bridge vmnet-broker.networks\n"
@@ -82,6 +103,7 @@ def replace_rules(host, subnets):
             subnet=subnet,
             gateway=subnet.replace(".0/24", ".1"),
             mac=bridge["address"],
-            group=0x766D0000 | bridge["ifindex"],
+            group=PORT_GROUPS | bridge["ifindex"],
         )
+        _take_from_group(host, network)
     host.run("nft", "-f", "-", input=text)

@@ -195,16 +195,16 @@ static void write_for_host(const struct rules *rules)
 /* The base chain of a hook, where frames of ports of ours find their network's chain. */
 static void write_hook(struct rules *rules, const char *name, const char *way, const char *kind)
 {
-	char group[sizeof("0x00000000")];
 	char hook[64];
+	char match[64];
 
-	(void)snprintf(group, sizeof(group), "0x%08" PRIx32, rules->place->port_group);
+	(void)snprintf(match, sizeof(match), "iifgroup vmap @%s", way);
 	(void)snprintf(hook, sizeof(hook), "type filter hook %s priority filter", name);
-	write_map(rules, way, KEY_GROUP, group, "goto", kind);
-	write_way(rules, way, "iifgroup");
+	write_group_map(rules, way, rules->place->port_group, "goto", kind);
+	write_way(rules, way, match);
 	write_chain(rules, name, hook);
-	(void)fprintf(rules->file, "iifgroup & 0x%08x == 0x%08x goto %s\n}\n",
-		      FIREWALL_PORT_GROUPS_MASK, FIREWALL_PORT_GROUPS, way);
+	(void)fprintf(rules->file, "iifgroup & 0x%08x == 0x%08x goto %s\n}\n", FIREWALL_GROUPS_MASK,
+		      FIREWALL_PORT_GROUPS, way);
 }
 
 void write_bridge_table(struct rules *rules)

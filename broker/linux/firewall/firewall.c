@@ -22,26 +22,27 @@
 #include "host/nftables.h"
 #include "host/sysctl.h"
 #include "host/verdict_maps.h"
+#include "older_maps.h"
 #include "rogue_counter.h"
 #include "rules.h"
 
 static const struct verdict_map maps[] = {
-	{ NFPROTO_INET, FIREWALL_TABLE, "machines" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "inputs" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "leaving" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "entering" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "machines_by_group" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "inputs_by_group" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "leaving_by_group" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "entering_by_group" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "outsiders4" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "outsiders6" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "gateways4" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "gateways6" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "advertised" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "returned" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "returned_by_group" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "masquerade4" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "masquerade6" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "behind" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "behind_by_group" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "unmasked4" },
 	{ NFPROTO_INET, FIREWALL_TABLE, "unmasked6" },
-	{ NFPROTO_INET, FIREWALL_TABLE, "unmarked" },
+	{ NFPROTO_INET, FIREWALL_TABLE, "unmarked_by_group" },
 	{ NFPROTO_BRIDGE, FIREWALL_TABLE, "ports" },
 	{ NFPROTO_BRIDGE, FIREWALL_TABLE, "hosts" },
 };
@@ -213,7 +214,7 @@ static int remove_elements(struct nft_batch *batch, const char *network)
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps) && result == 0; i++)
 		result = verdict_map_remove(batch, &maps[i], is_of, network);
-	return result;
+	return result < 0 ? result : older_maps_remove(batch, is_of, network);
 }
 
 /* Making it */
@@ -221,7 +222,9 @@ static int remove_elements(struct nft_batch *batch, const char *network)
 static int run(const struct network_config *config, const struct network_addresses *addresses,
 	       const struct firewall_place *place, size_t *n_elements, struct error *error)
 {
-	return nftables_run(firewall_rules(config, addresses, place, n_elements), error);
+	char *text = firewall_rules(config, addresses, place, n_elements);
+
+	return nftables_run(older_maps_take_over(text), error);
 }
 
 struct count {
@@ -306,6 +309,7 @@ int firewall_create(const struct network_config *config, const struct network_ad
 		return result;
 	}
 	place.port_group = firewall_port_group(bridge);
+	place.bridge_group = firewall_bridge_group(bridge);
 	place.replaces = part.n_old_tables != 0;
 	place.is_shared = part.has_old_others;
 	return make(config, addresses, &place, part.n_chains != 0, error);

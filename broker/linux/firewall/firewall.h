@@ -14,9 +14,10 @@
 
 struct network_addresses;
 
-/* Groups that have these bits are of ports of ours; the others are a bridge's. */
+/* Groups that have these bits are of ports of ours, or of bridges; the others are a bridge's. */
 #define FIREWALL_PORT_GROUPS 0x766d0000U
-#define FIREWALL_PORT_GROUPS_MASK 0xffff0000U
+#define FIREWALL_BRIDGE_GROUPS 0x76620000U
+#define FIREWALL_GROUPS_MASK 0xffff0000U
 
 /*
  * The interface group (IFLA_GROUP) that every port of a bridge of ours is put
@@ -28,7 +29,18 @@ struct network_addresses;
  */
 static inline uint32_t firewall_port_group(unsigned int bridge_index)
 {
-	return FIREWALL_PORT_GROUPS | (bridge_index & ~FIREWALL_PORT_GROUPS_MASK);
+	return FIREWALL_PORT_GROUPS | (bridge_index & ~FIREWALL_GROUPS_MASK);
+}
+
+/*
+ * The one that a bridge of ours is put in itself, before it is up: the kernel finds
+ * a number faster than a name, and it is no number that a list of rules which is
+ * kept for the next boot cannot have, as the index is. A port that is no port any
+ * more is in another one: what comes from it passes no rules of bridges.
+ */
+static inline uint32_t firewall_bridge_group(unsigned int bridge_index)
+{
+	return FIREWALL_BRIDGE_GROUPS | (bridge_index & ~FIREWALL_GROUPS_MASK);
 }
 
 /*

@@ -2,7 +2,7 @@
 /*
  * The host's table of nftables, of family inet: what machines may reach, and by which address.
  * Text alone, which firewall.c hands in. Packets of a bridge find their network's chain by its
- * name, others' by an address or a port. It hooks in where packets
+ * group, others' by an address or a port. It hooks in where packets
  *
  *   come in                 spoofed: the network's addresses from its bridge, and
  *                           no others from there to the host, but those behind it
@@ -16,19 +16,31 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "firewall.h"
 #include "tables.h"
 
 /* The label of a connection to a forwarded port, one of 128 that connections can have. */
 #define CAME_IN_ELSEWHERE 118U
 
 /* An element that leads to the network's chain, by the bridge. */
-static void write_interface_map(struct rules *rules, const char *name, const char *how,
-				const char *kind)
+static void write_bridge_map(struct rules *rules, const char *name, const char *how,
+			     const char *kind)
 {
-	char key[2 + INTERFACE_NAME_SIZE];
+	write_group_map(rules, name, rules->place->bridge_group, how, kind);
+}
 
-	(void)snprintf(key, sizeof(key), "\"%s\"", rules->bridge);
-	write_map(rules, name, KEY_INTERFACE, key, how, kind);
+/* A rule for what comes by bridges of ours ("iif"), or leaves by them ("oif"). */
+static void write_for_bridges(const struct rules *rules, const char *side, const char *verdict)
+{
+	(void)fprintf(rules->file, "%sgroup & 0x%08x == 0x%08x %s\n", side, FIREWALL_GROUPS_MASK,
+		      FIREWALL_BRIDGE_GROUPS, verdict);
+}
+
+/* Somebody has put it into another group. An older broker's is in none, and has its own rules. */
+static void write_drop_without_group(const struct rules *rules, const char *side)
+{
+	if (!rules->place->is_shared)
+		(void)fprintf(rules->file, "%sname \"" BRIDGE_PREFIX "*\" drop\n", side);
 }
 
 /* A prefix of three bytes, as most are, takes the kernel longer than four bytes and a mask. */
@@ -96,14 +108,15 @@ static void write_spoofed(struct rules *rules)
 	write_own_chain(rules, "outsider", NULL);
 	(void)fprintf(rules->file, "drop\n"
 				   "}\n");
-	write_interface_map(rules, "machines", "goto", "machine");
+	write_bridge_map(rules, "machines_by_group", "goto", "machine");
 	write_map(rules, "outsiders4", KEY_SUBNET, rules->subnet, "goto", "outsider");
 	write_map(rules, "outsiders6", KEY_PREFIX, prefix_if(rules, true), "goto", "outsider");
-	write_way(rules, "machines", "iifname");
+	write_way(rules, "machines", "iifgroup vmap @machines_by_group");
 	write_chain(rules, "spoofed", "type filter hook prerouting priority raw");
-	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" goto machines\n"
-				   "iif \"lo\" accept\n"
-				   "ip saddr vmap @outsiders4\n"
+	write_for_bridges(rules, "iif", "goto machines");
+	(void)fprintf(rules->file, "iif \"lo\" accept\n");
+	write_drop_without_group(rules, "iif");
+	(void)fprintf(rules->file, "ip saddr vmap @outsiders4\n"
 				   "ip6 saddr vmap @outsiders6\n"
 				   "}\n");
 }
@@ -191,11 +204,11 @@ static void write_input(struct rules *rules)
 {
 	write_own_input(rules);
 	write_gateways(rules);
-	write_interface_map(rules, "inputs", "goto", "input");
-	write_way(rules, "inputs", "iifname");
+	write_bridge_map(rules, "inputs_by_group", "goto", "input");
+	write_way(rules, "inputs", "iifgroup vmap @inputs_by_group");
 	write_chain(rules, "input", "type filter hook input priority filter");
-	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" jump inputs\n"
-				   "iif \"lo\" accept\n"
+	write_for_bridges(rules, "iif", "jump inputs");
+	(void)fprintf(rules->file, "iif \"lo\" accept\n"
 				   "ct direction reply accept\n"
 				   "ip daddr vmap @gateways4\n"
 				   "ip6 daddr vmap @gateways6\n"
@@ -327,14 +340,15 @@ static void write_forward(struct rules *rules)
 	write_own_chain(rules, "others", NULL);
 	(void)fprintf(rules->file, "}\n");
 	write_entering(rules);
-	write_interface_map(rules, "leaving", "goto", "leaving");
-	write_interface_map(rules, "entering", "goto", "entering");
-	write_way(rules, "leaving", "iifname");
-	write_way(rules, "entering", "oifname");
+	write_bridge_map(rules, "leaving_by_group", "goto", "leaving");
+	write_bridge_map(rules, "entering_by_group", "goto", "entering");
+	write_way(rules, "leaving", "iifgroup vmap @leaving_by_group");
+	write_way(rules, "entering", "oifgroup vmap @entering_by_group");
 	write_chain(rules, "forward", "type filter hook forward priority filter");
-	(void)fprintf(rules->file, "iifname \"" BRIDGE_PREFIX "*\" goto leaving\n"
-				   "oifname \"" BRIDGE_PREFIX "*\" goto entering\n"
-				   "}\n");
+	write_for_bridges(rules, "iif", "goto leaving");
+	write_for_bridges(rules, "oif", "goto entering");
+	write_drop_without_group(rules, "oif");
+	(void)fprintf(rules->file, "}\n");
 }
 
 /* Ports that lead to as many others: NAT can lead to one of several, or to the same. */
@@ -457,10 +471,11 @@ static void write_hidden(struct rules *rules, const char *kind, const char *from
 	write_map(rules, name, KEY_SUBNET, config->nat44 ? rules->subnet : NULL, "goto", kind);
 	(void)snprintf(name, sizeof(name), "%s6", kind);
 	write_map(rules, name, KEY_PREFIX, prefix_if(rules, config->nat66), "goto", kind);
+	(void)snprintf(name, sizeof(name), "%s_by_group", from_bridge);
 	if (config->nat44 || config->nat66)
-		write_interface_map(rules, from_bridge, "goto", from_bridge);
+		write_bridge_map(rules, name, "goto", from_bridge);
 	else
-		write_map(rules, from_bridge, KEY_INTERFACE, NULL, NULL, NULL);
+		write_map(rules, name, KEY_GROUP, NULL, NULL, NULL);
 }
 
 static void write_masquerade(const struct rules *rules)
@@ -481,18 +496,18 @@ static void write_postrouting(struct rules *rules)
 {
 	if (rules->config->n_port_forwardings) {
 		write_returned(rules);
-		write_interface_map(rules, "returned", "jump", "returned");
+		write_bridge_map(rules, "returned_by_group", "jump", "returned");
 	} else {
-		write_map(rules, "returned", KEY_INTERFACE, NULL, NULL, NULL);
+		write_map(rules, "returned_by_group", KEY_GROUP, NULL, NULL, NULL);
 	}
 	write_masquerade(rules);
 	write_hidden(rules, "masquerade", "behind");
 	write_chain(rules, "postrouting", "type nat hook postrouting priority srcnat");
 	(void)fprintf(rules->file, "oif \"lo\" accept\n"
-				   "oifname vmap @returned\n"
+				   "oifgroup vmap @returned_by_group\n"
 				   "ip saddr vmap @masquerade4\n"
 				   "ip6 saddr vmap @masquerade6\n"
-				   "iifname vmap @behind\n"
+				   "iifgroup vmap @behind_by_group\n"
 				   "}\n");
 }
 
@@ -513,11 +528,11 @@ static void write_masqueraded(struct rules *rules)
 	(void)fprintf(rules->file, "}\n");
 	write_hidden(rules, "unmasked", "unmarked");
 	write_chain(rules, "masqueraded", "type filter hook postrouting priority srcnat + 1");
-	(void)fprintf(rules->file, "oif \"lo\" accept\n"
-				   "oifname \"" BRIDGE_PREFIX "*\" accept\n"
-				   "ip saddr vmap @unmasked4\n"
+	(void)fprintf(rules->file, "oif \"lo\" accept\n");
+	write_for_bridges(rules, "oif", "accept");
+	(void)fprintf(rules->file, "ip saddr vmap @unmasked4\n"
 				   "ip6 saddr vmap @unmasked6\n"
-				   "iifname vmap @unmarked\n"
+				   "iifgroup vmap @unmarked_by_group\n"
 				   "}\n");
 }
 

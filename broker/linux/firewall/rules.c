@@ -8,8 +8,8 @@
  * rule by the interface it comes from or leaves by, the chain of its network: KIND-NAME. So what
  * others' packets pay does not depend on us:
  *
- *	base chain	is it of a bridge of ours, by the start of its name?
- *	a way		which one is it of, by its number? None: it is dropped
+ *	base chain	is it of a bridge of ours, by some bits of its group?
+ *	a way		which one is it of, by all of them? None: it is dropped
  *	own chain	what this network has to say
  *
  * An accept here is only the end of our own objections: rules of others have
@@ -22,6 +22,7 @@
 #include "rules.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,8 +51,7 @@ void write_own_chain(const struct rules *rules, const char *kind, const char *ho
 void write_way(const struct rules *rules, const char *name, const char *match)
 {
 	write_chain(rules, name, NULL);
-	(void)fprintf(rules->file, "%s vmap @%s\n%s}\n", match, name,
-		      rules->place->is_shared ? "" : "drop\n");
+	(void)fprintf(rules->file, "%s\n%s}\n", match, rules->place->is_shared ? "" : "drop\n");
 }
 
 void write_map(struct rules *rules, const char *name, const char *type, const char *key,
@@ -64,6 +64,15 @@ void write_map(struct rules *rules, const char *name, const char *type, const ch
 		rules->n_elements++;
 	}
 	(void)fprintf(rules->file, "}\n");
+}
+
+void write_group_map(struct rules *rules, const char *name, uint32_t group, const char *how,
+		     const char *kind)
+{
+	char key[sizeof("0x00000000")];
+
+	(void)snprintf(key, sizeof(key), "0x%08" PRIx32, group);
+	write_map(rules, name, KEY_GROUP, key, how, kind);
 }
 
 /* From 224.0.0.0 on nothing is one host's: multicast, broadcast. */

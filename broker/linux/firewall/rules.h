@@ -15,6 +15,7 @@
 /* What rules are made for, besides the network. */
 struct firewall_place {
 	uint32_t port_group; /* firewall_port_group() of the bridge */
+	uint32_t bridge_group; /* and firewall_bridge_group() */
 	bool ipv6_loopback; /* forwarded ports are reached at ::1, too */
 	uid_t server; /* the user that dnsmasq and nothing else runs as, or 0 */
 	bool replaces; /* an older broker's tables of this network */

@@ -52,12 +52,9 @@ void write_own_chain(const struct rules *rules, const char *kind, const char *ho
 void write_way(const struct rules *rules, const char *name, const char *match);
 
 /*
- * What keys of a map are. Bridges are known by their names: a number is written as
- * one too when rules are listed, and a host whose administrator keeps the list for
- * the next boot would load none of it, for there is no such bridge yet. The kernel
+ * What keys of a map are. Links are known by their groups: see firewall.h. The kernel
  * finds keys faster in as much room as networks will ever need.
  */
-#define KEY_INTERFACE "type ifname : verdict\nsize 4096"
 #define KEY_GROUP "type devgroup : verdict\nsize 4096"
 #define KEY_SUBNET "type ipv4_addr : verdict\nflags interval"
 #define KEY_PREFIX "type ipv6_addr : verdict\nflags interval"
@@ -72,6 +69,10 @@ void write_way(const struct rules *rules, const char *name, const char *match);
  */
 void write_map(struct rules *rules, const char *name, const char *type, const char *key,
 	       const char *how, const char *kind);
+
+/* The same for a group of links. */
+void write_group_map(struct rules *rules, const char *name, uint32_t group, const char *how,
+		     const char *kind);
 
 /*
  * Accepts what is from an address of the network, or from none yet, to another of

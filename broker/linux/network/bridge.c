@@ -247,7 +247,7 @@ static int give_address(const struct network_config *config,
 	int result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
 
 	if (result == 0)
-		result = link_set_up(bridge);
+		result = link_set_up(bridge, firewall_bridge_group((unsigned int)bridge));
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot give bridge %s its address: %s", addresses->bridge,

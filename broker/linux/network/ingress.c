@@ -128,7 +128,7 @@ int ingress_make_checksums(const char *bridge, int *index)
 	if (result == 0)
 		result = link_make_silent(*index);
 	if (result == 0)
-		result = link_set_up(*index);
+		result = link_set_up(*index, 0);
 	return result;
 }
 

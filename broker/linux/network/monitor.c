@@ -3,8 +3,9 @@
  * Hears rtnetlink's notifications, and acts so:
  *
  *	an interface's link is gone		the interface has ended
- *	a bridge is gone, down, renamed, or	the network is repaired
- *	has lost an address, or its route
+ *	a bridge is gone, down, renamed, in	the network is repaired
+ *	another group, or has lost an
+ *	address, or its route
  *	the device of its checksums is gone,	the same
  *	or down
  *	an interface is not joined to its	the same, if it is so for a moment
@@ -33,6 +34,7 @@
 
 #include "attach.h"
 #include "base/log.h"
+#include "broker/linux/firewall/firewall.h"
 #include "broker/linux/firewall/foreign_firewalls.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/routing/forwarding.h"
@@ -180,6 +182,14 @@ static struct network *network_of_checksums(const char *link)
 	return NULL;
 }
 
+/* It is there, but not as it has to be. */
+static bool is_broken(const struct network *network, const struct link *bridge)
+{
+	return !bridge->up || strcmp(bridge->name, network->addresses.bridge) != 0 ||
+	       (network->config->mode != NETWORK_BRIDGED &&
+		bridge->group != firewall_bridge_group((unsigned int)bridge->index));
+}
+
 static void on_link(const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *header = nlmsg_data(message);
@@ -193,8 +203,7 @@ static void on_link(const struct nlmsghdr *message)
 	if (header->ifi_family != AF_UNSPEC || link_parse(message, &link) < 0)
 		return;
 	network = network_of_bridge(link.index);
-	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up ||
-			strcmp(link.name, network->addresses.bridge) != 0))
+	if (network && (message->nlmsg_type == RTM_DELLINK || is_broken(network, &link)))
 		network_repair(network, REPAIR_BRIDGE);
 	network = network_of_checksums(link.name);
 	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))

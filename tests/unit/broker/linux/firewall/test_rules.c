@@ -8,6 +8,7 @@
 #include "broker/linux/firewall/rules.h"
 
 #define PORT_GROUP 0x766d0007 /* of bridge 7 */
+#define BRIDGE_GROUP 0x76620007
 #define SERVER 29002
 
 static struct network_addresses addresses(const char *subnet, const char *prefix)
@@ -43,7 +44,11 @@ static void assert_rules(const struct network_config *network, const char *prefi
 			 const char *expected)
 {
 	struct network_addresses at = addresses("192.168.105.0/24", prefix);
-	const struct firewall_place place = { .port_group = PORT_GROUP, .server = SERVER };
+	const struct firewall_place place = {
+		.port_group = PORT_GROUP,
+		.bridge_group = BRIDGE_GROUP,
+		.server = SERVER,
+	};
 	size_t n_elements;
 	char *text = firewall_rules(network, &at, &place, &n_elements);
 
@@ -58,6 +63,7 @@ static int count_lines(const struct network_config *network, bool ipv6_loopback,
 	struct network_addresses at = addresses("192.168.105.0/24", "fd12:3456:789a:1::/64");
 	const struct firewall_place place = {
 		.port_group = PORT_GROUP,
+		.bridge_group = BRIDGE_GROUP,
 		.ipv6_loopback = ipv6_loopback,
 		.server = SERVER,
 	};
@@ -216,10 +222,10 @@ static void test_host_network(void **state)
 		     "chain outsider-lab {\n"
 		     "drop\n"
 		     "}\n"
-		     "map machines {\n"
-		     "type ifname : verdict\n"
+		     "map machines_by_group {\n"
+		     "type devgroup : verdict\n"
 		     "size 4096\n"
-		     "elements = { \"vmb-lab\" : goto machine-lab }\n"
+		     "elements = { 0x76620007 : goto machine-lab }\n"
 		     "}\n"
 		     "map outsiders4 {\n"
 		     "type ipv4_addr : verdict\n"
@@ -231,12 +237,13 @@ static void test_host_network(void **state)
 		     "flags interval\n"
 		     "}\n"
 		     "chain machines {\n"
-		     "iifname vmap @machines\n"
+		     "iifgroup vmap @machines_by_group\n"
 		     "drop\n"
 		     "}\n"
 		     "chain spoofed {\n"
-		     "iifname \"vmb-*\" goto machines\n"
+		     "iifgroup & 0xffff0000 == 0x76620000 goto machines\n"
 		     "iif \"lo\" accept\n"
+		     "iifname \"vmb-*\" drop\n"
 		     "ip saddr vmap @outsiders4\n"
 		     "ip6 saddr vmap @outsiders6\n"
 		     "}\n"
@@ -257,17 +264,17 @@ static void test_host_network(void **state)
 		     "type ipv6_addr : verdict\n"
 		     "flags interval\n"
 		     "}\n"
-		     "map inputs {\n"
-		     "type ifname : verdict\n"
+		     "map inputs_by_group {\n"
+		     "type devgroup : verdict\n"
 		     "size 4096\n"
-		     "elements = { \"vmb-lab\" : goto input-lab }\n"
+		     "elements = { 0x76620007 : goto input-lab }\n"
 		     "}\n"
 		     "chain inputs {\n"
-		     "iifname vmap @inputs\n"
+		     "iifgroup vmap @inputs_by_group\n"
 		     "drop\n"
 		     "}\n"
 		     "chain input {\n"
-		     "iifname \"vmb-*\" jump inputs\n"
+		     "iifgroup & 0xffff0000 == 0x76620000 jump inputs\n"
 		     "iif \"lo\" accept\n"
 		     "ct direction reply accept\n"
 		     "ip daddr vmap @gateways4\n"
@@ -286,27 +293,28 @@ static void test_host_network(void **state)
 		     "chain entering-lab {\n"
 		     "drop\n"
 		     "}\n"
-		     "map leaving {\n"
-		     "type ifname : verdict\n"
+		     "map leaving_by_group {\n"
+		     "type devgroup : verdict\n"
 		     "size 4096\n"
-		     "elements = { \"vmb-lab\" : goto leaving-lab }\n"
+		     "elements = { 0x76620007 : goto leaving-lab }\n"
 		     "}\n"
-		     "map entering {\n"
-		     "type ifname : verdict\n"
+		     "map entering_by_group {\n"
+		     "type devgroup : verdict\n"
 		     "size 4096\n"
-		     "elements = { \"vmb-lab\" : goto entering-lab }\n"
+		     "elements = { 0x76620007 : goto entering-lab }\n"
 		     "}\n"
 		     "chain leaving {\n"
-		     "iifname vmap @leaving\n"
+		     "iifgroup vmap @leaving_by_group\n"
 		     "drop\n"
 		     "}\n"
 		     "chain entering {\n"
-		     "oifname vmap @entering\n"
+		     "oifgroup vmap @entering_by_group\n"
 		     "drop\n"
 		     "}\n"
 		     "chain forward {\n"
-		     "iifname \"vmb-*\" goto leaving\n"
-		     "oifname \"vmb-*\" goto entering\n"
+		     "iifgroup & 0xffff0000 == 0x76620000 goto leaving\n"
+		     "oifgroup & 0xffff0000 == 0x76620000 goto entering\n"
+		     "oifname \"vmb-*\" drop\n"
 		     "}\n"
 		     "}\n"
 		     "table bridge vmnet-broker.networks {\n"
@@ -453,10 +461,10 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, stray4));
 	assert_true(has_line(&network, stray6));
 	assert_true(has_line(&network, "chain masqueraded {"));
-	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	assert_true(has_line(&network, "meta nfproto ipv4 masquerade"));
 	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
-	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto unmarked-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : goto unmarked-lab }"));
 	assert_true(has_line(&network, "ct status snat,dnat accept"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue-lab"));
 	assert_int_equal(
@@ -480,12 +488,12 @@ static void test_without_nat(void **state)
 	assert_true(has_line(&network, "meta nfproto ipv4 accept"));
 	assert_true(has_line(&network, "meta nfproto ipv6 accept"));
 	assert_false(has_line(&network, "chain masqueraded {"));
-	assert_false(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
+	assert_false(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	network.nat66 = true;
-	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto behind-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
 	assert_false(has_line(&network, "meta nfproto ipv4 masquerade"));
-	assert_true(has_line(&network, "elements = { \"vmb-lab\" : goto unmarked-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : goto unmarked-lab }"));
 	assert_false(has_line(&network, "meta nfproto ipv4 drop"));
 	network.nat66 = false;
 	assert_true(has_line(&network, "meta nfproto ipv4 meta l4proto { tcp, udp } "
@@ -549,7 +557,7 @@ static void test_forwarded_ports(void **state)
 	assert_true(has_line(&network, "meta nfproto ipv6 udp dport 53 "
 				       "dnat ip6 to [fd12:3456:789a:1::5]:5353"));
 	assert_int_equal(count_lines(&network, false, "jump forwarded-lab"), 2);
-	assert_true(has_line(&network, "elements = { \"vmb-lab\" : jump returned-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : jump returned-lab }"));
 	assert_true(has_line(&network, "ct status dnat ip saddr 127.0.0.0/8 masquerade"));
 	assert_true(has_line(&network, "ct status dnat ip6 saddr ::1 masquerade"));
 	assert_true(count_lines(&network, false, "ip6 daddr ::1 return"));
@@ -670,15 +678,17 @@ static void test_beside_older_tables(void **state)
 	char *text = rules_of_everything(&place, &n_elements);
 
 	(void)state;
-	assert_int_equal(count(text, "iifname vmap @leaving\ndrop\n"), 1);
+	assert_int_equal(count(text, "iifgroup vmap @leaving_by_group\ndrop\n"), 1);
 	assert_int_equal(count(text, "iifgroup vmap @ports\ndrop\n"), 1);
+	assert_int_equal(count(text, "name \"vmb-*\" drop\n"), 2);
 	assert_null(strstr(text, "vmnet-broker-lab"));
 	free(text);
 	place.replaces = true;
 	place.is_shared = true;
 	text = rules_of_everything(&place, &n_elements);
-	assert_int_equal(count(text, "iifname vmap @leaving\n}\n"), 1);
+	assert_int_equal(count(text, "iifgroup vmap @leaving_by_group\n}\n"), 1);
 	assert_int_equal(count(text, "iifgroup vmap @ports\n}\n"), 1);
+	assert_int_equal(count(text, "name \"vmb-*\" drop\n"), 0);
 	assert_int_equal(count(text, "delete table inet vmnet-broker-lab\n"), 1);
 	assert_int_equal(count(text, "delete table bridge vmnet-broker-lab\n"), 1);
 	free(text);
