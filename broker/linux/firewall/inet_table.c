@@ -44,12 +44,12 @@ static void write_drop_without_group(const struct rules *rules, const char *side
 }
 
 /* A prefix of three bytes, as most are, takes the kernel longer than four bytes and a mask. */
-static void write_within_subnet(const struct rules *rules, const char *side)
+static void write_within_subnet(const struct rules *rules, const char *side, const char *verdict)
 {
 	const struct in_addr mask = ipv4_subnet_mask(&rules->ipv4_subnet);
 
-	(void)fprintf(rules->file, "ip %s & 0x%08" PRIx32 " == 0x%08" PRIx32 " accept\n", side,
-		      ntohl(mask.s_addr), ntohl(rules->ipv4_subnet.address.s_addr));
+	(void)fprintf(rules->file, "ip %s & 0x%08" PRIx32 " == 0x%08" PRIx32 " %s\n", side,
+		      ntohl(mask.s_addr), ntohl(rules->ipv4_subnet.address.s_addr), verdict);
 }
 
 static const char *prefix_if(const struct rules *rules, bool wanted)
@@ -91,7 +91,7 @@ static void write_machine(const struct rules *rules)
 		      "ip daddr 127.0.0.0/8 drop\n"
 		      "ether daddr != %s goto bridged-%s\n",
 		      mac_address_format(&rules->bridge_mac, mac), rules->name);
-	write_within_subnet(rules, "saddr");
+	write_within_subnet(rules, "saddr", "accept");
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 saddr %s accept\n", rules->prefix);
 	(void)fprintf(rules->file, "ip6 saddr fe80::/10 accept\n"
@@ -183,7 +183,7 @@ static void write_own_input(const struct rules *rules)
 {
 	write_own_chain(rules, "input", NULL);
 	write_link_local(rules);
-	write_within_subnet(rules, "daddr");
+	write_within_subnet(rules, "daddr", "accept");
 	if (rules->has_ipv6)
 		(void)fprintf(rules->file, "ip6 daddr %s accept\n", rules->prefix);
 	(void)fprintf(rules->file, "}\n");
@@ -462,7 +462,8 @@ static void write_for_nat(const struct rules *rules, const char *action)
 }
 
 /* Maps by addresses that NAT hides, and by the bridge: they lead to chains of these kinds. */
-static void write_hidden(struct rules *rules, const char *kind, const char *from_bridge)
+static void write_hidden(struct rules *rules, const char *kind, const char *how,
+			 const char *from_bridge)
 {
 	const struct network_config *config = rules->config;
 	char name[32];
@@ -473,7 +474,7 @@ static void write_hidden(struct rules *rules, const char *kind, const char *from
 	write_map(rules, name, KEY_PREFIX, prefix_if(rules, config->nat66), "goto", kind);
 	(void)snprintf(name, sizeof(name), "%s_by_group", from_bridge);
 	if (config->nat44 || config->nat66)
-		write_bridge_map(rules, name, "goto", from_bridge);
+		write_bridge_map(rules, name, how, from_bridge);
 	else
 		write_map(rules, name, KEY_GROUP, NULL, NULL, NULL);
 }
@@ -501,7 +502,7 @@ static void write_postrouting(struct rules *rules)
 		write_map(rules, "returned_by_group", KEY_GROUP, NULL, NULL, NULL);
 	}
 	write_masquerade(rules);
-	write_hidden(rules, "masquerade", "behind");
+	write_hidden(rules, "masquerade", "goto", "behind");
 	write_chain(rules, "postrouting", "type nat hook postrouting priority srcnat");
 	(void)fprintf(rules->file, "oif \"lo\" accept\n"
 				   "oifgroup vmap @returned_by_group\n"
@@ -516,6 +517,8 @@ static void write_postrouting(struct rules *rules)
  * nobody asked for, what a connection goes on with that began without our rules.
  * To another bridge of ours nothing is passed on, but by that bridge itself. What
  * is from behind a machine has no address to know it by, but NAT has left its mark.
+ * What comes by a bridge its own network is asked about first, which knows its subnet
+ * without a look into a map.
  */
 static void write_masqueraded(struct rules *rules)
 {
@@ -523,16 +526,20 @@ static void write_masqueraded(struct rules *rules)
 	(void)fprintf(rules->file, "drop\n"
 				   "}\n");
 	write_own_chain(rules, "unmarked", NULL);
+	if (rules->config->nat44)
+		write_within_subnet(rules, "saddr", "drop");
+	if (rules->has_ipv6 && rules->config->nat66)
+		(void)fprintf(rules->file, "ip6 saddr %s drop\n", rules->prefix);
 	(void)fprintf(rules->file, "ct status snat,dnat accept\n");
 	write_for_nat(rules, "drop");
 	(void)fprintf(rules->file, "}\n");
-	write_hidden(rules, "unmasked", "unmarked");
+	write_hidden(rules, "unmasked", "jump", "unmarked");
 	write_chain(rules, "masqueraded", "type filter hook postrouting priority srcnat + 1");
 	(void)fprintf(rules->file, "oif \"lo\" accept\n");
 	write_for_bridges(rules, "oif", "accept");
-	(void)fprintf(rules->file, "ip saddr vmap @unmasked4\n"
+	(void)fprintf(rules->file, "iifgroup vmap @unmarked_by_group\n"
+				   "ip saddr vmap @unmasked4\n"
 				   "ip6 saddr vmap @unmasked6\n"
-				   "iifgroup vmap @unmarked_by_group\n"
 				   "}\n");
 }
 

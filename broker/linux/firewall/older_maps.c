@@ -30,7 +30,7 @@ static struct older_map {
 	{ "machines", "goto", "machine", false },  { "inputs", "goto", "input", false },
 	{ "leaving", "goto", "leaving", false },   { "entering", "goto", "entering", false },
 	{ "returned", "jump", "returned", false }, { "behind", "goto", "behind", false },
-	{ "unmarked", "goto", "unmarked", false },
+	{ "unmarked", "jump", "unmarked", false },
 };
 
 static struct verdict_map map_of(const struct older_map *older)

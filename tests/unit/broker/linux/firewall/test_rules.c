@@ -464,7 +464,9 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	assert_true(has_line(&network, "meta nfproto ipv4 masquerade"));
 	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
-	assert_true(has_line(&network, "elements = { 0x76620007 : goto unmarked-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : jump unmarked-lab }"));
+	assert_true(has_line(&network, "ip saddr & 0xffffff00 == 0xc0a86900 drop"));
+	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
 	assert_true(has_line(&network, "ct status snat,dnat accept"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::1 goto rogue-lab"));
 	assert_int_equal(
@@ -493,8 +495,9 @@ static void test_without_nat(void **state)
 	assert_true(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
 	assert_false(has_line(&network, "meta nfproto ipv4 masquerade"));
-	assert_true(has_line(&network, "elements = { 0x76620007 : goto unmarked-lab }"));
+	assert_true(has_line(&network, "elements = { 0x76620007 : jump unmarked-lab }"));
 	assert_false(has_line(&network, "meta nfproto ipv4 drop"));
+	assert_false(has_line(&network, "ip saddr & 0xffffff00 == 0xc0a86900 drop"));
 	network.nat66 = false;
 	assert_true(has_line(&network, "meta nfproto ipv4 meta l4proto { tcp, udp } "
 				       "th dport 53 drop"));
