@@ -3,7 +3,6 @@
 
 import collections
 import ipaddress
-import json
 import os
 import re
 import signal
@@ -129,7 +128,9 @@ table inet trace {
 	}
 }
 """
-OURS = re.compile(r"trace id (\w+) (\w+) (vmnet-broker\S*) (\S+) (?:rule|verdict|policy)")
+OURS = re.compile(
+    r"trace id (\w+) (\w+) (vmnet-broker\S*) (\S+) (?:rule (.*) \(verdict|verdict|policy)"
+)
 
 
 class Trace:
@@ -176,19 +177,24 @@ class Trace:
     def _ping(source, address):
         source.run("ping", "-n", "-q", "-c", 2, "-i", 0.01, "-W", 5, address)
 
+    def _listed(self, family, table, chain):
+        """The chain's rules, as they are traced."""
+        lines = self.host.run("nft", "list", "chain", family, table, chain).stdout.splitlines()
+        rules = (line.strip() for line in lines if line.startswith("\t\t"))
+        return [rule for rule in rules if not rule.startswith("type ")]
+
     def rules(self, source, address):
-        """How many chains of ours it passes, and how many rules these have: it meets no more."""
+        """How many chains of ours it passes, and how many rules it meets there."""
         before = self._ids(address)
         self._ping(source, address)
         mark = self._mark()
         wait_for(lambda: self._ids(mark), what="the trace")
         ids = self._ids(address) - before
         assert ids
-        chains = {tuple(chain) for number, *chain in OURS.findall(self._text()) if number in ids}
-        listed = json.loads(self.host.run("nft", "-j", "list", "ruleset").stdout)["nftables"]
-        rules = collections.Counter(
-            (rule["family"], rule["table"], rule["chain"])
-            for rule in (item.get("rule") for item in listed)
-            if rule
-        )
-        return len(chains), sum(rules[chain] for chain in chains)
+        met = OURS.findall(self._text())
+        last = {tuple(chain): rule for number, *chain, rule in met if number in ids}
+        rules = 0
+        for chain, rule in last.items():
+            listed = self._listed(*chain)
+            rules += listed.index(rule) + 1 if rule else len(listed)
+        return len(last), rules
