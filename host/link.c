@@ -28,8 +28,8 @@
 #define LEARNED_MAX 65536
 
 /*
- * The interface group of two links that are deleted at once, with the index of one of them: no
- * index has that bit, and no other group of ours.
+ * The interface group of links that are deleted at once, with the index of one of them: no index
+ * has that bit, and no other group of ours.
  */
 #define LEAVING_GROUPS 0x80000000U
 
@@ -396,14 +396,14 @@ int link_set_group(int index, uint32_t group)
 	return request_of_group(RTM_SETLINK, index, group);
 }
 
-int link_delete_both(int one, int other)
+int link_join_leaving(int index, int first)
 {
-	uint32_t group = LEAVING_GROUPS | (uint32_t)one;
-	int result = request_of_group(RTM_SETLINK, one, group);
+	return request_of_group(RTM_SETLINK, index, LEAVING_GROUPS | (uint32_t)first);
+}
 
-	if (result == 0)
-		result = request_of_group(RTM_SETLINK, other, group);
-	return result < 0 ? result : request_of_group(RTM_DELLINK, 0, group);
+int link_delete_group(int first)
+{
+	return request_of_group(RTM_DELLINK, 0, LEAVING_GROUPS | (uint32_t)first);
 }
 
 static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)

@@ -96,8 +96,12 @@ int link_make_silent(int index);
 int link_rename(int index, const char *name);
 int link_delete(int index);
 
-/* Two at once, which takes the kernel half as long: it waits for readers once. */
-int link_delete_both(int one, int other);
+/*
+ * Several at once, which takes the kernel half as long: it waits once for all readers, but for
+ * what it waits for each bridge. Those that are to go join; first: the index of one of them.
+ */
+int link_join_leaving(int index, int first);
+int link_delete_group(int first);
 
 /* Adds an address, usable at once; one that is there already is no error. */
 int link_add_ipv4(int index, struct in_addr address, unsigned int length);

@@ -116,6 +116,34 @@ static struct job *next_job(struct worker *worker)
 	return job;
 }
 
+/* Takes out of the queue what runs at once with a job, and hangs it on. */
+static void add_others(struct worker *worker, struct job *job)
+{
+	struct job *last = job;
+
+	last->next = NULL;
+	for (int i = 1; job->at_once && i < JOBS_AT_ONCE_MAX; i++) {
+		const struct job *other = worker->waiting.first;
+
+		if (!other || !other->at_once || other->run != job->run)
+			return;
+		last->next = queue_pop(&worker->waiting);
+		last = last->next;
+		last->next = NULL;
+		worker->turn = last->turn;
+	}
+}
+
+static void push_all(struct queue *queue, struct job *job)
+{
+	struct job *next;
+
+	for (; job; job = next) {
+		next = job->next;
+		queue_push(queue, job);
+	}
+}
+
 static void *run(void *argument)
 {
 	struct worker *worker = argument;
@@ -127,10 +155,11 @@ static void *run(void *argument)
 			(void)pthread_cond_wait(&worker->wake, &worker->lock);
 		if (!job)
 			break;
+		add_others(worker, job);
 		unlock(worker);
 		job->run(job);
 		lock(worker);
-		queue_push(&worker->finished, job);
+		push_all(&worker->finished, job);
 		unlock(worker);
 		/* Fails only when the counter is at its end: the loop will wake anyway. */
 		(void)eventfd_write(worker->eventfd, 1);

@@ -10,8 +10,9 @@
  *	attach_worker	the third: devices that clients wait for are made and joined,
  *			so that they do not wait for all that
  *
- * Each runs one job after the other. Who has many of them done waits for
- * himself: owners take turns, and the jobs of one run in the order submitted.
+ * Each runs one job after the other, but for what is quicker at once. Who has many
+ * of them done waits for himself: owners take turns, and the jobs of one run in the
+ * order submitted.
  * Those that nobody waits for come behind others, but for some turns.
  */
 #ifndef VMNET_BROKER_LINUX_WORKER_H
@@ -21,16 +22,20 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+/* So many jobs run at once at the most: whoever comes behind them waits for all. */
+#define JOBS_AT_ONCE_MAX 8
+
 /*
  * A piece of work, embedded in a structure that has its data. run() may touch
  * that structure and nothing that the policy's thread owns.
  */
 struct job {
-	struct job *next;
+	struct job *next; /* for run(): another one that it has to do at once with it, or NULL */
 	void (*run)(struct job *job); /* on the worker's thread */
 	void (*done)(struct job *job); /* afterwards, on the policy's thread; frees the job */
 	uint64_t owner; /* JOB_OWNER(uid), or 0: the broker itself */
 	uint64_t turn; /* the worker's */
+	bool at_once; /* run() does it with those right behind it that have the same run() */
 };
 
 #define JOB_OWNER(uid) ((uint64_t)(uid) + 1)

@@ -240,6 +240,12 @@ void dnsmasq_forget(struct dnsmasq *self)
 	free(self);
 }
 
+void dnsmasq_ask_to_end(const struct dnsmasq *self)
+{
+	if (self->server.pidfd >= 0)
+		dnsmasq_process_ask_to_end(self->server.pidfd);
+}
+
 void dnsmasq_stop(struct dnsmasq *self)
 {
 	if (!self)

@@ -59,6 +59,9 @@ void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
  */
 bool dnsmasq_has_lost_leases(const struct dnsmasq *dnsmasq, const char *state_dir);
 
+/* Begins to end one of several, before dnsmasq_stop() waits for each. On network_worker. */
+void dnsmasq_ask_to_end(const struct dnsmasq *dnsmasq);
+
 /*
  * Stops the server, waits for its end, removes its files (the leases stay),
  * and frees it. On network_worker. NULL is allowed.

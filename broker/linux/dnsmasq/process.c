@@ -138,9 +138,14 @@ static void send_signal(int pidfd, int number)
 		starter_signal(pidfd, number);
 }
 
-void dnsmasq_process_end(const char *network, int pidfd)
+void dnsmasq_process_ask_to_end(int pidfd)
 {
 	send_signal(pidfd, SIGTERM);
+}
+
+void dnsmasq_process_end(const char *network, int pidfd)
+{
+	dnsmasq_process_ask_to_end(pidfd);
 	if (!ends_within(pidfd, STOP_MSEC)) {
 		log_warning(network, "its dnsmasq does not end; it is killed");
 		send_signal(pidfd, SIGKILL);

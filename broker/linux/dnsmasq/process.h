@@ -50,6 +50,9 @@ int dnsmasq_process_find(const struct dnsmasq_files *files);
  */
 int dnsmasq_process_end_lost(const char *network, const struct dnsmasq_files *files);
 
+/* Begins to end it. */
+void dnsmasq_process_ask_to_end(int pidfd);
+
 /* Ends it and closes its pidfd. network: its name, for messages. */
 void dnsmasq_process_end(const char *network, int pidfd);
 

@@ -92,16 +92,30 @@ static int remove_itself(const char *network, const struct network_addresses *ad
 	return result == -ENODEV ? 0 : shortage_check(result);
 }
 
-int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+int bridge_leave(const char *network, const struct network_addresses *addresses, int bridge,
+		 int *group)
 {
 	int checksums = shortage_check(ingress_find_checksums(addresses->bridge));
-	int found = bridge;
+
+	if (checksums <= 0 || find(network, addresses, &bridge) < 0 || !bridge)
+		return -1;
+	if (!*group)
+		*group = bridge;
+	if (link_join_leaving(bridge, *group) < 0 || link_join_leaving(checksums, *group) < 0)
+		return -1;
+	return 0;
+}
+
+int bridge_remove(const char *network, const struct network_addresses *addresses, int bridge)
+{
+	int group = 0;
+	int checksums;
 	int result;
 
-	if (checksums > 0 && find(network, addresses, &found) == 0 && found > 0 &&
-	    link_delete_both(found, checksums) == 0)
+	if (bridge_leave(network, addresses, bridge, &group) == 0 && link_delete_group(group) == 0)
 		return 0;
 	/* One of them is not there, or goes just now. */
+	checksums = shortage_check(ingress_find_checksums(addresses->bridge));
 	result = remove_itself(network, addresses, bridge);
 	if (result < 0 || checksums <= 0)
 		return result < 0 ? result : checksums;

@@ -58,6 +58,16 @@ bool bridge_has_port(const struct network_config *config, const struct network_a
 bool bridge_port_has_moved(const struct link *link);
 
 /*
+ * Has a bridge of the broker's own go with others when link_delete_group() is called,
+ * together with the device of its checksums.
+ * bridge: the index that it was last seen with, or 0.
+ * group: 0, or what the others have; gets what they all have then.
+ * Returns 0, or -1: one of both is not there, or cannot go so, and bridge_remove() is needed.
+ */
+int bridge_leave(const char *network, const struct network_addresses *addresses, int bridge,
+		 int *group);
+
+/*
  * Removes a bridge of the broker's own, if it is there.
  * bridge: the index that it was last seen with, or 0. Returns 0 or a negative errno.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jobs for network_worker, one network at a time, and what comes of them. While one of its jobs
- * is under way (busy) the worker alone touches a network's parts. What is asked for meanwhile is
- * noted, and begun when the job is done.
+ * Jobs for network_worker, one for a network at a time, and what comes of them. While one of its
+ * jobs is under way (busy) the worker alone touches a network's parts. What is asked for meanwhile
+ * is noted, and begun when the job is done.
  */
 #include "network.h"
 
@@ -64,7 +64,12 @@ static void run_repair(struct job *job)
 
 static void run_remove(struct job *job)
 {
-	network_parts_remove(&of_job(job)->parts);
+	struct network_parts *all[JOBS_AT_ONCE_MAX];
+	size_t n = 0;
+
+	for (; job; job = job->next)
+		all[n++] = &of_job(job)->parts;
+	network_parts_remove(all, n);
 }
 
 static void free_network(struct linux_network *self)
@@ -79,7 +84,7 @@ static void submit(struct linux_network *self, void (*run)(struct job *),
 		   void (*done)(struct job *))
 {
 	self->busy = true;
-	self->job = (struct job){ .run = run, .done = done };
+	self->job = (struct job){ .run = run, .done = done, .at_once = run == run_remove };
 	worker_submit(&network_worker, &self->job);
 }
 

@@ -21,7 +21,8 @@
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
  * backwards; what is not there is no error then, so that it does for what a
- * crashed broker left, too. Repair takes the steps again with the addresses
+ * crashed broker left, too. It undoes each step of several networks at once where
+ * that is quicker; if that fails, of one by one. Repair takes the steps again with the addresses
  * that are there: each finds out by itself whether something is missing. One
  * that fails keeps those behind it from it, unless they do not need it.
  */
@@ -49,6 +50,8 @@ struct step {
 	int (*make)(struct network_parts *self);
 	/* NULL: nothing to undo. Returns 0, or a negative errno, or -1, with an error of its own. */
 	int (*unmake)(struct network_parts *self, struct error *error);
+	/* NULL, or undoes it of several. Returns 0, or -1: each is to be undone by itself. */
+	int (*unmake_all)(struct network_parts *const *all, size_t n);
 	enum fault_kind fault; /* what failing is */
 	bool can_wait; /* a network can be created without it */
 	bool is_needed; /* by the steps behind it, when it is repaired */
@@ -148,6 +151,20 @@ static int unmake_bridge(struct network_parts *self, struct error *error)
 		return 0;
 	return undone(bridge_remove(self->name, &self->addresses, self->bridge.index), "bridge ",
 		      self->addresses.bridge, error);
+}
+
+static int unmake_bridges(struct network_parts *const *all, size_t n)
+{
+	int group = 0;
+	int result = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_bridged(all[i]) && bridge_leave(all[i]->name, &all[i]->addresses,
+							all[i]->bridge.index, &group) < 0)
+			result = -1;
+	if (group && shortage_check(link_delete_group(group)) < 0)
+		return -1;
+	return result;
 }
 
 /* Step 4: IPv6 */
@@ -334,6 +351,15 @@ static int unmake_dnsmasq(struct network_parts *self, struct error *error)
 	return undone(result, "dnsmasq", "", error);
 }
 
+/* They end side by side, and are waited for one by one. */
+static int begin_to_unmake_dnsmasq(struct network_parts *const *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i]->dnsmasq)
+			dnsmasq_ask_to_end(all[i]->dnsmasq);
+	return -1;
+}
+
 /* Step 12: keeping */
 
 static int make_kept(struct network_parts *self)
@@ -351,33 +377,39 @@ static int make_kept(struct network_parts *self)
 }
 
 static const struct step steps[] = {
-	{ make_addresses, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_record, unmake_record, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
-	{ make_bridge, unmake_bridge, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_ipv6, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
-	{ make_dnsmasq, unmake_begun, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
-	{ make_firewall, unmake_firewall, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_foreign_firewalls, unmake_foreign_firewalls, FAULT_NETWORK, false, true,
+	{ make_addresses, NULL, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_record, unmake_record, NULL, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
+	{ make_bridge, unmake_bridge, unmake_bridges, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_ipv6, NULL, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
+	{ make_dnsmasq, unmake_begun, NULL, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_foreign_firewalls, unmake_foreign_firewalls, NULL, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
-	{ make_reach, unmake_reach, FAULT_ROUTING, true, false, REPAIR_ROUTING },
-	{ make_uplink, unmake_uplink, FAULT_ROUTING, true, false, REPAIR_ROUTING },
-	{ make_forwarding, unmake_forwarding, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
-	{ make_serving, unmake_dnsmasq, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
-	{ make_kept, NULL, FAULT_RECORDS, true, false, REPAIR_BRIDGE }, /* for the next life */
+	{ make_reach, unmake_reach, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
+	{ make_uplink, unmake_uplink, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
+	{ make_forwarding, unmake_forwarding, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_serving, unmake_dnsmasq, begin_to_unmake_dnsmasq, FAULT_SERVERS, false, true,
+	  REPAIR_BRIDGE },
+	{ make_kept, NULL, NULL, FAULT_RECORDS, true, false,
+	  REPAIR_BRIDGE }, /* for the next life */
 };
 
 #define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/* Undoes the first n_steps, the last of them first. */
-static void unmake(struct network_parts *self, size_t n_steps)
+/* Undoes the first n_steps of several networks, the last of them first. */
+static void unmake(struct network_parts *const *all, size_t n, size_t n_steps)
 {
 	struct error error;
 
 	while (n_steps-- > 0) {
 		const struct step *step = &steps[n_steps];
 
-		if (step->unmake && shortage_check(step->unmake(self, &error)) < 0)
-			log_warning(self->name, "not all of it can be removed: %s", error.reason);
+		if (!step->unmake || (n > 1 && step->unmake_all && step->unmake_all(all, n) == 0))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (shortage_check(step->unmake(all[i], &error)) < 0)
+				log_warning(all[i]->name, "not all of it can be removed: %s",
+					    error.reason);
 	}
 }
 
@@ -390,7 +422,7 @@ int network_parts_make(struct network_parts *self)
 			self->faults[steps[i].fault] = self->error;
 			continue;
 		}
-		unmake(self, i);
+		unmake(&self, 1, i);
 		return -1;
 	}
 	return 0;
@@ -415,7 +447,7 @@ void network_parts_repair(struct network_parts *self)
 	}
 }
 
-void network_parts_remove(struct network_parts *self)
+void network_parts_remove(struct network_parts *const *all, size_t n)
 {
-	unmake(self, N_STEPS);
+	unmake(all, n, N_STEPS);
 }

@@ -37,7 +37,7 @@ int network_parts_make(struct network_parts *parts);
 /* As far as repair says. Sets faults. */
 void network_parts_repair(struct network_parts *parts);
 
-/* What cannot be removed is logged. */
-void network_parts_remove(struct network_parts *parts);
+/* Those of n networks, which is quicker at once. What cannot be removed is logged. */
+void network_parts_remove(struct network_parts *const *all, size_t n);
 
 #endif

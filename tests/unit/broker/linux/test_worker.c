@@ -111,7 +111,7 @@ struct noting_job {
 	int fd;
 };
 
-#define N_NOTED 20
+#define N_NOTED 24
 static char noted[N_NOTED + 1];
 
 static void run_on(struct job *job)
@@ -179,6 +179,44 @@ static void test_turns(void **state)
 	assert_int_equal(fcntl(ends[0], F_GETFD), -1);
 }
 
+static void note_all(struct job *job)
+{
+	for (; job; job = job->next)
+		noted[strlen(noted)] = ((struct noting_job *)job)->name;
+	noted[strlen(noted)] = ' ';
+}
+
+static void count_done(struct job *job)
+{
+	(void)job;
+	seen.done++;
+}
+
+/* Those that are submitted one behind the other, but not all of many. */
+static void test_at_once(void **state)
+{
+	static const char names[] = "abCdefghijklmnopq";
+	struct noting_job gate;
+	struct noting_job jobs[sizeof(names) - 1];
+	int ends[2];
+
+	(void)state;
+	memset(noted, 0, sizeof(noted));
+	hold_up(&gate, ends);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		jobs[i] = (struct noting_job){
+			.job = { .run = note_all, .done = count_done, .at_once = names[i] != 'C' },
+			.name = names[i],
+		};
+		worker_submit(&network_worker, &jobs[i].job);
+	}
+	assert_int_equal(close(ends[1]), 0);
+	worker_stop(&network_worker);
+	assert_int_equal(close(ends[0]), 0);
+	assert_string_equal(noted, "ab C defghijk lmnopq ");
+	assert_int_equal(seen.done, ARRAY_SIZE(jobs));
+}
+
 static void note_whether_open(struct job *job)
 {
 	noted[strlen(noted)] = fcntl(((struct noting_job *)job)->fd, F_GETFD) >= 0 ? 'o' : 'c';
@@ -219,6 +257,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_finishes, start, stop),
 		cmocka_unit_test_setup_teardown(test_close, start, stop),
 		cmocka_unit_test_setup_teardown(test_turns, start, stop),
+		cmocka_unit_test_setup_teardown(test_at_once, start, stop),
 		cmocka_unit_test_setup_teardown(test_the_last_have_turns, start, stop),
 	};
 
