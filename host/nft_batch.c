@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A transaction is messages between two that begin and end it, sent at once; the kernel has
- * answered each of them by the time they are sent.
+ * answered those that it refuses, and no others, by the time they are sent.
  */
 #include "nft_batch.h"
 
@@ -67,7 +67,7 @@ int nft_batch_begin(struct nft_batch *batch)
 void nft_batch_add(struct nft_batch *batch, int type, int family,
 		   int (*put)(struct nl_msg *message, const void *what), const void *what)
 {
-	struct nl_msg *message = make_message((NFNL_SUBSYS_NFTABLES << 8) | type, NLM_F_ACK,
+	struct nl_msg *message = make_message((NFNL_SUBSYS_NFTABLES << 8) | type, 0,
 					      (struct nfgenmsg){
 						      .nfgen_family = (uint8_t)family,
 					      });

@@ -205,7 +205,8 @@ static const struct element *find_end(const struct content *content, const struc
 }
 
 int verdict_map_remove(struct nft_batch *batch, const struct verdict_map *map,
-		       bool (*is_meant)(const char *chain, const char *name), const char *name)
+		       bool (*is_meant)(const char *chain, const void *userdata),
+		       const void *userdata)
 {
 	struct content content = { .map = map };
 	int result = read_map(&content);
@@ -214,7 +215,7 @@ int verdict_map_remove(struct nft_batch *batch, const struct verdict_map *map,
 		const struct element *element = &content.elements[i];
 		const struct element *end;
 
-		if (!*element->chain || !is_meant(element->chain, name))
+		if (!*element->chain || !is_meant(element->chain, userdata))
 			continue;
 		remove_element(batch, map, element);
 		end = find_end(&content, element);

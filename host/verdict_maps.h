@@ -26,9 +26,10 @@ int verdict_map_list(const struct verdict_map *map, void (*each)(const char *cha
 
 /*
  * Adds to a transaction that the elements go which lead to chains that are meant.
- * name: for is_meant. Returns 0, or a negative errno when the map cannot be read.
+ * userdata: for is_meant. Returns 0, or a negative errno when the map cannot be read.
  */
 int verdict_map_remove(struct nft_batch *batch, const struct verdict_map *map,
-		       bool (*is_meant)(const char *chain, const char *name), const char *name);
+		       bool (*is_meant)(const char *chain, const void *userdata),
+		       const void *userdata);
 
 #endif

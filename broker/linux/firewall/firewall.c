@@ -17,6 +17,7 @@
 #include "base/array.h"
 #include "broker/broker.h"
 #include "broker/linux/linux.h"
+#include "broker/linux/worker.h"
 #include "host/nft_batch.h"
 #include "host/nft_query.h"
 #include "host/nftables.h"
@@ -47,8 +48,8 @@ static const struct verdict_map maps[] = {
 	{ NFPROTO_BRIDGE, FIREWALL_TABLE, "hosts" },
 };
 
-/* Of a network: what this broker makes is half of it. */
-#define CHAINS_MAX 64
+/* Of as many networks as go at once: what this broker makes is half of it. */
+#define CHAINS_MAX (64 * JOBS_AT_ONCE_MAX)
 
 /* Who removes rules all the time does not keep anybody waiting for ever. */
 #define TRIES_MAX 100
@@ -129,7 +130,7 @@ int firewall_list(int (*each)(const char *network, void *userdata), void *userda
 	return networks.result < 0 ? networks.result : result;
 }
 
-/* One network's part */
+/* The part of some networks */
 
 struct named {
 	int family;
@@ -138,10 +139,11 @@ struct named {
 };
 
 struct part {
-	const char *network;
+	const char *const *networks;
+	size_t n_networks;
 	struct named tables[2]; /* the shared ones that there are */
 	size_t n_tables;
-	struct named old_tables[2]; /* an older broker's of this network */
+	struct named old_tables[2 * JOBS_AT_ONCE_MAX]; /* an older broker's of these networks */
 	size_t n_old_tables;
 	bool has_old_others; /* of other networks */
 	struct named chains[CHAINS_MAX];
@@ -165,6 +167,14 @@ static void add_named(struct named *list, size_t *n, size_t max, const struct na
 		list[(*n)++] = *named;
 }
 
+static bool has_network(const struct part *part, const char *network)
+{
+	for (size_t i = 0; i < part->n_networks; i++)
+		if (strcmp(part->networks[i], network) == 0)
+			return true;
+	return false;
+}
+
 static void find_table(const struct nlmsghdr *message, void *userdata)
 {
 	struct named table = { .family = family_of(message) };
@@ -174,7 +184,7 @@ static void find_table(const struct nlmsghdr *message, void *userdata)
 	(void)snprintf(table.table, sizeof(table.table), "%s", nft_text(message, NFTA_TABLE_NAME));
 	if (strcmp(table.table, FIREWALL_TABLE) == 0)
 		add_named(part->tables, &part->n_tables, ARRAY_SIZE(part->tables), &table);
-	else if (strcmp(network, part->network) == 0)
+	else if (has_network(part, network))
 		add_named(part->old_tables, &part->n_old_tables, ARRAY_SIZE(part->old_tables),
 			  &table);
 	else
@@ -188,13 +198,13 @@ static void find_chain(const struct nlmsghdr *message, void *userdata)
 	struct part *part = userdata;
 
 	(void)snprintf(chain.chain, sizeof(chain.chain), "%s", nft_text(message, NFTA_CHAIN_NAME));
-	if (strcmp(network, part->network) == 0)
+	if (has_network(part, network))
 		add_named(part->chains, &part->n_chains, ARRAY_SIZE(part->chains), &chain);
 	else
 		part->has_others |= *network != '\0';
 }
 
-/* Fills in all but the name. Returns 0, or a negative errno. */
+/* Fills in all but the names. Returns 0, or a negative errno. */
 static int look(struct part *part)
 {
 	int result = list(NFT_MSG_GETTABLE, find_table, part);
@@ -202,19 +212,19 @@ static int look(struct part *part)
 	return result < 0 ? result : list(NFT_MSG_GETCHAIN, find_chain, part);
 }
 
-static bool is_of(const char *chain, const char *network)
+static bool is_of(const char *chain, const void *part)
 {
-	return strcmp(firewall_chain_network(chain), network) == 0;
+	return has_network(part, firewall_chain_network(chain));
 }
 
-/* Adds that the elements of a network go, wherever they are. */
-static int remove_elements(struct nft_batch *batch, const char *network)
+/* Adds that the elements of the networks go, wherever they are. */
+static int remove_elements(struct nft_batch *batch, const struct part *part)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps) && result == 0; i++)
-		result = verdict_map_remove(batch, &maps[i], is_of, network);
-	return result < 0 ? result : older_maps_remove(batch, is_of, network);
+		result = verdict_map_remove(batch, &maps[i], is_of, part);
+	return result < 0 ? result : older_maps_remove(batch, is_of, part);
 }
 
 /* Making it */
@@ -228,7 +238,7 @@ static int run(const struct network_config *config, const struct network_address
 }
 
 struct count {
-	const char *network;
+	const struct part *part;
 	size_t n;
 };
 
@@ -236,13 +246,13 @@ static void count(const char *chain, void *userdata)
 {
 	struct count *elements = userdata;
 
-	if (is_of(chain, elements->network))
+	if (is_of(chain, elements->part))
 		elements->n++;
 }
 
-static bool has_elements(const char *network, size_t n)
+static bool has_elements(const struct part *part, size_t n)
 {
-	struct count elements = { .network = network };
+	struct count elements = { .part = part };
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps) && result == 0; i++)
@@ -250,13 +260,13 @@ static bool has_elements(const char *network, size_t n)
 	return result == 0 && elements.n == n;
 }
 
-static int clear_elements(const char *network, struct error *error)
+static int clear_elements(const struct part *part, struct error *error)
 {
 	struct nft_batch batch;
 	int result = nft_batch_begin(&batch);
 
 	if (result == 0)
-		result = nft_batch_end(&batch, remove_elements(&batch, network));
+		result = nft_batch_end(&batch, remove_elements(&batch, part));
 	if (result < 0)
 		(void)error_set(error, ERROR_CREATE_FAILED, "nftables keeps its elements: %s",
 				strerror(-result));
@@ -269,22 +279,22 @@ static int clear_elements(const char *network, struct error *error)
  * so for a network that lacks nothing.
  */
 static int make(const struct network_config *config, const struct network_addresses *addresses,
-		const struct firewall_place *place, bool was_there, struct error *error)
+		const struct firewall_place *place, const struct part *part, struct error *error)
 {
 	size_t n_elements;
 	int result = run(config, addresses, place, &n_elements, error);
 
-	if (!was_there || result == -ENOMEM ||
-	    (result == 0 && has_elements(config->name, n_elements)))
+	if (!part->n_chains || result == -ENOMEM || (result == 0 && has_elements(part, n_elements)))
 		return result;
-	result = clear_elements(config->name, error);
+	result = clear_elements(part, error);
 	return result < 0 ? result : run(config, addresses, place, &n_elements, error);
 }
 
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error)
 {
-	struct part part = { .network = config->name };
+	const char *name = config->name;
+	struct part part = { .networks = &name, .n_networks = 1 };
 	struct firewall_place place = {
 		.ipv6_loopback = !sysctl_bridges_filter(AF_INET6),
 		.server = linux_platform.dnsmasq.is_own ? linux_platform.dnsmasq.uid : 0,
@@ -312,7 +322,7 @@ int firewall_create(const struct network_config *config, const struct network_ad
 	place.bridge_group = firewall_bridge_group(bridge);
 	place.replaces = part.n_old_tables != 0;
 	place.is_shared = part.has_old_others;
-	return make(config, addresses, &place, part.n_chains != 0, error);
+	return make(config, addresses, &place, &part, error);
 }
 
 /* Removing it */
@@ -383,16 +393,16 @@ static int remove_rules(const struct part *part)
 	if (!part->has_others) {
 		remove_all(&batch, NFT_MSG_DELTABLE, part->tables, part->n_tables, put_table);
 	} else if (part->n_chains) {
-		result = remove_elements(&batch, part->network);
+		result = remove_elements(&batch, part);
 		remove_all(&batch, NFT_MSG_DELRULE, part->chains, part->n_chains, put_rules);
 	}
 	remove_all(&batch, NFT_MSG_DELTABLE, part->old_tables, part->n_old_tables, put_table);
 	return nft_batch_end(&batch, result);
 }
 
-static int remove_part(const char *network)
+static int remove_part(const char *const *networks, size_t n)
 {
-	struct part part = { .network = network };
+	struct part part = { .networks = networks, .n_networks = n };
 	int result = look(&part);
 
 	if (result == 0)
@@ -400,16 +410,18 @@ static int remove_part(const char *network)
 	if (result < 0 || !part.has_others)
 		return result;
 	result = remove_chains(&part);
-	return result < 0 ? result : remove_counter(network);
+	for (size_t i = 0; i < n && result == 0; i++)
+		result = remove_counter(networks[i]);
+	return result;
 }
 
-int firewall_remove(const char *network, struct error *error)
+int firewall_remove(const char *const *networks, size_t n, struct error *error)
 {
 	int result = -ENOENT;
 
 	/* Somebody else may remove some of it meanwhile. */
 	for (int i = 0; i < TRIES_MAX && result == -ENOENT; i++)
-		result = remove_part(network);
+		result = remove_part(networks, n);
 	if (result < 0)
 		(void)error_set(error, ERROR_CREATE_FAILED, "nftables keeps its rules: %s",
 				strerror(-result));

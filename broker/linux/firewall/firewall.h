@@ -61,9 +61,11 @@ int firewall_create(const struct network_config *config, const struct network_ad
 int firewall_list(int (*each)(const char *network, void *userdata), void *userdata);
 
 /*
- * Removes the network's rules, if they are there, and the tables with those of
- * the last one. Returns 0, or with error -1 or a negative errno.
+ * Removes the rules of n networks, JOBS_AT_ONCE_MAX at the most, as far as they are there, and the
+ * tables with those of the last one. What cannot be removed of one keeps the others' chains, too,
+ * without any rules: then each is to be removed by itself. Returns 0, or with error -1 or a
+ * negative errno.
  */
-int firewall_remove(const char *network, struct error *error);
+int firewall_remove(const char *const *networks, size_t n, struct error *error);
 
 #endif

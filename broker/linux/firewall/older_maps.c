@@ -100,7 +100,8 @@ char *older_maps_take_over(char *text)
 }
 
 int older_maps_remove(struct nft_batch *batch,
-		      bool (*is_meant)(const char *chain, const char *name), const char *network)
+		      bool (*is_meant)(const char *chain, const void *userdata),
+		      const void *userdata)
 {
 	int result = 0;
 
@@ -108,7 +109,7 @@ int older_maps_remove(struct nft_batch *batch,
 		const struct verdict_map map = map_of(&older_maps[i]);
 
 		if (!older_maps[i].is_over)
-			result = verdict_map_remove(batch, &map, is_meant, network);
+			result = verdict_map_remove(batch, &map, is_meant, userdata);
 	}
 	return result;
 }

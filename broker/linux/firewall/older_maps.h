@@ -23,9 +23,10 @@ char *older_maps_take_over(char *text);
 
 /*
  * Adds to a transaction that the elements go which lead to chains that are meant.
- * network: for is_meant. Returns 0, or a negative errno when a map cannot be read.
+ * userdata: for is_meant. Returns 0, or a negative errno when a map cannot be read.
  */
 int older_maps_remove(struct nft_batch *batch,
-		      bool (*is_meant)(const char *chain, const char *name), const char *network);
+		      bool (*is_meant)(const char *chain, const void *userdata),
+		      const void *userdata);
 
 #endif

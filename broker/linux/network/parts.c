@@ -41,6 +41,7 @@
 #include "broker/linux/routing/reach.h"
 #include "broker/linux/routing/uplink.h"
 #include "broker/linux/shortage.h"
+#include "broker/linux/worker.h"
 #include "forwarded.h"
 #include "host/names.h"
 #include "record.h"
@@ -202,6 +203,13 @@ static int unmake_begun(struct network_parts *self, struct error *error)
 
 /* Step 6: firewall */
 
+static int remove_firewall(const struct network_parts *self, struct error *error)
+{
+	const char *name = self->name;
+
+	return firewall_remove(&name, 1, error);
+}
+
 static int make_firewall(struct network_parts *self)
 {
 	struct error ignored;
@@ -216,17 +224,34 @@ static int make_firewall(struct network_parts *self)
 	}
 	/* nftables may have taken it, and ended before it could say so. */
 	if (!self->repair)
-		(void)shortage_check(firewall_remove(self->name, &ignored));
+		(void)shortage_check(remove_firewall(self, &ignored));
 	return -1;
 }
 
 static int unmake_firewall(struct network_parts *self, struct error *error)
 {
-	int result = is_bridged(self) ? 0 : firewall_remove(self->name, error);
+	int result = is_bridged(self) ? 0 : remove_firewall(self, error);
 
 	if (self->config)
 		forwarded_end(self->config);
 	return result;
+}
+
+static int unmake_firewalls(struct network_parts *const *all, size_t n)
+{
+	const char *names[JOBS_AT_ONCE_MAX] = { NULL };
+	struct error ignored;
+	size_t n_names = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_bridged(all[i]))
+			names[n_names++] = all[i]->name;
+	if (shortage_check(firewall_remove(names, n_names, &ignored)) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (all[i]->config)
+			forwarded_end(all[i]->config);
+	return 0;
 }
 
 /* Step 7: foreign firewalls */
@@ -382,7 +407,8 @@ static const struct step steps[] = {
 	{ make_bridge, unmake_bridge, unmake_bridges, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_ipv6, NULL, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
 	{ make_dnsmasq, unmake_begun, NULL, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
-	{ make_firewall, unmake_firewall, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
+	{ make_firewall, unmake_firewall, unmake_firewalls, FAULT_NETWORK, false, true,
+	  REPAIR_BRIDGE },
 	{ make_foreign_firewalls, unmake_foreign_firewalls, NULL, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
 	{ make_reach, unmake_reach, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
