@@ -309,7 +309,7 @@ static int make_forwarding(struct network_parts *self)
 	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
 		return 0;
 	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
-				  &self->error);
+				  self->repair != REPAIR_NOTHING, &self->error);
 }
 
 static int unmake_forwarding(struct network_parts *self, struct error *error)

@@ -373,6 +373,16 @@ static int put_right(const char *runtime_dir, const char *acquired, struct error
 	return result < 0 ? -1 : 0;
 }
 
+/* Beside others, for which this broker has put all the rest right. */
+static int join_others(const char *runtime_dir, const char *bridge, struct error *error)
+{
+	int result = forwarding_state_save(runtime_dir, &state);
+
+	if (result < 0)
+		return failure(error, result);
+	return switch_bridges_on(bridge, is_settled(AF_INET6), error) < 0 ? -1 : 0;
+}
+
 /* Nothing routes any more. */
 static int restore(const char *runtime_dir, struct error *error)
 {
@@ -425,9 +435,11 @@ static bool is_routed(const char *bridge)
 	return false;
 }
 
-int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error)
+int forwarding_acquire(const char *runtime_dir, const char *bridge, bool repair,
+		       struct error *error)
 {
 	int result = load(runtime_dir);
+	bool joins = !repair && state.bridges && guard_rules;
 	bool known = is_routed(bridge);
 	struct error ignored;
 
@@ -435,7 +447,8 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error
 		result = forwarding_state_add_bridge(&state, bridge);
 	if (result < 0)
 		return failure(error, result);
-	if (put_right(runtime_dir, bridge, error) == 0)
+	if ((joins ? join_others(runtime_dir, bridge, error)
+		   : put_right(runtime_dir, bridge, error)) == 0)
 		return 0;
 	if (!known)
 		(void)shortage_check(forwarding_release(runtime_dir, bridge, &ignored));

@@ -16,11 +16,15 @@
  * switched on is switched off. What was switched on is remembered in
  * runtime_dir, so that the next broker can switch it off.
  *
+ * repair: everything is looked at, and made again. Without that, one that is not the
+ * first relies on what becomes of the others' being heard of.
+ *
  * Both return 0, or -1 with error: the first, of ERROR_CREATE_FAILED, when nothing
  * has changed, and what a network that was there before has, it keeps; the second
  * when not all could be done, for another try.
  */
-int forwarding_acquire(const char *runtime_dir, const char *bridge, struct error *error);
+int forwarding_acquire(const char *runtime_dir, const char *bridge, bool repair,
+		       struct error *error);
 int forwarding_release(const char *runtime_dir, const char *bridge, struct error *error);
 
 /* Links have come or gone, or somebody changed a setting: put it right again. */
