@@ -205,13 +205,13 @@ static int array_add(const struct nlmsghdr *message, void *userdata)
 	return 0;
 }
 
-int link_list(struct link **links, size_t *n_links)
+static int list(const void *header, size_t size, struct link **links, size_t *n_links)
 {
 	struct link_array array = { 0 };
 	int result = netlink_dump(&(struct netlink_dump){
 		.type = RTM_GETLINK,
-		.header = &(struct ifinfomsg){ .ifi_family = AF_UNSPEC },
-		.size = sizeof(struct ifinfomsg),
+		.header = header,
+		.size = size,
 		.begin = array_empty,
 		.each = array_add,
 		.userdata = &array,
@@ -224,6 +224,30 @@ int link_list(struct link **links, size_t *n_links)
 	*links = array.items;
 	*n_links = array.n_items;
 	return 0;
+}
+
+int link_list(struct link **links, size_t *n_links)
+{
+	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+
+	return list(&header, sizeof(header), links, n_links);
+}
+
+int link_list_taps(struct link **links, size_t *n_links)
+{
+	static const struct {
+		struct ifinfomsg header;
+		struct nlattr info;
+		struct nlattr kind;
+		char name[sizeof("tun")];
+	} request = {
+		.header = { .ifi_family = AF_UNSPEC },
+		.info = { sizeof(request) - sizeof(request.header), IFLA_LINKINFO },
+		.kind = { sizeof(request.kind) + sizeof(request.name), IFLA_INFO_KIND },
+		.name = "tun",
+	};
+
+	return list(&request, sizeof(request), links, n_links);
 }
 
 bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name)

@@ -68,6 +68,9 @@ bool link_name(int index, char name[INTERFACE_NAME_SIZE]);
 /* All links, in an array that the caller frees. */
 int link_list(struct link **links, size_t *n_links);
 
+/* All TAP devices, and where the kernel cannot tell these, all links. The caller frees them. */
+int link_list_taps(struct link **links, size_t *n_links);
+
 /* Whether there is a link that is wanted; true also when that cannot be found out. */
 bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name);
 

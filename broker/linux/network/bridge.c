@@ -376,7 +376,7 @@ int bridge_join_ports(const struct network_config *config,
 {
 	struct link *links;
 	size_t n_links;
-	int result = link_list(&links, &n_links);
+	int result = link_list_taps(&links, &n_links);
 	bool completes_all;
 
 	if (result < 0)
