@@ -35,8 +35,8 @@ LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 ACQUIRE = {Broker: ((5, 0), (4, 0)), ManagedBroker: ((11, 0), (6, 0))}
 # On a host with all of NETWORKS.
 REQUESTS = {
-    Broker: {"attach": (27, 7), "create": (230, 31), "remove": (115, 108)},
-    ManagedBroker: {"attach": (31, 7), "create": (240, 31), "remove": (117, 108)},
+    Broker: {"attach": (27, 7), "create": (234, 31), "remove": (115, 108)},
+    ManagedBroker: {"attach": (31, 7), "create": (244, 31), "remove": (121, 108)},
 }
 
 # Chains of ours that a packet of a connection passes, and how many rules it meets there.
