@@ -11,24 +11,21 @@ import platform
 import pytest
 
 from support.broker import Broker
-from support.counts import Strace, Trace, Valgrind, wait_for_rest
+from support.counts import (
+    NETWORKS,
+    Trace,
+    Valgrind,
+    count_acquires,
+    count_requests,
+    wait_for_rest,
+)
 from support.host import SERVER_IPV4
 from support.manager import ManagedBroker
 from support.need import need, need_plain
 from support.wait import wait_for
 
-NETWORKS = [f"n{i}" for i in range(20)]
 CONFIG = {name: {"mode": "shared"} for name in (*NETWORKS, "more")}
 ROUNDS = 5
-
-# For memory, for threads that wait for each other, and of sanitizers.
-ELSEWHERE = {
-    *("brk", "madvise", "mmap", "mprotect", "mremap", "munmap"),
-    *("futex", "restart_syscall", "sched_yield"),
-    *("getpid", "gettid", "sigaltstack"),
-}
-# How often the loop waits depends on when things happen, and so what it reads from timers.
-LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 
 # System calls, and messages that are sent by netlink.
 # A hold that is new to the client, and one that it has already.
@@ -71,13 +68,6 @@ def check(what, number, recorded):
     assert number or not recorded, "nothing was counted"
 
 
-def count(broker, work, but):
-    """What the broker asks of the kernel while work() is done, and afterwards until it rests."""
-    with Strace(broker.pid, broker.directory) as strace:
-        work()
-    return sum(n for name, n in strace.calls.items() if name not in but), strace.messages
-
-
 def check_asked(what, numbers, recorded):
     for unit, number, known in zip(("system calls", "netlink's messages"), numbers, recorded):
         check(f"{what}: {unit}", number, known)
@@ -85,56 +75,16 @@ def check_asked(what, numbers, recorded):
 
 def test_acquire(any_broker):
     """Of networks that are there; the least of some rounds, as below."""
-    broker = any_broker
-    held = broker.client()
-    for name in NETWORKS:
-        held.acquire(name)
-    rounds = []
-    for _ in range(ROUNDS):
-        with contextlib.closing(broker.client(uid=1000)) as client:
-            client.networks()
-
-            def acquire_all(client=client):
-                for name in NETWORKS:
-                    client.acquire(name)
-
-            rounds.append([count(broker, acquire_all, ELSEWHERE) for _ in ACQUIRE[type(broker)]])
-    for recorded, numbers in zip(ACQUIRE[type(broker)], zip(*rounds)):
+    rounds = count_acquires(any_broker, ROUNDS)
+    for recorded, numbers in zip(ACQUIRE[type(any_broker)], zip(*rounds)):
         least = [number // len(NETWORKS) for number in map(min, zip(*numbers))]
         check_asked("acquire", least, recorded)
 
 
 def test_requests(any_broker):
     """The least of some rounds: what others do on the host is heard of, too."""
-    broker = any_broker
-    held = broker.client()
-    for name in NETWORKS:
-        held.acquire(name)
-    client = broker.client(uid=1000)
-    numbers = {name: [] for name in REQUESTS[type(broker)]}
-
-    def measure(name, work):
-        numbers[name].append(count(broker, work, ELSEWHERE | LOOP))
-
-    with contextlib.ExitStack() as stack:
-        client.acquire("more")
-        stack.enter_context(client.attach("more"))  # what the first one alone needs is there
-        for _ in range(ROUNDS):
-            measure("attach", lambda: stack.enter_context(client.attach("more")))
-    client.release("more")
-
-    def is_removed():
-        return not broker.networks()["more"]["active"]
-
-    def remove():
-        client.release("more")
-        wait_for(lambda: "vmb-more" not in broker.host.links(), what="the end of the network")
-
-    wait_for(is_removed, what="the end of the network")
-    for _ in range(ROUNDS):
-        measure("create", lambda: client.acquire("more"))
-        measure("remove", remove)
-    for name, recorded in REQUESTS[type(broker)].items():
+    numbers = count_requests(any_broker, ROUNDS)
+    for name, recorded in REQUESTS[type(any_broker)].items():
         check_asked(name, map(min, zip(*numbers[name])), recorded)
 
 

@@ -2,6 +2,7 @@
 """Counts what no other load disturbs: what a process does, and the rules that a packet meets."""
 
 import collections
+import contextlib
 import ipaddress
 import os
 import re
@@ -20,6 +21,17 @@ MESSAGE = "{nlmsg_len="
 AT_ONCE = 1000
 # So often in a row nothing has happened: then nothing is left to be done at once.
 RESTS = 20
+# What a host has while requests are counted, and "more".
+NETWORKS = [f"n{i}" for i in range(20)]
+
+# For memory, for threads that wait for each other, and of sanitizers.
+ELSEWHERE = {
+    *("brk", "madvise", "mmap", "mprotect", "mremap", "munmap"),
+    *("futex", "restart_syscall", "sched_yield"),
+    *("getpid", "gettid", "sigaltstack"),
+}
+# How often the loop waits depends on when things happen, and so what it reads from timers.
+LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
 
 
 def _threads(pid):
@@ -83,6 +95,63 @@ class Strace:
             self.calls[begun[1]] += 1
             if begun[1].startswith("send"):
                 self.messages += line.count(MESSAGE)
+
+
+def count(broker, work, but):
+    """What the broker asks of the kernel while work() is done, and afterwards until it rests."""
+    with Strace(broker.pid, broker.directory) as strace:
+        work()
+    return sum(n for name, n in strace.calls.items() if name not in but), strace.messages
+
+
+def count_acquires(broker, rounds):
+    """Of all NETWORKS together, each round as a pair: new to the client, and once more."""
+    held = broker.client()
+    for name in NETWORKS:
+        held.acquire(name)
+    numbers = []
+    for _ in range(rounds):
+        with contextlib.closing(broker.client(uid=1000)) as client:
+            client.networks()
+
+            def acquire_all(client=client):
+                for name in NETWORKS:
+                    client.acquire(name)
+
+            numbers.append([count(broker, acquire_all, ELSEWHERE) for _ in range(2)])
+    return numbers
+
+
+def count_requests(broker, rounds):
+    """Of attaches, and of networks made and removed, beside all NETWORKS: a list for each."""
+    held = broker.client()
+    for name in NETWORKS:
+        held.acquire(name)
+    client = broker.client(uid=1000)
+    numbers = {"attach": [], "create": [], "remove": []}
+
+    def measure(name, work):
+        numbers[name].append(count(broker, work, ELSEWHERE | LOOP))
+
+    with contextlib.ExitStack() as stack:
+        client.acquire("more")
+        stack.enter_context(client.attach("more"))  # what the first one alone needs is there
+        for _ in range(rounds):
+            measure("attach", lambda: stack.enter_context(client.attach("more")))
+    client.release("more")
+
+    def is_removed():
+        return not broker.networks()["more"]["active"]
+
+    def remove():
+        client.release("more")
+        wait_for(lambda: "vmb-more" not in broker.host.links(), what="the end of the network")
+
+    wait_for(is_removed, what="the end of the network")
+    for _ in range(rounds):
+        measure("create", lambda: client.acquire("more"))
+        measure("remove", remove)
+    return numbers
 
 
 class Valgrind:
