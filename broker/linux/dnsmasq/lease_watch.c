@@ -271,6 +271,15 @@ static void heard(const struct neighbours *neighbours)
 			claim_taken(watch, neighbours);
 }
 
+static size_t count_listening(void)
+{
+	size_t n = 0;
+
+	for (const struct lease_watch *watch = all.watches; watch; watch = watch->next)
+		n += watch->is_listening;
+	return n;
+}
+
 static void listen_soon(void)
 {
 	timer_set_unless_on(all.listen, TOGETHER_USEC);
@@ -287,17 +296,8 @@ static void listening_done(struct job *job)
 	for (size_t i = 0; i < listening->n && listening->result == 0; i++)
 		heard(&listening->lists[i]);
 	free(listening);
-	if (all.listen)
+	if (count_listening() > 0)
 		listen_soon();
-}
-
-static size_t count_listening(void)
-{
-	size_t n = 0;
-
-	for (const struct lease_watch *watch = all.watches; watch; watch = watch->next)
-		n += watch->is_listening;
-	return n;
 }
 
 /* One look at a time: those who want to meanwhile share the next. */
