@@ -18,12 +18,14 @@ from support import frame
 from support.broker import Broker
 from support.host import HOST_IPV4, Host
 from support.namespace import Namespace
-from support.tap import open_tap
+from support.tap import IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, open_tap
 from support.wait import wait_for
 
 SUBNET, GATEWAY = "10.77.0.0/24", "10.77.0.1"
 ADDRESSES = "10.77.0.200", "10.77.0.201"
 MACS = "52:54:00:00:00:01", "52:54:00:00:00:02"
+QUEUES = 2  # where there are several
+TAP = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
 TUNSETOFFLOAD, OFFLOADS = 0x400454D0, 3  # TUN_F_CSUM | TUN_F_TSO4
 ETHERNET, IPV4 = 14, 20
 NEEDS_CHECKSUM = 1  # of the flags of virtio-net's header
@@ -35,8 +37,9 @@ class Machine:
 
     has_virtio = False
 
-    def __init__(self, fd, mac, address):
+    def __init__(self, fd, mac, address, *more_fds):
         self.fd = fd
+        self.fds = fd, *more_fds  # a queue each
         self.mac = frame.mac_bytes(mac)
         self.address = address
 
@@ -50,8 +53,8 @@ class TapMachine(Machine):
 
     has_virtio = True
 
-    def __init__(self, fd, mac, address):
-        super().__init__(fd, mac, address)
+    def __init__(self, fd, mac, address, *more_fds):
+        super().__init__(fd, mac, address, *more_fds)
         fcntl.ioctl(fd, TUNSETOFFLOAD, OFFLOADS)
 
     def wrap(self, data, virtio):
@@ -74,6 +77,7 @@ class Way:
 
     reaches = ("machine", "host", "outside")
     is_bridge = False  # of the kernel's, with TAP devices
+    queues = 1  # of each machine
     is_switch = True
     answers_again = True  # the same echo request
     name = ""
@@ -83,6 +87,7 @@ class Way:
         if self.program and not shutil.which(self.program):
             raise FileNotFoundError(f"no {self.program}")
         self.directory = os.path.join(directory, re.sub(r"\W+", "-", self.name))
+        self.directory += f"-{self.queues}"
         os.mkdir(self.directory, 0o755)
         self.build = build
         self.machines = []
@@ -103,10 +108,12 @@ class Way:
             self.close()
             raise
 
-    def _add_taps(self, fds, bridge):
-        for fd, mac, address in zip(fds, MACS, ADDRESSES):
-            self._stack.callback(os.close, fd)
-            self.machines.append(TapMachine(fd, mac, address))
+    def _add_taps(self, devices, bridge):
+        """devices: the descriptors of each."""
+        for fds, mac, address in zip(devices, MACS, ADDRESSES):
+            for fd in fds:
+                self._stack.callback(os.close, fd)
+            self.machines.append(TapMachine(fds[0], mac, address, *fds[1:]))
             self.host.ip(f"neigh replace {address} lladdr {mac} dev {bridge} nud permanent")
         self.gateway_mac = frame.mac_bytes(self.host.device(bridge)["address"])
 
@@ -128,10 +135,14 @@ class ByHand(Way):
         self.host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         if self.rules:
             self.host.run("nft", "-f", "-", input=self.rules)
-        fds = [open_tap(self.host, f"tap{i}") for i in range(len(MACS))]
+        flags = TAP | IFF_MULTI_QUEUE if self.queues > 1 else TAP
+        devices = [
+            [open_tap(self.host, f"tap{i}", flags=flags) for _ in range(self.queues)]
+            for i in range(len(MACS))
+        ]
         for i in range(len(MACS)):
             self.host.ip(f"link set tap{i} master br0 up")
-        self._add_taps(fds, "br0")
+        self._add_taps(devices, "br0")
 
 
 class Masquerade(ByHand):
@@ -169,14 +180,21 @@ class Brokered(Way):
         client = broker.client()
         for network in config:
             client.acquire(network)
-        attachments = [client.attach("lab", mac_address=mac) for mac in MACS]
-        self._add_taps([attachment.tap_fds.pop() for attachment in attachments], "vmb-lab")
+        devices = [
+            client.attach("lab", mac_address=mac, queues=self.queues).tap_fds for mac in MACS
+        ]
+        self._add_taps(devices, "vmb-lab")
 
 
 def brokered(others):
     """The class of a way with so many other networks."""
     name = f"broker, {others} other networks" if others else "broker"
     return type("Brokered", (Brokered,), {"others": others, "name": name})
+
+
+def queued(kind):
+    """The class of such a way between machines with several queues each."""
+    return type("Queued", (kind,), {"queues": QUEUES})
 
 
 class Copier(Way):
