@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 
+from blocked import Watch
 from peers import HELPER, LIBVIRT_BRIDGE, Libvirt, allow_helper
 from support import frame
 from support.broker import Broker
@@ -23,6 +24,10 @@ MACHINE_MAC = frame.mac_bytes("52:54:00:12:34:56")  # as in requests.c
 SHOWN = "date", "+%s%N"  # a command that says when it runs, in nanoseconds
 CREATED, OFFERED = "network created", "network to first DHCP offer"
 REMOVED, READY = "last hold of a network released, to all removed", "start to ready"
+HOLD, ATTACH = "acquire", "attach"
+ATTACH_BESIDE = "attach, while networks come and go"
+RUN, WITHOUT = "vmnetctl run, to its command", "broker's attach, and the command without vmnetctl"
+MANAGED = "broker, under a service manager"
 MILLISECONDS = {CREATED, OFFERED, REMOVED, READY}
 OWN = 1  # the number of the network that is made by hand
 
@@ -78,14 +83,14 @@ class Bench:
         stack.callback(self.broker.close_clients)
         self.broker.start()
         self.bare = self.make_host("bare", directory, stack)
-        self.ask = self._requests(self.bare, self.broker, directory, stack)
+        self.ask = self.make_requests(self.bare, self.broker, directory, stack)
         self.ask_managed = self._start_managed(directory, stack)
         self.has_helper = self._try("qemu-bridge-helper", allow_helper, self.bare, f"bench{OWN}")
         others = self.make_host("libvirt", directory, stack)
         self.libvirt = self._try("libvirt", Libvirt, others)
         if self.libvirt:
             stack.callback(self.libvirt.close)
-            self.ask_libvirt = self._requests(others, self.broker, others.directory, stack)
+            self.ask_libvirt = self.make_requests(others, self.broker, others.directory, stack)
 
     def _start_managed(self, directory, stack):
         """A broker that a service manager has started, and has what outlives it."""
@@ -96,9 +101,9 @@ class Bench:
         stack.callback(broker.close_clients)
         broker.start()
         client = self.make_host("managed-client", directory, stack)
-        return self._requests(client, broker, client.directory, stack)
+        return self.make_requests(client, broker, client.directory, stack)
 
-    def _requests(self, host, broker, directory, stack):
+    def make_requests(self, host, broker, directory, stack):
         requests = Requests(host, broker, directory, self.options.build)
         stack.callback(requests.close)
         return requests.ask
@@ -175,19 +180,25 @@ def _attaches(bench, measure, rounds):
 def _holds(bench):
     """With a network there."""
     for _ in range(bench.rounds(100, 400)):
-        bench.add("acquire", "bare", bench.ask("bare-hold"))
-        bench.add("acquire", "broker", bench.ask("broker-hold", "default"))
-        taken = bench.ask_managed("broker-hold", "default")
-        bench.add("acquire", "broker, under a service manager", taken)
-    _attaches(bench, "attach", bench.rounds(100, 200))
+        bench.add(HOLD, "bare", bench.ask("bare-hold"))
+        bench.add(HOLD, "broker", bench.ask("broker-hold", "default"))
+        bench.add(HOLD, MANAGED, bench.ask_managed("broker-hold", "default"))
+    _attaches(bench, ATTACH, bench.rounds(100, 200))
     bench.ask("drop")
-    rival = Rival(create_and_destroy, bench.broker.socket_path)
+    with _beside_networks(bench.broker):
+        _attaches(bench, ATTACH_BESIDE, bench.rounds(100, 400))
+    bench.ask("drop")
+
+
+@contextlib.contextmanager
+def _beside_networks(broker):
+    """Inside, another user makes and removes a network in a loop."""
+    rival = Rival(create_and_destroy, broker.socket_path)
     try:
         wait_for(rival.done, what="the first network of the rival")
-        _attaches(bench, "attach, while networks come and go", bench.rounds(100, 400))
+        yield
     finally:
         rival.close()
-    bench.ask("drop")
 
 
 def _time_to_exec(*prefix, env=None):
@@ -204,9 +215,11 @@ def _runs(bench):
     for _ in range(bench.rounds(20, 100)):
         alone = _time_to_exec()
         attached = bench.ask("bare-attach", f"bench{OWN}")
-        bench.add("vmnetctl run, to its command", "bare", attached + alone)
+        bench.add(RUN, "bare", attached + alone)
         taken = _time_to_exec(*prefix, env=bench.broker.environment())
-        bench.add("vmnetctl run, to its command", "broker", taken)
+        bench.add(RUN, "broker", taken)
+        attached = bench.ask("broker-attach", "default")
+        bench.add(RUN, WITHOUT, attached + alone)
     bench.ask("drop")
 
 
@@ -233,6 +246,37 @@ def _starts(bench, directory, stack):
         bench.add(READY, "libvirt", bench.libvirt.start_time)
 
 
+def _watched(bench, directory, stack):
+    """The same asked of a broker whose loop is watched, which takes some time itself."""
+    host, elsewhere = (
+        bench.make_host(name, directory, stack) for name in ("watched", "watched-client")
+    )
+    watch = Watch(host)
+    broker = Broker(host, CONFIG, prefix=watch.prefix)
+    stack.callback(broker.close_clients)
+    broker.start()
+    ask = bench.make_requests(elsewhere, broker, elsewhere.directory, stack)
+
+    def ask_often(request, quick, full):
+        for _ in range(bench.rounds(quick, full)):
+            ask(request, "default")
+
+    for _ in range(bench.rounds(10, 50)):
+        for request in "create", "offer", "remove":
+            ask(f"broker-{request}", "default")
+    watch.record(bench.results, "networks come and go")
+    ask("broker-create", "default")
+    ask_often("broker-hold", 100, 1000)
+    watch.record(bench.results, "holds come and go")
+    ask_often("broker-attach", 100, 400)
+    watch.record(bench.results, "attaches")
+    ask("drop")
+    with _beside_networks(broker):
+        ask_often("broker-attach", 100, 400)
+        ask("drop")
+    watch.record(bench.results, ATTACH_BESIDE)
+
+
 def measure(options, results, directory):
     with contextlib.ExitStack() as stack:
         bench = Bench(options, results, directory, stack)
@@ -243,3 +287,4 @@ def measure(options, results, directory):
         _holds(bench)
         _runs(bench)
         _starts(bench, directory, stack)
+        _watched(bench, directory, stack)

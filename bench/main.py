@@ -16,11 +16,13 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 
-from results import Results, print_tables, write  # noqa: E402
+import tables  # noqa: E402
+from results import Results, write  # noqa: E402
 from support.isolate import isolate  # noqa: E402
+from targets import evaluate  # noqa: E402
 
 PRIORITY = -15  # of all contestants, so that others on this machine are in the way less
-PARTS = "datapath", "control", "scale", "fairness"
+PARTS = "datapath", "control", "scale", "counted", "fairness"
 ALONE = ("profile",)  # only when it is asked for
 
 
@@ -32,6 +34,7 @@ def arguments():
     )
     parser.add_argument("--rounds", type=int, help="how often each contestant has its turn")
     parser.add_argument("--json", metavar="FILE", help="write the results there")
+    parser.add_argument("--markdown", metavar="FILE", help="have that end with the tables")
     parser.add_argument("--plots", metavar="DIR", help="draw the plots there, as SVG")
     parser.add_argument("--build", metavar="DIR", help="measure that build instead of making one")
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
@@ -67,10 +70,13 @@ def main():
             print(f"{part}: {time.monotonic() - start:.0f} s", flush=True)
     finally:
         shutil.rmtree(directory)
-    summary = results.summary()
-    print_tables(summary)
+    summary = {**results.summary(), "targets": evaluate(results)}
+    lines = list(tables.tables(summary, " ".join(["scripts/bench"] + ["--quick"] * options.quick)))
+    print("\n".join(["", *lines]))
     if options.json:
         write(summary, options.json)
+    if options.markdown:
+        tables.write(lines, options.markdown)
     if options.plots:
         draw(summary, options.plots, results)
 

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot  # noqa: E402
-from results import number  # noqa: E402
+from tables import number  # noqa: E402
 
 BROKER = re.compile(r"broker(?:, (\d+) other networks)?$")
 HAND = "by hand, with masquerade"

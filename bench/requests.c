@@ -16,11 +16,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include <vmnet-broker.h>
@@ -50,6 +54,11 @@ static int echo_fd;
 /* Devices stay until they are dropped: the kernel is busy for a while with removing one. */
 static int kept[KEPT_MAX];
 static size_t n_kept;
+static struct vmnet_broker *clients[KEPT_MAX];
+static size_t n_clients;
+
+/* Whom a bare client connects to: of this network namespace, which has no other. */
+static const struct sockaddr_un greeter = { .sun_family = AF_UNIX, .sun_path = "\0bench" };
 
 static double now(void)
 {
@@ -76,9 +85,26 @@ static struct vmnet_broker *connect_broker(void)
 }
 
 /* Answers each message with another, as a server that has nothing to do would. */
-static int start_echo(void)
+static void echo(int fd)
 {
 	char message[MESSAGE_SIZE];
+
+	while (recv(fd, message, sizeof(message), MSG_WAITALL) > 0)
+		(void)send(fd, message, sizeof(message), MSG_NOSIGNAL);
+}
+
+static void exchange(int fd)
+{
+	char message[MESSAGE_SIZE] = { 0 };
+
+	if (send(fd, message, sizeof(message), 0) < 0 ||
+	    recv(fd, message, sizeof(message), MSG_WAITALL) < 0)
+		bench_fail("echo", strerror(errno));
+}
+
+/* Returns the other end in this process. */
+static int start_echo(void)
+{
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -88,12 +114,44 @@ static int start_echo(void)
 		bench_fail("fork", strerror(errno));
 	case 0:
 		(void)close(ends[0]);
-		while (recv(ends[1], message, sizeof(message), MSG_WAITALL) > 0)
-			(void)send(ends[1], message, sizeof(message), MSG_NOSIGNAL);
+		echo(ends[1]);
 		_exit(EXIT_SUCCESS);
 	default:
 		(void)close(ends[1]);
 		return ends[0];
+	}
+}
+
+/* Answers one message of each who comes, and keeps them all. */
+static void greet(int listening)
+{
+	char message[MESSAGE_SIZE];
+
+	for (;;) {
+		int fd = accept(listening, NULL, NULL);
+
+		if (fd < 0 || recv(fd, message, sizeof(message), MSG_WAITALL) < 0)
+			bench_fail("accept", strerror(errno));
+		(void)send(fd, message, sizeof(message), MSG_NOSIGNAL);
+	}
+}
+
+static void start_greeter(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&greeter, sizeof(greeter)) < 0 ||
+	    listen(fd, SOMAXCONN) < 0)
+		bench_fail("listen", strerror(errno));
+	switch (fork()) {
+	case -1:
+		bench_fail("fork", strerror(errno));
+	case 0:
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		greet(fd);
+		_exit(EXIT_FAILURE);
+	default:
+		(void)close(fd);
 	}
 }
 
@@ -131,13 +189,36 @@ static double broker_hold(char **arguments)
 
 static double bare_hold(char **arguments)
 {
-	char message[MESSAGE_SIZE] = { 0 };
 	double start = now();
 
 	(void)arguments;
-	if (send(echo_fd, message, sizeof(message), 0) < 0 ||
-	    recv(echo_fd, message, sizeof(message), MSG_WAITALL) < 0)
-		bench_fail("echo", strerror(errno));
+	exchange(echo_fd);
+	return now() - start;
+}
+
+/* Connections stay, too, with their holds. */
+static double broker_client(char **arguments)
+{
+	double start = now();
+	struct vmnet_broker *client = connect_broker();
+
+	check(client, vmnet_broker_acquire(client, arguments[0], NULL));
+	if (n_clients == KEPT_MAX)
+		bench_fail("connect", "too many clients");
+	clients[n_clients++] = client;
+	return now() - start;
+}
+
+static double bare_client(char **arguments)
+{
+	double start = now();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)arguments;
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&greeter, sizeof(greeter)) < 0)
+		bench_fail("connect", strerror(errno));
+	exchange(fd);
+	keep(fd);
 	return now() - start;
 }
 
@@ -258,6 +339,8 @@ static double drop(char **arguments)
 	(void)arguments;
 	while (n_kept > 0)
 		(void)close(kept[--n_kept]);
+	while (n_clients > 0)
+		vmnet_broker_close(clients[--n_clients]);
 	return now() - start;
 }
 
@@ -268,16 +351,18 @@ static const struct {
 } requests[] = {
 	{ "broker-create", broker_create, 1 }, /* NETWORK */
 	{ "broker-hold", broker_hold, 1 },
+	{ "broker-client", broker_client, 1 },
 	{ "broker-attach", broker_attach, 1 },
 	{ "broker-offer", broker_offer, 1 },
 	{ "broker-remove", broker_remove, 1 },
 	{ "bare-create", bare_create, 1 }, /* NUMBER, which makes a bridge "benchNUMBER" */
 	{ "bare-hold", bare_hold, 0 },
+	{ "bare-client", bare_client, 0 },
 	{ "bare-attach", bare_attach, 1 }, /* BRIDGE */
 	{ "bare-offer", bare_offer, 1 },
 	{ "bare-remove", bare_remove, 1 },
 	{ "helper-attach", helper_attach, 2 }, /* BRIDGE, and qemu-bridge-helper's path */
-	{ "drop", drop, 0 }, /* the devices of all attaches so far */
+	{ "drop", drop, 0 }, /* the devices and clients so far */
 };
 
 static double serve(char *line)
@@ -305,6 +390,18 @@ static void read_discover(const char *path)
 	(void)fclose(file);
 }
 
+/* Many have a descriptor each. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		bench_fail("getrlimit", strerror(errno));
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		bench_fail("setrlimit", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	char *line = NULL;
@@ -314,7 +411,9 @@ int main(int argc, char **argv)
 		bench_fail("usage", "requests DIRECTORY DISCOVER");
 	directory = argv[1];
 	read_discover(argv[2]);
+	raise_limit();
 	bare_start();
+	start_greeter();
 	echo_fd = start_echo();
 	holder = connect_broker();
 	visitor = connect_broker();

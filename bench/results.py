@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was measured: values by measure and contestant, their medians, and the machine."""
 
-import itertools
 import json
 import os
 import platform
@@ -20,9 +19,6 @@ PACKAGES = (
 )
 
 
-ROUNDS_OF_A_TAIL = 100
-
-
 class Results:
     """Values that were taken in turn; ratios are to a measure's first contestant, or that named."""
 
@@ -34,6 +30,17 @@ class Results:
 
     def add(self, measure, unit, contestant, value):
         self._values.setdefault((measure, unit), {}).setdefault(contestant, []).append(value)
+
+    def values(self, measure, unit=None):
+        """Of each contestant, as they were taken; of the first unit where none is named."""
+        for (known, of), contestants in self._values.items():
+            if known == measure and unit in (None, of):
+                return contestants
+        return {}
+
+    def series(self, measure):
+        """Of each contestant, [number, value]."""
+        return {name: of for (name, _), of in self._series.items()}.get(measure, {})
 
     def compare_to(self, contestant, measure):
         """Whom the ratios of a measure are to."""
@@ -76,17 +83,40 @@ def _summarize(contestants, base):
 
 
 def _statistics(values, base):
-    """The ratio is of what was taken in the same turn; of medians where there were not as many."""
-    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
-    pairs = zip(values, base) if len(values) == len(base) else [(middle, statistics.median(base))]
-    ratios = [value / other for value, other in pairs if other]
+    low, middle, high = _quartiles(values)
     return {
         "median": middle,
         "quartiles": [low, high],
-        "99th_percentile": sorted(values)[int(len(values) * 0.99)],
-        "ratio": statistics.median(ratios) if ratios else None,
+        "99th_percentile": tail(values),
+        "ratio": ratio(values, base),
         "rounds": len(values),
     }
+
+
+def _quartiles(values):
+    if len(values) == 1:
+        return values * 3
+    return statistics.quantiles(values, n=4, method="inclusive")
+
+
+def tail(values):
+    """The 99th percentile."""
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+def ratio(values, base):
+    """Of what was taken in the same turn; of medians where there were not as many. Or None."""
+    pairs = [(statistics.median(values), statistics.median(base))]
+    if len(values) == len(base):
+        pairs = zip(values, base)
+    ratios = [value / other for value, other in pairs if other]
+    return statistics.median(ratios) if ratios else None
+
+
+def tenths(points):
+    """Of a series: medians of the first tenth and of the last one."""
+    some = max(1, len(points) // 10)
+    return [statistics.median(v for _, v in of) for of in (points[:some], points[-some:])]
 
 
 def machine():
@@ -117,82 +147,6 @@ def _version(package):
     except FileNotFoundError:
         return None
     return done.stdout
-
-
-def print_tables(summary):
-    """For people: the tables as they stand in docs/performance.md."""
-    about = summary["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    print(
-        f"\n{about['processors']} processors ({about['processor']}), {about['memory_mib']} MiB,"
-        f" load {about['load']:.1f}; {about['system']}, Linux {about['kernel']}; {versions}"
-    )
-    once = [entry for entry in summary["measures"] if _was_taken_once(entry)]
-    often = [entry for entry in summary["measures"] if entry not in once]
-    for measure in dict.fromkeys(entry["measure"] for entry in often):
-        _print_table(measure, [entry for entry in often if entry["measure"] == measure])
-    for _, group in itertools.groupby(once, lambda entry: tuple(entry["contestants"])):
-        _print_states(list(group))
-    if summary["series"]:
-        print("\n| | unit | who | the first ones | the last ones | how many | ratio |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
-    for entry in summary["series"]:
-        for name, points in entry["contestants"].items():
-            _print_series(f"{entry['measure']} | {entry['unit']} | {name}", points)
-
-
-def _was_taken_once(entry):
-    return all(of["rounds"] == 1 for of in entry["contestants"].values())
-
-
-def _print_table(measure, entries):
-    """A measure in all its units, a row for each contestant: medians and ratios.
-
-    With quartiles, and the 99th percentile of times that were taken often enough.
-    """
-    print(f"\n| {measure} | {' | '.join(entry['unit'] + ' | ratio' for entry in entries)} |")
-    print(f"|{' --- |' * (1 + 2 * len(entries))}")
-    for name in entries[0]["contestants"]:
-        shown = []
-        for entry in entries:
-            of = entry["contestants"][name]
-            low, high = map(number, of["quartiles"])
-            tail = of["rounds"] >= ROUNDS_OF_A_TAIL and entry["unit"] in ("ms", "µs")
-            spread = f"{low} - {high}" + f"; {number(of['99th_percentile'])}" * tail
-            shown += [f"{number(of['median'])} ({spread})", _ratio(of["ratio"])]
-        print(f"| {name} | {' | '.join(shown)} |")
-
-
-def _print_states(entries):
-    """Measures that have the same contestants, a row for each."""
-    names = list(entries[0]["contestants"])
-    print(f"\n| | {' | '.join(names)} | last to first |")
-    print(f"|{' --- |' * (len(names) + 2)}")
-    for entry in entries:
-        values = [entry["contestants"][name] for name in names]
-        shown = " | ".join(number(of["median"]) for of in values)
-        print(f"| {entry['measure']}, {entry['unit']} | {shown} | {_ratio(values[-1]['ratio'])} |")
-
-
-def _print_series(what, points):
-    """Medians of the first tenth and of the last one."""
-    tenth = max(1, len(points) // 10)
-    first, last = (
-        statistics.median(value for _, value in some) for some in (points[:tenth], points[-tenth:])
-    )
-    shown = number(first), number(last), points[-1][0], _ratio(last / first)
-    print(f"| {what} | {' | '.join(map(str, shown))} |")
-
-
-def _ratio(value):
-    return "" if value is None else f"{value:.2f}"
-
-
-def number(value):
-    """Three figures."""
-    if value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def write(summary, path):
