@@ -42,7 +42,10 @@
 #define LAST_PAUSE_USEC ((uint64_t)5 * 1000 * 1000)
 /* A server that has run for so long starts over with the first pause. */
 #define STEADY_USEC ((uint64_t)60 * 1000 * 1000)
-/* While there are machines, a server is looked at so often; sooner when it seems to be stuck. */
+/*
+ * While there are machines, a server is looked at so often: within the second half of that time,
+ * when others are, so that the loop wakes for all at once. Sooner when it seems to be stuck.
+ */
 #define LOOK_USEC ((uint64_t)5 * 1000 * 1000)
 #define NEXT_LOOK_USEC ((uint64_t)1000 * 1000)
 /* Looks in a row that find it stuck, until it is killed. */
@@ -386,6 +389,18 @@ static int watch_end(struct dnsmasq *self)
 
 /* Supervision: machines */
 
+static void look_later(struct dnsmasq *self)
+{
+	(void)sd_event_source_set_time_accuracy(self->watch.look, LOOK_USEC / 2);
+	timer_set(self->watch.look, LOOK_USEC / 2);
+}
+
+static void look_soon(struct dnsmasq *self)
+{
+	(void)sd_event_source_set_time_accuracy(self->watch.look, 0);
+	timer_set(self->watch.look, NEXT_LOOK_USEC);
+}
+
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsmasq *self = userdata;
@@ -409,7 +424,10 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	if (self->watch.end)
 		lease_watch_look(self->watch.leases);
-	timer_set(self->watch.look, self->watch.stuck > 0 ? NEXT_LOOK_USEC : LOOK_USEC);
+	if (self->watch.stuck > 0)
+		look_soon(self);
+	else
+		look_later(self);
 	return 0;
 }
 
@@ -417,7 +435,8 @@ void dnsmasq_has_machines(struct dnsmasq *self)
 {
 	if (!self->watch.look)
 		return;
-	timer_set_unless_on(self->watch.look, LOOK_USEC);
+	if (!timer_is_on(self->watch.look))
+		look_later(self);
 	/* The new one is given nothing that another has. */
 	lease_watch_listen(self->watch.leases);
 }
