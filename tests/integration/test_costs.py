@@ -17,6 +17,7 @@ from support.counts import (
     Valgrind,
     count_acquires,
     count_requests,
+    count_wakeups,
     wait_for_rest,
 )
 from support.host import SERVER_IPV4
@@ -35,6 +36,11 @@ REQUESTS = {
     Broker: {"attach": (27, 7), "create": (234, 31), "remove": (115, 108)},
     ManagedBroker: {"attach": (31, 7), "create": (244, 31), "remove": (121, 108)},
 }
+
+# Of the loop, with a machine on each of some networks and nothing to do, for all looks together.
+WAKEUPS = 3
+IDLE = {f"n{i}": {"mode": "shared"} for i in range(5)}
+WAVES = 2
 
 # Chains of ours that a packet of a connection passes, and how many rules it meets there.
 SILENT = dict.fromkeys(("dhcp", "dns_proxy", "router_advertisement"), False)
@@ -86,6 +92,21 @@ def test_requests(any_broker):
     numbers = count_requests(any_broker, ROUNDS)
     for name, recorded in REQUESTS[type(any_broker)].items():
         check_asked(name, map(min, zip(*numbers[name])), recorded)
+
+
+@pytest.mark.broker(config=IDLE)
+def test_wakeups(broker, host):
+    """The least of some, from one look at a server to the next, in which all others are due."""
+    need("strace")
+    client = broker.client()
+    for name in IDLE:
+        client.acquire(name)
+    with contextlib.ExitStack() as stack:
+        for name in IDLE:
+            stack.enter_context(client.attach(name))
+            wait_for_rest(broker.pid)  # each is due at another time
+        wakeups = count_wakeups(broker, host.processes("dnsmasq")[0], WAVES)
+    check("wake-ups", min(wakeups), WAKEUPS)
 
 
 @pytest.mark.broker(config={"lab": {"mode": "shared", "subnet": "10.20.30.0/24"}, **MANY})

@@ -16,6 +16,8 @@ from .wait import wait_for
 
 # "PID call(arguments) = result", in two lines when another thread's comes between.
 BEGUN = re.compile(r"\d+ +(\w+)\(")
+# A wait without an end of its own that is over.
+WOKEN = re.compile(r"\d+ +(?:<\.\.\. )?epoll_wait.* -1\) = [1-9]")
 # So each message begins in what is sent by netlink. Of more at once than that strace shows no more.
 MESSAGE = "{nlmsg_len="
 AT_ONCE = 1000
@@ -89,6 +91,16 @@ class Strace:
             for line in file:
                 self._count(line)
 
+    def looks(self, pid):
+        """How often the loop has waited for something to happen, at each look at that process."""
+        waits, found = 0, []
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                waits += bool(WOKEN.match(line))
+                if f'"/proc/{pid}/status"' in line:
+                    found.append(waits)
+        return found
+
     def _count(self, line):
         begun = BEGUN.match(line)
         if begun:
@@ -102,6 +114,14 @@ def count(broker, work, but):
     with Strace(broker.pid, broker.directory) as strace:
         work()
     return sum(n for name, n in strace.calls.items() if name not in but), strace.messages
+
+
+def count_wakeups(broker, pid, times):
+    """Of the loop, from one look at that server to the next: each time."""
+    with Strace(broker.pid, broker.directory) as strace:
+        wait_for(lambda: len(strace.looks(pid)) > times, timeout=60, what="looks at a server")
+    looks = strace.looks(pid)
+    return [after - before for before, after in zip(looks, looks[1:])]
 
 
 def count_acquires(broker, rounds):
