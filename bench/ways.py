@@ -235,6 +235,7 @@ class Vde(Way):
         )
         self._stack.callback(switch.stdin.close)
         wait_for(lambda: os.path.exists(f"{path}/ctl"), what="vde_switch")
+        wait_for(lambda: "tap0" in self.host.links(), what="its TAP device")
         self.helpers = [switch.pid]
         self.host.ip(f"address add {GATEWAY}/24 dev tap0")
         self.host.ip("link set tap0 up")
