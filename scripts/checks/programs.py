@@ -115,9 +115,9 @@ def macos(_checks, log):
 
 @stage(beside=True)
 def installer(checks, log):
-    """what a release for macOS is made of, and its installer"""
+    """what a release is made of, twice the same, and its installer for macOS"""
     checks.build(SANITIZED, log)
-    return pytest(log, "tests/macos", *TESTS_AT_ONCE)
+    return pytest(log, "tests/macos", "tests/release", *TESTS_AT_ONCE)
 
 
 @stage(last=True)

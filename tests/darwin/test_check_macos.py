@@ -16,7 +16,7 @@ import subprocess
 import pytest
 from support.broker import SANITIZER_ENVIRONMENT, SANITIZER_REPORT
 from support.launchd import Launchd
-from support.mac import SOURCE, STAND_INS, Mac, dist
+from support.mac import SOURCE, STAND_INS, VERSION, Mac, dist
 from world import REGISTRY
 
 TIMEOUT = 400
@@ -73,7 +73,7 @@ def mac(directory, build):
     for path, name in {
         "broker/darwin/vmnet-broker": "broker/darwin/vmnet-broker",
         "vmnetctl/vmnetctl": "vmnetctl/vmnetctl",
-        "client/libvmnet-broker.so.0.1.0": "client/libvmnet-broker.0.dylib",
+        f"client/libvmnet-broker.so.{VERSION}": "client/libvmnet-broker.0.dylib",
         "client/libvmnet-broker.a": "client/libvmnet-broker.a",
     }.items():
         (built / name).parent.mkdir(parents=True, exist_ok=True)

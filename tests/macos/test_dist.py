@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 
 import pytest
-from support.mac import SOURCE, dist, make_build
+from support.mac import SOURCE, VERSION, dist, make_build
 
 
 def contents(directory):
@@ -27,9 +27,9 @@ def test_sums(release):
 
 
 def test_macos_archive(release):
-    with tarfile.open(release / "vmnet-broker-0.1.0-macos.tar.gz") as archive:
+    with tarfile.open(release / f"vmnet-broker-{VERSION}-macos.tar.gz") as archive:
         members = archive.getmembers()
-    assert {member.name.split("/")[0] for member in members} == {"vmnet-broker-0.1.0-macos"}
+    assert {member.name.split("/")[0] for member in members} == {f"vmnet-broker-{VERSION}-macos"}
     for member in members:
         assert (member.uid, member.gid) == (0, 0), member.name
         assert member.issym() or not member.mode & 0o022, member.name
@@ -44,16 +44,17 @@ def test_macos_archive(release):
 
 
 def test_installer_knows_its_archive(release):
-    digest = hashlib.sha256((release / "vmnet-broker-0.1.0-macos.tar.gz").read_bytes()).hexdigest()
+    archive = release / f"vmnet-broker-{VERSION}-macos.tar.gz"
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     script = (release / "install-macos").read_text()
-    assert f"\nversion='0.1.0'\nsha256='{digest}'\n" in script
+    assert f"\nversion='{VERSION}'\nsha256='{digest}'\n" in script
     assert "@" not in script.replace('"$@"', "").replace("\t@*)", "")
 
 
 def test_cask_knows_its_installer(release):
     digest = hashlib.sha256((release / "install-macos").read_bytes()).hexdigest()
     cask = (release / "vmnet-broker.rb").read_text()
-    assert f'\n  version "0.1.0"\n  sha256 "{digest}"\n' in cask
+    assert f'\n  version "{VERSION}"\n  sha256 "{digest}"\n' in cask
     assert "@" not in cask
 
 
@@ -66,7 +67,7 @@ def test_cask_is_ruby(release):
 
 
 def test_source_archive(tmp_path, release):
-    with tarfile.open(release / "vmnet-broker-0.1.0.tar.gz") as archive:
+    with tarfile.open(release / f"vmnet-broker-{VERSION}.tar.gz") as archive:
         names = set(archive.getnames())
     listed = subprocess.run(
         ["git", "-C", SOURCE, "ls-tree", "-r", "--name-only", "HEAD"],
@@ -74,7 +75,7 @@ def test_source_archive(tmp_path, release):
         capture_output=True,
         text=True,
     )
-    assert {f"vmnet-broker-0.1.0/{name}" for name in listed.stdout.splitlines()} <= names
+    assert {f"vmnet-broker-{VERSION}/{name}" for name in listed.stdout.splitlines()} <= names
 
 
 def test_nothing_built(tmp_path):

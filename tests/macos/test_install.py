@@ -9,7 +9,7 @@ import time
 
 import pytest
 from support.launchd import MINIMUM_SECONDS
-from support.mac import BROKER, FOLDER, LABEL, LOG, PLIST, SOURCE, dist, make_build
+from support.mac import BROKER, FOLDER, LABEL, LOG, PLIST, SOURCE, VERSION, dist, make_build
 from support.wait import wait_for
 
 CONFIGURATION = "private/etc/vmnet-broker/networks.json"
@@ -124,7 +124,7 @@ def test_download(mac):
     assert done.returncode == 0, done.stderr
     (call,) = mac.calls("curl")
     assert "--proto =https" in call
-    assert call.endswith("/v0.1.0/vmnet-broker-0.1.0-macos.tar.gz")
+    assert call.endswith(f"/v{VERSION}/vmnet-broker-{VERSION}-macos.tar.gz")
 
 
 def test_the_line_of_the_readme(mac):
@@ -406,7 +406,7 @@ def test_other_tarball(mac):
     before = mac.files()
     done = mac.install()
     assert done.returncode == 1
-    assert "is not the release 0.1.0: its SHA-256 is " in done.stderr
+    assert f"is not the release {VERSION}: its SHA-256 is " in done.stderr
     assert mac.files() == before
 
 

@@ -4,6 +4,7 @@ tests/macos/stand-in takes the place of what only macOS has."""
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from support.launchd import Launchd
 from support.wait import wait_for
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+VERSION = re.search("^  version: '(.*)',$", (SOURCE / "meson.build").read_text(), re.MULTILINE)[1]
 STAND_IN = SOURCE / "tests/macos/stand-in"
 ASK_LAUNCHD = SOURCE / "tests/macos/ask-launchd"
 STAND_INS = (
