@@ -126,7 +126,7 @@ def python(checks, log):
 
 
 # Inputs and outputs of tests, and a text that is not ours.
-GIVEN = ["*/corpus/*", "tests/config/*", "LICENSE"]
+GIVEN = ["*/corpus/*", "tests/config/*", "LICENSE", "LICENSES/*"]
 
 # What must not be in any line of some files: (what it is, the files, the pattern, exceptions).
 HYGIENE = [
@@ -149,6 +149,14 @@ HYGIENE = [
 ]
 LICENSED = ["*.c", "*.h", "*.m", "*.mjs", "*.swift", "*.modulemap", "*.py", "*.rb", "*.sh"]
 LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
+
+
+@stage(beside=True)
+def licences(_checks, log):
+    """every file has a licence and an owner, by REUSE"""
+    result = Result()
+    result.add(log.run("reuse", "lint")[0] == 0, "reuse lint")
+    return result
 
 
 @stage(beside=True)
