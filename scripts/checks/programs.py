@@ -55,6 +55,13 @@ def integration(checks, log):
     return pytest(log, "tests/integration", "-m", "not timed", *TESTS_AT_ONCE)
 
 
+@stage
+def documents(checks, log):
+    """the commands that the documents show, run as they stand there"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/documents/test_examples.py", *TESTS_AT_ONCE)
+
+
 @stage(last=True)
 def timing(checks, log):
     """those of them that take the time, with nothing beside them"""

@@ -14,10 +14,12 @@ import pytest
 TOP = pathlib.Path(__file__).parent / "../.."
 SCHEMA = json.loads((TOP / "data/networks.schema.json").read_text())
 GUIDE = (TOP / "docs/configuration.md").read_text()
+MIGRATING = (TOP / "docs/migrating.md").read_text()
 MANUAL = (TOP / "man/vmnet-broker-networks.json.5").read_text()
 
 EXAMPLES = [
     *re.findall(r"^```json\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL),
+    *re.findall(r"^ +```json\n(.*?)^ +```$", MIGRATING, re.MULTILINE | re.DOTALL),
     *re.findall(r"^\.Bd -literal -offset indent\n(\{.*?)^\.Ed$", MANUAL, re.MULTILINE | re.DOTALL),
 ]
 MISTAKES = """\

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/architecture.md says of the tree, and its picture, are true of it."""
+"""What docs/architecture.md says of the tree, and the pictures, are true of it."""
 
 import pathlib
 import re
 import subprocess
 import sys
+
+import pytest
 
 TOP = pathlib.Path(__file__).parents[2]
 LINES = (TOP / "docs/architecture.md").read_text(encoding="utf-8").split("\n")
@@ -39,10 +41,11 @@ def test_every_function_is_in_a_file_that_is_named_beside_it():
     assert wrong == []
 
 
-def test_the_picture_is_what_its_text_draws():
-    script, text = TOP / "scripts/picture.py", TOP / "docs/architecture.txt"
+@pytest.mark.parametrize("name", ["architecture", "picture"])
+def test_the_picture_is_what_its_text_draws(name):
+    script, text = TOP / "scripts/picture.py", TOP / f"docs/{name}.txt"
     drawn = subprocess.run([sys.executable, "-B", script, text], check=True, capture_output=True)
-    assert drawn.stdout == (TOP / "docs/architecture.svg").read_bytes()
+    assert drawn.stdout == (TOP / f"docs/{name}.svg").read_bytes()
 
 
 def test_every_folder_of_sources_is_in_the_picture():
