@@ -61,7 +61,7 @@ RUN = {
     ],
     "rules": [
         "sudo iptables -S FORWARD",
-        "sudo nft list map inet vmnet-broker.networks leaving",
+        "sudo nft list map inet vmnet-broker.networks leaving_by_group",
         "sudo nft insert rule ip filter FORWARD iifname '\"br0\"' oifname '\"br0\"' accept",
     ],
     "routes": [
@@ -179,6 +179,7 @@ NOT_RUN = {
         "scripts/bench --quick --only scale",
         "scripts/bench --only fairness",
         "sudo scripts/bench --quick",
+        "scripts/bench --markdown docs/performance.md --plots docs",
     ],
     "It goes on until it is stopped, in as many processes as there are processors.": [
         "scripts/fuzz",
