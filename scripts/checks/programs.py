@@ -111,6 +111,13 @@ def darwin(checks, log):
     return pytest(log, "tests/darwin", *TESTS_AT_ONCE, build=DOUBLE)
 
 
+@stage
+def bindings(checks, log):
+    """the bindings, with a real broker"""
+    checks.build(SANITIZED, log)
+    return pytest(log, "tests/bindings", *TESTS_AT_ONCE)
+
+
 @stage(beside=True)
 def macos(_checks, log):
     """the build for macOS, and a look at what comes out"""

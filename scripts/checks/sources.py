@@ -147,7 +147,7 @@ HYGIENE = [
     ),
     ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
 ]
-LICENSED = ["*.c", "*.h", "*.m", "*.mjs", "*.swift", "*.modulemap", "*.py", "*.rb", "*.sh"]
+LICENSED = ["*.c", "*.go", "*.h", "*.m", "*.mjs", "*.swift", "*.modulemap", "*.py", "*.rb", "*.sh"]
 LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
 
 

@@ -1,0 +1,3 @@
+module github.com/nirs/vmnet-broker/bindings/go
+
+go 1.19

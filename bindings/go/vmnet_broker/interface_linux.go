@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vmnet_broker
+
+import (
+	"context"
+	"os"
+)
+
+// AttachOptions is what an interface is asked to be. The zero value is the default.
+type AttachOptions struct {
+	MAC    string // "52:54:00:12:34:56"; "": the broker chooses
+	Queues int    // 1 to 16; 0: 1
+	Vhost  bool   // open /dev/vhost-net too, once per queue, where the host has it
+	// Named makes a device that the caller's user can open by its name, for programs
+	// that take no descriptor. It goes when the hold does, and no file comes with it.
+	Named bool
+}
+
+// Interface is an attached interface. It stays for as long as a descriptor of it is
+// open, here or in a process that has inherited it.
+type Interface struct {
+	InterfaceInfo
+	// Files are the open TAP device, one per queue. They read and write frames that
+	// start with a struct virtio_net_hdr, and are closed on exec.
+	Files      []*os.File
+	VhostFiles []*os.File // one per queue, or none
+}
+
+// File is the file of the first queue, or nil of a named interface.
+func (i *Interface) File() *os.File {
+	if len(i.Files) == 0 {
+		return nil
+	}
+	return i.Files[0]
+}
+
+// Close closes the files.
+func (i *Interface) Close() error {
+	closeAll(i.Files)
+	closeAll(i.VhostFiles)
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, file := range files {
+		_ = file.Close()
+	}
+}
+
+// Attach attaches an interface to the network; options may be nil.
+func (n *Network) Attach(ctx context.Context, options *AttachOptions) (*Interface, error) {
+	if options == nil {
+		options = &AttachOptions{}
+	}
+	wanted := *options
+	if wanted.Queues == 0 {
+		wanted.Queues = 1
+	}
+	var attached *Interface
+	err := n.broker.do(ctx, func() (err error) {
+		attached, err = n.broker.conn.attach(n.Name, wanted)
+		return err
+	}, func() { _ = attached.Close() })
+	if err != nil {
+		return nil, err
+	}
+	return attached, nil
+}
