@@ -4,12 +4,15 @@
 import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
 import pytest
 
 from support.need import need
+
+SOURCE = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +52,11 @@ def go(build):
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def python_path(programs):
+    """What PYTHONPATH has to be for the binding."""
+    package = "vmnet_broker"
+    shutil.copytree(SOURCE / "bindings/python" / package, programs / "python" / package)
+    return str(programs / "python")
