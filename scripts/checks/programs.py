@@ -113,7 +113,7 @@ def darwin(checks, log):
 
 @stage
 def bindings(checks, log):
-    """the bindings, with a real broker"""
+    """the bindings for Go and Python, held to the same as the library by a real broker"""
     checks.build(SANITIZED, log)
     return pytest(log, "tests/bindings", *TESTS_AT_ONCE)
 

@@ -10,17 +10,21 @@ import pytest
 SOURCE = pathlib.Path(__file__).parents[2]
 MODULE = SOURCE / "bindings/go"
 PACKAGE = MODULE / "vmnet_broker"
+DRIVER = SOURCE / "tests/bindings/go"
 USER = 12345
 
 
 def test_format(go):
     assert go is not None
-    done = subprocess.run(["gofmt", "-l", MODULE], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["gofmt", "-l", MODULE, DRIVER], capture_output=True, text=True, check=True
+    )
     assert done.stdout == ""
 
 
-def test_vet(go):
-    go("vet", "./...", cwd=MODULE)
+@pytest.mark.parametrize("folder", [MODULE, DRIVER], ids=["module", "driver"])
+def test_vet(go, folder):
+    go("vet", "./...", cwd=folder)
 
 
 def test_needs_the_standard_library_only(go):

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Driver does the steps of a case of conformance/ with the binding for Go. They come
+// on standard input, what came of them goes to standard output: driver.c.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/nirs/vmnet-broker/bindings/go/vmnet_broker"
+)
+
+const timeout = 20 * time.Second
+
+type object = map[string]any
+
+type step struct {
+	On      string `json:"on"`
+	Call    string `json:"call"`
+	Network string `json:"network"`
+	MAC     string `json:"mac_address"`
+	Queues  int    `json:"queues"`
+	Vhost   bool   `json:"vhost"`
+	Named   bool   `json:"named"`
+}
+
+// driver has what there is, by the names of connections.
+type driver struct {
+	brokers    map[string]*vmnet_broker.Broker
+	monitors   map[string]*vmnet_broker.Monitor
+	networks   map[string]*vmnet_broker.Network
+	interfaces []*vmnet_broker.Interface // in their order
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "driver:", err)
+		os.Exit(1)
+	}
+}
+
+// optional is nil for what is empty.
+func optional(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+func network(n vmnet_broker.NetworkInfo) object {
+	return object{
+		"name": n.Name, "description": optional(n.Description), "mode": n.Mode,
+		"active": n.Active, "ipv4_subnet": optional(n.IPv4Subnet),
+		"ipv4_gateway": optional(n.IPv4Gateway), "ipv6_prefix": optional(n.IPv6Prefix),
+		"mtu": n.MTU, "bridge": optional(n.Bridge), "clients": n.Clients,
+		"interfaces": n.Interfaces, "changed": n.Changed,
+	}
+}
+
+func client(c vmnet_broker.Client) object {
+	return object{"pid": c.PID, "uid": c.UID, "command": c.Command}
+}
+
+func nic(i vmnet_broker.InterfaceInfo) object {
+	return object{
+		"name": i.Name, "mac_address": i.MAC, "mtu": i.MTU, "vnet_header": i.VnetHeader,
+	}
+}
+
+func lease(l vmnet_broker.Lease) object {
+	var expires any
+	if !l.Expires.IsZero() {
+		expires = l.Expires.Unix()
+	}
+	return object{
+		"mac_address": l.MAC, "address": l.Address, "hostname": optional(l.Hostname),
+		"expires": expires,
+	}
+}
+
+func list[T any](items []T, value func(T) object) []object {
+	values := []object{}
+	for _, item := range items {
+		values = append(values, value(item))
+	}
+	return values
+}
+
+func item[T any](item *T, value func(T) object) any {
+	if item == nil {
+		return nil
+	}
+	return value(*item)
+}
+
+func inspection(i *vmnet_broker.Inspection) object {
+	var rogue any
+	if i.RoguePackets >= 0 {
+		rogue = i.RoguePackets
+	}
+	return object{
+		"network": network(i.Network), "clients": list(i.Clients, client),
+		"interfaces": list(i.Interfaces, nic), "leases": list(i.Leases, lease),
+		"fault": optional(i.Fault), "rogue_packets": rogue,
+	}
+}
+
+func event(e *vmnet_broker.Event) object {
+	return object{
+		"type": e.Type, "network": e.Network, "interface": item(e.Interface, nic),
+		"client": item(e.Client, client), "lease": item(e.Lease, lease),
+	}
+}
+
+// attached is an interface, and what its descriptors are.
+func attached(i *vmnet_broker.Interface) object {
+	inheritable := 0
+	names := func(files []*os.File) []string {
+		names := []string{}
+		for _, file := range files {
+			name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+			check(err)
+			names = append(names, name)
+			flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.Fd(), syscall.F_GETFD, 0)
+			if flags&syscall.FD_CLOEXEC == 0 {
+				inheritable++
+			}
+		}
+		return names
+	}
+	tap, vhost := names(i.Files), names(i.VhostFiles)
+	return object{
+		"interface": nic(i.InterfaceInfo), "tap": tap, "vhost": vhost, "inheritable": inheritable,
+	}
+}
+
+func (d *driver) open(ctx context.Context, s step) (err error) {
+	if s.Call == "monitor" {
+		d.monitors[s.On], err = vmnet_broker.NewMonitor(ctx)
+	} else if d.brokers[s.On] == nil && d.monitors[s.On] == nil {
+		d.brokers[s.On], err = vmnet_broker.Connect(ctx)
+	}
+	return err
+}
+
+func (d *driver) make(ctx context.Context, s step) (object, error) {
+	if err := d.open(ctx, s); err != nil {
+		return nil, err
+	}
+	broker, held := d.brokers[s.On], s.On+" "+s.Network
+	switch s.Call {
+	case "list":
+		networks, err := broker.Networks(ctx)
+		return object{"networks": list(networks, network)}, err
+	case "inspect":
+		found, err := broker.Inspect(ctx, s.Network)
+		if err != nil {
+			return nil, err
+		}
+		return inspection(found), nil
+	case "acquire":
+		acquired, err := broker.Acquire(ctx, s.Network)
+		if err != nil {
+			return nil, err
+		}
+		d.networks[held] = acquired
+		return object{"network": network(acquired.NetworkInfo)}, nil
+	case "release":
+		return object{}, d.networks[held].Release(ctx)
+	case "reload":
+		return object{}, broker.Reload(ctx)
+	case "attach":
+		made, err := d.networks[held].Attach(ctx, &vmnet_broker.AttachOptions{
+			MAC: s.MAC, Queues: s.Queues, Vhost: s.Vhost, Named: s.Named,
+		})
+		if err != nil {
+			return nil, err
+		}
+		d.interfaces = append(d.interfaces, made)
+		return attached(made), nil
+	case "detach":
+		last := len(d.interfaces) - 1
+		made := d.interfaces[last]
+		d.interfaces = d.interfaces[:last]
+		return object{}, made.Close()
+	case "close":
+		delete(d.brokers, s.On)
+		return object{}, broker.Close()
+	case "event":
+		come, err := d.monitors[s.On].Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return event(come), nil
+	}
+	return object{}, nil
+}
+
+func (d *driver) step(s step) object {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	reply, err := d.make(ctx, s)
+	if err == nil {
+		return object{"reply": reply}
+	}
+	var call *vmnet_broker.CallError
+	if !errors.As(err, &call) || !errors.Is(err, call.Kind) {
+		check(err)
+	}
+	return object{"error": object{
+		"status": call.Kind, "message": err.Error(), "name": call.Name, "field": call.Field,
+	}}
+}
+
+func main() {
+	var steps []step
+	check(json.NewDecoder(os.Stdin).Decode(&steps))
+	d := driver{
+		brokers:  map[string]*vmnet_broker.Broker{},
+		monitors: map[string]*vmnet_broker.Monitor{},
+		networks: map[string]*vmnet_broker.Network{},
+	}
+	results := []object{}
+	for _, s := range steps {
+		results = append(results, d.step(s))
+	}
+	check(json.NewEncoder(os.Stdout).Encode(results))
+}
