@@ -52,8 +52,7 @@ def test_the_program_of_the_readme(broker, go, directory, imported):
     folder = pathlib.Path(directory) / "program"
     folder.mkdir()
     text = (MODULE / "README.md").read_text(encoding="utf-8")
-    program = re.search(r"^    (package main\n.*?\n    }\n)(?=\n\S)", text, re.M | re.S)[1]
-    program = re.sub(r"^    ", "", program, flags=re.M)
+    program = re.search(r"^```go\n(package main\n.*?)^```$", text, re.M | re.S)[1]
     (folder / "main.go").write_text(program.replace("bindings/go", imported), encoding="utf-8")
     name = f"github.com/nirs/vmnet-broker/{imported}"
     (folder / "go.mod").write_text(

@@ -114,10 +114,9 @@ def test_a_test_without_a_broker_is_skipped(run_pytest):
 @with_broker
 def test_the_example_of_the_readme(broker, python_path):
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^    (import .*?)^(?=\S)", text, re.MULTILINE | re.DOTALL)
+    examples = re.findall(r"^```python\n(import .*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(examples) == 2
-    for example in examples:
-        program = re.sub(r"^    ", "", example, flags=re.MULTILINE)
+    for program in examples:
         done = broker.host.run(
             *(sys.executable, "-B", "-c", program),
             uid=USER,
