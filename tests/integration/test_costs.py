@@ -33,8 +33,8 @@ ROUNDS = 5
 ACQUIRE = {Broker: ((5, 0), (4, 0)), ManagedBroker: ((11, 0), (6, 0))}
 # On a host with all of NETWORKS.
 REQUESTS = {
-    Broker: {"attach": (27, 7), "create": (234, 31), "remove": (115, 108)},
-    ManagedBroker: {"attach": (31, 7), "create": (244, 31), "remove": (121, 108)},
+    Broker: {"attach": (24, 7), "create": (222, 30), "remove": (106, 112)},
+    ManagedBroker: {"attach": (28, 7), "create": (230, 30), "remove": (112, 112)},
 }
 
 # Of the loop, with a machine on each of some networks and nothing to do, for all looks together.

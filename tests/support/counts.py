@@ -32,8 +32,8 @@ ELSEWHERE = {
     *("futex", "restart_syscall", "sched_yield"),
     *("getpid", "gettid", "sigaltstack"),
 }
-# How often the loop waits depends on when things happen, and so what it reads from timers.
-LOOP = {"epoll_ctl", "epoll_wait", "read", "timerfd_settime"}
+# How often the loop waits depends on when things happen, and so what it reads of timers and news.
+LOOP = {"epoll_ctl", "epoll_wait", "read", "recvmmsg", "timerfd_settime"}
 
 
 def _threads(pid):
