@@ -87,8 +87,26 @@ def spelling(checks, log):
 
 @stage(beside=True)
 def manuals(checks, log):
-    """mandoc -T lint"""
-    return each_file(log, checks.files("man/*.[1-8]"), "mandoc", "-T", "lint", "-W", "warning")
+    """mandoc -T lint; and as mandoc and groff set them at 80 and 132 columns"""
+    files = checks.files("man/*.[1-8]")
+    result = each_file(log, files, "mandoc", "-T", "lint", "-W", "warning")
+    for width in 80, 132:
+        for setter in (
+            ["mandoc", "-T", "ascii", f"-Owidth={width}"],
+            ["groff", "-mandoc", "-T", "ascii", "-ww", "-P-c", f"-rLL={width}n"],
+        ):
+            for file in files:
+                result.add(_is_set_well(log, file, width, setter), f"{file} by {setter[0]}")
+    return result
+
+
+def _is_set_well(log, file, width, setter):
+    """Without a word to say, and with no line in the right half alone, as of a table gone wrong."""
+    status, output = log.run_quietly(*setter, file)
+    wrong = re.findall(rf"^ {{{width // 2},}}\S.*|(?:troff|mandoc): .*", output, re.MULTILINE)
+    if wrong:
+        log.write("".join(f"{file}: {setter[0]}, {width} columns: {line}\n" for line in wrong))
+    return status == 0 and not wrong
 
 
 @stage(beside=True)
