@@ -77,20 +77,25 @@ def arguments():
         description="Checks everything, or the stages that are named. Needs root.",
         epilog=f"stages:\n{stages}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--fuzz-seconds", type=int, default=30, help="for each fuzz target (default: 30)"
     )
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
+    parser.add_argument("--list", action="store_true", help="only list the stages that would run")
     parser.add_argument("stages", nargs="*", metavar="STAGE", choices=[*STAGES, []])
     return parser.parse_args()
 
 
 def main():
     options = arguments()
+    names = [name for name in STAGES if name in options.stages or not options.stages]
+    if options.list:
+        print("\n".join(names))
+        return 0
     os.chdir(TOP)
     trust_clone()
-    names = [name for name in STAGES if name in options.stages or not options.stages]
     results = run_all(names, Checks(options))
     print("\nsummary")
     for name in names:

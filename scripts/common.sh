@@ -17,6 +17,20 @@ become_root() {
 	exec sudo -- "$0" "$@"
 }
 
+# What root has made here becomes the source tree's owner's, who may then remove it. A system of
+# Debian is nothing with another owner.
+give_back() {
+	owner=$(stat -c %u:%g "$top")
+	[ "${owner%:*}" -ne 0 ] || return 0
+	rm -rf "$top"/build*/roots
+	find "$top" -xdev -user 0 -execdir chown -h "$owner" {} +
+}
+
+give_back_at_the_end() {
+	trap give_back EXIT
+	trap 'exit 1' HUP INT TERM
+}
+
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
