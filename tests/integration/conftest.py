@@ -22,9 +22,10 @@ def witness(broker):
 
 
 @pytest.fixture
-def doctor(broker):
+def doctor(broker, outside, make_machine):
     broker.check_clean = False  # what the tests do to the host goes with it
-    doctor = Doctor(broker)
+    outside.start_dns()
+    doctor = Doctor(broker, make_machine)
     for uid in USERS:
         assert doctor.examine(uid) == {}
     return doctor

@@ -30,4 +30,5 @@ def test_managed_devices(doctor, join, make):
     (command,) = commands
     manager.install(command.split()[1])
     doctor.mend(command)
+    doctor.check_machines(way_out=False)  # eth0 is its, too, and is not set up here
     assert not manager.manages("vmb-default")

@@ -77,18 +77,19 @@ def serve_names_everywhere(doctor):
     serve(doctor, "--pid-file=")
 
 
-def serve_as_a_service(*options):
+def serve_as_a_service(*options, configuration=""):
     """The distribution's own, which reads /etc/dnsmasq.d."""
     options = (*options, "--conf-dir=/etc/dnsmasq.d", "--pid-file=/run/dnsmasq/dnsmasq.pid")
 
     def make(doctor):
         doctor.host.run("mkdir", "-p", "/run/dnsmasq", "/etc/dnsmasq.d")
-        server = serve(doctor, *options)
+        doctor.host.run("tee", "/etc/dnsmasq.d/own.conf", input=configuration)
+        servers = [serve(doctor, *options)]
 
         def restart():
-            server.terminate()
-            server.wait()
-            serve(doctor, *options)
+            servers[-1].terminate()
+            servers[-1].wait()
+            servers.append(serve(doctor, *options))
 
         doctor.services["restart dnsmasq"] = restart
 
@@ -121,6 +122,11 @@ TROUBLES = {
     ),
     "the distribution's name server on every address": Trouble(
         serve_as_a_service(), r"dnsmasq \(pid \d+\)" + EVERYWHERE, users=(0,)
+    ),
+    "the distribution's name server on every new address": Trouble(
+        serve_as_a_service(configuration="bind-dynamic\n"),
+        "the host's dnsmasq takes port 53 of each new address, also of those that are for "
+        "networks' own name servers",
     ),
     "a DHCP server that shares with nobody": Trouble(
         serve_as_a_service("--port=0", "--dhcp-range=10.99.0.2,10.99.0.9"),
@@ -156,6 +162,19 @@ TROUBLES = {
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_trouble_is_named_and_mended(doctor, trouble):
     trouble.check(doctor)
+
+
+def test_the_host_goes_on_with_its_name_server(doctor):
+    """Whichever of the two is started first, or again: each has its own addresses."""
+    serve_as_a_service("--address=/own.test/192.0.2.7")(doctor)
+    doctor.mend(doctor.find(r"dnsmasq \(pid \d+\)" + EVERYWHERE))
+    for _ in range(3):
+        doctor.check_machines()
+        doctor.services["restart dnsmasq"]()
+        doctor.check_machines()
+        doctor.restart_broker()
+        asked = doctor.host.run("busybox", "nslookup", "own.test", "127.0.0.1", check=False)
+        assert "192.0.2.7" in asked.stdout
 
 
 def rules(text):

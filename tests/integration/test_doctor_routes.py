@@ -129,6 +129,7 @@ TROUBLES = {
     "an uplink that is down": Trouble(
         uplink("ip link add wan type veth peer name outside"),
         'network "lab": wan is down, by which alone its machines reach the outside; .*',
+        way_out=False,  # wan leads nowhere
     ),
     "no uplink": Trouble(
         uplink(),

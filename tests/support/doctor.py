@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 
+from support.host import SERVER_IPV4, SERVER_NAME
 from support.wait import wait_for
 
 CONFIG_FILE = "/etc/vmnet-broker/networks.json"
@@ -18,8 +19,9 @@ PROGRAMS = "/run/programs"  # what a host has beside what the tests need
 class Doctor:
     """A host whose doctor is asked, and whose administrator does what it says."""
 
-    def __init__(self, broker):
+    def __init__(self, broker, make_machine):
         self.broker = broker
+        self.make_machine = make_machine
         self.host = broker.host
         self.outside = broker.host.outside
         self.host.overlay("etc", "usr", "var")
@@ -100,6 +102,19 @@ class Doctor:
             20,
             lambda: f"health after {command!r}: {self.examine()}",
         )
+    def check_machines(self, way_out=True):
+        """A network that is made now has machines with addresses, and names and a way out."""
+        with self.broker.client() as client:
+            networks = client.networks()
+            network = "default" if "default" in networks else "lab"
+            client.acquire(network)
+            machine = self.make_machine(client.attach(network))
+            lease = machine.dhcp()
+            assert machine.ping(lease["router"])
+            if way_out:
+                wait_for(lambda: SERVER_IPV4 in machine.resolve(SERVER_NAME), what="a name")
+                assert machine.ping(SERVER_IPV4)
+            machine.kill()
 
 
 class Trouble:
@@ -109,10 +124,13 @@ class Trouble:
     reason: why no command mends it, and none is printed.
     tried: the command that is printed, and why it cannot be run here.
     typed, env: what the administrator types, and has in the environment.
+    way_out: whether machines have one, when it is mended.
     """
 
-    def __init__(self, make, says, users=USERS, reason=None, tried=None, typed="", env=()):
-        self.make, self.says, self.users = make, says, users
+    def __init__(
+        self, make, says, users=USERS, reason=None, tried=None, typed="", env=(), way_out=True
+    ):
+        self.make, self.says, self.users, self.way_out = make, says, users, way_out
         self.reason, self.tried, self.typed, self.env = reason, tried, typed, env
 
     def check(self, doctor):
@@ -127,6 +145,7 @@ class Trouble:
             assert command == self.tried[0], command
         else:
             doctor.mend(command, self.typed, self.env)
+            doctor.check_machines(self.way_out)
 
 
 def shell(command):

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -268,29 +269,57 @@ static void check_dnsmasq(void)
 			       "dnsmasq, which gives addresses and names, is missing");
 }
 
+/* The host's own, where it is a service that reads /etc/dnsmasq.d. */
+#define DNSMASQ_PID_FILE "/run/dnsmasq/dnsmasq.pid"
+/* It would have bridges' addresses, too, and before the networks' own servers. */
+#define KEEP_OFF                                                                                   \
+	"printf 'bind-dynamic\\nexcept-interface=vmb-*\\n' > /etc/dnsmasq.d/vmnet-broker.conf && " \
+	"systemctl restart dnsmasq"
+
 /* rival: who has a port that dnsmasqs of networks need; does: how. */
 static void report_rival(const struct listed_socket *rival, const char *does)
 {
-	char remedy[128] = FULL_LOOK;
+	char remedy[192] = FULL_LOOK;
 	char owner[128];
 	int pid = ports_describe_owner(rival, owner, sizeof(owner));
 
 	if (strncmp(owner, "dnsmasq (", strlen("dnsmasq (")) == 0 &&
-	    access("/run/dnsmasq/dnsmasq.pid", F_OK) == 0)
-		(void)snprintf(remedy, sizeof(remedy),
-			       "echo bind-dynamic > /etc/dnsmasq.d/vmnet-broker.conf && "
-			       "systemctl restart dnsmasq");
+	    access(DNSMASQ_PID_FILE, F_OK) == 0)
+		(void)snprintf(remedy, sizeof(remedy), KEEP_OFF);
 	else if (pid)
 		(void)snprintf(remedy, sizeof(remedy), "kill %d", pid);
 	doctor_problem(remedy, "%s %s", owner, does);
+}
+
+/* Whether one of the files that the host's dnsmasq reads has such a line. */
+static bool dnsmasq_has_line(const char *text)
+{
+	glob_t files = { 0 };
+	bool found = false;
+
+	(void)glob("/etc/dnsmasq.{conf,d/*}", GLOB_BRACE, NULL, &files);
+	for (size_t i = 0; i < files.gl_pathc && !found; i++)
+		found = has_line(files.gl_pathv[i], text);
+	globfree(&files);
+	return found;
+}
+
+static bool takes_new_addresses(void)
+{
+	return access(DNSMASQ_PID_FILE, F_OK) == 0 && dnsmasq_has_line("bind-dynamic") &&
+	       !dnsmasq_has_line("except-interface=vmb-*") && !dnsmasq_has_line("interface=") &&
+	       !dnsmasq_has_line("listen-address=");
 }
 
 static void check_dns_port(void)
 {
 	struct listed_socket rival;
 
-	if (find_dns_server(AF_INET, "00000000", &rival) ||
-	    find_dns_server(AF_INET6, LISTED_ANY_IPV6, &rival))
+	if (takes_new_addresses())
+		doctor_problem(KEEP_OFF, "the host's dnsmasq takes port 53 of each new address, "
+					 "also of those that are for networks' own name servers");
+	else if (find_dns_server(AF_INET, "00000000", &rival) ||
+		 find_dns_server(AF_INET6, LISTED_ANY_IPV6, &rival))
 		report_rival(&rival,
 			     "listens on port 53 of every address, which leaves none for the "
 			     "networks' own name servers; have it listen on its own addresses "
