@@ -192,7 +192,24 @@ bool ruleset_names_interface(json_t *list, const struct base_chain *chain, const
 	return names;
 }
 
+/* One of ufw's own chains, by what is in its name. */
+static bool is_of_ufw(const char *target, const char *part)
+{
+	return target && strncmp(target, "ufw", strlen("ufw")) == 0 && strstr(target, part);
+}
+
 static json_t *find_stop(struct look *look, const char *name);
+
+/*
+ * Before its last look ufw stops what somebody has denied, and what is for
+ * another host: the rule for that ends a chain which all else has left before.
+ */
+static bool target_stops(struct look *look, const char *target)
+{
+	if (is_of_ufw(target, "-before-") && !is(look->chain->hook, "output"))
+		return false;
+	return target && find_stop(look, target);
+}
 
 static bool rule_stops(struct look *look, json_t *rule)
 {
@@ -201,11 +218,9 @@ static bool rule_stops(struct look *look, json_t *rule)
 	size_t i;
 
 	json_array_foreach(expressions, i, expression) {
-		const char *target = target_of(expression);
-
 		if (is_condition(expression))
 			return false;
-		if (is_stop(expression) || (target && find_stop(look, target)))
+		if (is_stop(expression) || target_stops(look, target_of(expression)))
 			return true;
 	}
 	return false;
@@ -256,9 +271,8 @@ static bool is_last_look(json_t *rule)
 	json_array_foreach(expressions, i, expression) {
 		const char *target = target_of(expression);
 
-		if (target && strncmp(target, "ufw", strlen("ufw")) == 0 &&
-		    (strstr(target, "-after-input") || strstr(target, "-after-output") ||
-		     strstr(target, "-after-forward")))
+		if (is_of_ufw(target, "-after-input") || is_of_ufw(target, "-after-output") ||
+		    is_of_ufw(target, "-after-forward"))
 			return true;
 	}
 	return false;

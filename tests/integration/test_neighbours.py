@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support.dns import Resolver
 from support.echo import WhoServer, nobody, who
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6, SERVER_NAME
 from support.namespace import Namespace
@@ -86,6 +87,13 @@ class Docker:
         self.host.run("iptables-nft", "-A", "INPUT", "-p", "icmp", "-j", "ACCEPT")
 
 
+    def deny(self):
+        names = "-A INPUT -i vmb-lab -p udp --dport 53 -j DROP"
+        for rule in names, f"-I DOCKER-USER -d {SERVER_IPV4} -j DROP":
+            self.host.run("iptables-nft", *rule.split())
+        self.host.run("ip6tables-nft", *names.split())
+
+
 class Docker28(Docker):
     rules = "docker-28.iptables"
 
@@ -102,6 +110,13 @@ class Ufw:
 
     def reload(self):
         self.host.run("ufw", "reload")
+
+    def deny(self):
+        self.host.run(*"ufw deny in on vmb-lab to any port 53".split())
+        self.host.run(*f"ufw route deny in on vmb-lab to {SERVER_IPV4}".split())
+
+
+DENIED_ROUTE = f"ipv4 filter FORWARD 0 -d {SERVER_IPV4} -j DROP"
 
 
 class Firewalld:
@@ -130,11 +145,30 @@ class Firewalld:
     def reload(self):
         self.host.run("firewall-cmd", "--reload")
 
+    def deny(self):
+        names = "INPUT 0 -i vmb-lab -p udp --dport 53 -j DROP"
+        for rule in f"ipv4 filter {names}", f"ipv6 filter {names}", DENIED_ROUTE:
+            self.host.run("firewall-cmd", "--direct", "--add-rule", *rule.split())
+
 
 class FirewalldWithZone(Firewalld):
     """The same, with the zone that the broker installs."""
 
     zones = (os.path.join(SOURCE, "data/firewalld/vmnet-broker.xml"),)
+
+    def deny(self):
+        for rule in (
+            ["--zone=vmnet-broker", "--add-rich-rule=rule port port=53 protocol=udp drop"],
+            ["--new-policy=machines"],
+            ["--policy=machines", "--add-ingress-zone=vmnet-broker"],
+            ["--policy=machines", "--add-egress-zone=ANY"],
+            [
+                "--policy=machines",
+                f"--add-rich-rule=rule family=ipv4 destination address={SERVER_IPV4} drop",
+            ],
+        ):
+            self.host.run("firewall-cmd", "--permanent", *rule)
+        self.reload()
 
 
 class Nftables:
@@ -155,6 +189,10 @@ class Nftables:
         for table in self.tables:
             self.host.run("nft", "delete", "table", *table.split())
         self._load()
+
+    def deny(self):
+        for rule in "input iifname vmb-lab udp dport 53", f"forward ip daddr {SERVER_IPV4}":
+            self.host.run("nft", f"insert rule inet filter {rule} drop")
 
 
 class Docker29(Nftables):
@@ -208,6 +246,16 @@ def own_rules(host, network="lab"):
     """Our rules in the chains of others."""
     listing = host.run("nft", "--stateless", "list", "ruleset").stdout
     return re.findall(rf'^\s*(.*) comment "vmnet-broker {network}"$', listing, re.MULTILINE)
+
+
+def is_silent(machine, server):
+    """Whether a name server answers this machine nothing."""
+    with Resolver(machine, server) as resolver:
+        try:
+            resolver.resolve(SERVER_NAME, tries=1)
+        except (AssertionError, OSError):
+            return True
+    return False
 
 
 def reaches_the_outside(machine):
@@ -371,9 +419,14 @@ def test_iptables_goes_on_with_its_tables(docker, host, join):
 
 
 def test_what_others_deny_stays_denied(ufw, outside, host, broker, join):
+    outside.start_dns()
     host.run("ufw", "route", "deny", "to", SERVER_IPV4)
+    host.run("ufw", "deny", "in", "on", "vmb-lab", "to", "any", "port", "53")
     machine = join("lab")
     machine.ipv6_address()
+    for gateway in GATEWAYS:
+        assert machine.ping(gateway)
+        assert is_silent(machine, gateway)
     with WhoServer(outside, 80, "outside"):
         assert nobody(machine, SERVER_IPV4, 80)
         assert who(machine, SERVER_IPV6, 80)
@@ -384,6 +437,28 @@ def test_what_others_deny_stays_denied(ufw, outside, host, broker, join):
         wait_for(lambda: nobody(machine, SERVER_IPV6, 80), what="the denial")
         assert reaches_the_outside(machine)
     broker.check_clean = False
+
+
+@pytest.mark.parametrize("kind", [*KINDS, FirewalldWithZone], ids=lambda kind: kind.__name__)
+def test_both_chains_deny(kind, host, outside, request):
+    """What the administrator denies is denied from then on, and nothing else."""
+    outside.start_dns()
+    neighbour = kind(host)
+    broker = request.getfixturevalue("broker")
+    broker.check_clean = False  # his rules stay
+    machine = request.getfixturevalue("join")("lab")
+    machine.ipv6_address()
+    with WhoServer(outside, 80, "outside"):
+        assert reaches_the_outside(machine)
+        for gateway in GATEWAYS:
+            assert not is_silent(machine, gateway)
+        neighbour.deny()
+        wait_for(lambda: nobody(machine, SERVER_IPV4, 80), what="what is denied")
+        assert who(machine, SERVER_IPV6, 80) == ("outside", HOST_IPV6)
+    for gateway in GATEWAYS:
+        wait_for(lambda: is_silent(machine, gateway), what="names that are denied")
+        assert machine.ping(gateway)
+    assert machine.dhcp()["ip"] == machine.address
 
 
 def test_a_chain_that_knows_the_bridge_is_left_alone(nftables, host, broker, join):

@@ -69,6 +69,20 @@ static void test_end_elsewhere(void **state)
 	assert_int_equal(end_of("[" BASE_CHAIN("t", "c", "filter", "output", "drop") "," RULE(
 				 "c", "7", JUMP("ufw-after-output")) "]"),
 			 7);
+	/* What ufw stops before that nobody else lets pass; the way out is closed by it. */
+	assert_int_equal(
+		end_of("[" CHAIN("c", "drop") "," RULE("c", "7", JUMP("ufw-before-forward")) "," RULE(
+			"c", "8", JUMP("ufw-after-forward")) "," RULE("ufw-before-forward", "9",
+								      DROP) "]"),
+		8);
+	assert_int_equal(
+		end_of("[" BASE_CHAIN("t", "c", "filter", "output", "accept") "," RULE(
+			"c", "7",
+			JUMP("ufw-before-output")) "," RULE("c", "8",
+							    JUMP("ufw-after-output")) "," RULE("ufw-before-output",
+											       "9",
+											       DROP) "]"),
+		7);
 	/* It may send some of them back before. */
 	assert_int_equal(end_of("[" CHAIN("c", "drop") "," RULE("c", "7", JUMP("d")) "," RULE(
 				 "d", "8", ACCEPT) "]"),
