@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "platform.h"
 
 /* All faults of a network in one sentence. NULL: there is none, or memory is short. */
 static char *join_faults(const struct network *network)
@@ -41,6 +42,7 @@ void broker_network_fault(struct network *network, enum fault_kind kind, const c
 	*known = fault ? strdup(fault) : NULL;
 	free(network->fault);
 	network->fault = join_faults(network);
+	platform_fault_changed();
 	if (fault)
 		log_error(network->config->name, "%s", fault);
 	else if (network->fault)

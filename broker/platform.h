@@ -70,6 +70,9 @@ uid_t platform_account(uid_t uid);
  */
 void platform_event(const struct event *event);
 
+/* A network has a fault more or less, which clients are told of when they ask. */
+void platform_fault_changed(void);
+
 /* broker_is_idle() has become true; it may be false again by the time it matters. */
 void platform_idle(void);
 

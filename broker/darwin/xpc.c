@@ -220,6 +220,11 @@ void platform_event(const struct event *event)
 			send_event(client, event);
 }
 
+/* Nobody here is told unasked. */
+void platform_fault_changed(void)
+{
+}
+
 /* Commands */
 
 static void run_acquire(struct peer *peer, const char *network)

@@ -6,7 +6,8 @@
  *	2. privileges shrink, and the processes that start dnsmasq, look up users and run
  *	   nftables are made
  *	3. what an earlier broker left is adopted or removed
- *	4. clients are let in, also those it left; system calls are confined, systemd is told
+ *	4. clients are let in, also those it left, and leases read; system calls are confined,
+ *	   systemd is told
  *	5. the loop runs until a signal, or until nobody has been there for a while
  *	6. nobody is let in any more; holds end unless a manager keeps their connections
  *	7. networks that nobody uses are removed, the others are the next broker's
@@ -26,6 +27,7 @@
 #include "accounts.h"
 #include "base/log.h"
 #include "broker/interface.h"
+#include "broker/linux/dnsmasq/lease_watch.h"
 #include "broker/linux/dnsmasq/process.h"
 #include "broker/linux/dnsmasq/resolvers.h"
 #include "broker/linux/dnsmasq/starter.h"
@@ -48,6 +50,7 @@
 #include "notify.h"
 #include "privilege.h"
 #include "shortage.h"
+#include "status.h"
 #include "subuids.h"
 #include "timer.h"
 #include "worker.h"
@@ -165,6 +168,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 		return 0;
 	run.stopping = true;
 	log_info(NULL, "stopping (%s)", strsignal((int)info->ssi_signo));
+	status_stop();
 	notify("STOPPING=1");
 	listener_remove(linux_platform.options, &run.listener);
 	if (notify_has_manager())
@@ -255,6 +259,7 @@ static void end_loop(void)
 		run.signals[i] = sd_event_source_disable_unref(run.signals[i]);
 	run.idle = sd_event_source_disable_unref(run.idle);
 	run.rest = sd_event_source_disable_unref(run.rest);
+	status_stop();
 	notify_stop();
 	linux_platform.event = sd_event_unref(linux_platform.event);
 }
@@ -273,6 +278,14 @@ static void remove_unused(void)
 		broker_network_check(network);
 }
 
+/* Before anybody is answered, and when those who monitor are there. */
+static void recall_leases(void)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next)
+		lease_watch_recall(network);
+}
+
 static int run_loop(void)
 {
 	int result = shortage_check(sd_event_loop(linux_platform.event));
@@ -288,11 +301,15 @@ static int serve(void)
 	if (result < 0)
 		return failed("serve clients", result);
 	remove_unused();
+	recall_leases();
 	accounts_confine();
 	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (result == EXIT_SUCCESS) {
 		notify("READY=1");
 		log_info(NULL, "serving");
+		result = status_start(linux_platform.event);
+	}
+	if (result == EXIT_SUCCESS) {
 		/* What an earlier broker could not switch off may be possible now. */
 		monitor_look_around();
 		if (broker_is_idle(linux_platform.broker))

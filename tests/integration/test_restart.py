@@ -341,6 +341,39 @@ def test_the_configuration_has_lost_the_network(broker, restart):
     wait_for(lambda: "lab" not in client.networks())
 
 
+def test_leases_are_known_at_once(broker, restart, make_machine):
+    """Whoever has asked meanwhile is answered as before."""
+    client = broker.client(uid=1001)
+    client.acquire("lab")
+    machine = make_machine(client.attach("lab"))
+    machine.dhcp(hostname="first")
+    leases = wait_for(lambda: client.inspect("lab")["leases"], what="the lease")
+    for _ in range(3):
+        restart()
+        assert client.inspect("lab")["leases"] == leases
+    broker.kill()
+    client.send("Inspect", {"network": "lab"})
+    broker.start()
+    assert client.receive()["leases"] == leases
+
+
+def test_the_manager_has_a_line_for_people(broker):
+    def says(line):
+        wait_for(lambda: broker.manager.status == line, 10, lambda: broker.manager.status)
+
+    says("0 active networks, 0 machine interfaces, 0 faults")
+    client = broker.client()
+    client.acquire("lab")
+    says("1 active network, 0 machine interfaces, 0 faults")
+    client.acquire("other")
+    with client.attach("lab"):
+        says("2 active networks, 1 machine interface, 0 faults")
+        broker.host.run("sysctl", "-qw", "net.ipv6.conf.vmb-lab.disable_ipv6=1")
+        says("2 active networks, 1 machine interface, 1 fault")
+        broker.host.run("sysctl", "-qw", "net.ipv6.conf.vmb-lab.disable_ipv6=0")
+    says("2 active networks, 0 machine interfaces, 0 faults")
+
+
 def test_a_manager_that_does_not_read(broker):
     """Nobody waits for it; what it has not taken it is told later, in order."""
     broker.manager.stop_reading()

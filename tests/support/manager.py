@@ -34,6 +34,7 @@ class Manager:
         self.path = os.path.join(directory, "notify")
         self.stored = {}
         self.states = []
+        self.status = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.path)
         os.chmod(self.path, 0o666)
@@ -66,6 +67,8 @@ class Manager:
         elif "FDSTOREREMOVE" in fields:
             if name in self.stored:
                 os.close(self.stored.pop(name))
+        elif "STATUS" in fields:
+            self.status = fields["STATUS"]
         else:
             self.states += fields.keys()
 

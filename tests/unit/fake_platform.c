@@ -183,6 +183,10 @@ static void take_event(struct client *client, const struct event *event)
 		       *detail ? " " : "", detail);
 }
 
+void platform_fault_changed(void)
+{
+}
+
 void platform_event(const struct event *event)
 {
 	for (struct client *client = event->network->broker->clients; client; client = client->next)

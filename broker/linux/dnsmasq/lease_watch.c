@@ -146,6 +146,35 @@ static bool is_unfinished(struct lease_watch *watch, const char *text, size_t le
 	return true;
 }
 
+/* What is wrong with the file, the watch says. */
+static void recall(struct network *network, const char *path)
+{
+	struct dhcp_lease *leases = NULL;
+	struct lease *list;
+	size_t length, n;
+	char *text = dnsmasq_file_read(path, &length);
+
+	if (text && length > 0 && text[length - 1] == '\n' &&
+	    leases_parse(text, length, &leases, &n) == 0 &&
+	    leases_list(leases, n, clock_ahead(), &list) == 0)
+		broker_leases_changed(network, list);
+	free(leases);
+	free(text);
+}
+
+void lease_watch_recall(struct network *network)
+{
+	const struct options *options = linux_platform.options;
+	struct dnsmasq_files files;
+
+	if (dnsmasq_files_init(&files, network->config->name, options->state_dir,
+			       options->runtime_dir) < 0)
+		return;
+	if (network->config->dhcp && network->config->mode != NETWORK_BRIDGED)
+		recall(network, files.leases);
+	dnsmasq_files_clear(&files);
+}
+
 static int read_leases(struct lease_watch *watch)
 {
 	struct dhcp_lease *leases = NULL;

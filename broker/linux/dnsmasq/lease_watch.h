@@ -39,6 +39,12 @@ int lease_watch_follow(struct lease_watch *watch);
 void lease_watch_read(struct lease_watch *watch);
 
 /*
+ * Tells a network that was adopted of what an earlier broker knew, before its
+ * server is looked at and there is a watch.
+ */
+void lease_watch_recall(struct network *network);
+
+/*
  * Has the addresses leased that machines have taken by themselves: when one is
  * attached, which is to be given none of them. Waits for nobody.
  */

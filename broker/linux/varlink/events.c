@@ -14,6 +14,7 @@
 
 #include "base/json_text.h"
 #include "broker/broker.h"
+#include "broker/linux/status.h"
 #include "broker/platform.h"
 #include "connection.h"
 #include "describe.h"
@@ -140,6 +141,7 @@ void platform_event(const struct event *event)
 {
 	struct kept_event *kept = kept_event(monitors.next);
 
+	status_heard(event->type);
 	if (TAILQ_EMPTY(&monitors.all))
 		return;
 	if (monitors.next - monitors.first == RING_SIZE)
