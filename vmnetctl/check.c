@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "system.h"
 #include "text.h"
 #include "vmnetctl.h"
 
@@ -50,6 +51,10 @@ int check(int argc, char **argv)
 	if (!path && access(CONFIG_FILE, F_OK) < 0 && errno == ENOENT) {
 		puts(CONFIG_FILE ": there is no such file, which means the default configuration");
 		return DONE;
+	}
+	if (!path && why_unreadable(CONFIG_FILE)) {
+		complain("%s %s", CONFIG_FILE, why_unreadable(CONFIG_FILE));
+		return FAILED;
 	}
 	/* To the broker a file that is missing is no mistake. */
 	if (path && access(path, R_OK) < 0) {

@@ -35,7 +35,8 @@ static int print_network(const struct vmnet_broker_inspection *inspection)
 	if (network->bridge)
 		add_row(&table, "Bridge:", network->bridge);
 	if (network->changed)
-		add_row(&table, "Changed:", "its next life has another configuration");
+		add_row(&table,
+			"Changed:", "the configuration has it otherwise by now, or not at all");
 	if (inspection->fault)
 		add_row(&table, "Fault:", inspection->fault);
 	if (inspection->rogue_packets >= 0) {

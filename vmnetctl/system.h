@@ -43,6 +43,9 @@ void keep_broker(struct vmnet_broker *broker);
 /* Whether a signal came from the terminal, which sends it to the whole process group. */
 bool is_from_terminal(const siginfo_t *info);
 
+/* Why the broker cannot read its configuration file, a part of a sentence, or NULL. */
+const char *why_unreadable(const char *path);
+
 /*
  * Has the next program get standard input, output and error, the n descriptors
  * in fds, and no other. Returns 0, or -1 with errno.

@@ -3,6 +3,7 @@
  * vmnet_broker_attach() and what belongs to it: what is asked for, and whether that is what came,
  * with its descriptors. How those are received is transport.c's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "decode.h"
@@ -13,6 +14,15 @@ static bool has_mac_form(const char *text)
 {
 	return strlen(text) == sizeof("00:00:00:00:00:00") - 1 &&
 	       strspn(text, "0123456789abcdefABCDEF:") == strlen(text);
+}
+
+/* Why no machine can have the address, or NULL. */
+static const char *why_nobodys(const char *mac)
+{
+	if (strspn(mac, "0:") == strlen(mac))
+		return "is nobody's";
+	return strtoul(mac, NULL, 16) & 1 ? "is that of a group, since its first byte is odd"
+					  : NULL;
 }
 
 /* Takes what the caller knows of the options. Returns false with a sentence. */
@@ -33,6 +43,14 @@ static bool take_options(struct vmnet_broker *broker, const char *network,
 				       "network \"%s\": \"%s\" is no MAC address; write it like "
 				       "52:54:00:12:34:56",
 				       network, options->mac_address);
+		return false;
+	}
+	if (options->mac_address && why_nobodys(options->mac_address)) {
+		vmnet_broker_set_error(&broker->error,
+				       "network \"%s\": MAC address %s %s; choose another, like "
+				       "52:54:00:12:34:56",
+				       network, options->mac_address,
+				       why_nobodys(options->mac_address));
 		return false;
 	}
 	if (options->queues > QUEUES_MAX) {

@@ -411,6 +411,34 @@ def test_the_address_of_a_machine(broker, make_machine):
     )
 
 
+def test_machines_whose_addresses_are_not_known(broker):
+    """Whoever gives them on a bridge of the administrator's."""
+    broker.host.ip("link add br0 type bridge")
+    broker.configure({"lan": {"mode": "bridged", "external_interface": "br0"}})
+    broker.vmnetctl("reload", uid=0)
+    for wait in [], ["--wait", "30"]:
+        done = broker.vmnetctl("ip", "lan", "db", *wait, check=False, timeout=5)
+        assert fails(done) == (
+            'network "lan" is bridged: its machines get their addresses from the outside, and the '
+            "broker cannot know them\n"
+        )
+    broker.host.ip("link delete br0")
+
+
+@pytest.mark.parametrize("uid", [0, USER])
+def test_check_of_a_file_that_the_broker_cannot_read(broker, uid):
+    path = "/etc/vmnet-broker/networks.json"
+    broker.host.overlay("etc")
+    broker.host.run("mkdir", "-p", os.path.dirname(path))
+    broker.host.run("tee", path, input="{}")
+    broker.host.run("chmod", "600", path)
+    assert fails(broker.vmnetctl("check", uid=uid, check=False)) == (
+        f"{path} can be read by root only, which the broker is not; chmod it to 0644\n"
+    )
+    broker.host.run("chmod", "644", path)
+    assert broker.vmnetctl("check", uid=uid).stdout == f"{path}: 0 networks, no errors\n"
+
+
 def test_check(broker):
     path = os.path.join(broker.host.directory, "lab.json")
     pathlib.Path(path).write_text('{ "lab": { "mode": "shared" } }\n', encoding="ascii")

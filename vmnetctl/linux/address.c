@@ -46,7 +46,12 @@ int find_address(struct vmnet_broker *broker, const char *network, const char *m
 	if (status != VMNET_BROKER_SUCCESS)
 		return complain_of(broker, status);
 	lease = find_lease(inspection, machine);
-	if (lease) {
+	if (inspection->network->mode == VMNET_BROKER_BRIDGED) {
+		complain("network \"%s\" is bridged: its machines get their addresses from the "
+			 "outside, and the broker cannot know them",
+			 network);
+		result = FAILED;
+	} else if (lease) {
 		*address = strdup(lease->address);
 		if (!*address) {
 			complain("out of memory");

@@ -83,6 +83,16 @@ bool is_from_terminal(const siginfo_t *info)
 	return info->si_code == SI_KERNEL;
 }
 
+/* As a service it has a user of its own. */
+const char *why_unreadable(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0 || (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		return NULL;
+	return "can be read by root only, which the broker is not; chmod it to 0644";
+}
+
 int inherit_only(const int *fds, size_t n)
 {
 	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)

@@ -101,6 +101,15 @@ static void test_attach_options_are_checked(void **state)
 	assert_options_refused(fixture, &options,
 			       "network \"lab\": \"52-54-00-12-34-56\" is no MAC address; write it "
 			       "like 52:54:00:12:34:56");
+	options.mac_address = "01:00:5e:00:00:01";
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": MAC address 01:00:5e:00:00:01 is that of a group, "
+			       "since its first byte is odd; choose another, like "
+			       "52:54:00:12:34:56");
+	options.mac_address = "00:00:00:00:00:00";
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": MAC address 00:00:00:00:00:00 is nobody's; choose "
+			       "another, like 52:54:00:12:34:56");
 	options.mac_address = "52:54:00:12:34:5";
 	assert_options_refused(fixture, &options,
 			       "network \"lab\": \"52:54:00:12:34:5\" is no MAC address; write it "
