@@ -111,6 +111,18 @@ def test_a_shared_network_reaches_the_outside(host, outside, join):
         assert who(first, "fd12:3456:789a:5::1", 80) == ("host", first.ipv6_address())
 
 
+def test_a_host_without_names_of_protocols(host, outside, request):
+    """As a minimal installation is: beside a filter of the host's, too."""
+    host.overlay("etc")
+    host.run("rm", "-f", "/etc/protocols", "/etc/services")
+    host.run("nft", "table inet x { chain i { type filter hook input priority 0; policy drop; }; }")
+    broker = request.getfixturevalue("broker")
+    machine = request.getfixturevalue("join")("lab")
+    machine.ipv6_address()
+    assert machine.ping("192.168.105.1") and machine.ping("fd12:3456:789a:5::1")
+    broker.check_clean = False  # the host's filter stays
+
+
 def test_the_outside_does_not_reach_machines(outside, join):
     machine = join("lab")
     outside.ip(f"route add 192.168.105.0/24 via {HOST_IPV4}")

@@ -174,7 +174,7 @@ static void write_ipv6_services(struct visit *visit, const struct side *side)
 		write_dns(visit, side, "ip6", network->ipv6_gateway);
 		write_dns(visit, side, "ip6", GATEWAY_LINK_LOCAL);
 	}
-	write_rule(visit, "%s \"%s\" meta l4proto ipv6-icmp", side->bridge, network->bridge);
+	write_rule(visit, "%s \"%s\" meta l4proto icmpv6", side->bridge, network->bridge);
 }
 
 static void write_services(struct visit *visit, const struct side *side)

@@ -234,7 +234,7 @@ static void write_advertised(struct rules *rules)
 	(void)fprintf(rules->file, "icmpv6 type nd-router-advert @th,256,128 vmap @advertised\n");
 	if (rules->place->server)
 		(void)fprintf(rules->file,
-			      "meta l4proto ipv6-icmp oifname != \"" BRIDGE_PREFIX
+			      "meta l4proto icmpv6 oifname != \"" BRIDGE_PREFIX
 			      "*\" meta skuid %u drop\n",
 			      rules->place->server);
 	(void)fprintf(rules->file, "}\n");

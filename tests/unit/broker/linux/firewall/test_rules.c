@@ -622,7 +622,7 @@ static void test_services_of_machines(void **state)
 	static const char advertised[] =
 		"elements = { 0xfd123456789a00010000000000000000 : goto advertised-lab }";
 	static const char sent_by_server[] =
-		"meta l4proto ipv6-icmp oifname != \"vmb-*\" meta skuid 29002 drop";
+		"meta l4proto icmpv6 oifname != \"vmb-*\" meta skuid 29002 drop";
 	struct network_config network = config(NETWORK_SHARED);
 
 	(void)state;
