@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -38,6 +39,7 @@
 #define ANSWER_SECONDS 15
 /* To make a runner takes 2 ms, and to make a network takes it several times. */
 #define REST_MSEC 1000
+#define STOP_MSEC 1000
 
 enum outcome {
 	OUTCOME_DONE,
@@ -252,6 +254,17 @@ int nftables_start(int (*confine)(void), void (*on_end)(void))
 	return result;
 }
 
+/* With nothing asked any more it ends by itself, and its runner before it: none is left then. */
+static void wait_for_forker(void)
+{
+	struct pollfd end = { .fd = pidfd_open(nftables.forker, 0), .events = POLLIN };
+
+	if (end.fd < 0)
+		return;
+	(void)poll(&end, 1, STOP_MSEC);
+	(void)close(end.fd);
+}
+
 void nftables_stop(void)
 {
 	(void)close(nftables.text);
@@ -259,7 +272,8 @@ void nftables_stop(void)
 		(void)close(nftables.socket);
 	if (nftables.forker <= 0)
 		return;
-	/* It goes by itself, unless it is stopped. */
+	wait_for_forker();
+	/* Unless one of them is stopped, or nobody has waited for the last answer. */
 	(void)kill(nftables.forker, SIGKILL);
 	(void)waitpid(nftables.forker, NULL, 0);
 }
