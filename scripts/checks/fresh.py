@@ -13,6 +13,21 @@ CLIENT = (
 )
 
 
+# Connections, networks and their servers go on, and systemd has nothing to say of it.
+RESTART = """
+trap 'journalctl --no-pager' EXIT
+vmnetctl hold default &
+until vmnetctl networks | grep '^default .* active '; do sleep 0.1; done
+for _ in 1 2 3; do
+	systemctl restart vmnet-broker
+	vmnetctl networks | grep '^default .* active .* 1 '
+done
+until systemctl status vmnet-broker | grep 'Status: "1 active network, '; do sleep 0.1; done
+! journalctl --no-pager | grep -e left-over -e 'remains running'
+"""
+BOOTED = ["systemd-sysv", "dbus", "iproute2"]
+
+
 def _needed(log):
     """Those that README.md names, as a test sees to."""
     text = ". scripts/packages; echo $PACKAGES_BUILD $PACKAGES_RUN"
@@ -34,8 +49,9 @@ def fresh(checks, log):
 
         # These programs hardly run: what an optimizer takes is not worth it.
         setup = "meson setup build --prefix=/usr -Dtests=false -Doptimization=0"
+        copy = "DESTDIR=/image meson install -C build"  # uninstalled is what comes after it
         for prefix, install in (
-            ("/usr", f"{setup}; meson install -C build"),
+            ("/usr", f"{setup}; {copy}; meson install -C build"),
             ("/usr/local", "meson configure build --prefix=/usr/local; meson install -C build"),
         ):
             if not holds(f"{prefix}: {install}", install):
@@ -45,4 +61,13 @@ def fresh(checks, log):
             holds(f"{prefix}: a client of the library", CLIENT)
             holds(f"{prefix}: uninstall", "ninja -C build uninstall; rm -f /client")
             holds(f"{prefix}: something is left", f"! find {prefix} /usr -name '*vmnet-*' | grep .")
+        result.add(_restarts(root, log), "a restart with an active network")
     return result
+
+
+def _restarts(built, log):
+    """As a service, on a system that is booted."""
+    with fresh_root(log, [*_needed(log), *BOOTED]) as root:
+        shutil.copytree(built.path("/image/usr"), root.path("/usr"), dirs_exist_ok=True)
+        prepare = "systemd-sysusers && systemctl enable vmnet-broker.socket"
+        return root.run(log, "sh", "-c", prepare)[0] == 0 and root.boot(log, RESTART)

@@ -34,6 +34,26 @@ printf '#!/bin/sh\\nexit 101\\n' >usr/sbin/policy-rc.d
 chmod +x usr/sbin/policy-rc.d
 exec "$@"
 """
+# sh -c BOOT sh GROUP COMMAND ARGUMENT...: nspawn wants a cgroup that systemd can be given.
+BOOT = """
+mount -t proc proc /proc &&
+mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+group=/sys/fs/cgroup/$1 && shift && mkdir "$group" || exit
+(echo 0 >"$group/cgroup.procs" && exec "$@")
+find "$group" -depth -type d -exec rmdir {} +
+"""
+UNIT = """
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -ex /tried
+ExecStopPost=/bin/sh -c 'echo $EXIT_STATUS >/status; systemctl poweroff --force --force'
+StandardOutput=file:/said
+StandardError=inherit
+"""
+NSPAWN = ["systemd-nspawn", "--quiet", "--directory=.", "--boot", "--private-network"]
+NSPAWN += ["--register=no", "--keep-unit", "--console=pipe", "--bind=/dev/net/tun"]
+NSPAWN += ["--capability=CAP_NET_ADMIN"]
+NSPAWN += ["--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"]
 INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive && apt-get -q update && "
     'apt-get -q -y --no-install-recommends install "$@" && apt-get clean'
@@ -60,6 +80,19 @@ class Root:
         status, output = log.run_quietly(*self.command("chroot", ".", *argv), **options)
         log.write(output)
         return status, output
+
+    def boot(self, log, script):
+        """Boots its systemd, which runs a script; returns whether that succeeded."""
+        for name, text in ("/tried", script), ("/etc/systemd/system/try.service", UNIT):
+            with open(self.path(name), "w", encoding="utf-8") as file:
+                file.write(text)
+        boot = [*NSPAWN, "systemd.unit=multi-user.target", "systemd.wants=try.service"]
+        group = os.path.basename(self.layer)
+        log.run(*self.command("sh", "-c", BOOT, "sh", group, *boot), timeout=120)
+        with open(self.path("/said"), encoding="utf-8", errors="replace") as file:
+            log.write(file.read())
+        with open(self.path("/status"), encoding="ascii") as file:
+            return file.read() == "0\n"
 
     def path(self, name):
         """Where to put what it is to have, before it runs: Root.path("/etc/hosts")."""
