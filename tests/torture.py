@@ -330,7 +330,7 @@ class Torture:
         """What all networks together have on the host while they are held."""
         rules = self.host.run("nft", "--stateless", "list", "ruleset").stdout
         # The group goes by the bridge's index, and so does the order of what is in a map.
-        rules = re.sub(r"elements = |[{},]", "\n", re.sub(r"\d+ : goto", "goto", rules))
+        rules = re.sub(r"elements = |[{},]", "\n", re.sub(r"\d+ : (?=goto|jump)", "", rules))
         addresses = self.host.run("ip", "-br", "address", "show", "type", "bridge").stdout
         servers = [
             pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")
