@@ -4,6 +4,7 @@
 import concurrent.futures
 import glob
 import os
+import platform
 import re
 import tempfile
 
@@ -228,6 +229,21 @@ def _compile_example(root, log, result):
             "cc", "-Werror", "-o", f"{root}/client", "examples/client.c", *flags.split()
         )
         result.add(status == 0, "examples/client.c does not compile by pkg-config alone")
+
+
+@stage(beside=True)
+def package(checks, log):
+    """packages for Debian, on a host that systemd boots"""
+    checks.build(SANITIZED, log)
+    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    for made in (
+        ("scripts/package-deb", "--no-install"),
+        ("tests/packages/make-root", release, f"build-roots/{release}.tar"),
+    ):
+        status, _ = log.run(*made)
+        if status != 0:
+            raise Failure(f"{made[0]} ended with status {status}")
+    return pytest(log, "tests/packages")
 
 
 @stage(beside=True)

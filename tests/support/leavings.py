@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an installation could leave on a booted host."""
+
+# The log of what was done, and what keeps it, are not its own; nor is the dynamic linker's list.
+OTHERS = ("/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd/timers")
+
+
+def _files(host):
+    prune = [word for path in OTHERS for word in ("-path", path, "-o")][:-1]
+    found = host.run("find", "/etc", "/usr", "/var", "(", *prune, ")", "-prune", "-o", "-print")
+    runtime = host.run("find", "/run", "-name", "*vmnet*")
+    return set(found.splitlines()) | set(runtime.splitlines())
+
+
+def snapshot(host):
+    return {
+        "files": _files(host),
+        "links": host.run("ip", "-brief", "link"),
+        "rules": host.run("nft", "list", "ruleset"),
+        "routes": host.run("ip", "rule") + host.run("ip", "route"),
+        "processes": host.run("pgrep", "-l", "dnsmasq|vmnet", check=False),
+        "forwarding": host.run("sysctl", "net.ipv4.ip_forward"),
+        "units": host.run("systemctl", "list-units", "--all", "--plain", "vmnet-broker*"),
+    }
