@@ -2,6 +2,7 @@
 """scripts/dist: what a release consists of, twice the same."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tarfile
@@ -56,6 +57,16 @@ def test_cask_knows_its_installer(release):
     cask = (release / "vmnet-broker.rb").read_text()
     assert f'\n  version "{VERSION}"\n  sha256 "{digest}"\n' in cask
     assert "@" not in cask
+
+
+def test_recipes_know_their_source(release):
+    digest = hashlib.sha256((release / "vmnet-broker-0.1.0.tar.gz").read_bytes()).hexdigest()
+    recipes = [release / name for name in ("PKGBUILD", "vmnet-broker.install", "vmnet-broker.spec")]
+    pkgbuild, script, spec = (recipe.read_text() for recipe in recipes)
+    assert f"\nsha256sums=('{digest}')\n" in pkgbuild
+    assert "\npkgver=0.1.0\n" in pkgbuild
+    assert re.search(r"^Version: +0\.1\.0$", spec, re.MULTILINE)
+    assert "@" not in pkgbuild + script + spec
 
 
 @pytest.mark.skipif(not shutil.which("ruby"), reason="ruby is not installed")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# For NixOS: imports = [ ./module.nix ]; services.vmnet-broker.enable = true;
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  package = pkgs.callPackage ./default.nix { };
+  devices = [
+    "interface-name:vmb-*"
+    "interface-name:vmc-*"
+    "interface-name:vmt*"
+  ];
+in
+{
+  options.services.vmnet-broker.enable = lib.mkEnableOption "shared networks for virtual machines";
+
+  config = lib.mkIf config.services.vmnet-broker.enable {
+    environment.systemPackages = [ package ];
+    systemd.packages = [ package ];
+    systemd.sockets.vmnet-broker.wantedBy = [ "sockets.target" ];
+    systemd.services.vmnet-broker-dnsmasq.path = [ pkgs.dnsmasq ];
+    networking.networkmanager.unmanaged = devices;
+
+    # As data/sysusers.conf has them.
+    users.groups.vmnet-broker = { };
+    users.groups.vmnet-dnsmasq = { };
+    users.users.vmnet-broker = {
+      isSystemUser = true;
+      group = "vmnet-broker";
+      extraGroups = [
+        "kvm"
+        "vmnet-dnsmasq"
+      ];
+    };
+    users.users.vmnet-dnsmasq = {
+      isSystemUser = true;
+      group = "vmnet-dnsmasq";
+    };
+  };
+}
