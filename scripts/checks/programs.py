@@ -233,7 +233,7 @@ def _compile_example(root, log, result):
 
 @stage(beside=True)
 def package(checks, log):
-    """packages of each kind; those for Debian on a host that systemd boots"""
+    """packages of each kind; those for Debian, and scripts/install, on a host that systemd boots"""
     checks.build(SANITIZED, log)
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     for made in (

@@ -112,3 +112,12 @@ def boot_archive(directory, archive, binds=()):
     """A host of its own."""
     unpack = f'mkdir "$1/root" && tar -x -C "$1/root" -f {shlex.quote(archive)}'
     return Booted(directory, unpack, binds)
+
+
+def boot_copy(directory, binds=()):
+    """What is installed here, with none of its services; what is changed there stays there."""
+    overlay = (
+        'mkdir "$1/root" "$1/upper" "$1/work" && mount -t overlay overlay '
+        '-o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"'
+    )
+    return Booted(directory, overlay, binds, target="sysinit.target")
