@@ -236,13 +236,14 @@ def package(checks, log):
     """packages of each kind; those for Debian, and scripts/install, on a host that systemd boots"""
     checks.build(SANITIZED, log)
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    for made in (
+    steps = (
         ("scripts/package-deb", "--no-install"),
-        ("tests/packages/make-root", release, f"build-roots/{release}.tar"),
-    ):
-        status, _ = log.run(*made)
-        if status != 0:
-            raise Failure(f"{made[0]} ended with status {status}")
+        ("tests/packages/make-root", release, f"build-roots/{release}.tar"),  # mostly waits
+    )
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for step, (status, _) in zip(steps, pool.map(lambda step: log.run(*step), steps)):
+            if status != 0:
+                raise Failure(f"{step[0]} ended with status {status}")
     return pytest(log, "tests/packages")
 
 
