@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage that installs on a system where nothing is but what README.md names."""
+"""The stage that installs on a system where nothing is but what scripts/install installs."""
 
 import shutil
 
@@ -29,14 +29,14 @@ BOOTED = ["systemd-sysv", "dbus", "iproute2"]
 
 
 def _needed(log):
-    """Those that README.md names, as a test sees to."""
+    """Those that scripts/install installs."""
     text = ". scripts/packages; echo $PACKAGES_BUILD $PACKAGES_RUN"
     return log.run_quietly("sh", "-c", text)[1].split()
 
 
 @stage(beside=True)
 def fresh(checks, log):
-    """an install on a fresh system, from no more packages than README.md names"""
+    """an install on a fresh system, from no more packages than scripts/install installs"""
     result = Result()
     with fresh_root(log, _needed(log)) as root:
         for file in checks.files("*"):

@@ -123,22 +123,12 @@ NOT_RUN = {
     "It is about a change of another program that is proposed there.": [
         "vfkit ... --device virtio-net,vmnet,network=default,mac=52:54:00:12:34:56",
     ],
-    "It changes the host itself; the stage install puts the same files into a folder.": [
-        "apt-get install gcc libc6-dev dpkg-dev meson ninja-build pkg-config libjansson-dev "
-        "libsystemd-dev libnl-3-dev libnl-route-3-dev libnftables-dev libcap-dev libseccomp-dev "
-        "dnsmasq-base",
-        "meson setup build --prefix=/usr -Dtests=false",
-        "meson install -C build",
-        "systemctl daemon-reload",
-        "systemd-sysusers",
-        "systemctl enable --now vmnet-broker.socket",
-        "systemctl disable --now vmnet-broker.socket",
-        "systemctl stop vmnet-broker-dnsmasq.socket vmnet-broker-dnsmasq",
-        "ninja -C build uninstall",
-        "userdel vmnet-broker",
-        "userdel vmnet-dnsmasq",
-        "rm -rf /run/vmnet-broker /var/lib/vmnet-broker /etc/vmnet-broker "
-        "/usr/share/vmnet-broker /usr/lib/*/vmnet-broker",
+    "It changes the host itself; tests/packages does the same on one that is booted.": [
+        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker && scripts/package-deb",
+        "sudo apt-get install ./build-packages/vmnet-broker_*.deb "
+        "./build-packages/libvmnet-broker0_*.deb",
+        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker",
+        "scripts/install",
     ],
     "It needs the service as it is installed; the stage exposure asks the same of its file.": [
         "systemd-analyze security --no-pager vmnet-broker vmnet-broker-dnsmasq",
@@ -181,6 +171,8 @@ NOT_RUN = {
         "sudo scripts/check",
         "sudo scripts/check unit format",
         "sudo scripts/check fuzz",
+        "sudo scripts/check package",
+        "scripts/package-deb",
     ],
     "It measures, for minutes, with the machine to itself; test_bench.py runs parts of it.": [
         "scripts/bench",

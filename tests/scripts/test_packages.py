@@ -90,12 +90,6 @@ def test_every_stage_says_what_it_needs():
         shell(f"packages_of {stage}")
 
 
-def test_readme_names_the_same_packages():
-    readme = (TOP / "README.md").read_text(encoding="utf-8")
-    named = re.search(r"apt-get install ((?:.*\\\n)*.*)", readme)[1].replace("\\\n", " ").split()
-    assert sorted(named) == sorted(shell('echo "$PACKAGES_BUILD $PACKAGES_RUN"'))
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves what is root's")
 def test_what_root_has_made_is_the_owners(tree):
     for path in tree.rglob("*"):
