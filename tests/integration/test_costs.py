@@ -13,6 +13,7 @@ import pytest
 from support.broker import Broker
 from support.counts import (
     NETWORKS,
+    Strace,
     Trace,
     Valgrind,
     count_acquires,
@@ -107,6 +108,21 @@ def test_wakeups(broker, host):
             wait_for_rest(broker.pid)  # each is due at another time
         wakeups = count_wakeups(broker, host.processes("dnsmasq")[0], WAVES)
     check("wake-ups", min(wakeups), WAKEUPS)
+
+
+@pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
+def test_the_loop_does_not_wait_for_links(broker):
+    """Whoever asks rtnetlink waits while a link goes, anybody's: that is for other threads."""
+    need("strace")
+    client = broker.client()
+    with Strace(broker.pid, broker.directory) as strace:
+        client.acquire("lab")
+        with client.attach("lab") as attachment:
+            wait_for_rest(broker.pid)  # what is new is looked at once more
+            broker.host.run("bridge", "link", "set", "dev", attachment.name, "isolated", "off")
+            broker.wait_for_log(f"interface {attachment.name} was cut off, and is joined again")
+    assert strace.messages > 0
+    assert strace.messages_of_first == 0
 
 
 @pytest.mark.broker(config={"lab": {"mode": "shared", "subnet": "10.20.30.0/24"}, **MANY})

@@ -59,7 +59,8 @@ def wait_for_rest(pid):
 class Strace:
     """What a process asks of the kernel while it is entered.
 
-    calls: its system calls, by their names. messages: how many it has sent by netlink.
+    calls: its system calls, by their names. messages: how many it has sent by netlink, and
+    messages_of_first those of its first thread.
     """
 
     def __init__(self, pid, directory):
@@ -67,6 +68,7 @@ class Strace:
         self.path = os.path.join(directory, "strace")
         self.calls = collections.Counter()
         self.messages = 0
+        self.messages_of_first = 0
         self._process = None
 
     def _is_attached(self):
@@ -107,6 +109,8 @@ class Strace:
             self.calls[begun[1]] += 1
             if begun[1].startswith("send"):
                 self.messages += line.count(MESSAGE)
+                if line.startswith(f"{self.pid} "):
+                    self.messages_of_first += line.count(MESSAGE)
 
 
 def count(broker, work, but):

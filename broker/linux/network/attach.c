@@ -49,6 +49,7 @@ struct device {
 	bool removing; /* the job is under way, and frees the device */
 	bool unfiltered; /* by name or by its queues it has no filter of its own: see ingress.c */
 	bool cut_off; /* not joined to its network as it has to be, by the last notification */
+	bool doubtful; /* it was so, which may have been of the time before it was joined */
 	unsigned int moves; /* how often it was found with another address, since: */
 	uint64_t moving_since;
 };
@@ -437,7 +438,6 @@ void interface_filters_gone(int index)
 void interfaces_join(struct broker *broker)
 {
 	char name[INTERFACE_NAME_SIZE];
-	struct link link;
 
 	for (struct network *network = broker->networks; network; network = network->next) {
 		bool wanted = false;
@@ -451,12 +451,30 @@ void interfaces_join(struct broker *broker)
 			if (!link_name(device->index, name))
 				continue;
 			wanted = true;
-			/* What told so may have been of the time before it was joined. */
-			if (link_get(name, &link) == 0 && !network_has_port(network, &link))
-				log_cut_off(device, name);
+			device->doubtful = true;
 		}
 		if (wanted)
 			network_repair(network, REPAIR_BRIDGE);
+	}
+}
+
+static bool is_among(const struct device *device, const struct link *links, size_t n_links)
+{
+	for (size_t i = 0; i < n_links; i++)
+		if (links[i].index == device->index)
+			return true;
+	return false;
+}
+
+void interfaces_rejoined(const struct network *network, const struct link *links, size_t n_links)
+{
+	for (const struct interface *i = network->interfaces; i; i = i->next) {
+		struct device *device = i->platform;
+
+		if (!device->doubtful || !is_among(device, links, n_links))
+			continue;
+		device->doubtful = false;
+		log_cut_off(device, i->name);
 	}
 }
 

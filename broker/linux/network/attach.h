@@ -34,6 +34,9 @@ void interface_filters_gone(int index);
  */
 void interfaces_join(struct broker *broker);
 
+/* A repair of the network had to join these links, of which it may have none, again. */
+void interfaces_rejoined(const struct network *network, const struct link *links, size_t n_links);
+
 /* Looks for all interfaces whether their links are still there. */
 void interfaces_look(struct broker *broker);
 

@@ -365,20 +365,30 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 }
 
 /* Also one that is joined may redirect to where nothing is any more, or have lost its machine. */
-static int join_port(const struct link *link, const struct port_setup *setup)
+static int join_port(const struct link *link, const struct port_setup *setup, bool *rejoined)
 {
-	return port_is_joined(link, setup) ? port_keep_up(setup) : port_join(setup);
+	int result;
+
+	*rejoined = false;
+	if (port_is_joined(link, setup))
+		return port_keep_up(setup);
+	result = port_join(setup);
+	*rejoined = result == 0;
+	return result;
 }
 
 int bridge_join_ports(const struct network_config *config,
 		      const struct network_addresses *addresses, const struct bridge *bridge,
-		      struct error *error)
+		      struct link **rejoined, size_t *n_rejoined, struct error *error)
 {
-	struct link *links;
+	struct link *links = NULL;
 	size_t n_links;
 	int result = link_list_taps(&links, &n_links);
 	bool completes_all;
+	bool is_rejoined;
 
+	*n_rejoined = 0;
+	*rejoined = links;
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot list the host's links: %s",
 				 strerror(-result));
@@ -391,7 +401,9 @@ int bridge_join_ports(const struct network_config *config,
 
 		if (!is_port_of(link, config->name))
 			continue;
-		result = join_port(link, &setup);
+		result = join_port(link, &setup, &is_rejoined);
+		if (is_rejoined)
+			links[(*n_rejoined)++] = *link;
 		if (result == -ENODEV)
 			result = 0; /* its machine has ended just now */
 		if (result < 0)
@@ -399,6 +411,5 @@ int bridge_join_ports(const struct network_config *config,
 					   "cannot join %s to bridge %s: %s", link->name,
 					   addresses->bridge, strerror(-result));
 	}
-	free(links);
 	return result;
 }

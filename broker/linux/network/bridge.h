@@ -45,10 +45,12 @@ int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
 /*
  * Gives interfaces that have lost their bridge, or are not joined as they have
  * to be, their place on it.
+ * rejoined: gets the links of those, n_rejoined how many, also with an error. To be
+ * freed; NULL: they could not be listed.
  */
 int bridge_join_ports(const struct network_config *config,
 		      const struct network_addresses *addresses, const struct bridge *bridge,
-		      struct error *error);
+		      struct link **rejoined, size_t *n_rejoined, struct error *error);
 
 /* Whether the link of an interface is joined to the bridge as it has to be. */
 bool bridge_has_port(const struct network_config *config, const struct network_addresses *addresses,

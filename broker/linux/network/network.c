@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "attach.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "broker/linux/dnsmasq/dnsmasq.h"
@@ -195,6 +196,10 @@ static void repair_done(struct job *job)
 {
 	struct linux_network *self = of_job(job);
 
+	interfaces_rejoined(self->network, self->parts.rejoined, self->parts.n_rejoined);
+	free(self->parts.rejoined);
+	self->parts.rejoined = NULL;
+	self->parts.n_rejoined = 0;
 	job_ended(self);
 	report(self);
 	settle(self);

@@ -142,7 +142,7 @@ static int make_bridge(struct network_parts *self)
 				     &self->error);
 	if (result == 0 && self->repair)
 		result = bridge_join_ports(self->config, &self->addresses, &self->bridge,
-					   &self->error);
+					   &self->rejoined, &self->n_rejoined, &self->error);
 	return result;
 }
 

@@ -27,6 +27,8 @@ struct network_parts {
 	struct dnsmasq *dnsmasq; /* NULL: none runs */
 	enum repair repair; /* under way; REPAIR_NOTHING: they are made or removed */
 	struct bridge bridge;
+	struct link *rejoined; /* by a repair; whoever asked for that frees them */
+	size_t n_rejoined;
 	struct error error; /* of the last step that failed */
 	struct error faults[N_FAULTS]; /* what the network is without; code 0: nothing */
 };
