@@ -13,6 +13,7 @@
  *	7. networks that nobody uses are removed, the others are the next broker's
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,6 +59,8 @@
 #define USEC_PER_SEC ((uint64_t)1000 * 1000)
 /* As many descriptors may be on their way, too: see USERS_DESCRIPTORS. */
 #define DESCRIPTORS 65536
+/* More than all connections that there may be (LIMIT_CONNECTIONS) and as many networks take. */
+#define DESCRIPTORS_COMMON 8192
 
 const struct options platform_defaults = {
 	.config = "/etc/vmnet-broker/networks.json",
@@ -421,6 +424,15 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Once there are threads, whoever needs a larger table waits for all processors, in the kernel. */
+static void make_room_for_descriptors(void)
+{
+	int last = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, DESCRIPTORS_COMMON - 1);
+
+	if (last >= 0)
+		(void)close(last);
+}
+
 int platform_run(struct broker *broker, const struct options *options)
 {
 	int status = EXIT_FAILURE;
@@ -430,6 +442,7 @@ int platform_run(struct broker *broker, const struct options *options)
 	/* Directories and the socket are for everybody; files are not, see privilege.c. */
 	(void)umask(S_IWGRP | S_IWOTH);
 	raise_descriptor_limit();
+	make_room_for_descriptors();
 	if (prepare_loop() >= 0 && listener_open(options, &run.listener) == 0) {
 		run.idle_exit = options->idle_exit;
 		if (run.idle_exit < 0 && run.listener.on_demand)

@@ -19,9 +19,10 @@ from support.counts import (
     count_acquires,
     count_requests,
     count_wakeups,
+    descriptor_room,
     wait_for_rest,
 )
-from support.host import SERVER_IPV4
+from support.host import SERVER_IPV4, descriptors
 from support.manager import ManagedBroker
 from support.need import need, need_plain
 from support.wait import wait_for
@@ -42,6 +43,8 @@ REQUESTS = {
 WAKEUPS = 3
 IDLE = {f"n{i}": {"mode": "shared"} for i in range(5)}
 WAVES = 2
+
+CLIENTS = 600
 
 # Chains of ours that a packet of a connection passes, and how many rules it meets there.
 SILENT = dict.fromkeys(("dhcp", "dns_proxy", "router_advertisement"), False)
@@ -123,6 +126,16 @@ def test_the_loop_does_not_wait_for_links(broker):
             broker.wait_for_log(f"interface {attachment.name} was cut off, and is joined again")
     assert strace.messages > 0
     assert strace.messages_of_first == 0
+
+
+def test_the_table_of_descriptors_does_not_grow(broker):
+    """The kernel has whoever opens one more wait for all processors then."""
+    room = descriptor_room(broker.pid)
+    with contextlib.ExitStack() as stack:
+        for _ in range(CLIENTS):
+            stack.enter_context(contextlib.closing(broker.client()))
+        wait_for(lambda: len(descriptors(broker.pid)) > CLIENTS)
+    assert descriptor_room(broker.pid) == room
 
 
 @pytest.mark.broker(config={"lab": {"mode": "shared", "subnet": "10.20.30.0/24"}, **MANY})

@@ -56,6 +56,11 @@ def wait_for_rest(pid):
     wait_for(rests, what=f"the rest of process {pid}")
 
 
+def descriptor_room(pid):
+    """How many descriptors its table has room for."""
+    return int(re.search(r"^FDSize:\t(\d+)", _read(f"/proc/{pid}/status"), re.MULTILINE)[1])
+
+
 class Strace:
     """What a process asks of the kernel while it is entered.
 
