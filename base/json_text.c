@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Watches jansson's requests for memory while it reads, for it ignores it when the buffer of a
- * string cannot grow; what it writes goes to buffers that are large enough already.
+ * string cannot grow; what it writes goes to a buffer of our own, in one pass.
  */
 #include "json_text.h"
 
@@ -56,22 +56,44 @@ json_t *json_text_load_file(const char *path)
 	return value;
 }
 
-/* What is longer than most is written twice: how long it is shows when it has been written. */
+struct buffer {
+	char *bytes;
+	size_t size;
+	size_t room;
+	bool is_short; /* of memory, which jansson does not look at after each part */
+};
+
+static int append(const char *bytes, size_t size, void *userdata)
+{
+	struct buffer *buffer = userdata;
+
+	if (size > buffer->room - buffer->size) {
+		size_t room = 2 * buffer->room + size + 256;
+		char *more = realloc(buffer->bytes, room);
+
+		if (!more) {
+			buffer->is_short = true;
+			return -1;
+		}
+		buffer->bytes = more;
+		buffer->room = room;
+	}
+	memcpy(buffer->bytes + buffer->size, bytes, size);
+	buffer->size += size;
+	return 0;
+}
+
 char *json_text_dump(const json_t *value, size_t flags)
 {
-	char most[2048];
-	size_t length = json_dumpb(value, most, sizeof(most), flags);
-	char *text = length ? malloc(length + 1) : NULL;
+	struct buffer buffer = { 0 };
+	char *text = NULL;
 
+	/* Some are kept, and take no more room than they are counted. */
+	if (json_dump_callback(value, append, &buffer, flags) == 0 && append("", 1, &buffer) == 0 &&
+	    !buffer.is_short)
+		text = realloc(buffer.bytes, buffer.size);
 	if (!text)
-		return NULL;
-	if (length <= sizeof(most)) {
-		memcpy(text, most, length);
-	} else if (json_dumpb(value, text, length, flags) != length) {
-		free(text);
-		return NULL;
-	}
-	text[length] = '\0';
+		free(buffer.bytes);
 	return text;
 }
 
