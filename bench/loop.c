@@ -33,8 +33,14 @@ static struct blocked *blocked; /* NULL where nothing is to be counted */
 static pthread_t loop_thread;
 static int loop_fd = -1; /* the epoll instance that it waits on; there may be others */
 static int schedstat = -1;
-static uint64_t woken; /* 0: it has not waited yet */
-static uint64_t waited; /* by then */
+
+/* Both clocks at once. */
+struct look {
+	uint64_t time;
+	uint64_t waited; /* for a processor, by then */
+};
+
+static struct look woken; /* time 0: it has not waited yet */
 
 static void fail(const char *what)
 {
@@ -89,28 +95,36 @@ __attribute__((constructor)) static void start(void)
 	loop_thread = pthread_self();
 }
 
-/* What happens between two looks at clocks is rather counted twice than not at all. */
+/* Nobody else has had the processor from one to the other: one would have that, and one not. */
+static struct look look(void)
+{
+	struct look look;
+
+	do {
+		look.waited = waited_for_processor();
+		look.time = now();
+	} while (waited_for_processor() != look.waited);
+	return look;
+}
+
 static void waits(void)
 {
-	uint64_t others, time;
+	struct look at;
+	uint64_t time;
+	uint64_t others;
 
-	if (woken == 0)
+	if (woken.time == 0)
 		return;
 	blocked->times++;
-	if (now() - woken <= blocked->longest)
+	if (now() - woken.time <= blocked->longest)
 		return;
-	others = waited_for_processor() - waited;
-	time = now() - woken;
+	at = look();
+	time = at.time - woken.time;
+	others = at.waited - woken.waited;
 	if (time > blocked->longest_with_others)
 		blocked->longest_with_others = time;
 	if (time - others > blocked->longest)
 		blocked->longest = time - others;
-}
-
-static void wakes(void)
-{
-	woken = now();
-	waited = waited_for_processor();
 }
 
 /* The loop waits for as long as nothing happens; whoever does not is not it. */
@@ -136,7 +150,7 @@ int epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 	result = next(fd, events, max, timeout);
 	error = errno;
 	if (is_of_loop)
-		wakes();
+		woken = look();
 	errno = error;
 	return result;
 }
