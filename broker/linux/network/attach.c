@@ -481,22 +481,16 @@ void interfaces_rejoined(const struct network *network, const struct link *links
 void interfaces_look(struct broker *broker)
 {
 	char name[INTERFACE_NAME_SIZE];
-	struct network *network = broker->networks;
+	struct interface *next;
 
-	while (network) {
-		const struct device *gone = NULL;
+	/* A network that the last one takes with it ends later, when it has been removed. */
+	for (struct network *network = broker->networks; network; network = network->next) {
+		for (struct interface *i = network->interfaces; i; i = next) {
+			struct device *device = i->platform;
 
-		for (const struct interface *i = network->interfaces; i && !gone; i = i->next) {
-			const struct device *device = i->platform;
-
+			next = i->next;
 			if (device->index && !link_name(device->index, name))
-				gone = device;
-		}
-		/* The last interface may take its network with it. */
-		network = network->next;
-		if (gone) {
-			interface_link_gone(gone->index);
-			network = broker->networks;
+				device_gone(device);
 		}
 	}
 }
