@@ -6,6 +6,7 @@
  */
 #include "broker.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,13 @@ static void client_free(struct client *client)
 	free(client);
 }
 
+bool broker_client_end(struct client *client, unsigned int max)
+{
+	for (; client->holds && max > 0; max--)
+		hold_end(client->holds);
+	return !client->holds;
+}
+
 void broker_client_gone(struct client *client)
 {
 	struct broker *broker = client->broker;
@@ -70,8 +78,7 @@ void broker_client_gone(struct client *client)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
-	while (client->holds)
-		hold_end(client->holds);
+	(void)broker_client_end(client, UINT_MAX);
 	client_free(client);
 	broker_tell_if_idle(broker);
 }

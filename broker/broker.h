@@ -171,6 +171,12 @@ void broker_free(struct broker *broker);
 struct client *broker_client_new(struct broker *broker, struct credentials *credentials,
 				 void *connection);
 
+/*
+ * The connection is about to end: so do so many of its holds, at most. Any time.
+ * Returns whether it has none any more.
+ */
+bool broker_client_end(struct client *client, unsigned int max);
+
 /* The connection has ended: so do all its holds, and client is freed. Any time. */
 void broker_client_gone(struct client *client);
 

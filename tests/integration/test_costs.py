@@ -6,6 +6,7 @@ Whoever makes something cheaper writes the new one down; what has grown by a ten
 """
 
 import contextlib
+import itertools
 import platform
 
 import pytest
@@ -45,6 +46,7 @@ IDLE = {f"n{i}": {"mode": "shared"} for i in range(5)}
 WAVES = 2
 
 CLIENTS = 600
+HOLDS_AT_ONCE = 16  # as in broker/linux/varlink/connection.c
 
 # Chains of ours that a packet of a connection passes, and how many rules it meets there.
 SILENT = dict.fromkeys(("dhcp", "dns_proxy", "router_advertisement"), False)
@@ -126,6 +128,19 @@ def test_the_loop_does_not_wait_for_links(broker):
             broker.wait_for_log(f"interface {attachment.name} was cut off, and is joined again")
     assert strace.messages > 0
     assert strace.messages_of_first == 0
+
+
+@pytest.mark.broker(config=dict(itertools.islice(MANY.items(), 2 * HOLDS_AT_ONCE)))
+def test_holds_end_in_several_turns_of_the_loop(broker):
+    """Others wait for some of them, however many a client has."""
+    need("strace")
+    client = broker.client()
+    for i in range(2 * HOLDS_AT_ONCE):
+        client.acquire(f"n{i}")
+    with Strace(broker.pid, broker.directory) as strace:
+        client.close()
+        broker.wait_until_clean()
+    assert 0 < strace.most_at_once(r"writev.*released by") <= HOLDS_AT_ONCE
 
 
 def test_the_table_of_descriptors_does_not_grow(broker):

@@ -108,6 +108,17 @@ class Strace:
                     found.append(waits)
         return found
 
+    def most_at_once(self, pattern):
+        """How many calls of the first thread that match lie between two of its waits, at most."""
+        counts = [0]
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if re.match(rf"{self.pid} +epoll_wait", line):
+                    counts.append(0)
+                elif line.startswith(f"{self.pid} "):
+                    counts[-1] += bool(re.search(pattern, line))
+        return max(counts)
+
     def _count(self, line):
         begun = BEGUN.match(line)
         if begun:

@@ -26,6 +26,9 @@
 #include "sending.h"
 #include "untaken.h"
 
+/* So many holds of a connection that ends do in a turn of the loop. */
+#define HOLDS_AT_ONCE 16U
+
 struct connections all_connections = TAILQ_HEAD_INITIALIZER(all_connections);
 static bool leaving; /* see connections_leave() */
 
@@ -76,6 +79,15 @@ void connection_shut_down(struct connection *connection)
 {
 	connection->state = CONNECTION_ENDING;
 	(void)shutdown(connection->stream.fd, SHUT_RDWR);
+}
+
+/* A hang-up stays one: for what is left of its holds there is another turn of the loop. */
+static void connection_give_up(struct connection *connection)
+{
+	if (broker_client_end(connection->client, HOLDS_AT_ONCE))
+		connection_end(connection);
+	else
+		connection_shut_down(connection);
 }
 
 void connection_log_fault(const struct connection *connection, const char *fault)
@@ -216,12 +228,12 @@ void connection_serve(struct connection *connection)
 	if (r < 0) {
 		connection_log_fault(connection, r == -ENOMEM ? "out of memory"
 							      : "what it sent is not Varlink");
-		connection_end(connection);
+		connection_give_up(connection);
 		return;
 	}
 	connection_update(connection);
 	if (is_over(connection))
-		connection_end(connection);
+		connection_give_up(connection);
 }
 
 /* Returns false when the connection is to be ended. */
@@ -252,11 +264,11 @@ void connection_io(struct connection *connection, uint32_t events)
 	connection_flush(connection);
 	serves = connection->state == CONNECTION_OPEN && !connection->stream.output;
 	if ((events & (EPOLLHUP | EPOLLERR)) && !serves) {
-		connection_end(connection);
+		connection_give_up(connection);
 		return;
 	}
 	if (serves && !connection->ready && !connection_read(connection)) {
-		connection_end(connection);
+		connection_give_up(connection);
 		return;
 	}
 	if (serves && !users_have_calls() && stream_has_message(&connection->stream)) {
@@ -266,7 +278,7 @@ void connection_io(struct connection *connection, uint32_t events)
 	}
 	connection_update(connection);
 	if (is_over(connection))
-		connection_end(connection);
+		connection_give_up(connection);
 }
 
 void connections_leave(void)
