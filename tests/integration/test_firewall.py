@@ -2,6 +2,7 @@
 """What passes between machines, the host and the outside, and what must not."""
 
 import errno
+import fcntl
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from support.frame import UDP, ipv4, udp
 from support.host import HOST_IPV4, HOST_IPV6, OUTSIDE_IPV4, SERVER_IPV4, SERVER_IPV6
 from support.groups import BRIDGE_GROUPS, PORT_GROUPS
 from support.need import need_filtered_bridges
+from support.tap import ARPHRD_LOOPBACK, IFF_NO_PI, IFF_TUN, TUNSETLINK, open_tap
 from support.wait import wait_for
 
 CONFIG = {
@@ -501,6 +503,22 @@ def datagrams(source, address, target, port=1000):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind((address, 0))
     return sender, receiver
+
+
+def test_a_device_of_the_loopbacks_type_is_another_link(host, join):
+    """Whose a TUN device is chooses its type while it is down."""
+    join("lab")
+    fd = open_tap(host, "own0", flags=IFF_TUN | IFF_NO_PI)
+    try:
+        fcntl.ioctl(fd, TUNSETLINK, ARPHRD_LOOPBACK)
+        host.ip("address add 10.99.0.1/24 dev own0")
+        host.ip("link set own0 up")
+        with udp_socket(host, "10.99.0.1", 1000) as receiver:
+            for source in "192.168.105.77", "10.99.0.77":
+                os.write(fd, ipv4(source, "10.99.0.1", UDP, udp(1000, 1000, b"here")))
+            assert receiver.recvfrom(16)[1][0] == "10.99.0.77"
+    finally:
+        os.close(fd)
 
 
 def test_a_bridge_in_another_group_is_cut_off(broker, host, outside, join):

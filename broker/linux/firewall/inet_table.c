@@ -36,6 +36,16 @@ static void write_for_bridges(const struct rules *rules, const char *side, const
 		      FIREWALL_BRIDGE_GROUPS, verdict);
 }
 
+/*
+ * What comes by the host's loopback ("iif"), or goes there ("oif"): by its type, as for its
+ * index libnftables lists all links. Whose a TUN device is can give it that type, too, but
+ * not the name.
+ */
+static void write_accept_loopback(const struct rules *rules, const char *side)
+{
+	(void)fprintf(rules->file, "%stype loopback %sname \"lo\" accept\n", side, side);
+}
+
 /* Somebody has put it into another group. An older broker's is in none, and has its own rules. */
 static void write_drop_without_group(const struct rules *rules, const char *side)
 {
@@ -114,7 +124,7 @@ static void write_spoofed(struct rules *rules)
 	write_way(rules, "machines", "iifgroup vmap @machines_by_group");
 	write_chain(rules, "spoofed", "type filter hook prerouting priority raw");
 	write_for_bridges(rules, "iif", "goto machines");
-	(void)fprintf(rules->file, "iiftype loopback accept\n");
+	write_accept_loopback(rules, "iif");
 	write_drop_without_group(rules, "iif");
 	(void)fprintf(rules->file, "ip saddr vmap @outsiders4\n"
 				   "ip6 saddr vmap @outsiders6\n"
@@ -208,8 +218,8 @@ static void write_input(struct rules *rules)
 	write_way(rules, "inputs", "iifgroup vmap @inputs_by_group");
 	write_chain(rules, "input", "type filter hook input priority filter");
 	write_for_bridges(rules, "iif", "jump inputs");
-	(void)fprintf(rules->file, "iiftype loopback accept\n"
-				   "ct direction reply accept\n"
+	write_accept_loopback(rules, "iif");
+	(void)fprintf(rules->file, "ct direction reply accept\n"
 				   "ip daddr vmap @gateways4\n"
 				   "ip6 daddr vmap @gateways6\n"
 				   "}\n");
@@ -504,8 +514,8 @@ static void write_postrouting(struct rules *rules)
 	write_masquerade(rules);
 	write_hidden(rules, "masquerade", "goto", "behind");
 	write_chain(rules, "postrouting", "type nat hook postrouting priority srcnat");
-	(void)fprintf(rules->file, "oiftype loopback accept\n"
-				   "oifgroup vmap @returned_by_group\n"
+	write_accept_loopback(rules, "oif");
+	(void)fprintf(rules->file, "oifgroup vmap @returned_by_group\n"
 				   "ip saddr vmap @masquerade4\n"
 				   "ip6 saddr vmap @masquerade6\n"
 				   "iifgroup vmap @behind_by_group\n"
@@ -535,7 +545,7 @@ static void write_masqueraded(struct rules *rules)
 	(void)fprintf(rules->file, "}\n");
 	write_hidden(rules, "unmasked", "jump", "unmarked");
 	write_chain(rules, "masqueraded", "type filter hook postrouting priority srcnat + 1");
-	(void)fprintf(rules->file, "oiftype loopback accept\n");
+	write_accept_loopback(rules, "oif");
 	write_for_bridges(rules, "oif", "accept");
 	(void)fprintf(rules->file, "iifgroup vmap @unmarked_by_group\n"
 				   "ip saddr vmap @unmasked4\n"
