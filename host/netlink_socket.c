@@ -18,6 +18,7 @@
 static _Thread_local struct {
 	struct nl_sock *socket;
 	int kernel_error; /* what the kernel answered the request under way, the first of several */
+	uint32_t may_exist; /* the request that -EEXIST is no error of, or 0 */
 	uint32_t answered; /* the last request of which something came */
 	int (*each)(const struct nlmsghdr *message, void *userdata); /* who gets its objects */
 	void *userdata;
@@ -31,11 +32,13 @@ static pthread_key_t at_thread_end;
 
 static int on_error(struct sockaddr_nl *address, struct nlmsgerr *error, void *userdata)
 {
+	const bool exists = error->error == -EEXIST && error->msg.nlmsg_seq == netlink.may_exist;
+
 	(void)address;
 	(void)userdata;
-	if (netlink.kernel_error == 0)
+	if (netlink.kernel_error == 0 && !exists)
 		netlink.kernel_error = error->error;
-	return NL_STOP;
+	return exists ? NL_SKIP : NL_STOP;
 }
 
 static int on_any(struct nl_msg *message, void *userdata)
@@ -153,6 +156,7 @@ bool netlink_is_own(const struct nlmsghdr *message)
 static int begin(int (*each)(const struct nlmsghdr *, void *), void *userdata)
 {
 	netlink.kernel_error = 0;
+	netlink.may_exist = 0;
 	netlink.each = each;
 	netlink.userdata = userdata;
 	netlink.each_result = 0;
@@ -198,6 +202,8 @@ static int transact(const struct netlink_requests *requests,
 	for (size_t i = 0; i < requests->n; i++) {
 		nl_complete_msg(netlink.socket, requests->messages[i]);
 		header = nlmsg_hdr(requests->messages[i]);
+		if (requests->messages[i] == requests->may_exist)
+			netlink.may_exist = header->nlmsg_seq;
 		parts[i] = (struct iovec){ .iov_base = header, .iov_len = header->nlmsg_len };
 	}
 	result = nl_send_iovec(netlink.socket, requests->messages[0], parts,
@@ -226,7 +232,7 @@ static int query(const struct netlink_requests *requests,
 int netlink_query(struct nl_msg *message, int (*each)(const struct nlmsghdr *, void *),
 		  void *userdata)
 {
-	return query(&(struct netlink_requests){ { message }, 1 }, each, userdata);
+	return query(&(struct netlink_requests){ { message }, 1, NULL }, each, userdata);
 }
 
 int netlink_request_all(const struct netlink_requests *requests)
@@ -240,7 +246,7 @@ int netlink_request_all(const struct netlink_requests *requests)
 
 int netlink_request(struct nl_msg *message)
 {
-	return netlink_request_all(&(struct netlink_requests){ { message }, 1 });
+	return netlink_request_all(&(struct netlink_requests){ { message }, 1, NULL });
 }
 
 static int dump_once(const struct netlink_dump *dump)

@@ -41,6 +41,7 @@ int netlink_request(struct nl_msg *message);
 struct netlink_requests {
 	struct nl_msg *messages[8];
 	size_t n;
+	const struct nl_msg *may_exist; /* NULL, or the one that -EEXIST is no refusal of */
 };
 
 /*

@@ -103,6 +103,15 @@ def test_frames_are_redirected_again(broker, network, part):
     wait_for(lambda: is_whole(broker, network))
 
 
+def test_another_programs_place_for_filters_is_used(broker, network):
+    """Many programs put a qdisc for both ways on each device that there is."""
+    os.kill(broker.pid, signal.SIGSTOP)
+    broker.host.run("tc", "qdisc", "delete", "dev", network["device"], "ingress")
+    broker.host.run("tc", "qdisc", "add", "dev", network["device"], "clsact")
+    os.kill(broker.pid, signal.SIGCONT)
+    wait_for(lambda: is_whole(broker, network))
+
+
 @pytest.mark.broker(config={"lab": {"mode": "host", "isolated": True}})
 def test_isolation_is_repaired(broker, join):
     one, other = join("lab"), join("lab")

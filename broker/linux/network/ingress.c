@@ -157,10 +157,10 @@ static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header
 	return message;
 }
 
-/* Where filters hang. One that is there already stays. */
+/* Where filters hang. One that is there already stays, also another program's for both ways. */
 static struct nl_msg *ingress(int index)
 {
-	return tc_message(RTM_NEWQDISC, NLM_F_CREATE,
+	return tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
 			  &(struct tcmsg){
 				  .tcm_family = AF_UNSPEC,
 				  .tcm_ifindex = index,
@@ -216,7 +216,7 @@ static struct nl_msg *filter(int index, uint32_t order, const struct sock_filter
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = index,
 		.tcm_handle = 1,
-		.tcm_parent = TC_H_MAKE(TC_H_INGRESS, 0),
+		.tcm_parent = TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
 		.tcm_info = TC_H_MAKE(order << 16, htons(ETH_P_ALL)),
 	};
 	struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE, &header, "bpf");
@@ -273,7 +273,10 @@ static struct nl_msg *keep_from_bridge(const struct port_setup *setup)
 
 void ingress_add_filters(struct netlink_requests *requests, const struct port_setup *setup)
 {
-	requests->messages[requests->n++] = ingress(setup->index);
+	struct nl_msg *qdisc = ingress(setup->index);
+
+	requests->messages[requests->n++] = qdisc;
+	requests->may_exist = qdisc;
 	requests->messages[requests->n++] = keep_from_bridge(setup);
 	if (setup->checksums)
 		requests->messages[requests->n++] = redirect_to_checksums(setup);

@@ -112,7 +112,7 @@ int port_keep_up(const struct port_setup *setup)
 
 static int make_port(const struct port_setup *setup, bool no_ipv6)
 {
-	struct netlink_requests requests = { { join(setup, no_ipv6) }, 1 };
+	struct netlink_requests requests = { { join(setup, no_ipv6) }, 1, NULL };
 
 	if (setup->isolated)
 		requests.messages[requests.n++] = isolate(setup->index);

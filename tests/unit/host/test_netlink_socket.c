@@ -28,17 +28,17 @@ static void check(const struct netlink_requests *requests, int result)
 static void test_first_refusal(void **state)
 {
 	(void)state;
-	check(&(struct netlink_requests){ { ask(1), ask(1) }, 2 }, 0);
-	check(&(struct netlink_requests){ { ask(1), ask(INT_MAX), ask(-1) }, 3 }, -ENODEV);
-	check(&(struct netlink_requests){ { ask(-1), ask(INT_MAX), ask(1) }, 3 }, -EINVAL);
-	check(&(struct netlink_requests){ { ask(1), ask(INT_MAX) }, 2 }, -ENODEV);
+	check(&(struct netlink_requests){ { ask(1), ask(1) }, 2, NULL }, 0);
+	check(&(struct netlink_requests){ { ask(1), ask(INT_MAX), ask(-1) }, 3, NULL }, -ENODEV);
+	check(&(struct netlink_requests){ { ask(-1), ask(INT_MAX), ask(1) }, 3, NULL }, -EINVAL);
+	check(&(struct netlink_requests){ { ask(1), ask(INT_MAX) }, 2, NULL }, -ENODEV);
 }
 
 static void test_short_memory(void **state)
 {
 	(void)state;
-	check(&(struct netlink_requests){ { ask(INT_MAX), NULL, ask(1) }, 3 }, -ENOMEM);
-	check(&(struct netlink_requests){ { ask(INT_MAX), NULL }, 2 }, -ENOMEM);
+	check(&(struct netlink_requests){ { ask(INT_MAX), NULL, ask(1) }, 3, NULL }, -ENOMEM);
+	check(&(struct netlink_requests){ { ask(INT_MAX), NULL }, 2, NULL }, -ENOMEM);
 	netlink_close();
 }
 
