@@ -10,6 +10,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -80,14 +81,26 @@ void nft_batch_add(struct nft_batch *batch, int type, int family,
 	batch->n_messages++;
 }
 
+/* Of more refusals than the socket holds the kernel says so first, and keeps those that came. */
+static ssize_t receive(int fd, void *buffer, size_t size, bool *lost)
+{
+	ssize_t n = recv(fd, buffer, size, MSG_DONTWAIT);
+
+	if (n >= 0 || errno != ENOBUFS)
+		return n;
+	*lost = true;
+	return recv(fd, buffer, size, MSG_DONTWAIT);
+}
+
 /* Returns 0, or the first error of the answers that are there. */
 static int receive_answers(int fd)
 {
 	uint8_t buffer[8192];
+	bool lost = false;
 	int result = 0;
 	ssize_t n;
 
-	while ((n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) {
+	while ((n = receive(fd, buffer, sizeof(buffer), &lost)) > 0) {
 		const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
 		int rest = (int)n;
 
@@ -95,7 +108,7 @@ static int receive_answers(int fd)
 			if (header->nlmsg_type == NLMSG_ERROR && result == 0)
 				result = ((const struct nlmsgerr *)nlmsg_data(header))->error;
 	}
-	return result;
+	return lost && result == 0 ? -ENOBUFS : result;
 }
 
 /* The socket stays open: to close it waits for transactions. */
