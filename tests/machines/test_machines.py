@@ -12,12 +12,6 @@ from support.wait import wait_for
 ALICE, BOB = 2001, 2002
 
 
-def echoes(guest, address, port):
-    """Sends /tmp/data of the machine there; whether the same comes back."""
-    sent = guest.output("sha256sum </tmp/data")
-    return guest.output(f"nc {address} {port} </tmp/data | sha256sum", timeout=60) == sent
-
-
 def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
     outside.start_dns()
     alice = make_guest(uid=ALICE, name="alice")
@@ -37,12 +31,12 @@ def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
 
     alice.run("head -c 2000000 /dev/urandom >/tmp/data")
     with echo_server(broker.host) as port:
-        assert echoes(alice, gateway, port)
+        assert alice.echoes(gateway, port)
     with echo_server(outside) as port:
-        assert echoes(alice, SERVER_IPV4, port)
+        assert alice.echoes(SERVER_IPV4, port)
     bob.run("nc -l -p 7 -e cat >/dev/null & echo")
     wait_for(lambda: ":7 " in bob.output("netstat -ltn"), what="a listening machine")
-    assert echoes(alice, bob.ip, 7)
+    assert alice.echoes(bob.ip, 7)
 
     assert alice.kill() == 128 + 9
     assert bob.ping(SERVER_IPV4)
@@ -86,7 +80,7 @@ def test_each_queue_of_a_machine_is_used(broker, make_guest):
 
     def used():
         with echo_server(broker.host) as port:
-            assert echoes(guest, gateway, port)
+            assert guest.echoes(gateway, port)
         table = guest.output("grep -E 'virtio.-(input|output)' /proc/interrupts")
         counts = {line.split()[-1]: sum(map(int, line.split()[1:3])) for line in table.splitlines()}
         return counts and all(counts.values())
