@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import tempfile
+import threading
 
 from .tools import (
     BUILDS,
@@ -88,10 +89,28 @@ def instructions(checks, log):
 def machines(checks, log):
     """real machines in QEMU, attached by vmnetctl"""
     checks.build(SANITIZED, log)
-    status, _ = log.run("tests/machines/make-image", f"{SANITIZED}/guest")
+    _make_image(log)
+    return pytest(log, "tests/machines")
+
+
+@stage(beside=True)
+def programs(checks, log):
+    """programs of others on networks of the broker's: libvirt, and plugins of CNI"""
+    checks.build(SANITIZED, log)
+    _make_image(log)
+    return pytest(log, "tests/programs")
+
+
+# Stages that run beside each other need the same one.
+_making_image = threading.Lock()
+
+
+def _make_image(log):
+    """What test machines boot."""
+    with _making_image:
+        status, _ = log.run("tests/machines/make-image", f"{SANITIZED}/guest")
     if status != 0:
         raise Failure("there is nothing for test machines to boot")
-    return pytest(log, "tests/machines")
 
 
 @stage

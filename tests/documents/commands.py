@@ -73,6 +73,12 @@ RUN = {
 
 # By a test that finds the command in the document, or is about nothing else.
 RUN_ELSEWHERE = {
+    "tests/programs/test_programs.py::test_libvirt": [
+        "vmnetctl run --network default --named --mac 52:54:00:12:34:56 -- "
+        "sh -c 'virt-xml web --edit --network target.dev={ifname} && virsh start web && "
+        "virsh event web lifecycle'",
+    ],
+    "tests/programs/test_programs.py::test_cni": ["/usr/lib/cni/dhcp daemon"],
     "tests/release/test_release.py::test_signed": ["scripts/release"],
     "tests/macos/test_install.py::test_the_line_of_the_readme": [
         "curl -fLO https://github.com/nirs/vmnet-broker/releases/latest/download/install-macos "
@@ -142,6 +148,14 @@ NOT_RUN = {
         "sudo resolvectl domain vmb-default default.internal",
         "sudo resolvectl default-route vmb-default no",
         "resolvectl query web",
+    ],
+    "It needs a program that takes long to install; tried by hand.": [
+        "vmnetctl run --network default --named -- "
+        "packer build -var ifname={ifname} -var mac={mac} machine.json",
+        'podman run --rm --network vmnet --rootfs "$PWD/rootfs" ip address',
+    ],
+    "It needs the service and systemd; tried by hand.": [
+        "systemctl enable --now vmnet-hold@default",
     ],
     "It publishes.": ["git push origin vVERSION"],
     "It fetches from the network, and gets what is here.": [

@@ -20,7 +20,7 @@ MARKDOWN = [
 MANUALS = sorted(TOP.glob("man/*.[1-8]"))
 # What a fenced block may be called: what is in it is known, or is nothing that is run.
 COMMANDS = ["sh", "console"]
-TEXTS = ["c", "go", "ini", "json", "jsonc", "python", "rust", "swift", "text", "xml", "yaml"]
+TEXTS = "c go ini json jsonc python ruby rust swift text xml yaml".split()
 
 
 def name(path):
