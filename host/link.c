@@ -250,7 +250,8 @@ int link_list_taps(struct link **links, size_t *n_links)
 	return list(&request, sizeof(request), links, n_links);
 }
 
-bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name)
+bool link_may_exist(bool (*is_wanted)(const struct link *link, const void *userdata),
+		    const void *userdata)
 {
 	struct link *links;
 	size_t n_links;
@@ -259,7 +260,7 @@ bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name)
 	if (link_list(&links, &n_links) < 0)
 		return true;
 	for (size_t i = 0; i < n_links && !found; i++)
-		found = is_wanted(&links[i], name);
+		found = is_wanted(&links[i], userdata);
 	free(links);
 	return found;
 }

@@ -71,8 +71,12 @@ int link_list(struct link **links, size_t *n_links);
 /* All TAP devices, and where the kernel cannot tell these, all links. The caller frees them. */
 int link_list_taps(struct link **links, size_t *n_links);
 
-/* Whether there is a link that is wanted; true also when that cannot be found out. */
-bool link_may_exist(bool (*is_wanted)(const struct link *link, const char *name), const char *name);
+/*
+ * Whether there is a link that is wanted; true also when that cannot be found out.
+ * userdata: for is_wanted.
+ */
+bool link_may_exist(bool (*is_wanted)(const struct link *link, const void *userdata),
+		    const void *userdata);
 
 struct bridge_setup {
 	const char *name;

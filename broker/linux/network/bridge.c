@@ -140,7 +140,7 @@ static int request(const char *network, const struct network_addresses *addresse
 		index);
 }
 
-static bool is_port_of(const struct link *link, const char *network)
+static bool is_port_of(const struct link *link, const void *network)
 {
 	struct alias alias;
 

@@ -283,10 +283,21 @@ static int make_reach(struct network_parts *self)
 	return reach_open(&self->addresses, self->bridge.index, &self->error);
 }
 
+/* None of them keeps for another what goes with the last. */
+static int unmake_reaches(struct network_parts *const *all, size_t n)
+{
+	const char *bridges[JOBS_AT_ONCE_MAX];
+	size_t n_bridges = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_bridged(all[i]))
+			bridges[n_bridges++] = all[i]->addresses.bridge;
+	return n_bridges ? reach_close(bridges, n_bridges) : 0;
+}
+
 static int unmake_reach(struct network_parts *self, struct error *error)
 {
-	return undone(is_bridged(self) ? 0 : reach_close(self->addresses.bridge), "routing rules",
-		      "", error);
+	return undone(unmake_reaches(&self, 1), "routing rules", "", error);
 }
 
 /* Step 9: uplink */
@@ -411,7 +422,7 @@ static const struct step steps[] = {
 	  REPAIR_BRIDGE },
 	{ make_foreign_firewalls, unmake_foreign_firewalls, NULL, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
-	{ make_reach, unmake_reach, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
+	{ make_reach, unmake_reach, unmake_reaches, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_uplink, unmake_uplink, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_forwarding, unmake_forwarding, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_serving, unmake_dnsmasq, begin_to_unmake_dnsmasq, FAULT_SERVERS, false, true,

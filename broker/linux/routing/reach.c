@@ -83,26 +83,36 @@ int reach_open(const struct network_addresses *addresses, int bridge, struct err
 	return 0;
 }
 
-static bool is_of_others(const struct link *link, const char *bridge)
+struct closing {
+	const char *const *bridges;
+	size_t n;
+};
+
+static bool is_of_others(const struct link *link, const void *userdata)
 {
-	return strncmp(link->name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0 &&
-	       strcmp(link->name, bridge) != 0;
+	const struct closing *closing = userdata;
+
+	for (size_t i = 0; i < closing->n; i++)
+		if (strcmp(link->name, closing->bridges[i]) == 0)
+			return false;
+	return strncmp(link->name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0;
 }
 
-static int close_family(int family, const char *bridge)
+static int close_family(int family, const struct closing *closing)
 {
 	struct precedence rule = { .family = family, .table = NETWORKS_TABLE };
 	int result = precedence_find(&rule);
 
-	if (result < 0 || !rule.n_present || link_may_exist(is_of_others, bridge))
+	if (result < 0 || !rule.n_present || link_may_exist(is_of_others, closing))
 		return result;
 	return precedence_remove(&rule);
 }
 
-int reach_close(const char *bridge)
+int reach_close(const char *const *bridges, size_t n)
 {
-	int ipv4 = close_family(AF_INET, bridge);
-	int ipv6 = close_family(AF_INET6, bridge);
+	const struct closing closing = { bridges, n };
+	int ipv4 = close_family(AF_INET, &closing);
+	int ipv6 = close_family(AF_INET6, &closing);
 
 	return ipv4 < 0 ? ipv4 : ipv6;
 }

@@ -18,7 +18,10 @@
  */
 int reach_open(const struct network_addresses *addresses, int bridge, struct error *error);
 
-/* Takes it back with the last network. Returns 0 or a negative errno. */
-int reach_close(const char *bridge);
+/*
+ * Takes it back for networks that go together, with the last ones that there are.
+ * bridges: theirs, n in all. Returns 0 or a negative errno.
+ */
+int reach_close(const char *const *bridges, size_t n);
 
 #endif
