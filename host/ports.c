@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "socket_unit.h"
 
 /* States of sockets in the lists: TCP_LISTEN, and TCP_CLOSE for UDP without a peer. */
 #define LISTENING 0x0a
@@ -144,11 +145,13 @@ int ports_describe_owner(const struct listed_socket *socket, char *text, size_t 
 {
 	int pid = find_process(socket);
 	char command[64] = "";
-	char path[64];
+	char path[64], unit[96];
+	bool has_unit = !pid && socket_unit(socket, unit, sizeof(unit));
 	FILE *file;
 
 	/* By number: who knows their names may be far away. */
-	(void)snprintf(text, size, "a program of user %u", socket->uid);
+	(void)snprintf(text, size, "a program of user %u%s%s", socket->uid, has_unit ? " in " : "",
+		       has_unit ? unit : "");
 	if (!pid)
 		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);

@@ -58,7 +58,7 @@ bool ports_parse(const char *line, int protocol, struct listed_socket *socket);
 
 /*
  * Writes who has a socket, for people: the program, or where it cannot be known,
- * the user. Returns the id of its process, or 0.
+ * the user, and the service manager's unit if there is one. Returns the id of its process, or 0.
  */
 int ports_describe_owner(const struct listed_socket *socket, char *text, size_t size);
 

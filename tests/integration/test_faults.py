@@ -149,6 +149,31 @@ def test_dnsmasq_finds_its_port_taken(broker, host, kind, port):
     client.acquire("default")
 
 
+@pytest.fixture
+def service(host):
+    """The directory of a control group as systemd makes one for a service."""
+    path = f"/sys/fs/cgroup/rival-{os.getpid()}.service"
+    host.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+    host.run("mkdir", "-p", f"{path}/part")
+    yield path
+    host.run("rmdir", f"{path}/part", path)
+
+
+def test_a_service_that_has_the_port_is_named(broker, host, service):
+    client = broker.client()
+    command = f"echo 0 >{service}/part/cgroup.procs; exec dnsmasq --keep-in-foreground --user=root"
+    rival = host.popen("sh", "-c", f"{command} --conf-file=/dev/null --no-resolv --pid-file=")
+    wait_for(lambda: host.run("ss", "-Hlnt", "src", "0.0.0.0:53").stdout)
+    with pytest.raises(VarlinkError) as raised:
+        client.acquire("default")
+    rival.terminate()
+    rival.wait()
+    assert raised.value.parameters["reason"].endswith(
+        f"Address already in use; a program of user 0 in {os.path.basename(service)} has port 53"
+    )
+    client.acquire("default")
+
+
 def test_dnsmasq_loses_its_port(broker, host, join):
     """To a program that has it of this address, not to one that has it of another."""
     machine = join("default")
