@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of vmnetctl for bash. Subcommands, options and arguments come from
-# vmnetctl's own help, networks from the broker.
+# vmnetctl's own help, networks and machines from the broker.
 
 _vmnetctl_subcommands() {
 	vmnetctl --help | sed -n 's/^  \([a-z]*\) .*/\1/p'
@@ -11,10 +11,11 @@ _vmnetctl_options() {
 	vmnetctl "$1" --help | sed -n 's/^  \(--[a-z]*\).*/\1/p'
 }
 
-# What the subcommand $1 wants as its argument number $2: network, file or nothing.
+# What the subcommand $1 wants as its argument number $2: network, machine, file or nothing.
 _vmnetctl_argument() {
 	case $(vmnetctl "$1" --help | head -n 1),$2 in
 	*' NETWORK...,'* | *" $1 NETWORK"*,1) echo network ;;
+	*' NETWORK MACHINE'*,2) echo machine ;;
 	*'[FILE],1') echo file ;;
 	esac
 }
@@ -23,9 +24,15 @@ _vmnetctl_networks() {
 	vmnetctl networks --json | sed -n 's/^ *"name": "\(.*\)",$/\1/p'
 }
 
+# Those of the network $1 that gave a name.
+_vmnetctl_machines() {
+	vmnetctl inspect "$1" --json | sed -n 's/^ *"hostname": "\([[:alnum:]._-]*\)",$/\1/p'
+}
+
 _vmnetctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local subcommand=${COMP_WORDS[1]} words='' number=1 i
+	local subcommand=${COMP_WORDS[1]} words='' i
+	local -a arguments=()
 
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -39,7 +46,7 @@ _vmnetctl() {
 			return
 			;;
 		-*) ;;
-		*) number=$((number + 1)) ;;
+		*) arguments+=("${COMP_WORDS[i]}") ;;
 		esac
 	done
 
@@ -50,8 +57,9 @@ _vmnetctl() {
 	elif [[ $current = -* ]]; then
 		words=$(_vmnetctl_options "$subcommand" 2>/dev/null)
 	else
-		case $(_vmnetctl_argument "$subcommand" "$number" 2>/dev/null) in
+		case $(_vmnetctl_argument "$subcommand" $((${#arguments[@]} + 1)) 2>/dev/null) in
 		network) words=$(_vmnetctl_networks 2>/dev/null) ;;
+		machine) words=$(_vmnetctl_machines "${arguments[0]}" 2>/dev/null) ;;
 		file) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 		esac
 	fi

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of vmnetctl for fish. Subcommands, options and arguments come from
-# vmnetctl's own help, networks from the broker.
+# vmnetctl's own help, networks and machines from the broker.
 
 function __vmnetctl_subcommands
     vmnetctl --help | string replace -rf '^  ([a-z]+) +(.*)' '$1\t$2'
@@ -22,6 +22,13 @@ function __vmnetctl_networks
     vmnetctl networks --json 2>/dev/null | string replace -rf '^ *"name": "(.*)",$' '$1'
 end
 
+# Those of the network that the command line has, if they gave a name.
+function __vmnetctl_machines
+    set -l words (commandline -poc)
+    vmnetctl inspect $words[3] --json 2>/dev/null |
+        string replace -rf '^ *"hostname": "([[:alnum:]._-]*)",$' '$1'
+end
+
 # Whether the next word is an argument of the kind that the subcommand's help calls $argv[1].
 function __vmnetctl_wants
     set -l words (commandline -poc)
@@ -31,10 +38,13 @@ function __vmnetctl_wants
         test $argv[1] = NETWORK
         return
     end
-    set -l usage (vmnetctl $words[2] --help 2>/dev/null)[1]
+    set -l usage (vmnetctl $words[2] --help 2>/dev/null |
+        string replace -r -- '--[a-z]+ [A-Z]+' OPTION)[1]
     string match -q "* $argv[1]..." -- $usage; and return 0
-    test (count $words) -eq 2
-    and string match -qr -- "^usage: vmnetctl $words[2] \[?$argv[1]\b" "$usage"
+    # The usage has a word before the command.
+    set -l wanted (string split ' ' -- $usage)
+    set -l position (math (count $words) + 2)
+    test "$(string trim --chars '[]' -- $wanted[$position])" = $argv[1]
 end
 
 complete -c vmnetctl -f
@@ -43,6 +53,7 @@ complete -c vmnetctl -n 'test (count (commandline -poc)) -eq 1' -l version -d 'p
 complete -c vmnetctl -l help -d 'print help'
 complete -c vmnetctl -n 'string match -q -- "-*" (commandline -ct)' -a '(__vmnetctl_options)'
 complete -c vmnetctl -n '__vmnetctl_wants NETWORK' -a '(__vmnetctl_networks)'
+complete -c vmnetctl -n '__vmnetctl_wants MACHINE' -a '(__vmnetctl_machines)'
 complete -c vmnetctl -n '__vmnetctl_wants FILE' -F
 complete -c vmnetctl -n 'contains -- -- (commandline -poc)' \
     -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -poc)))'

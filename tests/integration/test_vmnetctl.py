@@ -538,34 +538,3 @@ def test_an_output_that_takes_nothing_is_a_failure(host):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = host.run(host.program("vmnetctl/vmnetctl"), "--help", stdout=full, check=False)
     assert "No space left" in fails(done)
-
-
-def test_completion(broker):
-    """What bash's completion offers; the others' come from the same output."""
-    script = f". {SOURCE}/data/completions/vmnetctl.bash\n" + (
-        'COMP_WORDS=("$@")\nCOMP_CWORD=$(($# - 1))\n_vmnetctl\necho "${COMPREPLY[@]}"\n'
-    )
-    directory = os.path.dirname(broker.host.program("vmnetctl/vmnetctl"))
-    environment = broker.environment()
-    environment["PATH"] = f"{directory}:{environment['PATH']}"
-
-    def complete(*words):
-        done = broker.host.run("bash", "-c", script, "bash", "vmnetctl", *words, env=environment)
-        return done.stdout.split()
-
-    assert complete("") == [*subcommands(broker.host), "--help", "--version"]
-    assert complete("hold", "") == ["default", "host"]
-    assert complete("hold", "default", "h") == ["host"]
-    assert complete("inspect", "default", "") == []
-    assert complete("inspect", "--") == ["--help", "--json"]
-    assert complete("run", "--network", "d") == ["default"]
-    assert "--vhost" in complete("run", "--network", "default", "--")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_are_syntactically_right(shell):
-    name = {"bash": "vmnetctl.bash", "zsh": "_vmnetctl", "fish": "vmnetctl.fish"}[shell]
-    try:
-        subprocess.run([shell, "-n", SOURCE / "data/completions" / name], check=True)
-    except FileNotFoundError:
-        pytest.skip(f"no {shell} here")
