@@ -65,6 +65,10 @@ TROUBLES = {
         configuration("{}", "chmod 600"),
         f"{CONFIG_FILE} can be read by root only, which the broker is not",
     ),
+    "a file that root's group can read": Trouble(
+        configuration("{}", "chmod 640"),
+        f"{CONFIG_FILE} can be read by root only, which the broker is not",
+    ),
     "a mistake": Trouble(
         configuration('{ "lab": { "mode": "guest" } }'),
         f'{CONFIG_FILE} has mistakes, of which the first is: network "lab": "mode" .*',

@@ -425,18 +425,30 @@ def test_machines_whose_addresses_are_not_known(broker):
     broker.host.ip("link delete br0")
 
 
+@pytest.mark.parametrize("mode", ["600", "640"])
 @pytest.mark.parametrize("uid", [0, USER])
-def test_check_of_a_file_that_the_broker_cannot_read(broker, uid):
+def test_check_of_a_file_that_the_broker_cannot_read(broker, uid, mode):
     path = "/etc/vmnet-broker/networks.json"
     broker.host.overlay("etc")
     broker.host.run("mkdir", "-p", os.path.dirname(path))
     broker.host.run("tee", path, input="{}")
-    broker.host.run("chmod", "600", path)
+    broker.host.run("chmod", mode, path)
     assert fails(broker.vmnetctl("check", uid=uid, check=False)) == (
         f"{path} can be read by root only, which the broker is not; chmod it to 0644\n"
     )
     broker.host.run("chmod", "644", path)
     assert broker.vmnetctl("check", uid=uid).stdout == f"{path}: 0 networks, no errors\n"
+
+
+def test_check_of_a_file_that_a_group_can_read(broker):
+    """That may be the broker's."""
+    path = "/etc/vmnet-broker/networks.json"
+    broker.host.overlay("etc")
+    broker.host.run("mkdir", "-p", os.path.dirname(path))
+    broker.host.run("tee", path, input="{}")
+    broker.host.run("chmod", "640", path)
+    broker.host.run("chgrp", str(USER), path)
+    assert broker.vmnetctl("check", uid=USER).stdout == f"{path}: 0 networks, no errors\n"
 
 
 def test_check(broker):

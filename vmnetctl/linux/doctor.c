@@ -163,7 +163,7 @@ static void check_configuration(void)
 			       "%s is refused: only root may own and write it", CONFIG_FILE);
 		return;
 	}
-	if (!(status.st_mode & (S_IRGRP | S_IROTH))) {
+	if (why_unreadable(CONFIG_FILE)) {
 		doctor_problem("chmod a+r " CONFIG_FILE,
 			       "%s can be read by root only, which the broker is not", CONFIG_FILE);
 		return;

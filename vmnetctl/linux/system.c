@@ -83,12 +83,13 @@ bool is_from_terminal(const siginfo_t *info)
 	return info->si_code == SI_KERNEL;
 }
 
-/* As a service it has a user of its own. */
+/* As a service it has a user of its own, who is not in root's group. */
 const char *why_unreadable(const char *path)
 {
 	struct stat status;
 
-	if (stat(path, &status) < 0 || (status.st_mode & (S_IRGRP | S_IROTH)) != 0)
+	if (stat(path, &status) < 0 || (status.st_mode & S_IROTH) != 0 ||
+	    (status.st_gid != 0 && (status.st_mode & S_IRGRP) != 0))
 		return NULL;
 	return "can be read by root only, which the broker is not; chmod it to 0644";
 }
