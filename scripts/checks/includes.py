@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "vmnetctl": ["base", "config", "include"],
     "vmnetctl/darwin": ["base", "config", "include", "vmnetctl"],
     "vmnetctl/linux": ["base", "config", "host", "include", "vmnetctl"],
+    "cni": ["base", "host", "include"],
     "examples": ["include"],
 }
 
@@ -43,6 +44,8 @@ MAY_ALSO_INCLUDE = {
         *("host", "broker/linux/dnsmasq", "broker/linux/firewall"),
         *("broker/linux/network", "broker/linux/varlink"),
     ],
+    # Which group a port is in, for the rules.
+    "cni/cni.c": ["broker/linux/firewall"],
     # Who starts dnsmasq is to be there before privileges are not.
     "broker/linux/privilege.c": ["broker/linux/dnsmasq"],
 }

@@ -4,14 +4,17 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 
 import pytest
 
-from support import documents
+from support import documents, frame
+from support.broker import Broker
 from support.guest import Console
 from support.host import SERVER_IPV4
+from support.manager import ManagedBroker
 from support.namespace import Namespace
 from support.need import need
 from support.traffic import echo_server, transfer
@@ -49,6 +52,15 @@ def block(kind, word):
 def command(word):
     (text,) = (text for text in documents.markdown_commands(PAGE) if word in text)
     return text
+
+
+@pytest.fixture
+def broker(request, host):
+    """One whose connections a service manager keeps; Broker, as a parameter: none does."""
+    broker = getattr(request, "param", ManagedBroker)(host)
+    broker.start()
+    yield broker
+    broker.finish()
 
 
 class Session:
@@ -152,59 +164,193 @@ def container():
     container.close()
 
 
+class Runtime:
+    """What a runtime has our plugin do for a container."""
+
+    def __init__(self, broker, container):
+        self._host = broker.host
+        self.network = json.loads(block("json", "cniVersion"))
+        (self._plugin,) = self.network.pop("plugins")
+        self.environment = {
+            **broker.environment(),
+            "CNI_CONTAINERID": "web",
+            "CNI_NETNS": f"/proc/{container.pid}/ns/net",
+            "CNI_IFNAME": "eth0",
+            "CNI_PATH": PLUGINS,
+        }
+
+    def call(self, command, **more):
+        """Returns its status, and what it has printed."""
+        done = self._host.run(
+            self._host.program(f"cni/{self._plugin['type']}"),
+            input=json.dumps({**self.network, **self._plugin, **more}),
+            env={**self.environment, "CNI_COMMAND": command},
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout or "null")
+
+    def run(self, command, **more):
+        status, printed = self.call(command, **more)
+        assert status == 0, printed
+        return printed
+
+    def refused(self, command, **more):
+        status, printed = self.call(command, **more)
+        assert status == 1
+        return printed
+
+
 @pytest.fixture
 def runtime(broker, container):
-    """What a runtime has CNI's plugin do, on a network that is held: runtime("ADD")."""
     need(f"{PLUGINS}/bridge")
     host = broker.host
-    hold = host.popen(
-        *(host.program("vmnetctl/vmnetctl"), "hold", "default"),
-        uid=USER,
-        env=broker.environment(),
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for(lambda: broker.networks()["default"]["active"], what="a network")
     daemon = host.popen(*command("dhcp daemon").split(), stderr=subprocess.DEVNULL)
     asks = ("test", "-S", "/run/cni/dhcp.sock")
     wait_for(lambda: host.run(*asks, check=False).returncode == 0, what="CNI's daemon")
-    network = json.loads(block("json", "cniVersion"))
-    (plugin,) = network["plugins"]
+    yield Runtime(broker, container)
+    daemon.terminate()
+    daemon.wait(timeout=20)
 
-    def run(verb, **more):
-        configuration = {**plugin, "cniVersion": network["cniVersion"], "name": network["name"]}
-        done = host.run(
-            f"{PLUGINS}/{plugin['type']}",
-            input=json.dumps({**configuration, **more}),
-            env={
-                "CNI_COMMAND": verb,
-                "CNI_CONTAINERID": "web",
-                "CNI_NETNS": f"/proc/{container.pid}/ns/net",
-                "CNI_IFNAME": "eth0",
-                "CNI_PATH": PLUGINS,
-            },
-        )
-        return json.loads(done.stdout or "null")
 
-    yield run
-    for process in daemon, hold:
-        process.terminate()
-        process.wait(timeout=20)
+def holders(broker):
+    return [client["command"] for client in broker.inspect("default")["clients"]]
+
+
+def records(host):
+    return host.run("ls", "/run/vmnet-broker-cni").stdout.split()
+
+
+def claim(container, address):
+    """Says in a container, by ARP, that an address is its own."""
+    with container.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("eth0", 0))
+        mac = sender.getsockname()[4]
+        sender.send(frame.ethernet(frame.BROADCAST, mac, 0x0806, frame.arp_reply(mac, address)))
 
 
 def test_cni(runtime, broker, outside, container, join):
     """A container, a machine and the outside reach each other; then nothing is left."""
     links = broker.host.links()
-    added = runtime("ADD")
+    added = runtime.run("ADD")
     address = added["ips"][0]["address"].partition("/")[0]
     wait_for(
         lambda: [lease["address"] for lease in broker.inspect("default")["leases"]] == [address],
         what="its lease",
     )
+    broker.restart()
+    assert holders(broker) == ["vmnet-cni-hold"]
     machine = join("default")
     assert transfer(container, machine, machine.address)
     assert transfer(machine, container, address)
     assert transfer(container, outside, SERVER_IPV4)
-    runtime("CHECK", prevResult=added)
-    runtime("DEL", prevResult=added)
+    claim(container, broker.inspect("default")["network"]["ipv4_gateway"])
+    wait_for(lambda: broker.inspect("default")["rogue_packets"] == 1, what="the claim's end")
+    runtime.run("CHECK", prevResult=added)
+    runtime.run("DEL", prevResult=added)
     machine.kill()
+    machine.client.close()
     wait_for(lambda: broker.host.links() == links, what="the end of their devices")
+    assert records(broker.host) == []
+
+
+@pytest.mark.parametrize("broker", [Broker], indirect=True)
+def test_cni_errors(runtime, broker):
+    assert runtime.refused("ADD", network="nowhere") == {
+        "cniVersion": "1.0.0",
+        "code": 7,
+        "msg": 'no network "nowhere" is configured; "vmnetctl networks" lists those that are',
+        "details": 'it is what the configuration has as "network"',
+    }
+    runtime.run("DEL")
+    assert "no network name" in runtime.refused("ADD", network="../default")["msg"]
+    assert runtime.refused("ADD", network=None)["code"] == 7
+    assert runtime.refused("REMOVE")["code"] == 4
+    assert "none-such" in runtime.refused("ADD", ipam={"type": "none-such"})["msg"]
+    assert records(broker.host) == []
+    wait_for(lambda: not broker.networks()["default"]["active"], what="the network's end")
+    runtime.environment["CNI_CONTAINERID"] = "../web"
+    assert runtime.refused("ADD")["code"] == 4
+    runtime.environment.update(CNI_CONTAINERID="web", CNI_PATH="/nowhere")
+    assert runtime.refused("ADD")["code"] == 50
+    broker.stop()
+    runtime.environment["CNI_PATH"] = PLUGINS
+    assert runtime.refused("ADD")["code"] == 11
+
+
+def test_cni_bridged(runtime, broker):
+    """The plugin "bridge" would change a bridge of the host's own."""
+    broker.configure({"office": {"mode": "bridged", "external_interface": "br0"}})
+    broker.vmnetctl("reload", uid=0)
+    broker.host.ip("link add br0 up type bridge")
+    message = runtime.refused("ADD", network="office")["msg"]
+    assert message == "network office is the host's own bridge, br0"
+    wait_for(lambda: not broker.networks()["office"]["active"], what="the network's end")
+    broker.host.ip("link delete br0")
+    assert records(broker.host) == []
+
+
+def test_cni_add_twice(runtime, broker):
+    """The second one is refused, and takes nothing away from the first."""
+    added = runtime.run("ADD")
+    assert runtime.refused("ADD") == {
+        "cniVersion": "1.0.0",
+        "code": 100,
+        "msg": "eth0 of container web is on network default already",
+        "details": "remove it first, by DEL",
+    }
+    runtime.run("CHECK", prevResult=added)
+    (client,) = broker.inspect("default")["clients"]
+    os.kill(client["pid"], signal.SIGKILL)
+    wait_for(lambda: holders(broker) == [], what="the holder's end")
+    assert runtime.refused("CHECK", prevResult=added)["code"] == 100
+    runtime.run("DEL")
+    runtime.run("DEL")
+    assert records(broker.host) == []
+
+
+@pytest.mark.parametrize("broker", [Broker], indirect=True)
+def test_cni_without_service_manager(runtime, broker):
+    """The next broker's network is held, too."""
+    runtime.run("ADD")
+    broker.kill()
+    broker.start()
+    wait_for(lambda: holders(broker) == ["vmnet-cni-hold"], what="the hold")
+    runtime.run("DEL")
+
+
+def test_cni_version(runtime):
+    assert runtime.run("VERSION") == {
+        "cniVersion": "1.0.0",
+        "supportedVersions": ["0.4.0", "1.0.0", "1.1.0"],
+    }
+
+
+def test_cni_garbage(runtime, broker, directory):
+    """Containers of the configuration that the runtime does not know lose their holds alone."""
+    delegated = os.path.join(directory, "bridge")
+    with open(delegated, "w", encoding="ascii") as file:
+        file.write(
+            "#!/bin/sh\n"
+            f"case $CNI_COMMAND in GC | STATUS) exec tee {directory}/$CNI_COMMAND >&2 ;; esac\n"
+            f"exec {PLUGINS}/bridge\n"
+        )
+    os.chmod(delegated, 0o755)
+    runtime.environment["CNI_PATH"] = f"/nowhere:{directory}:{PLUGINS}"
+    for interface in "eth0", "eth1":
+        runtime.environment["CNI_IFNAME"] = interface
+        runtime.run("ADD")
+    runtime.environment["CNI_IFNAME"] = "eth2"
+    runtime.run("ADD", name="other")
+    runtime.network["cniVersion"] = "1.1.0"
+    valid = [{"containerID": "web", "ifname": "eth1"}]
+    runtime.run("GC", **{"cni.dev/valid-attachments": valid})
+    assert records(broker.host) == ["other:web:eth2", "vmnet:web:eth1"]
+    wait_for(lambda: len(holders(broker)) == 2, what="the holder's end")
+    runtime.run("STATUS")
+    for command in "GC", "STATUS":
+        with open(os.path.join(directory, command), encoding="utf-8") as file:
+            assert json.load(file)["type"] == "bridge"
+    assert runtime.refused("STATUS", network="nowhere")["code"] == 7
+    runtime.run("GC")
+    runtime.run("GC", name="other")
+    assert records(broker.host) == []
