@@ -9,7 +9,7 @@ import subprocess
 
 BROKER = "lib/vmnet-broker/vmnet-broker-"
 DISTRIBUTIONS = (
-    r"/$|/(LICENSE|copyright|changelog\.Debian\.gz)$|^\.[A-Z]+$"
+    r"/$|/(LICENSE|copyright|changelog(\.Debian)?\.gz)$|^\.[A-Z]+$"
     r"|^lib/(\.build-id|debug)/|^share/(doc/[^/]*-dbgsym$|lintian/)"
 )
 
