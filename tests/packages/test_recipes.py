@@ -16,6 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)
 PACKAGING = f"{TOP}/packaging"
 ARCHIVE = f"{TOP}/build-packages/vmnet-broker_*.orig.tar.gz"
 QUICK = {"CFLAGS": "-O0"}
+pytestmark = pytest.mark.xdist_group("recipes")
 
 # By the name that meson knows it by: what it is called by Debian, by Arch Linux and by Nix.
 DEPENDENCIES = {
@@ -76,7 +77,7 @@ def test_arch(source, expected, directory):
     run("chown", "-R", "nobody", directory)
     as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     command = ["env", "-C", directory, "makepkg", "--nodeps", "--skipinteg"]
-    run(*as_nobody, *command, HOME=directory, PACMAN="true", **QUICK)
+    run(*as_nobody, *command, HOME=directory, PACMAN="true", PKGEXT=".pkg.tar", **QUICK)
     (package,) = glob.glob(f"{directory}/*.pkg.tar*")
     assert common_set(run("tar", "-t", "-a", "-f", package).splitlines()) == expected
 
