@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from checks import fresh, programs, sources  # noqa: F401: they fill the table
+from checks import programs, sources  # noqa: F401: they fill the table
 from checks.tools import STAGES, Checks, Failure, Log, Result, Skip, trust_clone
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))

@@ -17,12 +17,10 @@ become_root() {
 	exec sudo -- "$0" "$@"
 }
 
-# What root has made here becomes the source tree's owner's, who may then remove it. A system of
-# Debian is nothing with another owner.
+# What root has made here becomes the source tree's owner's, who may then remove it.
 give_back() {
 	owner=$(stat -c %u:%g "$top")
 	[ "${owner%:*}" -ne 0 ] || return 0
-	rm -rf "$top"/build*/roots
 	find "$top" -xdev -user 0 -execdir chown -h "$owner" {} +
 }
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from support.booted import boot_archive
+from support.booted import Booted
 from support.contents import installed
 from support.need import need
 
@@ -61,11 +61,14 @@ def binds(tapnet):
 
 @pytest.fixture
 def debian(request, directory, binds):
-    """A booted host of a release."""
+    """A booted host of a release; elsewhere than on Debian there may be no root of it."""
     need("systemd-nspawn")
     release = request.config.getoption("release")
     archive = f"{TOP}/build-roots/{release}.tar"
-    assert os.path.exists(archive), f"run tests/packages/make-root {release} {archive}"
-    host = boot_archive(directory, archive, binds)
+    if not os.path.exists(archive):
+        is_debian = platform.freedesktop_os_release()["ID"] == "debian"
+        stop = pytest.fail if is_debian else pytest.skip
+        stop(f"there is no root: tests/packages/make-root {release} {archive}")
+    host = Booted(directory, archive, binds)
     yield host
     host.close()

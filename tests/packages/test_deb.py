@@ -3,12 +3,23 @@
 machine runs, and removed."""
 
 import os
+import re
 import subprocess
 
 from support.leavings import snapshot
 
 MACHINE = "/tree/packaging/debian/tests/machine"
 INSTALL = ("apt-get", "-y", "-o", "APT::Sandbox::User=root", "install")
+RESTART = """
+vmnetctl hold default >/dev/null 2>&1 &
+until vmnetctl networks | grep '^default .* active '; do sleep 0.1; done
+for _ in 1 2 3; do
+    systemctl restart vmnet-broker
+    vmnetctl networks | grep '^default .* active .* 1 '
+done
+until systemctl status vmnet-broker | grep 'Status: "1 active network, '; do sleep 0.1; done
+kill $!
+"""
 
 
 def newer(deb, directory):
@@ -31,13 +42,16 @@ def copy_in(host, path):
     return name
 
 
+def install(host, *paths):
+    host.run(*INSTALL, *(f"/packages/{os.path.basename(path)}" for path in paths))
+
+
 def test_life_of_the_packages(debian, debs, directory):
     assert debian.state == "running"
     before = snapshot(debian)  # but for the users, who stay
     broker, library = debs["vmnet-broker"], debs["libvmnet-broker0"]
 
-    installed = [f"/packages/{os.path.basename(path)}" for path in (broker, library)]
-    debian.run(*INSTALL, *installed)
+    install(debian, broker, library)
     assert debian.run("systemctl", "is-active", "vmnet-broker.socket") == "active\n"
     assert debian.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
     assert "No network is held." in debian.run("vmnetctl", "networks")
@@ -63,3 +77,12 @@ def test_life_of_the_packages(debian, debs, directory):
     assert snapshot(debian) == before
     for user in "vmnet-broker", "vmnet-dnsmasq":
         assert "nologin" in debian.run("getent", "passwd", user)
+
+
+def test_restart_with_an_active_network(debian, debs):
+    """Connections and networks go on, and systemd finds nothing left over."""
+    install(debian, debs["vmnet-broker"], debs["libvmnet-broker0"])
+    debian.run("sh", "-euc", RESTART)
+    journal = debian.run("sh", "-euc", "journalctl --sync; journalctl --no-pager")
+    assert journal.count("Stopped vmnet-broker.service") == 3
+    assert not re.search("left-over|remains running", journal)

@@ -1,44 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/install, out of what a release has, on a copy of this machine: installed, used, upgraded
-in place while a machine runs, and removed."""
+"""scripts/install, out of what a release has, where no more is than the packages that it installs:
+installed, used, upgraded in place while a machine runs, and removed."""
 
-import pytest
-
-from support.booted import boot_copy
 from support.leavings import snapshot
-from support.need import need
 
 MACHINE = "/tree/packaging/debian/tests/machine"
 SOURCE = "/srv/source"
 UNPACK = f"mkdir {SOURCE} && tar -x --strip-components=1 -C {SOURCE} -f /packages/*.orig.tar.gz"
 SCRIPT = f"{SOURCE}/scripts/install"
-OLDER = "/usr/bin/vmnet-older"
+# A program of somebody's own, by pkg-config alone.
+CLIENT = f"""
+    cc -o /tmp/client {SOURCE}/examples/client.c $(pkg-config --cflags --libs vmnet-broker)
+    timeout 30 /tmp/client default | grep -m 1 '^interface '
+"""
+BY_NINJA = f"""
+    meson install -C {SOURCE}/build-install --no-rebuild
+    ninja -C {SOURCE}/build-install uninstall
+"""
 
 
-@pytest.fixture
-def copy(directory, binds):
-    need("systemd-nspawn")
-    host = boot_copy(directory, binds)
-    yield host
-    host.close()
-
-
-def test_life_of_an_installation(copy):
-    copy.run("sh", "-c", UNPACK)
-    before = snapshot(copy)
-
-    said = copy.run(SCRIPT, "--no-install", timeout=300, CFLAGS="-O0")
+def live(host, prefix):
+    """From an installation to its end."""
+    script = (SCRIPT, f"--prefix={prefix}")
+    said = host.run(*script, timeout=300, CFLAGS="-O0")
     assert "now vmnetctl doctor:" in said
-    assert copy.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
+    assert host.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
+    host.run(f"{prefix}/bin/vmnetctl", "check", f"{SOURCE}/data/networks.json")
+    host.run(f"{prefix}/bin/vmnet-broker", "--version")
+    host.run("sh", "-euc", CLIENT)
 
     # As if a version before this one had had a file more.
-    copy.run("sh", "-c", f"touch {OLDER} && echo {OLDER} >>/usr/share/vmnet-broker/installed")
-    copy.run(MACHINE, SCRIPT, "--no-install", TAPNET="/tapnet")
-    assert OLDER not in snapshot(copy)["files"]
+    older = f"{prefix}/bin/vmnet-older"
+    host.run("sh", "-c", f"touch {older} && echo {older} >>{prefix}/share/vmnet-broker/installed")
+    host.run(MACHINE, *script, TAPNET="/tapnet")
+    assert older not in snapshot(host)["files"]
 
-    refused = f"! {SCRIPT} --uninstall && systemctl is-active vmnet-broker.socket"
-    said = copy.run(MACHINE, "sh", "-euc", refused, TAPNET="/tapnet")
+    uninstall = " ".join((*script, "--uninstall"))
+    refused = f"! {uninstall} && systemctl is-active vmnet-broker.socket"
+    said = host.run(MACHINE, "sh", "-euc", refused, TAPNET="/tapnet")
     assert "vmnet-broker is in use, by machines of: default (end" in said
+    host.run("sh", "-c", uninstall)
 
-    copy.run(SCRIPT, "--uninstall")
-    assert snapshot(copy) == before
+
+def test_life_of_an_installation(debian):
+    debian.run("sh", "-c", UNPACK)
+    before = snapshot(debian)
+    for prefix in "/usr", "/usr/local":
+        live(debian, prefix)
+        assert snapshot(debian) == before
+        debian.run("sh", "-euc", BY_NINJA)
+        assert snapshot(debian) == before

@@ -10,19 +10,23 @@ from .wait import wait_for
 
 # A place for cgroups that systemd of every release takes, whatever this machine has; and nothing of
 # the service manager of this machine, which has no part in it.
+# sh -c START sh PLACE ARCHIVE OPTION...
 START = """
+place=$1 archive=$2
+shift 2
 umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/$(basename "$1")
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/$(basename "$place")
 mkdir "$group"
 echo 0 >"$group/cgroup.procs"
 mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs "$1"
-{root}
-exec systemd-nspawn --quiet --directory="$1/root" --boot --register=no --keep-unit \
+mount -t tmpfs tmpfs "$place"
+mkdir "$place/root"
+tar -x -C "$place/root" -f "$archive"
+exec systemd-nspawn --quiet --directory="$place/root" --boot --register=no --keep-unit \
     --private-network --console=read-only --machine=vmnet-broker-test \
     --system-call-filter="landlock_add_rule landlock_create_ruleset landlock_restrict_self" \
-    {binds} {arguments}
+    "$@"
 """
 REMOVE_GROUP = """
 mount -t cgroup2 cgroup2 "$1"
@@ -41,19 +45,16 @@ POWER_OFF = signal.SIGRTMIN + 4  # as systemd has it
 
 
 class Booted:
-    """A running one. binds: {path here: path there}; target: what is booted to."""
+    """A running one, of a root in an archive. binds: {path here: path there}."""
 
-    def __init__(self, directory, root, binds=(), target=None):
+    def __init__(self, directory, archive, binds):
         self._place = os.path.join(directory, os.path.basename(directory))
         self._console = os.path.join(directory, "console")
         os.mkdir(self._place)
-        shown = " ".join(f"--bind-ro={shlex.quote(f'{a}:{b}')}" for a, b in dict(binds).items())
-        script = START.format(
-            root=root, binds=shown, arguments=f"systemd.unit={target}" if target else ""
-        )
+        options = [f"--bind-ro={here}:{there}" for here, there in binds.items()]
         with open(self._console, "w", encoding="utf-8") as console:
             self._nspawn = subprocess.Popen(
-                ["unshare", "--mount", "sh", "-euc", script, "sh", self._place],
+                ["unshare", "--mount", "sh", "-euc", START, "sh", self._place, archive, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -95,6 +96,11 @@ class Booted:
         )
         return done.stdout
 
+    def run_here(self, *argv):
+        """Runs a program of this machine on the network of that host; returns what it printed."""
+        command = ["nsenter", f"--target={self._leader}", "--net", *argv]
+        return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
     def _journal(self):
         return self.run("journalctl", "--no-pager", "--lines=60", check=False)
 
@@ -106,18 +112,3 @@ class Booted:
     def _remove_group(self):
         command = ["unshare", "--mount", "sh", "-euc", REMOVE_GROUP, "sh", self._place]
         subprocess.run(command, check=True)
-
-
-def boot_archive(directory, archive, binds=()):
-    """A host of its own."""
-    unpack = f'mkdir "$1/root" && tar -x -C "$1/root" -f {shlex.quote(archive)}'
-    return Booted(directory, unpack, binds)
-
-
-def boot_copy(directory, binds=()):
-    """What is installed here, with none of its services; what is changed there stays there."""
-    overlay = (
-        'mkdir "$1/root" "$1/upper" "$1/work" && mount -t overlay overlay '
-        '-o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"'
-    )
-    return Booted(directory, overlay, binds, target="sysinit.target")

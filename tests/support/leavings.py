@@ -16,7 +16,7 @@ def snapshot(host):
     return {
         "files": _files(host),
         "links": host.run("ip", "-brief", "link"),
-        "rules": host.run("nft", "list", "ruleset"),
+        "rules": host.run_here("nft", "list", "ruleset"),
         "routes": host.run("ip", "rule") + host.run("ip", "route"),
         "processes": host.run("pgrep", "-l", "dnsmasq|vmnet", check=False),
         "forwarding": host.run("sysctl", "net.ipv4.ip_forward"),
