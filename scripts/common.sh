@@ -82,6 +82,7 @@ install_packages() {
 	missing=
 	# shellcheck disable=SC2048 # each argument is a list
 	for package in $*; do
+		case "$missing " in *" $package "*) continue ;; esac
 		is_installed "$package" || missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
