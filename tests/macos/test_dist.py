@@ -60,12 +60,12 @@ def test_cask_knows_its_installer(release):
 
 
 def test_recipes_know_their_source(release):
-    digest = hashlib.sha256((release / "vmnet-broker-0.1.0.tar.gz").read_bytes()).hexdigest()
+    digest = hashlib.sha256((release / f"vmnet-broker-{VERSION}.tar.gz").read_bytes()).hexdigest()
     recipes = [release / name for name in ("PKGBUILD", "vmnet-broker.install", "vmnet-broker.spec")]
     pkgbuild, script, spec = (recipe.read_text() for recipe in recipes)
     assert f"\nsha256sums=('{digest}')\n" in pkgbuild
-    assert "\npkgver=0.1.0\n" in pkgbuild
-    assert re.search(r"^Version: +0\.1\.0$", spec, re.MULTILINE)
+    assert f"\npkgver={VERSION}\n" in pkgbuild
+    assert re.search(rf"^Version: +{re.escape(VERSION)}$", spec, re.MULTILINE)
     assert "@" not in pkgbuild + script + spec
 
 

@@ -14,7 +14,10 @@ from support.mac import SOURCE, VERSION
 
 RELEASED = f"## [{VERSION}] - 2026-01-02"
 NOTES = "### Added\n\n- What users notice."
-FILES = ["SHA256SUMS", f"vmnet-broker-{VERSION}.spdx.json", f"vmnet-broker-{VERSION}.tar.gz"]
+SBOM = f"vmnet-broker-{VERSION}.spdx.json"
+SOURCE_ARCHIVE = f"vmnet-broker-{VERSION}.tar.gz"
+RECIPES = ["vmnet-broker.install", "vmnet-broker.spec"]
+FILES = ["PKGBUILD", "SHA256SUMS", SBOM, SOURCE_ARCHIVE, *RECIPES]
 # Whose commits they are, and when, does not depend on who runs this.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
@@ -132,7 +135,7 @@ def test_signed(tmp_path, tree):
         git(tree, "config", name, value)
     release(tree)
     shown = run("git", "tag", "--verify", f"v{VERSION}", folder=tree)
-    assert "Good" in shown.stderr and f"{FILES[2]}\n" in shown.stdout
+    assert "Good" in shown.stderr and f"{SOURCE_ARCHIVE}\n" in shown.stdout
 
 
 def test_without_a_key_nothing_is_tagged(tree):
@@ -193,16 +196,16 @@ def test_notes(tree):
 
 def test_sbom(tree):
     files = release(tree, "--no-sign")
-    document = json.loads(files[FILES[1]])
+    document = json.loads(files[SBOM])
     assert (document["spdxVersion"], document["dataLicense"]) == ("SPDX-2.3", "CC0-1.0")
     assert document["creationInfo"]["created"] == "2026-01-02T03:04:05Z"
     packages = {package["name"]: package for package in document["packages"]}
-    source = packages[FILES[2]]
-    digest = hashlib.sha256(files[FILES[2]]).hexdigest()
+    source = packages[SOURCE_ARCHIVE]
+    digest = hashlib.sha256(files[SOURCE_ARCHIVE]).hexdigest()
     assert source["checksums"] == [{"algorithm": "SHA256", "checksumValue": digest}]
     assert source["versionInfo"] == VERSION
     linked = "jansson libcap libnftables libnl-3.0 libseccomp libsystemd".split()
-    assert set(packages) == {FILES[2], "dnsmasq", *linked}
+    assert set(packages) == {SOURCE_ARCHIVE, "dnsmasq", *linked}
     ids = {package["SPDXID"] for package in packages.values()} | {"SPDXRef-DOCUMENT"}
     for relation in document["relationships"]:
         assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= ids

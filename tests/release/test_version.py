@@ -7,10 +7,14 @@ import subprocess
 from support.mac import SOURCE, VERSION
 
 # Files that have to name it, each with the pattern of the places.
-NAMED = {"meson.build": r"^  version: '([^']+)',$"}
+NAMED = {
+    "meson.build": r"^  version: '([^']+)',$",
+    "bindings/python/pyproject.toml": r'^version = "([^"]+)"$',
+}
 # A version, and no part of an address.
 LITERAL = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
-MAY_NAME = ["CHANGELOG.md"]
+# What has come with which version.
+MAY_NAME = ["CHANGELOG.md", "packaging/debian/libvmnet-broker0.symbols"]
 
 
 def test_the_same_everywhere():
