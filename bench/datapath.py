@@ -319,7 +319,7 @@ def _courses(kinds, measures, options, results, directory, stack):
 
 def turns(options):
     """How often each way has its turn."""
-    return options.rounds or (25 if options.quick else 201)
+    return options.rounds or (25 if options.quick else 101)
 
 
 def take_turns(kinds, options, results, directory, measures=None):
