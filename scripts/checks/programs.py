@@ -124,14 +124,14 @@ def torture(checks, log):
     return result
 
 
-@stage
+@stage(beside=True)
 def darwin(checks, log):
     """the macOS sources as real processes, on a double of the system's libraries"""
     checks.build(DOUBLE, log)
     return pytest(log, "tests/darwin", *TESTS_AT_ONCE, build=DOUBLE)
 
 
-@stage
+@stage(beside=True)
 def bindings(checks, log):
     """the bindings for Go and Python, held to the same as the library by a real broker"""
     checks.build(SANITIZED, log)

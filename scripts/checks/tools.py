@@ -244,7 +244,7 @@ STAGES = {}
 def stage(function=None, *, beside=False, last=False):
     """A stage of the check: its name is the function's, its help what is written there.
 
-    beside: it takes one processor, and runs beside those that mostly wait.
+    beside: it is in the second row, beside whole brokers, which mostly wait and take longest.
     last: it takes all processors, and runs when the others have ended.
     """
 
