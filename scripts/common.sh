@@ -91,6 +91,11 @@ install_packages() {
 	quietly apt_install_without_services $missing || die "apt-get could not install$missing"
 }
 
+# As meson.build has it, which is where it stands.
+project_version() {
+	sed -n "s/^  version: '\(.*\)',$/\1/p" "$top/meson.build"
+}
+
 # Runs a command and shows what it printed only when it fails.
 quietly() {
 	quietly_log=$(mktemp)

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests of bindings/: where a user finds them, and the compiler of Go."""
 
-import fcntl
+import functools
 import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
 import pytest
 
-from support.need import need
+from support.golang import run_go
 
 SOURCE = pathlib.Path(__file__).parents[2]
 
@@ -25,33 +24,8 @@ def programs():
 
 @pytest.fixture(scope="session")
 def go(build):
-    """Runs go in a folder, without the world: go("vet", "./...", cwd=folder)."""
-    need("go")
-
-    def run(*arguments, cwd, **variables):
-        environment = {
-            **os.environ,
-            "CGO_ENABLED": "0",
-            "GOCACHE": f"{build}/go-cache",
-            "GOFLAGS": "-mod=mod",
-            "GOPROXY": "off",
-            **variables,
-        }
-        with open(f"{build}/go-lock", "wb") as lock:
-            # What one of several processes has compiled, the others find.
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = subprocess.run(
-                ["go", *map(str, arguments)],
-                cwd=cwd,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
+    """go("vet", "./...", cwd=folder), without a compiler of C."""
+    return functools.partial(run_go, build, CGO_ENABLED="0")
 
 
 @pytest.fixture(scope="session")

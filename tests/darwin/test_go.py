@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The half of bindings/go that is for macOS: compiled as it is, and run, on the double."""
 
-import os
+import functools
 import pathlib
 import platform
 import re
@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from support.need import need
+from support.golang import run_go
 from world import USER_UID
 
 HERE = pathlib.Path(__file__).parent
@@ -45,29 +45,8 @@ def package(world, build):
 
 @pytest.fixture
 def go(package, build):
-    """Runs go in the package, without the world."""
-    need("go")
-    environment = {
-        **os.environ,
-        "CC": "clang",
-        "CGO_ENABLED": "1",
-        "GOCACHE": f"{build}/go-cache",
-        "GOFLAGS": "-mod=mod",
-        "GOPROXY": "off",
-    }
-
-    def run(*arguments):
-        done = subprocess.run(
-            ["go", *arguments],
-            cwd=package,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return run
+    """go("vet", "./...") in the package, with the compiler that the double is made by."""
+    return functools.partial(run_go, build, cwd=package, CC="clang", CGO_ENABLED="1")
 
 
 def test_tests_and_examples(mac, go, package):
