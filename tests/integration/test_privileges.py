@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 
@@ -13,6 +14,7 @@ import pytest
 
 from support.broker import Broker
 from support.host import UPLINK, descriptors
+from support.processes import children
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -45,8 +47,7 @@ def are_all_threads_filtered(pid):
 
 def helpers(broker):
     """What starts dnsmasq, what looks up users, and what makes those that run libnftables."""
-    with open(f"/proc/{broker.pid}/task/{broker.pid}/children", encoding="ascii") as file:
-        starter, accounts, forker = map(int, file.read().split())
+    starter, accounts, forker = children(broker.pid)
     return starter, accounts, forker
 
 
@@ -195,7 +196,37 @@ def test_the_service_user_does_all_there_is_to_do(service_broker):
     does_all_there_is_to_do(service_broker)
 
 
-def test_two_services_do_the_same(host):
+def install_program(build, path):
+    """As a package does: another file, of the same name."""
+    copied = shutil.copy(os.path.join(build, "broker/vmnet-broker-dnsmasq"), f"{path}.new")
+    os.rename(copied, path)
+
+
+def becomes_what_is_installed(broker, service, build, path):
+    """For the next broker, which has a server to start."""
+
+    def starts_one():
+        (server,) = broker.host.processes("dnsmasq")
+        broker.kill()
+        with contextlib.suppress(ProcessLookupError):  # one that has no leave to serve has ended
+            os.kill(server, signal.SIGKILL)
+        broker.start()
+        broker.client().acquire("default")
+        wait_for(lambda: broker.host.processes("dnsmasq") not in ([], [server]))
+        return os.stat(f"/proc/{service.pid}/exe")
+
+    install_program(build, path)
+    assert os.path.samestat(starts_one(), os.stat(path))
+    os.unlink(path)  # its end would leave dnsmasqs over
+    starts_one()
+    assert os.readlink(f"/proc/{service.pid}/exe") == f"{path} (deleted)"
+    install_program(build, path)
+    with open(path, "ab"):  # it cannot be run yet
+        assert not os.path.samestat(starts_one(), os.stat(path))
+    assert os.path.samestat(starts_one(), os.stat(path))
+
+
+def test_two_services_do_the_same(host, build):
     """As under systemd, where what starts dnsmasq is a service of its own."""
     install_users(host)
     prefixes = [
@@ -212,6 +243,9 @@ def test_two_services_do_the_same(host):
     broker.start(wait=False)
     assert broker.process.wait(timeout=10) == 1
     socket_path = os.path.join(broker.directory, "run", "dnsmasq.socket")
+    program = os.path.join(broker.directory, "vmnet-broker-dnsmasq")
+    install_program(build, program)
+    os.symlink(host.program("broker/vmnet-dnsmasq.so"), f"{broker.directory}/vmnet-dnsmasq.so")
     broker.wait_for_log(f"{socket_path}: No such file.*; start the broker by systemd, or as root")
 
     def start_service():
@@ -220,7 +254,7 @@ def test_two_services_do_the_same(host):
             "--seqpacket",
             f"--listen={socket_path}",
             *prefixes[1],
-            host.program("broker/vmnet-broker-dnsmasq"),
+            program,
         )
         wait_for(lambda: os.path.exists(socket_path))
         os.chown(socket_path, SERVICE_UID, SERVICE_UID)
@@ -229,8 +263,11 @@ def test_two_services_do_the_same(host):
     starter = start_service()
     broker.start()
     does_all_there_is_to_do(broker)
+    becomes_what_is_installed(broker, starter, build, program)
     # Whose they are not, what others of its user may look at.
-    for pid in broker.pid, starter.pid, *host.processes("dnsmasq"):
+    (serving,) = children(starter.pid)
+    assert are_all_threads_filtered(serving)
+    for pid in broker.pid, starter.pid, serving, *host.processes("dnsmasq"):
         wait_for(lambda: os.stat(f"/proc/{pid}/mem").st_uid == 0)
     starter.kill()
     starter.wait()
@@ -246,10 +283,11 @@ def test_two_services_do_the_same(host):
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: host.processes("dnsmasq") not in ([], [server]))
     # It hangs: its late answers are not taken for others.
-    os.kill(starter.pid, signal.SIGSTOP)
+    (serving,) = children(starter.pid)
+    os.kill(serving, signal.SIGSTOP)
     with pytest.raises(VarlinkError):
         broker.client(timeout=60).acquire("host")
-    os.kill(starter.pid, signal.SIGCONT)
+    os.kill(serving, signal.SIGCONT)
     broker.client().acquire("host")
     with open(f"{broker.runtime_dir}/host.dnsmasq.pid", encoding="ascii") as file:
         assert int(file.read()) in host.processes("dnsmasq")

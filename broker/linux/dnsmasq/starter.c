@@ -12,6 +12,11 @@
  *
  * with just the capabilities that dnsmasq has until it serves. It does what it
  * is asked to by its socket, one packet at a time, and knows of no network.
+ *
+ * The service is never stopped for another version: systemd would find its dnsmasqs left over.
+ * It becomes what is installed now before it serves the next broker. A filter of system calls
+ * would outlive that, and each one would add another: so who serves a broker is a child, with
+ * its own filter, which ends with the broker.
  */
 #include "starter.h"
 
@@ -26,10 +31,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -281,21 +289,94 @@ __attribute__((noreturn)) static void serve_broker(const struct dnsmasq_user *us
 	_exit(EXIT_SUCCESS);
 }
 
-int starter_run(void)
+/* One broker at a time. */
+static void serve_in_child(int socket)
+{
+	const pid_t service = getpid();
+	pid_t child = fork();
+
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == service)
+			serve_broker(NULL, socket);
+		_exit(EXIT_FAILURE);
+	}
+	if (child < 0)
+		log_error(NULL, "cannot make a process that starts dnsmasq: %s", strerror(errno));
+	(void)close(socket);
+	if (child > 0)
+		(void)waitpid(child, NULL, 0);
+}
+
+/* Where this program is installed, or was. Returns 0, or -1 with errno. */
+static int find_program(char path[PATH_MAX])
+{
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	if (length < 0)
+		return -1;
+	path[length] = '\0';
+	return 0;
+}
+
+static bool is_running(const char *path)
+{
+	struct stat running, installed;
+
+	/* Where there is none, this one goes on: its end is what would leave dnsmasqs over. */
+	return stat(path, &installed) < 0 || stat("/proc/self/exe", &running) < 0 ||
+	       (running.st_dev == installed.st_dev && running.st_ino == installed.st_ino);
+}
+
+/* The same process, with the same socket, and what systemd has said of that. */
+static void become_installed(const char *path)
+{
+	char *const arguments[] = { (char *)path, NULL };
+
+	if (is_running(path))
+		return;
+	(void)fcntl(SD_LISTEN_FDS_START, F_SETFD, 0);
+	(void)execv(path, arguments);
+	log_error(NULL, "cannot become the installed %s: %s", path, strerror(errno));
+	(void)fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
+}
+
+/* The next broker waits in the socket meanwhile, with what it has asked. */
+static int await_broker(void)
+{
+	struct pollfd request = { .fd = SD_LISTEN_FDS_START, .events = POLLIN };
+
+	return poll(&request, 1, -1);
+}
+
+/* Each serves one before it becomes another: so it cannot go round for ever. */
+static void serve_brokers(const char *path)
 {
 	int socket;
 
-	if (sd_listen_fds(1) != 1) {
+	while ((socket = accept4(SD_LISTEN_FDS_START, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		serve_in_child(socket);
+		if (await_broker() < 0)
+			return;
+		become_installed(path);
+	}
+}
+
+int starter_run(void)
+{
+	char path[PATH_MAX];
+
+	if (sd_listen_fds(0) != 1) {
 		log_error(NULL, "it is started by systemd, on vmnet-broker-dnsmasq.socket");
 		return EXIT_FAILURE;
 	}
-	if (confine_start() < 0 || prepare(NULL) < 0)
+	if (find_program(path) < 0) {
+		log_error(NULL, "cannot find its own file: %s", strerror(errno));
 		return EXIT_FAILURE;
-	/* One broker at a time. */
-	while ((socket = accept4(SD_LISTEN_FDS_START, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		serve(socket);
-		(void)close(socket);
 	}
+	if (confine_start() < 0 || privilege_become_dnsmasq(NULL) < 0)
+		return EXIT_FAILURE;
+	serve_brokers(path);
 	log_error(NULL, "cannot be asked for a dnsmasq: %s", strerror(errno));
 	return EXIT_FAILURE;
 }
