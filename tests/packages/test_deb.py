@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 
+from support.booted import LEFT_OVER
 from support.leavings import snapshot
 
+STARTER = "/usr/libexec/vmnet-broker-dnsmasq"
 MACHINE = "/tree/packaging/debian/tests/machine"
 INSTALL = ("apt-get", "-y", "-o", "APT::Sandbox::User=root", "install")
 RESTART = """
@@ -60,13 +62,20 @@ def test_life_of_the_packages(debian, debs, directory):
 
     upgrades = [copy_in(debian, newer(path, directory)) for path in (broker, library)]
     upgrade = f"""
+        starter=$(systemctl show --value --property=MainPID vmnet-broker-dnsmasq.service)
         before=$(systemctl show --value --property=MainPID vmnet-broker.service)
         dnsmasq=$(pgrep -u vmnet-dnsmasq -x dnsmasq)
         {' '.join(INSTALL)} {' '.join(upgrades)}
         [ "$(systemctl show --value --property=MainPID vmnet-broker.service)" != "$before" ]
         [ "$(pgrep -u vmnet-dnsmasq -x dnsmasq)" = "$dnsmasq" ]
+        [ "$(systemctl show --value --property=MainPID vmnet-broker-dnsmasq.service)" = "$starter" ]
+        until [ /proc/$starter/exe -ef {STARTER} ]; do sleep 0.1; done
     """
+    debian.new_journal()
     debian.run(MACHINE, "sh", "-euc", upgrade, TAPNET="/tapnet")
+    journal = debian.new_journal()
+    assert journal.count("Stopped vmnet-broker.service") == 1
+    assert not re.search(LEFT_OVER, journal)
     assert "newer" in debian.run("dpkg-query", "-W", "vmnet-broker")
 
     refused = "! apt-get -y remove vmnet-broker && systemctl is-active vmnet-broker.socket"
@@ -83,6 +92,6 @@ def test_restart_with_an_active_network(debian, debs):
     """Connections and networks go on, and systemd finds nothing left over."""
     install(debian, debs["vmnet-broker"], debs["libvmnet-broker0"])
     debian.run("sh", "-euc", RESTART)
-    journal = debian.run("sh", "-euc", "journalctl --sync; journalctl --no-pager")
+    journal = debian.new_journal()
     assert journal.count("Stopped vmnet-broker.service") == 3
-    assert not re.search("left-over|remains running", journal)
+    assert not re.search(LEFT_OVER, journal)

@@ -2,6 +2,9 @@
 """scripts/install, out of what a release has, where no more is than the packages that it installs:
 installed, used, upgraded in place while a machine runs, and removed."""
 
+import re
+
+from support.booted import LEFT_OVER
 from support.leavings import snapshot
 
 MACHINE = "/tree/packaging/debian/tests/machine"
@@ -32,7 +35,9 @@ def live(host, prefix):
     # As if a version before this one had had a file more.
     older = f"{prefix}/bin/vmnet-older"
     host.run("sh", "-c", f"touch {older} && echo {older} >>{prefix}/share/vmnet-broker/installed")
+    host.new_journal()
     host.run(MACHINE, *script, TAPNET="/tapnet")
+    assert not re.search(LEFT_OVER, host.new_journal())
     assert older not in snapshot(host)["files"]
 
     uninstall = " ".join((*script, "--uninstall"))

@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+LEFT_OVER = "left-over|remains running"  # as systemd says of processes
 POWER_OFF = signal.SIGRTMIN + 4  # as systemd has it
 
 
@@ -100,6 +101,11 @@ class Booted:
         """Runs a program of this machine on the network of that host; returns what it printed."""
         command = ["nsenter", f"--target={self._leader}", "--net", *argv]
         return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+    def new_journal(self):
+        """What is in the journal since this was last asked for."""
+        command = "journalctl --sync; journalctl --no-pager --cursor-file=/tmp/cursor"
+        return self.run("sh", "-euc", command)
 
     def _journal(self):
         return self.run("journalctl", "--no-pager", "--lines=60", check=False)
