@@ -263,7 +263,9 @@ def package(checks, log):
         (status, _), _ = pool.map(lambda step: log.run(*step), steps)
     if status != 0:
         raise Failure(f"{steps[0][0]} ended with status {status}")
-    # The tests say what it means that there is no root.
+    _make_image(log)
+    log.run("tests/machines/make-disk", f"{SANITIZED}/guest")
+    # The tests say what it means that there is no root, or no disk.
     return pytest(log, "tests/packages", *TESTS_AT_ONCE)
 
 

@@ -73,6 +73,15 @@ RUN = {
 
 # By a test that finds the command in the document, or is about nothing else.
 RUN_ELSEWHERE = {
+    "tests/packages/test_deb.py::test_life_of_the_packages": [
+        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker && scripts/package-deb",
+        "sudo apt-get install ./build-packages/vmnet-broker_*.deb "
+        "./build-packages/libvmnet-broker0_*.deb",
+    ],
+    "tests/packages/test_install.py::test_life_of_an_installation": [
+        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker",
+        "scripts/install",
+    ],
     "tests/programs/test_programs.py::test_libvirt": [
         "vmnetctl run --network default --named --mac 52:54:00:12:34:56 -- "
         "sh -c 'virt-xml web --edit --network target.dev={ifname} && virsh start web && "
@@ -128,13 +137,6 @@ NOT_RUN = {
     ],
     "It is about a change of another program that is proposed there.": [
         "vfkit ... --device virtio-net,vmnet,network=default,mac=52:54:00:12:34:56",
-    ],
-    "It changes the host itself; tests/packages does the same on one that is booted.": [
-        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker && scripts/package-deb",
-        "sudo apt-get install ./build-packages/vmnet-broker_*.deb "
-        "./build-packages/libvmnet-broker0_*.deb",
-        "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker",
-        "scripts/install",
     ],
     "It needs the service as it is installed; the stage exposure asks the same of its file.": [
         "systemd-analyze security --no-pager vmnet-broker vmnet-broker-dnsmasq",

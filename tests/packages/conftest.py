@@ -8,6 +8,7 @@ import platform
 import subprocess
 
 import pytest
+from reader import Reader, make_clone
 
 from support.booted import Booted
 from support.contents import installed
@@ -53,10 +54,31 @@ def tapnet(tmp_path_factory):
     return str(path)
 
 
+@pytest.fixture(scope="session")
+def disk(build):
+    """What a machine starts from, like a cloud image."""
+    path = f"{build}/guest/disk.img"
+    assert os.path.exists(path), f"there is no disk: run tests/machines/make-disk {build}/guest"
+    return path
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("clone") / "clone")
+    make_clone(path)
+    return path
+
+
 @pytest.fixture
-def binds(tapnet):
+def binds(tapnet, disk, clone):
     """What a booted host has of here: the packages in /packages, the tree in /tree."""
-    return {TOP: "/tree", tapnet: "/tapnet", f"{TOP}/build-packages": "/packages"}
+    return {
+        TOP: "/tree",
+        tapnet: "/tapnet",
+        f"{TOP}/build-packages": "/packages",
+        disk: "/disk.img",
+        clone: "/clone",
+    }
 
 
 @pytest.fixture
@@ -72,3 +94,9 @@ def debian(request, directory, binds):
     host = Booted(directory, archive, binds)
     yield host
     host.close()
+
+
+@pytest.fixture
+def reader(debian):
+    """Who does there what README.md says."""
+    return Reader(debian)

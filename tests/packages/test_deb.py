@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packages for Debian, as a host of that release has them: installed, used, upgraded while a
-machine runs, and removed."""
+"""The packages for Debian, as a host of that release has them: built, installed and used as
+README.md says, upgraded while a machine runs, and removed."""
 
+import glob
 import os
 import re
 import subprocess
+
+from reader import HOME, SOURCE, printed, quoted
 
 from support.booted import LEFT_OVER
 from support.leavings import snapshot
@@ -48,19 +51,22 @@ def install(host, *paths):
     host.run(*INSTALL, *(f"/packages/{os.path.basename(path)}" for path in paths))
 
 
-def test_life_of_the_packages(debian, debs, directory):
+def test_life_of_the_packages(debian, reader, directory):
     assert debian.state == "running"
+    build, install_them = printed("scripts/package-deb").splitlines()
+    reader.type(build, place=HOME)
     before = snapshot(debian)  # but for the users, who stay
-    broker, library = debs["vmnet-broker"], debs["libvmnet-broker0"]
-
-    install(debian, broker, library)
+    reader.type(install_them)
     assert debian.run("systemctl", "is-active", "vmnet-broker.socket") == "active\n"
     assert debian.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
     assert "No network is held." in debian.run("vmnetctl", "networks")
 
     debian.run(MACHINE, TAPNET="/tapnet")
+    reader.use("/disk.img")
 
-    upgrades = [copy_in(debian, newer(path, directory)) for path in (broker, library)]
+    built = debian.path(f"{SOURCE}/build-packages")
+    paths = glob.glob(f"{built}/vmnet-broker_*.deb") + glob.glob(f"{built}/libvmnet-broker0_*.deb")
+    upgrades = [copy_in(debian, newer(path, directory)) for path in paths]
     upgrade = f"""
         starter=$(systemctl show --value --property=MainPID vmnet-broker-dnsmasq.service)
         before=$(systemctl show --value --property=MainPID vmnet-broker.service)
@@ -82,7 +88,7 @@ def test_life_of_the_packages(debian, debs, directory):
     said = debian.run(MACHINE, "sh", "-euc", refused, TAPNET="/tapnet")
     assert "vmnet-broker is in use, by machines of: default (end" in said
 
-    debian.run("apt-get", "-y", "purge", "vmnet-broker", "libvmnet-broker0")
+    reader.type(quoted("sudo apt-get purge"), answer="y")
     assert snapshot(debian) == before
     for user in "vmnet-broker", "vmnet-dnsmasq":
         assert "nologin" in debian.run("getent", "passwd", user)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/install, out of what a release has, where no more is than the packages that it installs:
-installed, used, upgraded in place while a machine runs, and removed."""
+"""scripts/install as README.md says, where no more of what it needs is than the packages that it
+installs: installed, used, upgraded in place while a machine runs, and removed."""
 
 import re
+
+from reader import HOME, SOURCE, printed, quoted
 
 from support.booted import LEFT_OVER
 from support.leavings import snapshot
 
 MACHINE = "/tree/packaging/debian/tests/machine"
-SOURCE = "/srv/source"
-UNPACK = f"mkdir {SOURCE} && tar -x --strip-components=1 -C {SOURCE} -f /packages/*.orig.tar.gz"
 SCRIPT = f"{SOURCE}/scripts/install"
 # A program of somebody's own, by pkg-config alone.
 CLIENT = f"""
@@ -22,10 +22,9 @@ BY_NINJA = f"""
 """
 
 
-def live(host, prefix):
-    """From an installation to its end."""
-    script = (SCRIPT, f"--prefix={prefix}")
-    said = host.run(*script, timeout=300, CFLAGS="-O0")
+def live(host, reader, prefix, install, uninstall):
+    """From an installation to its end, each by a line that the user types."""
+    said = reader.type(install)
     assert "now vmnetctl doctor:" in said
     assert host.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
     host.run(f"{prefix}/bin/vmnetctl", "check", f"{SOURCE}/data/networks.json")
@@ -36,22 +35,23 @@ def live(host, prefix):
     older = f"{prefix}/bin/vmnet-older"
     host.run("sh", "-c", f"touch {older} && echo {older} >>{prefix}/share/vmnet-broker/installed")
     host.new_journal()
-    host.run(MACHINE, *script, TAPNET="/tapnet")
+    host.run(MACHINE, SCRIPT, f"--prefix={prefix}", TAPNET="/tapnet")
     assert not re.search(LEFT_OVER, host.new_journal())
     assert older not in snapshot(host)["files"]
 
-    uninstall = " ".join((*script, "--uninstall"))
-    refused = f"! {uninstall} && systemctl is-active vmnet-broker.socket"
+    refused = f"! {SCRIPT} --prefix={prefix} --uninstall && systemctl is-active vmnet-broker.socket"
     said = host.run(MACHINE, "sh", "-euc", refused, TAPNET="/tapnet")
     assert "vmnet-broker is in use, by machines of: default (end" in said
-    host.run("sh", "-c", uninstall)
+    reader.type(uninstall)
 
 
-def test_life_of_an_installation(debian):
-    debian.run("sh", "-c", UNPACK)
+def test_life_of_an_installation(debian, reader):
+    clone, install = printed("scripts/install").splitlines()
+    reader.type(clone, place=HOME)
+    uninstall = quoted("scripts/install --uninstall")
     before = snapshot(debian)
-    for prefix in "/usr", "/usr/local":
-        live(debian, prefix)
+    for prefix, option in ("/usr", ""), ("/usr/local", " --prefix=/usr/local"):
+        live(debian, reader, prefix, install + option, uninstall + option)
         assert snapshot(debian) == before
         debian.run("sh", "-euc", BY_NINJA)
         assert snapshot(debian) == before
