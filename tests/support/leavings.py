@@ -2,7 +2,14 @@
 """What an installation could leave on a booted host."""
 
 # The log of what was done, and what keeps it, are not its own; nor is the dynamic linker's list.
-OTHERS = ("/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd/timers")
+OTHERS = (
+    "/var/backups",
+    "/var/cache",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/systemd/timers",
+    "/var/log",
+)
 
 
 def _files(host):
