@@ -190,9 +190,9 @@ def _fuzz(checks, log, target):
 
 @stage(beside=True)
 def valgrind(checks, log):
-    """unit tests under valgrind, without sanitizers (leaks are for the sanitizers)"""
+    """compiled unit tests under valgrind, without sanitizers (leaks are for the sanitizers)"""
     checks.build(PLAIN, log)
-    return meson_test(log, PLAIN, "unit", valgrind=True)
+    return meson_test(log, PLAIN, "compiled", valgrind=True)
 
 
 @stage(beside=True)
