@@ -30,6 +30,21 @@ def _name(pid):
         return file.read().strip()
 
 
+def _finish(command, shown=None, check=True, timeout=30, **options):
+    """Runs a command to its end; shown is what a failure calls it."""
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(command, text=True, timeout=timeout, **options)
+    if check and done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(map(str, shown or command))}: status {done.returncode}\n"
+            f"{done.stdout}{done.stderr}"
+        )
+    return done
+
+
 class Namespace:
     """A network namespace and a mount namespace, held by a process that ends with the runner."""
 
@@ -37,7 +52,8 @@ class Namespace:
         self.name = name
         self._children = []
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", setup + SETUP],
+            # busybox does all of it in one program.
+            ["unshare", "--net", "--mount", "busybox", "sh", "-c", setup + SETUP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -73,19 +89,7 @@ class Namespace:
 
     def run(self, *argv, uid=None, gid=None, groups=(), check=True, timeout=30, **options):
         """Runs a command here to its end; its output is text."""
-        options.setdefault("stdout", subprocess.PIPE)
-        options.setdefault("stderr", subprocess.PIPE)
-        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
-        if options["stdin"] is None:
-            del options["stdin"]
-        done = subprocess.run(
-            self.command(argv, uid, gid, groups), text=True, timeout=timeout, **options
-        )
-        if check and done.returncode != 0:
-            raise AssertionError(
-                f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}{done.stderr}"
-            )
-        return done
+        return _finish(self.command(argv, uid, gid, groups), argv, check, timeout, **options)
 
     def popen(self, *argv, uid=None, gid=None, groups=(), **options):
         """Starts a command here; it is killed with the namespace at the latest."""
@@ -127,9 +131,14 @@ class Namespace:
             "--bind-interfaces", f"--listen-address={listen}", f"--host-record={name},{addresses}"
         )
 
-    def ip(self, arguments):
-        """ip(8), its arguments in one text."""
-        return self.run("ip", *arguments.split()).stdout
+    def ip(self, arguments, **options):
+        """ip(8), its arguments in one text; in this network, with the files of the runner."""
+        with self.entered():
+            return _finish(["ip", *arguments.split()], **options).stdout
+
+    def ip_batch(self, *commands, options=""):
+        """Several commands of ip(8), by one process."""
+        return self.ip(f"{options} -batch -", input="\n".join(commands))
 
     def device(self, name):
         """What ip(8) knows of a device and its addresses."""
@@ -142,11 +151,9 @@ class Namespace:
         """
 
         def has_settled():
-            if "state UP" not in self.ip(f"link show dev {device}"):
-                return False
-            routes = self.ip("route show table all") + self.ip("-6 route show table all")
-            known = [line for line in routes.splitlines() if f" dev {device} " in line]
-            return not any("linkdown" in line for line in known) and all(
+            said = self.ip_batch(f"link show dev {device}", "route show table all")
+            known = [line for line in said.splitlines() if f" dev {device} " in line]
+            return "state UP" in said and not any("linkdown" in line for line in known) and all(
                 any(line.startswith(f"local {address} ") for line in known) for address in addresses
             )
 
