@@ -59,11 +59,14 @@ def run_stages(names, checks):
 
 
 def run_all(names, checks):
-    """Runs stages in three phases: the build; two rows beside each other; what takes all."""
+    """Runs stages in three phases: the build; rows beside each other; what takes all."""
     results = run_stages([name for name in names if name == "build"], checks)
     names = [name for name in names if name != "build"]
     alone = [name for name in names if not STAGES[name].last]
-    rows = [[name for name in alone if STAGES[name].beside == beside] for beside in (False, True)]
+    rows = [
+        [name for name in alone if STAGES[name].row == row]
+        for row in {STAGES[name].row for name in alone}
+    ]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for row in pool.map(lambda row: run_stages(row, checks), rows):
             results |= row

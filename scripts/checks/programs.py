@@ -50,7 +50,7 @@ def unit(checks, log):
     return meson_test(log, SANITIZED, "unit")
 
 
-@stage
+@stage(longest=True)
 def integration(checks, log):
     """the real broker in network namespaces, with sanitizers"""
     checks.build(SANITIZED, log)
@@ -75,7 +75,7 @@ def timing(checks, log):
 def shortage(checks, log):
     """the real broker, without memory now and then; sanitizers have memory of their own"""
     checks.build(PLAIN, log)
-    return pytest(log, "tests/integration/test_shortage.py", build=PLAIN)
+    return pytest(log, "tests/integration/test_shortage.py", *TESTS_AT_ONCE, build=PLAIN)
 
 
 @stage

@@ -241,15 +241,16 @@ def each_file(log, files, *command):
 STAGES = {}
 
 
-def stage(function=None, *, beside=False, last=False):
+def stage(function=None, *, longest=False, beside=False, last=False):
     """A stage of the check: its name is the function's, its help what is written there.
 
-    beside: it is in the second row, beside whole brokers, which mostly wait and take longest.
+    longest: it has a row to itself, and the others have theirs beside it.
+    beside: it is in the third row, beside whole brokers, which mostly wait.
     last: it takes all processors, and runs when the others have ended.
     """
 
     def register(function):
-        function.beside = beside
+        function.row = (longest, beside)
         function.last = last
         STAGES[function.__name__] = function
         return function
