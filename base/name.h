@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of networks and of network interfaces: what fits, and what a network may be called. */
+/* Names of networks, interfaces and machines: what fits, and what they may be called. */
 #ifndef VMNET_BASE_NAME_H
 #define VMNET_BASE_NAME_H
 
@@ -18,6 +18,17 @@ static inline bool network_name_is_valid(const char *name)
 
 	return length >= 1 && length <= NETWORK_NAME_MAX && name[length] == '\0' &&
 	       strchr("._-", name[0]) == NULL;
+}
+
+#define DNS_LABEL_MAX 63
+
+/* A machine's name: 1 to 63 of a-z A-Z 0-9 -, the first and the last no -. */
+static inline bool dns_label_is_valid(const char *name)
+{
+	size_t length = strspn(name, ALNUM "-");
+
+	return name[length] == '\0' && length >= 1 && length <= DNS_LABEL_MAX && name[0] != '-' &&
+	       name[length - 1] != '-';
 }
 
 #endif

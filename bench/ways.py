@@ -181,7 +181,7 @@ class Brokered(Way):
         for network in config:
             client.acquire(network)
         devices = [
-            client.attach("lab", mac_address=mac, queues=self.queues).tap_fds for mac in MACS
+            client.attach("lab", macAddress=mac, queues=self.queues).tap_fds for mac in MACS
         ]
         self._add_taps(devices, "vmb-lab")
 

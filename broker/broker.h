@@ -67,6 +67,7 @@ struct hold {
 	struct hold *next_on_network;
 	struct client *client;
 	struct network *network;
+	uint64_t number; /* higher than that of every one before it */
 	bool waiting; /* the client has not been answered yet */
 	bool kept; /* the platform's: it is written down for another broker */
 };
@@ -113,13 +114,15 @@ struct broker {
 	char *config_path;
 	struct network *networks; /* those not inactive */
 	struct client *clients;
+	uint64_t last_number; /* of a hold or an interface */
 };
 
 /* A configured network, active or not, as clients are told of it. */
 struct network_info {
 	const struct network_config *config;
 	const struct network *network; /* NULL unless active */
-	bool changed; /* the file has something else for it by now, or nothing */
+	const struct network_config *next; /* what the file has for it by now; NULL: the same */
+	bool removed; /* the file has nothing for it any more */
 	size_t n_clients;
 	size_t n_interfaces;
 };
@@ -133,6 +136,8 @@ enum event_type {
 	EVENT_INTERFACE_DETACHED,
 	EVENT_LEASE_ADDED,
 	EVENT_LEASE_REMOVED,
+	EVENT_NETWORK_FAULTED,
+	EVENT_NETWORK_MENDED,
 };
 
 /* network is always set, one of the others where the type says so. */
@@ -142,6 +147,7 @@ struct event {
 	const struct client *client;
 	const struct interface *interface;
 	const struct lease *lease;
+	const char *fault; /* all that is wrong, a sentence */
 };
 
 /* "network_created" and so on: the protocol's names. */

@@ -11,6 +11,8 @@ static const char *const event_names[] = {
 	[EVENT_INTERFACE_DETACHED] = "interface_detached",
 	[EVENT_LEASE_ADDED] = "lease_added",
 	[EVENT_LEASE_REMOVED] = "lease_removed",
+	[EVENT_NETWORK_FAULTED] = "network_faulted",
+	[EVENT_NETWORK_MENDED] = "network_mended",
 };
 
 const char *event_type_name(enum event_type type)

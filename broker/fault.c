@@ -32,6 +32,18 @@ static char *join_faults(const struct network *network)
 	return text;
 }
 
+/* fault: the last one, for when memory was too short to join them. */
+static void tell(const struct network *network, const char *fault)
+{
+	struct event event = {
+		.network = network,
+		.fault = network->fault ? network->fault : fault,
+	};
+
+	event.type = event.fault ? EVENT_NETWORK_FAULTED : EVENT_NETWORK_MENDED;
+	platform_event(&event);
+}
+
 void broker_network_fault(struct network *network, enum fault_kind kind, const char *fault)
 {
 	char **known = &network->faults[kind];
@@ -43,6 +55,7 @@ void broker_network_fault(struct network *network, enum fault_kind kind, const c
 	free(network->fault);
 	network->fault = join_faults(network);
 	platform_fault_changed();
+	tell(network, fault);
 	if (fault)
 		log_error(network->config->name, "%s", fault);
 	else if (network->fault)

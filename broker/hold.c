@@ -37,6 +37,7 @@ struct hold *hold_new(struct client *client, struct network *network)
 		return NULL;
 	hold->client = client;
 	hold->network = network;
+	hold->number = ++network->broker->last_number;
 	hold->waiting = true;
 	client->usage->holds++;
 	client->usage->requests++;

@@ -2,7 +2,7 @@
 /*
  * How many interfaces, with which MAC addresses, for how long. An interface lives as long as its
  * device, which nobody but the machine keeps open: when its client dies alone the machine
- * goes on. A named one, which anybody of its user may open, lives as long as the hold of the
+ * goes on. One that is opened by its name, which any process of its user may do, lives as long as the hold of the
  * client that attached it.
  */
 #include "interface.h"
@@ -33,6 +33,7 @@ static void interface_free(struct interface *interface)
 	if (interface->state == INTERFACE_ATTACHING)
 		interface->usage->requests--;
 	usage_leave(interface->usage);
+	free(interface->options.port_forwardings);
 	free(interface);
 }
 
@@ -50,6 +51,7 @@ static struct interface *interface_new(struct network *network, const struct int
 	}
 	interface->usage->interfaces++;
 	usage_charge_frames(interface->usage, (int)(made->queues * made->frames));
+	interface->number = ++network->broker->last_number;
 	interface->state = INTERFACE_ATTACHED;
 	interface->owner = made->owner;
 	interface->queues = made->queues;
@@ -123,7 +125,7 @@ static int check_request(const struct network *network, const struct attach_requ
 		error_set(error, ERROR_INVALID_PARAMETER,
 			  "MAC address %s is used on network \"%s\" already; choose another",
 			  mac_address_format(request->mac, text), network->config->name);
-		error->parameter = "mac_address";
+		error->parameter = "macAddress";
 		return -1;
 	}
 	return 0;
@@ -147,7 +149,12 @@ static int interface_start(struct client *client, struct network *network,
 	interface->state = INTERFACE_ATTACHING;
 	interface->usage->requests++;
 	interface->vhost = request->vhost;
-	interface->named = request->named;
+	interface->by_name = request->by_name;
+	interface->attached = platform_now();
+	if (request->options) {
+		interface->options = *request->options;
+		request->options->port_forwardings = NULL;
+	}
 	if (platform_interface_attach(interface) == 0)
 		return 0;
 	interface_free(interface);
@@ -209,7 +216,7 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 		return;
 	/* The client has left meanwhile; so does the device, with its descriptors or without. */
 	platform_fds_discard(fds);
-	if (interface->named) {
+	if (interface->by_name) {
 		interface->state = INTERFACE_DETACHING;
 		platform_interface_detach(interface);
 	}
@@ -243,7 +250,7 @@ void broker_interface_claim(const struct network *network, const struct mac_addr
 		if (i->client || !mac_address_equal(&i->mac, mac))
 			continue;
 		i->client = client;
-		i->named = true;
+		i->by_name = true;
 		return;
 	}
 }
@@ -254,7 +261,7 @@ void broker_interfaces_release(struct client *client, struct network *network)
 		if (i->client != client)
 			continue;
 		i->client = NULL;
-		if (i->named && i->state == INTERFACE_ATTACHED) {
+		if (i->by_name && i->state == INTERFACE_ATTACHED) {
 			i->state = INTERFACE_DETACHING;
 			platform_interface_detach(i);
 		}

@@ -11,6 +11,7 @@
 #include "broker.h"
 
 #define INTERFACE_QUEUES_MAX 16
+#define MACHINE_NAME_MAX 63 /* a DNS label */
 
 struct interface_fds;
 
@@ -20,13 +21,29 @@ enum interface_state {
 	INTERFACE_DETACHING, /* the platform was asked to remove it */
 };
 
+/* What is asked for with an interface, and lives as long as it. */
+struct interface_options {
+	char name[MACHINE_NAME_MAX + 1]; /* "": none */
+	bool has_ipv4;
+	bool has_ipv6;
+	struct in_addr ipv4;
+	struct in6_addr ipv6;
+	struct port_forwarding
+		*port_forwardings; /* internal_address all zero: the interface's own */
+	size_t n_port_forwardings;
+	struct rate_limit rate_in; /* to the machine */
+	struct rate_limit rate_out;
+};
+
 /* What a client asked for, checked for form by the front end. */
 struct attach_request {
 	const char *network;
 	const struct mac_address *mac; /* NULL: one is generated */
 	unsigned int queues;
 	bool vhost;
-	bool named;
+	bool by_name; /* it is opened by its device's name, and no descriptor is passed */
+	/* The array in it is taken over, and is NULL then. NULL: none. */
+	struct interface_options *options;
 };
 
 struct interface {
@@ -39,7 +56,10 @@ struct interface {
 	unsigned int queues; /* it has no more of them */
 	unsigned int frames; /* that each of them may hold */
 	bool vhost;
-	bool named; /* goes with the hold */
+	bool by_name; /* opened so, and goes with the hold */
+	struct interface_options options;
+	uint64_t number; /* higher than that of every one before it */
+	int64_t attached; /* microseconds since the epoch; 0: by an earlier broker */
 	uid_t owner; /* who may open it by name */
 	struct usage *usage; /* its account's (user_limits.h) */
 	void *platform;
@@ -80,15 +100,15 @@ struct interface *broker_interface_adopt(struct network *network,
 					 const struct interface_made *made);
 
 /*
- * A named interface of an adopted network that this client attached, and whose
- * hold there was adopted, too: it goes with that hold as before. Does nothing
+ * An interface of an adopted network that this client attached, and whose
+ * hold there was adopted, too: it is opened by name, and goes with that hold as before. Does nothing
  * when it is not there any more.
  */
 void broker_interface_claim(const struct network *network, const struct mac_address *mac,
 			    struct client *client);
 
 /*
- * A client has let go of a network: its named interfaces there go. For
+ * A client has let go of a network: its interfaces there that are opened by name go. For
  * platform_hold_ended().
  */
 void broker_interfaces_release(struct client *client, struct network *network);

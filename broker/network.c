@@ -71,6 +71,7 @@ void network_free(struct network *network)
 		struct interface *next = network->interfaces->next;
 
 		usage_leave(network->interfaces->usage);
+		free(network->interfaces->options.port_forwardings);
 		free(network->interfaces);
 		network->interfaces = next;
 	}

@@ -17,9 +17,10 @@ void broker_describe(const struct network *network, struct network_info *info)
 	*info = (struct network_info){
 		.config = network->config,
 		.network = network,
-		.changed = now ? strcmp(now->json, network->config->json) != 0
-			       : !network->broker->config->fault,
+		.removed = !now && !network->broker->config->fault,
 	};
+	if (now && strcmp(now->json, network->config->json) != 0)
+		info->next = now;
 	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network)
 		info->n_clients++;
 	for (const struct interface *i = network->interfaces; i; i = i->next)

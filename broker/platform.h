@@ -76,6 +76,9 @@ void platform_fault_changed(void);
 /* broker_is_idle() has become true; it may be false again by the time it matters. */
 void platform_idle(void);
 
+/* Microseconds since 1970-01-01 00:00:00 UTC, by the host's clock. */
+int64_t platform_now(void);
+
 /* Random bytes that nobody can foresee. */
 void platform_random(void *bytes, size_t size);
 

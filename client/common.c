@@ -16,6 +16,8 @@ static const char *const event_names[] = {
 	[VMNET_BROKER_INTERFACE_DETACHED] = "interface_detached",
 	[VMNET_BROKER_LEASE_ADDED] = "lease_added",
 	[VMNET_BROKER_LEASE_REMOVED] = "lease_removed",
+	[VMNET_BROKER_NETWORK_FAULTED] = "network_faulted",
+	[VMNET_BROKER_NETWORK_MENDED] = "network_mended",
 };
 
 #define N_EVENTS ((int)(sizeof(event_names) / sizeof(event_names[0])))
@@ -114,7 +116,11 @@ void vmnet_broker_network_free(struct vmnet_broker_network *network)
 	free(network->ipv4_subnet);
 	free(network->ipv4_gateway);
 	free(network->ipv6_prefix);
+	free(network->ipv6_gateway);
 	free(network->bridge);
+	free(network->fault);
+	free(network->configuration);
+	free(network->next_configuration);
 	free(network);
 }
 
@@ -122,8 +128,12 @@ void vmnet_broker_interface_free(struct vmnet_broker_interface *interface)
 {
 	if (!interface)
 		return;
+	free(interface->device);
 	free(interface->name);
 	free(interface->mac_address);
+	free(interface->ipv4_address);
+	free(interface->ipv6_address);
+	free(interface->port_forwardings);
 	free(interface);
 }
 
@@ -168,7 +178,6 @@ void vmnet_broker_inspection_free(struct vmnet_broker_inspection *inspection)
 	free(inspection->clients);
 	free(inspection->interfaces);
 	free(inspection->leases);
-	free(inspection->fault);
 	free(inspection);
 }
 
@@ -180,5 +189,6 @@ void vmnet_broker_event_free(struct vmnet_broker_event *event)
 	vmnet_broker_client_free(event->client);
 	vmnet_broker_lease_free(event->lease);
 	free(event->network);
+	free(event->fault);
 	free(event);
 }

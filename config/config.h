@@ -50,6 +50,12 @@ struct port_forwarding {
 
 #define PORT_FORWARDING_TEXT_SIZE 96
 
+/* How much may pass in the long run. */
+struct rate_limit {
+	uint64_t bits_per_second; /* 0: no limit */
+	uint32_t burst_bytes; /* what may pass at once before */
+};
+
 /*
  * Who may acquire a network. restricted is false when the file has no "allow":
  * then everyone may. Names were looked up when the file was read; users_text

@@ -8,8 +8,6 @@
 
 #include "reader.h"
 
-#define HOSTNAME_MAX 63
-
 static void read_mac_address(struct config_reader *reader, const struct place *place,
 			     const json_t *value, void *field)
 {
@@ -76,15 +74,6 @@ static void read_reserved_address(struct config_reader *reader, const struct pla
 	*(struct in_addr *)field = address;
 }
 
-/* 1 to 63 of a-z A-Z 0-9 -, the first and the last no -. */
-static bool is_dns_label(const char *name)
-{
-	size_t length = strspn(name, ALNUM "-");
-
-	return name[length] == '\0' && length >= 1 && length <= HOSTNAME_MAX && name[0] != '-' &&
-	       name[length - 1] != '-';
-}
-
 /*
  * dnsmasq takes a number, with a unit of time or without, for the time of a
  * lease, and has two words of its own.
@@ -104,13 +93,13 @@ static void read_hostname(struct config_reader *reader, const struct place *plac
 {
 	char **hostname = field;
 	const char *name = json_string_value(value);
-	char what[sizeof("the name \"\"") + HOSTNAME_MAX];
+	char what[sizeof("the name \"\"") + DNS_LABEL_MAX];
 
 	if (config_support.no_hostname) {
 		config_report_key(reader, place, "%s", config_support.no_hostname);
 		return;
 	}
-	if (!name || !is_dns_label(name)) {
+	if (!name || !dns_label_is_valid(name)) {
 		config_report_value(reader, place, value,
 				    "a host name such as \"db\", 1 to 63 of a-z A-Z 0-9 -");
 		return;

@@ -42,7 +42,7 @@ static vmnet_broker_return_t join(struct vmnet_broker *broker, const char *netwo
 	if (status != VMNET_BROKER_SUCCESS)
 		return status;
 
-	printf("interface %s, MAC address %s, descriptor %d\n", attachment->interface->name,
+	printf("interface %s, MAC address %s, descriptor %d\n", attachment->interface->device,
 	       attachment->interface->mac_address, attachment->tap_fds[0]);
 
 	/*

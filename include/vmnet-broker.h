@@ -172,11 +172,20 @@ struct vmnet_broker_network {
 	char *_Nullable ipv4_subnet; /* (active) CIDR, "192.168.64.0/24"; NULL too if it has none */
 	char *_Nullable ipv4_gateway; /* (active) the host's own address on it, "192.168.64.1" */
 	char *_Nullable ipv6_prefix; /* (active) CIDR; NULL too if it has none */
+	char *_Nullable ipv6_gateway; /* (active) the host's own address on it; NULL on macOS */
 	uint32_t mtu; /* bytes of payload in the largest frame */
 	char *_Nullable bridge; /* (active) the host's device that joins the members; NULL on macOS */
 	uint32_t clients; /* connections that hold it */
 	uint32_t interfaces; /* machines' interfaces on it (Linux) */
-	bool changed; /* the configuration has another version of it, for its next life */
+	bool changed; /* the file has another version of it, for its next life, or none */
+	bool removed; /* the file has none */
+	char *_Nullable fault; /* (active) what is wrong with it now, a sentence; NULL: nothing */
+	/*
+	 * Its configuration as it was made, or will be made, with defaults: a JSON object, the
+	 * protocol's NetworkConfiguration, which has the keys of networks.json in camelCase.
+	 */
+	char *_Nullable configuration; /* NULL: the broker is an older one (macOS) */
+	char *_Nullable next_configuration; /* what the file has by now; NULL: the same, or none */
 };
 
 /*
@@ -224,12 +233,47 @@ struct vmnet_broker_client {
 	char *command;
 };
 
+/* Protocols whose ports are forwarded. */
+enum VMNET_BROKER_ENUM(vmnet_broker_protocol, unsigned int) {
+	VMNET_BROKER_TCP VMNET_BROKER_SWIFT_NAME(tcp) = 1,
+	VMNET_BROKER_UDP VMNET_BROKER_SWIFT_NAME(udp) = 2,
+	VMNET_BROKER_TCP_AND_UDP VMNET_BROKER_SWIFT_NAME(both) = 3,
+};
+
+#define VMNET_BROKER_ADDRESS_SIZE 46 /* of the text of an IP address, with its NUL */
+
+/* Ports of the host that lead to a machine (Linux). */
+struct vmnet_broker_port_forwarding {
+	enum vmnet_broker_protocol protocol;
+	char external_address[VMNET_BROKER_ADDRESS_SIZE]; /* of the host; "": all of its */
+	uint16_t external_port; /* the first one */
+	/* Of the machine; "": what its interface has, of the external address's family, or IPv4. */
+	char internal_address[VMNET_BROKER_ADDRESS_SIZE];
+	uint16_t internal_port; /* the first one; 0: external_port */
+	uint16_t count; /* how many in a row; 0: 1 */
+};
+
+/* How much may pass in the long run (Linux). */
+struct vmnet_broker_rate_limit {
+	uint64_t bits_per_second; /* 0: no limit */
+	uint32_t burst_bytes; /* what may pass at once before; 0: the broker chooses */
+};
+
 /* One virtual machine's port on a network (Linux). */
 struct vmnet_broker_interface {
-	char *name; /* the host's name of the device */
+	char *device; /* the host's name of it */
+	char *_Nullable name; /* what the machine is called there; NULL: nothing was asked for */
 	char *mac_address; /* what the machine's own device should use */
+	char *_Nullable ipv4_address; /* given to it by DHCP, as it was asked for; NULL: it was not */
+	char *_Nullable ipv6_address; /* the same */
+	struct vmnet_broker_port_forwarding *port_forwardings; /* those that it asked for */
+	size_t n_port_forwardings;
+	struct vmnet_broker_rate_limit rate_limit_in; /* to the machine */
+	struct vmnet_broker_rate_limit rate_limit_out; /* from the machine */
 	uint32_t mtu;
 	bool vnet_header; /* packets carry a virtio-net header */
+	int64_t uid; /* who attached it */
+	int64_t attached; /* seconds since 1970-01-01 00:00:00 UTC; 0: not known */
 };
 
 /* An address given to a machine (Linux). */
@@ -249,7 +293,6 @@ struct vmnet_broker_inspection {
 	size_t n_interfaces;
 	struct vmnet_broker_lease *_Nonnull *_Nonnull leases;
 	size_t n_leases;
-	char *_Nullable fault; /* what is wrong with it now, a sentence; NULL: nothing */
 	/*
 	 * Frames in which a machine posed as the network's DHCP server, router or
 	 * gateway, in this life of the network; all were dropped. -1: not counted
@@ -276,10 +319,21 @@ vmnet_broker_inspect(struct vmnet_broker *broker, const char *name,
 
 #ifdef __linux__
 
-/* What vmnet_broker_attach() is asked for. Zero is the default of every member but size. */
+/*
+ * What vmnet_broker_attach() is asked for. Zero is the default of every member but size. All of it
+ * lives as long as the interface.
+ */
 struct vmnet_broker_attach_options {
 	size_t size; /* sizeof(struct vmnet_broker_attach_options) */
 	const char *_Nullable mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
+	/* What the machine is to be called: a DNS label that no other machine there has. */
+	const char *_Nullable name;
+	const char *_Nullable ipv4_address; /* of the network, and free; NULL: DHCP's choice */
+	const char *_Nullable ipv6_address; /* the same */
+	const struct vmnet_broker_port_forwarding *_Nullable port_forwardings;
+	size_t n_port_forwardings;
+	struct vmnet_broker_rate_limit rate_limit_in; /* to the machine; 0: the configuration's */
+	struct vmnet_broker_rate_limit rate_limit_out; /* from the machine; 0: the same */
 	uint32_t queues; /* 1 to 16; 0: 1 */
 	bool vhost; /* open /dev/vhost-net too, once per queue, where the host has it */
 	/*
@@ -287,14 +341,14 @@ struct vmnet_broker_attach_options {
 	 * that take no descriptor. It goes when the hold does, and no
 	 * descriptor comes with it.
 	 */
-	bool named;
+	bool open_by_name;
 };
 
 /* An attached interface. It stays for as long as a descriptor of it is open. */
 struct vmnet_broker_attachment {
 	struct vmnet_broker_interface *interface;
 	int *tap_fds; /* one per queue */
-	size_t n_tap_fds; /* 0 with named */
+	size_t n_tap_fds; /* 0 with open_by_name */
 	int *vhost_fds; /* one per queue, or none */
 	size_t n_vhost_fds;
 };
@@ -313,9 +367,9 @@ struct vmnet_broker_attachment {
  * header's size and the offloads with TUNSETVNETHDRSZ and TUNSETOFFLOAD
  * (<linux/if_tun.h>), which needs no privilege.
  *
- * Errors: INVALID_REQUEST (network not held, malformed or used MAC address,
- * queues out of range, size not set), CREATE_FAILURE, INTERNAL_ERROR (a limit,
- * too), NOT_FOUND, NOT_ALLOWED.
+ * Errors: INVALID_REQUEST (network not held, size not set, an option that is
+ * malformed or cannot be had: vmnet_broker_error() says which, and what can),
+ * CREATE_FAILURE, INTERNAL_ERROR (a limit, too), NOT_FOUND, NOT_ALLOWED.
  */
 vmnet_broker_return_t
 vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
@@ -335,8 +389,8 @@ vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
  *
  * A network that cannot be acquired again fails the call, with the error of
  * vmnet_broker_acquire(); the next call tries everything once more. Interfaces
- * are not attached again: one that is open goes on, also without a hold; a
- * named one that no program has open goes with the broker.
+ * are not attached again: one that is open goes on, also without a hold; one
+ * that is opened by name, and that no program has open, goes with the broker.
  */
 void vmnet_broker_set_reconnect(struct vmnet_broker *broker, bool reconnect);
 
@@ -407,8 +461,10 @@ enum VMNET_BROKER_ENUM(vmnet_broker_event_type, int) {
 	VMNET_BROKER_INTERFACE_DETACHED VMNET_BROKER_SWIFT_NAME(interfaceDetached) = 5,
 	VMNET_BROKER_LEASE_ADDED VMNET_BROKER_SWIFT_NAME(leaseAdded) = 6,
 	VMNET_BROKER_LEASE_REMOVED VMNET_BROKER_SWIFT_NAME(leaseRemoved) = 7,
+	VMNET_BROKER_NETWORK_FAULTED VMNET_BROKER_SWIFT_NAME(networkFaulted) = 8,
+	VMNET_BROKER_NETWORK_MENDED VMNET_BROKER_SWIFT_NAME(networkMended) = 9,
 	/* Of no network, ""; see vmnet_broker_set_reconnect(). */
-	VMNET_BROKER_RECONNECTED VMNET_BROKER_SWIFT_NAME(reconnected) = 8,
+	VMNET_BROKER_RECONNECTED VMNET_BROKER_SWIFT_NAME(reconnected) = 10,
 	/* Of a newer broker. */
 	VMNET_BROKER_EVENT_UNKNOWN VMNET_BROKER_SWIFT_NAME(unknown) = -1,
 };
@@ -420,6 +476,7 @@ struct vmnet_broker_event {
 	struct vmnet_broker_interface *_Nullable interface; /* NULL unless the type is about one */
 	struct vmnet_broker_client *_Nullable client; /* the same */
 	struct vmnet_broker_lease *_Nullable lease; /* the same */
+	char *_Nullable fault; /* of NETWORK_FAULTED: all that is wrong, a sentence */
 };
 
 /*

@@ -97,7 +97,7 @@ def start_machines(broker, kvm, stack):
         wait_for(lambda: BRIDGE in broker.host.links(), 15, f"{BRIDGE}\n{alice.log()}")
         wait_for(lambda: broker.client().networks()["default"]["active"], 15, "the network")
         network = broker.client().networks()["default"]
-        step.detail = f'network "default" came up as {BRIDGE}, {network["ipv4_subnet"]}'
+        step.detail = f'network "default" came up as {BRIDGE}, {network["ipv4Subnet"]}'
     with Step(f"bob, user {BOB}, starts another on the same network"):
         bob = Guest(broker, uid=BOB, kvm=kvm, name="bob")
         stack.callback(bob.close)
@@ -116,7 +116,7 @@ def show_traffic(alice, bob, network):
     for guest, other in (alice, bob), (bob, alice):
         for name, address in (
             (f"{other.name}'s", other.ip),
-            ("the host", network["ipv4_gateway"]),
+            ("the host", network["ipv4Gateway"]),
             ("the server outside", SERVER_IPV4),
         ):
             with Step(f"{guest.name}'s machine reaches {name}, {address}"):

@@ -101,7 +101,7 @@ class Actor:
             self._use(client.attach(network, queues=self.random.choice((1, 1, 2))))
         elif action == 4:
             client.acquire(network)
-            client.attach(network, named=True)
+            client.attach(network, openByName=True)
         elif action == 5:
             client.acquire(network)
             client.release(network)
@@ -212,7 +212,7 @@ class Torture:
 
     def start(self):
         self.broker.start()
-        one = self._machine("one", USERS[0], mac_address=MAC)
+        one = self._machine("one", USERS[0], macAddress=MAC)
         two = self._machine("two", USERS[0])
         for machine in self.machines:
             machine.dhcp_to_stay()

@@ -37,8 +37,8 @@ static int print_network(const struct vmnet_broker_inspection *inspection)
 	if (network->changed)
 		add_row(&table,
 			"Changed:", "the configuration has it otherwise by now, or not at all");
-	if (inspection->fault)
-		add_row(&table, "Fault:", inspection->fault);
+	if (network->fault)
+		add_row(&table, "Fault:", network->fault);
 	if (inspection->rogue_packets >= 0) {
 		table_text(&table, "Rogue packets:");
 		table_format(&table, "%lld", (long long)inspection->rogue_packets);
@@ -81,10 +81,10 @@ static int print_interfaces(const struct vmnet_broker_inspection *inspection)
 		return DONE;
 	puts("\nInterfaces");
 	table_start(&table, 2);
-	table_text(&table, "NAME");
+	table_text(&table, "DEVICE");
 	table_text(&table, "MAC ADDRESS");
 	for (size_t i = 0; i < inspection->n_interfaces; i++) {
-		table_text(&table, inspection->interfaces[i]->name);
+		table_text(&table, inspection->interfaces[i]->device);
 		table_text(&table, inspection->interfaces[i]->mac_address);
 	}
 	return table_print(&table);

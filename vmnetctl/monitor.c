@@ -18,7 +18,7 @@ static void print_subject(const struct vmnet_broker_event *event)
 			       (long long)event->client->pid, (long long)event->client->uid,
 			       event->client->command);
 	else if (event->interface)
-		(void)snprintf(text, sizeof(text), "%s %s", event->interface->name,
+		(void)snprintf(text, sizeof(text), "%s %s", event->interface->device,
 			       event->interface->mac_address);
 	else if (event->lease)
 		(void)snprintf(text, sizeof(text), "%s %s %s expires %s", event->lease->address,
@@ -26,10 +26,10 @@ static void print_subject(const struct vmnet_broker_event *event)
 			       event->lease->hostname ? event->lease->hostname : "-",
 			       event->lease->expires ? time_format(event->lease->expires, expires)
 						     : "never");
-	if (text[0] == '\0')
+	if (text[0] == '\0' && !event->fault)
 		return;
 	(void)fputs("  ", stdout);
-	(void)text_write(stdout, text, "");
+	(void)text_write(stdout, event->fault ? event->fault : text, "");
 }
 
 static void print_line(const struct vmnet_broker_event *event, const struct timeval *now)

@@ -40,7 +40,7 @@
 #define KEY_INFO "info" /* dictionary: a network, below */
 #define KEY_NETWORKS "networks" /* array of such */
 #define KEY_CLIENTS "clients" /* array of dictionaries: a client, below */
-#define KEY_FAULT "fault" /* string, if there is one */
+#define KEY_FAULT "fault" /* string, if there is one; in a network and an event, too */
 
 /* Of a network; those marked (active) only while it is active */
 #define KEY_NAME "name" /* string */
@@ -53,6 +53,9 @@
 #define KEY_MTU "mtu" /* int64 */
 #define KEY_N_CLIENTS "clients" /* int64 */
 #define KEY_CHANGED "changed" /* bool */
+#define KEY_REMOVED "removed" /* bool */
+#define KEY_CONFIGURATION "configuration" /* string: JSON, as config/describe.h has it */
+#define KEY_NEXT_CONFIGURATION "next_configuration" /* string: the same, if there is another */
 
 /* Of a client */
 #define KEY_PID "pid" /* int64 */

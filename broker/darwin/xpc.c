@@ -24,8 +24,10 @@
 #include <unistd.h>
 #include <xpc/xpc.h>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "broker/user_limits.h"
+#include "config/describe.h"
 #include "darwin.h"
 #include "network.h"
 #include "wire/xpc_protocol.h"
@@ -59,6 +61,19 @@ bool xpc_is_open(void)
 
 /* Structs to dictionaries */
 
+/* A configuration as text; left out without memory. */
+static void set_configuration(xpc_object_t object, const char *key,
+			      const struct network_config *config)
+{
+	json_t *described = network_config_describe(config);
+	char *text = json_text_dump(described, JSON_COMPACT);
+
+	if (text)
+		xpc_dictionary_set_string(object, key, text);
+	free(text);
+	json_decref(described);
+}
+
 static xpc_object_t network_object(const struct network_info *info)
 {
 	const struct network_config *config = info->config;
@@ -74,10 +89,16 @@ static xpc_object_t network_object(const struct network_info *info)
 	xpc_dictionary_set_string(object, KEY_MODE, network_mode_name(config->mode));
 	xpc_dictionary_set_int64(object, KEY_MTU, config->mtu);
 	xpc_dictionary_set_int64(object, KEY_N_CLIENTS, (int64_t)info->n_clients);
-	xpc_dictionary_set_bool(object, KEY_CHANGED, info->changed);
+	xpc_dictionary_set_bool(object, KEY_CHANGED, info->next || info->removed);
+	xpc_dictionary_set_bool(object, KEY_REMOVED, info->removed);
+	set_configuration(object, KEY_CONFIGURATION, config);
+	if (info->next)
+		set_configuration(object, KEY_NEXT_CONFIGURATION, info->next);
 	xpc_dictionary_set_bool(object, KEY_ACTIVE, info->network != NULL);
 	if (!info->network)
 		return object;
+	if (info->network->fault)
+		xpc_dictionary_set_string(object, KEY_FAULT, info->network->fault);
 	addresses = &info->network->addresses;
 	if (addresses->ipv4_subnet.length > 0) {
 		xpc_dictionary_set_string(object, KEY_IPV4_SUBNET,
@@ -203,6 +224,8 @@ static void send_event(struct client *client, const struct event *event)
 	xpc_dictionary_set_string(message, KEY_NETWORK_NAME, event->network->config->name);
 	if (event->client)
 		give(message, KEY_CLIENT, client_object(event->client));
+	if (event->fault)
+		xpc_dictionary_set_string(message, KEY_FAULT, event->fault);
 	xpc_connection_send_message(connection, message);
 	xpc_release(message);
 	/* The barrier may come after the connection's end, and on any thread. */

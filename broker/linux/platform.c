@@ -136,6 +136,14 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_exit(linux_platform.event, EXIT_SUCCESS);
 }
 
+int64_t platform_now(void)
+{
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 void platform_idle(void)
 {
 	if (run.idle_exit >= 0 && !run.stopping)

@@ -112,6 +112,10 @@ static vmnet_broker_return_t fill_network(xpc_object_t object, void *item)
 	network->mtu = (uint32_t)integer(&decoder, KEY_MTU, UINT32_MAX);
 	network->clients = (uint32_t)integer(&decoder, KEY_N_CLIENTS, UINT32_MAX);
 	network->changed = boolean(&decoder, KEY_CHANGED);
+	network->removed = xpc_dictionary_get_bool(object, KEY_REMOVED);
+	network->fault = optional_text(&decoder, KEY_FAULT);
+	network->configuration = optional_text(&decoder, KEY_CONFIGURATION);
+	network->next_configuration = optional_text(&decoder, KEY_NEXT_CONFIGURATION);
 	return decoder.status;
 }
 
@@ -199,7 +203,6 @@ vmnet_broker_return_t vmnet_broker_decode_inspection(xpc_object_t reply,
 					sizeof(*decoded->network), fill_network);
 		decoded->clients = list(&decoder, KEY_CLIENTS, sizeof(**decoded->clients),
 					fill_client, &decoded->n_clients);
-		decoded->fault = optional_text(&decoder, KEY_FAULT);
 		decoded->rogue_packets = -1;
 	}
 	if (decoder.status == VMNET_BROKER_SUCCESS)
@@ -222,6 +225,7 @@ vmnet_broker_return_t vmnet_broker_decode_event(xpc_object_t message,
 	if (decoded && type) {
 		decoded->type = vmnet_broker_event_type(type);
 		decoded->network = text(&decoder, KEY_NETWORK_NAME);
+		decoded->fault = optional_text(&decoder, KEY_FAULT);
 	}
 	if (decoded && client)
 		decoded->client = item(&decoder, client, sizeof(*decoded->client), fill_client);

@@ -177,6 +177,7 @@ vmnet_broker_return_t vmnet_broker_take_reply(struct vmnet_broker *broker, const
 	json_t *parameters = json_object_get(message, "parameters");
 	vmnet_broker_return_t status = VMNET_BROKER_SUCCESS;
 
+	broker->continues = json_is_true(json_object_get(message, "continues"));
 	if (!json_is_object(message) || (error && !json_is_string(error)) ||
 	    (parameters && !json_is_object(parameters)))
 		status = message_failed(broker, network);

@@ -19,6 +19,7 @@ struct vmnet_broker {
 	struct transport transport;
 	bool monitoring;
 	bool reconnect;
+	bool continues; /* the last reply is not its call's last */
 	bool lost; /* the broker has ended the connection */
 	unsigned int reconnects;
 	struct holds holds; /* to be acquired again; empty without reconnect */

@@ -10,6 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MICROSECONDS INT64_C(1000000) /* of a second */
+
+const char *const vmnet_broker_protocol_names[] = {
+	[VMNET_BROKER_TCP] = "tcp",
+	[VMNET_BROKER_UDP] = "udp",
+	[VMNET_BROKER_TCP_AND_UDP] = "both",
+};
+
 struct decoder {
 	const json_t *object;
 	vmnet_broker_return_t status;
@@ -112,24 +120,127 @@ static enum vmnet_broker_mode mode(struct decoder *decoder)
 	return VMNET_BROKER_SHARED;
 }
 
-static vmnet_broker_return_t fill_network(const json_t *object, void *item)
+/* The text of an object that may be missing or null, which is no error either. */
+static char *optional_json(struct decoder *decoder, const char *key)
+{
+	const json_t *value = member(decoder, key);
+	char *dumped = NULL;
+
+	if (value && !json_is_object(value))
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	else if (value)
+		dumped = json_dumps(value, JSON_COMPACT);
+	if (json_is_object(value) && !dumped)
+		fail(decoder, VMNET_BROKER_INTERNAL_ERROR);
+	return dumped;
+}
+
+static vmnet_broker_return_t fill_state(const json_t *object, struct vmnet_broker_network *network)
 {
 	struct decoder decoder = { .object = object };
+
+	if (!json_is_object(object))
+		return VMNET_BROKER_INVALID_REPLY;
+	network->active = true;
+	network->ipv4_subnet = optional_text(&decoder, "ipv4Subnet");
+	network->ipv4_gateway = optional_text(&decoder, "ipv4Gateway");
+	network->ipv6_prefix = optional_text(&decoder, "ipv6Prefix");
+	network->ipv6_gateway = optional_text(&decoder, "ipv6Gateway");
+	network->mtu = number(&decoder, "mtu");
+	network->bridge = optional_text(&decoder, "bridge");
+	network->clients = number(&decoder, "clients");
+	network->interfaces = number(&decoder, "interfaces");
+	network->fault = optional_text(&decoder, "fault");
+	return decoder.status;
+}
+
+static vmnet_broker_return_t fill_network(const json_t *parameters, void *item)
+{
+	struct decoder whole = { .object = parameters };
+	struct decoder decoder = { .object = member(&whole, "configuration") };
+	const json_t *state = member(&whole, "state");
 	struct vmnet_broker_network *network = item;
 
 	network->name = text(&decoder, "name");
 	network->description = optional_text(&decoder, "description");
 	network->mode = mode(&decoder);
-	network->active = boolean(&decoder, "active");
-	network->ipv4_subnet = optional_text(&decoder, "ipv4_subnet");
-	network->ipv4_gateway = optional_text(&decoder, "ipv4_gateway");
-	network->ipv6_prefix = optional_text(&decoder, "ipv6_prefix");
 	network->mtu = number(&decoder, "mtu");
-	network->bridge = optional_text(&decoder, "bridge");
-	network->clients = number(&decoder, "clients");
-	network->interfaces = number(&decoder, "interfaces");
-	network->changed = json_is_true(member(&decoder, "changed"));
+	network->configuration = optional_json(&whole, "configuration");
+	network->next_configuration = optional_json(&whole, "nextConfiguration");
+	network->removed = json_is_true(member(&whole, "removed"));
+	network->changed = network->removed || network->next_configuration;
+	if (state)
+		fail(&whole, fill_state(state, network));
+	fail(&whole, decoder.status);
+	return whole.status;
+}
+
+static void take_address(struct decoder *decoder, const char *key,
+			 char address[VMNET_BROKER_ADDRESS_SIZE])
+{
+	const json_t *value = member(decoder, key);
+	const char *string = json_string_value(value);
+
+	if (!value)
+		return;
+	if (string && strlen(string) < VMNET_BROKER_ADDRESS_SIZE)
+		strcpy(address, string);
+	else
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+}
+
+static enum vmnet_broker_protocol protocol(struct decoder *decoder)
+{
+	const char *name = json_string_value(member(decoder, "protocol"));
+
+	for (unsigned int i = VMNET_BROKER_TCP; name && i <= VMNET_BROKER_TCP_AND_UDP; i++)
+		if (strcmp(name, vmnet_broker_protocol_names[i]) == 0)
+			return (enum vmnet_broker_protocol)i;
+	fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	return VMNET_BROKER_TCP;
+}
+
+static vmnet_broker_return_t fill_forwarding(const json_t *object,
+					     struct vmnet_broker_port_forwarding *forwarding)
+{
+	struct decoder decoder = { .object = object };
+
+	forwarding->protocol = protocol(&decoder);
+	take_address(&decoder, "externalAddress", forwarding->external_address);
+	forwarding->external_port = (uint16_t)integer(&decoder, "externalPort", UINT16_MAX);
+	take_address(&decoder, "internalAddress", forwarding->internal_address);
+	forwarding->internal_port =
+		(uint16_t)optional_integer(&decoder, "internalPort", UINT16_MAX);
+	forwarding->count = (uint16_t)optional_integer(&decoder, "count", UINT16_MAX);
 	return decoder.status;
+}
+
+static void take_forwardings(struct decoder *decoder, struct vmnet_broker_interface *interface)
+{
+	const json_t *array = member(decoder, "portForwarding");
+	const size_t n = json_array_size(array);
+
+	if (!json_is_array(array))
+		fail(decoder, VMNET_BROKER_INVALID_REPLY);
+	interface->port_forwardings =
+		decoder_alloc(decoder, n, sizeof(*interface->port_forwardings));
+	interface->n_port_forwardings = interface->port_forwardings ? n : 0;
+	for (size_t i = 0; i < interface->n_port_forwardings; i++)
+		fail(decoder,
+		     fill_forwarding(json_array_get(array, i), &interface->port_forwardings[i]));
+}
+
+static struct vmnet_broker_rate_limit rate_limit(struct decoder *decoder, const char *key)
+{
+	struct decoder limit = { .object = member(decoder, key) };
+	struct vmnet_broker_rate_limit taken = { 0 };
+
+	if (!limit.object)
+		return taken;
+	taken.bits_per_second = (uint64_t)integer(&limit, "bitsPerSecond", INT64_MAX);
+	taken.burst_bytes = (uint32_t)optional_integer(&limit, "burstBytes", UINT32_MAX);
+	fail(decoder, limit.status);
+	return taken;
 }
 
 static vmnet_broker_return_t fill_interface(const json_t *object, void *item)
@@ -137,10 +248,18 @@ static vmnet_broker_return_t fill_interface(const json_t *object, void *item)
 	struct decoder decoder = { .object = object };
 	struct vmnet_broker_interface *interface = item;
 
-	interface->name = text(&decoder, "name");
-	interface->mac_address = text(&decoder, "mac_address");
+	interface->device = text(&decoder, "device");
+	interface->name = optional_text(&decoder, "name");
+	interface->mac_address = text(&decoder, "macAddress");
+	interface->ipv4_address = optional_text(&decoder, "ipv4Address");
+	interface->ipv6_address = optional_text(&decoder, "ipv6Address");
+	take_forwardings(&decoder, interface);
+	interface->rate_limit_in = rate_limit(&decoder, "rateLimitIn");
+	interface->rate_limit_out = rate_limit(&decoder, "rateLimitOut");
 	interface->mtu = number(&decoder, "mtu");
-	interface->vnet_header = boolean(&decoder, "vnet_header");
+	interface->vnet_header = boolean(&decoder, "vnetHeader");
+	interface->uid = integer(&decoder, "uid", INT64_MAX);
+	interface->attached = integer(&decoder, "attachedTimestamp", INT64_MAX) / MICROSECONDS;
 	return decoder.status;
 }
 
@@ -160,10 +279,10 @@ static vmnet_broker_return_t fill_lease(const json_t *object, void *item)
 	struct decoder decoder = { .object = object };
 	struct vmnet_broker_lease *lease = item;
 
-	lease->mac_address = text(&decoder, "mac_address");
+	lease->mac_address = text(&decoder, "macAddress");
 	lease->address = text(&decoder, "address");
 	lease->hostname = optional_text(&decoder, "hostname");
-	lease->expires = optional_integer(&decoder, "expires", INT64_MAX);
+	lease->expires = optional_integer(&decoder, "expiresTimestamp", INT64_MAX) / MICROSECONDS;
 	return decoder.status;
 }
 
@@ -187,29 +306,12 @@ static void *optional_item(struct decoder *decoder, const char *key, size_t size
 	return object ? item(decoder, object, size, fill) : NULL;
 }
 
-/* An array of pointers to structures, which can be freed with them, whatever went wrong. */
-static void *list(struct decoder *decoder, const char *key, size_t size, fill_item *fill, size_t *n)
-{
-	const json_t *array = member(decoder, key);
-	void **items;
-
-	*n = 0;
-	if (!json_is_array(array)) {
-		fail(decoder, VMNET_BROKER_INVALID_REPLY);
-		return NULL;
-	}
-	items = decoder_alloc(decoder, json_array_size(array), sizeof(*items));
-	for (size_t i = 0; items && i < json_array_size(array); i++)
-		items[(*n)++] = item(decoder, json_array_get(array, i), size, fill);
-	return items;
-}
-
-vmnet_broker_return_t vmnet_broker_decode_network(const json_t *object,
+vmnet_broker_return_t vmnet_broker_decode_network(const json_t *parameters,
 						  struct vmnet_broker_network **network)
 {
 	struct decoder decoder = { 0 };
 	struct vmnet_broker_network *decoded =
-		item(&decoder, object, sizeof(*decoded), fill_network);
+		item(&decoder, parameters, sizeof(*decoded), fill_network);
 
 	if (decoder.status == VMNET_BROKER_SUCCESS)
 		*network = decoded;
@@ -218,50 +320,73 @@ vmnet_broker_return_t vmnet_broker_decode_network(const json_t *object,
 	return decoder.status;
 }
 
-vmnet_broker_return_t vmnet_broker_decode_networks(const json_t *parameters,
-						   struct vmnet_broker_network ***networks,
-						   size_t *n_networks)
+int64_t vmnet_broker_decode_rogue_packets(const json_t *parameters)
+{
+	const json_t *rogue = json_object_get(json_object_get(parameters, "state"), "roguePackets");
+
+	return json_is_integer(rogue) && json_integer_value(rogue) >= 0 ? json_integer_value(rogue)
+									: -1;
+}
+
+static const struct {
+	const char *field; /* of a reply: what it has if it has anything */
+	size_t size;
+	fill_item *fill;
+} kinds[] = {
+	[LISTED_NETWORKS] = { "configuration", sizeof(struct vmnet_broker_network), fill_network },
+	[LISTED_CLIENTS] = { "client", sizeof(struct vmnet_broker_client), fill_client },
+	[LISTED_INTERFACES] = { "interface", sizeof(struct vmnet_broker_interface),
+				fill_interface },
+	[LISTED_LEASES] = { "lease", sizeof(struct vmnet_broker_lease), fill_lease },
+};
+
+static void free_listed(enum listed_kind kind, void *listed)
+{
+	switch (kind) {
+	case LISTED_NETWORKS:
+		vmnet_broker_network_free(listed);
+		break;
+	case LISTED_CLIENTS:
+		vmnet_broker_client_free(listed);
+		break;
+	case LISTED_INTERFACES:
+		vmnet_broker_interface_free(listed);
+		break;
+	case LISTED_LEASES:
+		vmnet_broker_lease_free(listed);
+		break;
+	}
+}
+
+vmnet_broker_return_t vmnet_broker_listed_add(struct listed *listed, const json_t *parameters)
 {
 	struct decoder decoder = { .object = parameters };
-	size_t n;
-	struct vmnet_broker_network **decoded =
-		list(&decoder, "networks", sizeof(**decoded), fill_network, &n);
+	const json_t *object = member(&decoder, kinds[listed->kind].field);
+	void **longer = realloc(listed->items, (listed->n_items + 1) * sizeof(*longer));
+	void *added;
 
-	if (decoder.status == VMNET_BROKER_SUCCESS) {
-		*networks = decoded;
-		*n_networks = n;
-	} else {
-		vmnet_broker_networks_free(decoded, n);
-	}
+	if (!longer)
+		return VMNET_BROKER_INTERNAL_ERROR;
+	listed->items = longer;
+	if (!object)
+		return VMNET_BROKER_SUCCESS;
+	if (listed->kind == LISTED_NETWORKS)
+		object = parameters; /* all of it is the network's */
+	added = item(&decoder, object, kinds[listed->kind].size, kinds[listed->kind].fill);
+	if (decoder.status == VMNET_BROKER_SUCCESS)
+		listed->items[listed->n_items++] = added;
+	else if (added)
+		free_listed(listed->kind, added);
 	return decoder.status;
 }
 
-vmnet_broker_return_t vmnet_broker_decode_inspection(const json_t *parameters,
-						     struct vmnet_broker_inspection **inspection)
+void vmnet_broker_listed_clear(struct listed *listed)
 {
-	struct decoder decoder = { .object = parameters };
-	struct vmnet_broker_inspection *decoded = calloc(1, sizeof(*decoded));
-
-	if (!decoded)
-		return VMNET_BROKER_INTERNAL_ERROR;
-	decoded->network = item(&decoder, member(&decoder, "network"), sizeof(*decoded->network),
-				fill_network);
-	decoded->clients = list(&decoder, "clients", sizeof(**decoded->clients), fill_client,
-				&decoded->n_clients);
-	decoded->interfaces = list(&decoder, "interfaces", sizeof(**decoded->interfaces),
-				   fill_interface, &decoded->n_interfaces);
-	decoded->leases =
-		list(&decoder, "leases", sizeof(**decoded->leases), fill_lease, &decoded->n_leases);
-	decoded->fault = optional_text(&decoder, "fault");
-	decoded->rogue_packets = -1;
-	if (member(&decoder, "rogue_packets"))
-		decoded->rogue_packets = integer(&decoder, "rogue_packets", INT64_MAX);
-	if (decoder.status != VMNET_BROKER_SUCCESS) {
-		vmnet_broker_inspection_free(decoded);
-		return decoder.status;
-	}
-	*inspection = decoded;
-	return VMNET_BROKER_SUCCESS;
+	for (size_t i = 0; i < listed->n_items; i++)
+		free_listed(listed->kind, listed->items[i]);
+	free(listed->items);
+	listed->items = NULL;
+	listed->n_items = 0;
 }
 
 vmnet_broker_return_t vmnet_broker_decode_event(const json_t *object,
@@ -282,6 +407,7 @@ vmnet_broker_return_t vmnet_broker_decode_event(const json_t *object,
 		optional_item(&decoder, "interface", sizeof(*decoded->interface), fill_interface);
 	decoded->client = optional_item(&decoder, "client", sizeof(*decoded->client), fill_client);
 	decoded->lease = optional_item(&decoder, "lease", sizeof(*decoded->lease), fill_lease);
+	decoded->fault = optional_text(&decoder, "fault");
 	if (decoder.status != VMNET_BROKER_SUCCESS) {
 		vmnet_broker_event_free(decoded);
 		return decoder.status;
@@ -347,8 +473,10 @@ vmnet_broker_return_t vmnet_broker_decode_attachment(const json_t *parameters, i
 		return VMNET_BROKER_INTERNAL_ERROR;
 	decoded->interface = item(&decoder, member(&decoder, "interface"),
 				  sizeof(*decoded->interface), fill_interface);
-	decoded->tap_fds = take_fds(&decoder, "tap_fds", fds, n_fds, &decoded->n_tap_fds);
-	decoded->vhost_fds = take_fds(&decoder, "vhost_fds", fds, n_fds, &decoded->n_vhost_fds);
+	decoded->tap_fds =
+		take_fds(&decoder, "tapFileDescriptors", fds, n_fds, &decoded->n_tap_fds);
+	decoded->vhost_fds =
+		take_fds(&decoder, "vhostFileDescriptors", fds, n_fds, &decoded->n_vhost_fds);
 	if (decoder.status != VMNET_BROKER_SUCCESS) {
 		vmnet_broker_attachment_free(decoded);
 		return decoder.status;

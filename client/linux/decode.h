@@ -14,17 +14,35 @@
 
 #define QUEUES_MAX 16U /* of an interface */
 
-vmnet_broker_return_t vmnet_broker_decode_network(const json_t *object,
+/* By enum vmnet_broker_protocol, from VMNET_BROKER_TCP to VMNET_BROKER_TCP_AND_UDP. */
+extern const char *const vmnet_broker_protocol_names[];
+
+/* parameters: of the reply to Acquire or DescribeNetwork. */
+vmnet_broker_return_t vmnet_broker_decode_network(const json_t *parameters,
 						  struct vmnet_broker_network **network);
 
-/* parameters: of the reply to ListNetworks. */
-vmnet_broker_return_t vmnet_broker_decode_networks(const json_t *parameters,
-						   struct vmnet_broker_network ***networks,
-						   size_t *n_networks);
+/* parameters: of the reply to DescribeNetwork. Returns -1 where they are not counted. */
+int64_t vmnet_broker_decode_rogue_packets(const json_t *parameters);
 
-/* parameters: of the reply to Inspect. */
-vmnet_broker_return_t vmnet_broker_decode_inspection(const json_t *parameters,
-						     struct vmnet_broker_inspection **inspection);
+enum listed_kind {
+	LISTED_NETWORKS,
+	LISTED_CLIENTS,
+	LISTED_INTERFACES,
+	LISTED_LEASES
+};
+
+/* A list, as its replies come. It begins with its kind alone. */
+struct listed {
+	enum listed_kind kind;
+	void **items; /* pointers to structures of the kind; not NULL after a reply, if it is empty */
+	size_t n_items;
+};
+
+/* Adds what a reply of these parameters has, which may be nothing. */
+vmnet_broker_return_t vmnet_broker_listed_add(struct listed *listed, const json_t *parameters);
+
+/* Makes it empty, with all that is in it. */
+void vmnet_broker_listed_clear(struct listed *listed);
 
 vmnet_broker_return_t vmnet_broker_decode_event(const json_t *object,
 						struct vmnet_broker_event **event);

@@ -109,22 +109,44 @@ bool vmnet_broker_find_another(struct vmnet_broker *broker, vmnet_broker_return_
 	return false;
 }
 
-vmnet_broker_return_t vmnet_broker_call(struct vmnet_broker *broker, const char *method,
-					json_t *parameters, const char *network, json_t **reply)
+vmnet_broker_return_t vmnet_broker_attempt(struct vmnet_broker *broker, attempt_function *attempt,
+					   void *context)
 {
-	vmnet_broker_return_t status = VMNET_BROKER_INVALID_REQUEST;
+	vmnet_broker_return_t status;
 	unsigned int brokers = 1;
 
 	if (broker->monitoring) {
 		vmnet_broker_set_error(&broker->error,
 				       "this connection monitors; use another one for calls");
-		goto out;
+		return VMNET_BROKER_INVALID_REQUEST;
 	}
-	status = vmnet_broker_call_once(broker, method, json_incref(parameters), network, reply);
+	status = attempt(broker, context);
 	while (vmnet_broker_find_another(broker, &status, &brokers))
-		status = vmnet_broker_call_once(broker, method, json_incref(parameters), network,
-						reply);
-out:
+		status = attempt(broker, context);
+	return status;
+}
+
+struct call {
+	const char *method;
+	json_t *parameters;
+	const char *network;
+	json_t **reply;
+};
+
+static vmnet_broker_return_t try_to_call(struct vmnet_broker *broker, void *context)
+{
+	struct call *call = context;
+
+	return vmnet_broker_call_once(broker, call->method, json_incref(call->parameters),
+				      call->network, call->reply);
+}
+
+vmnet_broker_return_t vmnet_broker_call(struct vmnet_broker *broker, const char *method,
+					json_t *parameters, const char *network, json_t **reply)
+{
+	struct call call = { method, parameters, network, reply };
+	vmnet_broker_return_t status = vmnet_broker_attempt(broker, try_to_call, &call);
+
 	json_decref(parameters);
 	return status;
 }

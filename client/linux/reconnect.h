@@ -6,6 +6,16 @@
 #include "connection.h"
 
 /*
+ * Something that is asked of the broker on the connection as it is, and may be asked anew.
+ * context: the asker's own.
+ */
+typedef vmnet_broker_return_t attempt_function(struct vmnet_broker *broker, void *context);
+
+/* Asks, and again where the broker has gone meanwhile and another one is to be found. */
+vmnet_broker_return_t vmnet_broker_attempt(struct vmnet_broker *broker, attempt_function *attempt,
+					   void *context);
+
+/*
  * Makes a call and waits for its reply; if it is to find the broker again, by
  * one connection after another.
  * parameters: taken over.

@@ -59,7 +59,7 @@ static json_t *interface_json(const struct vmnet_broker_interface *interface)
 {
 	if (!interface)
 		return json_null();
-	return checked(json_pack("{s:s, s:s, s:I, s:b}", "name", interface->name, "mac_address",
+	return checked(json_pack("{s:s, s:s, s:I, s:b}", "name", interface->device, "mac_address",
 				 interface->mac_address, "mtu", (json_int_t)interface->mtu,
 				 "vnet_header", interface->vnet_header));
 }
@@ -101,7 +101,7 @@ static json_t *inspection_json(const struct vmnet_broker_inspection *inspection)
 	return checked(json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "network",
 				 network_json(inspection->network), "clients", clients,
 				 "interfaces", interfaces, "leases", leases, "fault",
-				 inspection->fault, "rogue_packets", rogue));
+				 inspection->network->fault, "rogue_packets", rogue));
 }
 
 /* What the kernel calls descriptors. Counts those that a new program would inherit. */
@@ -211,7 +211,7 @@ static vmnet_broker_return_t do_attach(struct connection *connection, const json
 		.mac_address = text(step, "mac_address"),
 		.queues = (uint32_t)json_integer_value(json_object_get(step, "queues")),
 		.vhost = json_is_true(json_object_get(step, "vhost")),
-		.named = json_is_true(json_object_get(step, "named")),
+		.open_by_name = json_is_true(json_object_get(step, "named")),
 	};
 	struct vmnet_broker_attachment *attachment;
 	vmnet_broker_return_t status = vmnet_broker_attach(

@@ -161,8 +161,8 @@ def test_named_device(shell, broker):
     """docs/migrating.md: a device for a machine that libvirt starts."""
     process = shell.start(*shell.left)
     (interface,) = wait_for(lambda: broker.inspect("default")["interfaces"], what=shell.output)
-    assert (interface["name"], interface["mac_address"]) == ("vmt0", "52:54:00:12:34:56")
-    assert interface["name"] in broker.host.links()
+    assert (interface["device"], interface["macAddress"]) == ("vmt0", "52:54:00:12:34:56")
+    assert interface["device"] in broker.host.links()
     end(process)
 
 

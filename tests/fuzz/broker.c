@@ -96,9 +96,7 @@ static void client_step(unsigned int what, unsigned int who)
 {
 	struct fake_client **client = &clients[who % N_CLIENTS];
 	const char *name = names[who / N_CLIENTS % 4];
-	struct attach_request request = {
-		.network = name, .queues = 1, .named = who & 64, .mac = NULL
-	};
+	struct attach_request request = { .network = name, .queues = 1, .by_name = who & 64 };
 	struct mac_address mac = { { 2, 0, 0, 0, 0, (uint8_t)(who & 3) } };
 	struct network_info *infos;
 	struct network_info info;

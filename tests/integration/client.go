@@ -22,8 +22,8 @@ type found struct {
 	Product     string
 	Interfaces  []string
 	Description string
-	Networks    []broker.Network
-	Acquired    broker.Network
+	Networks    []string
+	Acquired    broker.NetworkState
 	Clients     []broker.Client
 	Events      []string
 	NotFound    string
@@ -60,12 +60,24 @@ func main() {
 	check(monitor.GetInfo(ctx, nil, nil, nil, nil, nil))
 	next, err := broker.Monitor().Send(ctx, monitor, varlink.More)
 	check(err)
-	f.Networks, err = broker.ListNetworks().Call(ctx, connection)
+	networks, err := broker.ListNetworks().Send(ctx, connection, varlink.More)
 	check(err)
-	f.Acquired, err = broker.Acquire().Call(ctx, connection, os.Args[2])
+	for more := true; more; {
+		configuration, _, _, _, flags, err := networks(ctx)
+		check(err)
+		f.Networks = append(f.Networks, configuration.Name)
+		more = flags&varlink.Continues != 0
+	}
+	_, _, _, f.Acquired, err = broker.Acquire().Call(ctx, connection, os.Args[2])
 	check(err)
-	_, f.Clients, _, _, _, _, err = broker.Inspect().Call(ctx, connection, os.Args[2])
+	clients, err := broker.ListClients().Send(ctx, connection, varlink.More, os.Args[2])
 	check(err)
+	for more := true; more; {
+		client, flags, err := clients(ctx)
+		check(err)
+		f.Clients = append(f.Clients, *client)
+		more = flags&varlink.Continues != 0
+	}
 	check(broker.Release().Call(ctx, connection, os.Args[2]))
 	for len(f.Events) < 4 {
 		event, flags, err := next(ctx)
@@ -76,7 +88,7 @@ func main() {
 		f.Events = append(f.Events, event.Type)
 	}
 
-	_, err = broker.Acquire().Call(ctx, connection, "lost")
+	_, _, _, _, err = broker.Acquire().Call(ctx, connection, "lost")
 	var notFound *broker.NetworkNotFound
 	if errors.As(err, &notFound) {
 		f.NotFound = notFound.Reason
@@ -86,7 +98,7 @@ func main() {
 		f.NotAcquired = notAcquired.Network
 	}
 	queues := int64(1000)
-	_, _, _, err = broker.Attach().Call(ctx, connection, os.Args[2], nil, &queues, nil, nil)
+	_, _, _, err = broker.Attach().Call(ctx, connection, os.Args[2], nil, nil, nil, nil, nil, nil, nil, &queues, nil, nil)
 	var invalid *varlink.InvalidParameter
 	if errors.As(err, &invalid) {
 		f.Refused = invalid.Parameter

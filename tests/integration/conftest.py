@@ -16,7 +16,7 @@ def witness(broker):
     client = broker.client(uid=USER)
     network = client.acquire("lab")
     yield client
-    assert client.networks()["lab"]["ipv4_subnet"] == network["ipv4_subnet"]
+    assert client.networks()["lab"]["ipv4Subnet"] == network["ipv4Subnet"]
     assert client.acquire("other")["active"]
     assert broker.is_running()
 

@@ -56,7 +56,7 @@ def bridge(host):
 
 
 def test_machines_are_part_of_the_physical_network(office, host, join):
-    machine, neighbour = join("office", mac_address=MAC), join("office")
+    machine, neighbour = join("office", macAddress=MAC), join("office")
     assert machine.lease["serverid"] == SERVER
     assert machine.address.startswith(SUBNET)
     assert machine.ipv6_address() == f"{PREFIX}5054:ff:fe00:a"
@@ -86,7 +86,7 @@ def test_nothing_of_ours_is_on_it(office, host, broker, join):
     for section in "nftables", "rules", "processes":
         assert during[section] == around[section], section
     assert [name for name in host.links() if name.startswith("vmb-")] == []
-    assert broker.inspect("office").get("rogue_packets") is None
+    assert broker.inspect("office").get("roguePackets") is None
     machine.kill()
     machine.client.close()
     broker.wait_until_clean()

@@ -382,7 +382,7 @@ def test_who_opens_more_queues_than_asked_for_loses_the_device(broker, host, res
     """Each queue holds as many frames, and the kernel lets its user make 256."""
     client = broker.client(uid=1001)
     client.acquire("lab")
-    name = client.attach("lab", queues=2, named=True).name
+    name = client.attach("lab", queues=2, openByName=True).name
     flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE
     with contextlib.ExitStack() as stack:
 
@@ -406,7 +406,7 @@ def test_frames_of_many_devices_are_refused(broker):
     client.acquire("lab")
     for _ in range(1000):
         try:
-            client.attach("lab", queues=16, named=True)
+            client.attach("lab", queues=16, openByName=True)
         except VarlinkError as caught:
             error = caught
             break

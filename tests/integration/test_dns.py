@@ -105,7 +105,7 @@ def test_nobody_can_take_them_for_ipv6(broker, join):
 def test_a_reserved_name_is_its_machines(broker, join):
     """Whatever that calls itself."""
     for name in "db", "other":
-        machine = join("lab", mac_address="52:54:00:00:00:0a", hostname=name)
+        machine = join("lab", macAddress="52:54:00:00:00:0a", hostname=name)
         assert machine.address == "192.168.105.10"
         wait_for(lambda: machine.ipv6_address() in machine.resolve("db"), timeout=30)
         assert machine.address not in machine.resolve("other")

@@ -64,7 +64,7 @@ def serve(doctor, *options):
 def occupied_name_server(doctor):
     """Somebody has taken the port while the network's own server was away."""
     broker, host = doctor.broker, doctor.host
-    gateway = broker.client().acquire("default")["ipv4_gateway"]
+    gateway = broker.client().acquire("default")["ipv4Gateway"]
     os.kill(broker.pid, signal.SIGSTOP)
     os.kill(*host.processes("dnsmasq"), signal.SIGKILL)
     # A process that was killed has its sockets for a moment longer.

@@ -91,7 +91,7 @@ def overlap(text):
 
 def taken_later(doctor):
     """A VPN came up, say."""
-    subnet = doctor.broker.client().acquire("default")["ipv4_subnet"]
+    subnet = doctor.broker.client().acquire("default")["ipv4Subnet"]
     doctor.host.ip(f"address add {subnet.replace('.0/', '.7/')} dev eth0")
 
 

@@ -69,8 +69,8 @@ def test_the_connections_of_a_user_are_heard_in_its_turn(broker):
         with stopped(broker):
             for rival in rivals:
                 rival.send_raw(b" ")
-            witness.send("ListNetworks")
-        assert witness.receive()["networks"]
+            witness.send("ListNetworks", more=True)
+        assert witness.receive_networks()
         with stopped(broker):
             heard = DRIBBLING - sum(map(unread, rivals))
     assert heard < MOST_BEFORE
@@ -95,8 +95,8 @@ def test_a_user_comes_in_in_its_turn(broker):
         with stopped(broker):
             rivals = [broker.client(RIVAL) for _ in range(DRIBBLING)]
             witness = broker.client(USER)
-            witness.send("ListNetworks")
-        assert witness.receive()["networks"]
+            witness.send("ListNetworks", more=True)
+        assert witness.receive_networks()
         with stopped(broker):
             refused = answered(rivals)
     assert refused < MOST_BEFORE

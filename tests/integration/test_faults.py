@@ -19,7 +19,7 @@ import pytest
 from support.dns import Resolver
 from support.host import OUTSIDE_IPV4, SERVER_IPV4, UPLINK
 from support.processes import ACCOUNTS, FORKER, STARTER, children
-from support.varlink import VarlinkError, as_user
+from support.varlink import VarlinkError, as_user, flat
 from support.wait import wait_for
 
 SUSPENDED_SECONDS = 5
@@ -429,7 +429,7 @@ def test_what_cannot_be_removed_is_told(broker):
 
 def test_the_broker_is_out_of_descriptors(broker):
     client = broker.client()
-    subnet = client.acquire("default")["ipv4_subnet"]
+    subnet = client.acquire("default")["ipv4Subnet"]
     client.release("default")
     broker.wait_for_log('"default": removed')
     client.acquire("host")
@@ -441,7 +441,7 @@ def test_the_broker_is_out_of_descriptors(broker):
         client.attach("host")
     assert client.networks()["host"]["active"]
     resource.prlimit(broker.pid, resource.RLIMIT_NOFILE, before)
-    assert client.acquire("default")["ipv4_subnet"] == subnet
+    assert client.acquire("default")["ipv4Subnet"] == subnet
     client.attach("host").close()
 
 
@@ -526,7 +526,7 @@ def test_nothing_is_served_before_the_rules_are_there(broker, host, killed):
             broker.start()
             return
         os.kill(forker, signal.SIGCONT)
-        assert client.receive()["network"]["active"]
+        assert flat(client.receive())["active"]
         assert host.processes("dnsmasq") == [server]
         assert resolver.resolve("gateway")
 

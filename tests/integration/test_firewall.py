@@ -68,7 +68,7 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 
 def rogue_packets(broker, network):
     """How many frames of the network's machines have been dropped."""
-    return broker.inspect(network)["rogue_packets"]
+    return broker.inspect(network)["roguePackets"]
 
 
 def send_frame(machine, payload, protocol, destination="ff:ff:ff:ff:ff:ff", source=None, least=60):

@@ -48,8 +48,8 @@ def test_many_groups(broker, witness):
 @pytest.mark.broker(
     config={**CONFIG, "large": {"mode": "host", "subnet": "10.16.0.0/16"}}, env=ENVIRONMENT
 )
-def test_long_replies_that_are_not_read(broker):
-    """Of a network with thousands of leases, hence long."""
+def test_long_lists_that_are_not_read(broker):
+    """Of a network with thousands of leases: nobody has more of a list than a part."""
     holder = broker.client(uid=USER)
     holder.acquire("large")
     with open(f"{broker.state_dir}/large.leases", "a", encoding="ascii") as file:
@@ -57,19 +57,48 @@ def test_long_replies_that_are_not_read(broker):
             mac = f"52:54:00:00:{i // 256:02x}:{i % 256:02x}"
             file.write(f"4000000000 {mac} 10.16.{1 + i // 250}.{1 + i % 250} {'h' * 50}{i} *\n")
     wait_for(lambda: len(holder.inspect("large")["leases"]) > 3900, 60, "the leases")
-    size = len(json.dumps(holder.inspect("large")))
+    leases = holder.inspect("large")["leases"]
+    assert len(json.dumps(leases)) > MEBIBYTE / 2
+    before = memory(broker)
+    enemies = [broker.client(uid=ENEMY) for _ in range(100)]
+    for enemy in enemies:
+        enemy.send("ListLeases", {"network": "large"}, more=True)
+    with broker.client(uid=ENEMY, timeout=60) as last:
+        assert last.inspect("large")["leases"] == leases
+    assert memory(broker) - before < 8 * MEBIBYTE
+    for enemy in enemies:
+        assert len(enemy.receive_list()) == len(leases)
+
+
+RESERVATIONS = [
+    {"mac_address": f"52:54:00:00:{i // 256:02x}:{i % 256:02x}", "address": f"10.16.{i // 200}.{2 + i % 200}"}
+    for i in range(9000)
+]
+
+
+@pytest.mark.broker(
+    config={
+        **CONFIG,
+        "large": {"mode": "host", "subnet": "10.16.0.0/16", "dhcp_reservations": RESERVATIONS},
+    },
+    env=ENVIRONMENT,
+)
+def test_long_replies_that_are_not_read(broker):
+    """Of a network with thousands of reservations, hence long."""
+    user = broker.client(uid=USER)
+    size = len(json.dumps(user.call("DescribeNetwork", network="large")))
     assert size > MEBIBYTE / 2
     before = memory(broker)
     enemies = [broker.client(uid=ENEMY) for _ in range(100)]
     for enemy in enemies:
-        enemy.send("Inspect", {"network": "large"})
+        enemy.send("DescribeNetwork", {"network": "large"})
     with broker.client(uid=ENEMY, timeout=60) as last, pytest.raises(VarlinkError) as error:
         last.inspect("large")
     assert error.value.name == "LimitExceeded"
     assert error.value.parameters["limit"] == "bytes_per_user"
     assert memory(broker) - before < 48 * MEBIBYTE < len(enemies) * size
     # What is left is others'.
-    assert holder.inspect("large")["leases"]
+    assert user.call("DescribeNetwork", network="large")
 
 
 def test_half_messages_on_all_connections(broker, witness):
@@ -107,7 +136,8 @@ def flood(client, data):
 
 def test_thousands_of_calls_and_no_reply_read(broker, witness):
     before = memory(broker)
-    call = json.dumps({"method": "com.github.nirs.vmnetbroker.ListNetworks"}).encode() + b"\0"
+    method = {"method": "com.github.nirs.vmnetbroker.ListNetworks", "more": True}
+    call = json.dumps(method).encode() + b"\0"
     enemies = [broker.client(uid=ENEMY) for _ in range(50)]
     for enemy in enemies:
         flood(enemy, call * 1000)

@@ -41,7 +41,7 @@ def default_routes(machine):
 
 
 def test_what_is_advertised(plug_in):
-    machine = plug_in("lab", mac_address=MAC)
+    machine = plug_in("lab", macAddress=MAC)
     told = solicit(machine)
     assert told.router == "fe80::1"
     assert told.lifetime > 0
@@ -108,19 +108,19 @@ def test_a_machine_with_ipv6_only(host, outside, plug_in):
 
 def test_a_random_prefix_is_the_networks_for_life(broker, plug_in):
     """And with it the address that a machine makes of it."""
-    first = plug_in("random", mac_address=MAC)
+    first = plug_in("random", macAddress=MAC)
     address = ipaddress.ip_address(first.ipv6_address())
-    prefix = ipaddress.ip_network(first.client.acquire("random")["ipv6_prefix"])
+    prefix = ipaddress.ip_network(first.client.acquire("random")["ipv6Prefix"])
     assert prefix.prefixlen == 64 and prefix.subnet_of(ipaddress.ip_network("fd00::/8"))
     assert address in prefix
-    other = first.client.acquire("another")["ipv6_prefix"]
+    other = first.client.acquire("another")["ipv6Prefix"]
     # Ten bytes with 40 random bits: not even the same site.
     assert ipaddress.ip_network(other).supernet(new_prefix=48) != prefix.supernet(new_prefix=48)
     first.kill()
     first.client.close()
     wait_for(lambda: not broker.networks()["random"]["active"], what="its removal")
     broker.restart()
-    assert plug_in("random", mac_address=MAC).ipv6_address() == str(address)
+    assert plug_in("random", macAddress=MAC).ipv6_address() == str(address)
 
 
 @pytest.mark.parametrize("network", ["without-nat44", "without-nat66"])

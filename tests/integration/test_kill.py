@@ -10,6 +10,7 @@ import random
 
 import pytest
 
+from support.varlink import flat
 from support.wait import random_moment
 
 KILLS = 100
@@ -17,7 +18,7 @@ KILLS = 100
 NETWORKS = [f"n{i}" for i in range(2 * KILLS)]
 # Without a service, so that much of their making is to write files.
 NETWORK = {"mode": "host", "dhcp": False, "dns_proxy": False, "router_advertisement": False}
-TOLD = ("ipv4_subnet", "ipv6_prefix")
+TOLD = ("ipv4Subnet", "ipv6Prefix")
 
 
 def told(network):
@@ -34,7 +35,7 @@ def acquire_until_killed(broker, names, seed):
     known = {}
     try:
         for name in names:
-            known[name] = told(client.receive()["network"])
+            known[name] = told(flat(client.receive()))
     except (EOFError, ConnectionError):
         pass
     client.close()

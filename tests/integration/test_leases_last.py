@@ -61,13 +61,13 @@ def leases(broker):
 
 
 def seconds_left(broker, address):
-    return leases(broker)[address]["expires"] - time.time()
+    return leases(broker)[address]["expiresTimestamp"] / 1e6 - time.time()
 
 
 def has_its_own(broker, machine, name, other):
     """The machine has its address and name, for the broker, for other machines, and for itself."""
     lease = leases(broker)[machine.address]
-    assert (lease["mac_address"], lease["hostname"]) == (machine.mac_address, name)
+    assert (lease["macAddress"], lease["hostname"]) == (machine.mac_address, name)
     assert machine.address in broker.vmnetctl("ip", "lab", name).stdout
     assert machine.address in other.resolve(f"{name}.lab.internal")
     with DhcpClient(other) as client:
@@ -113,7 +113,7 @@ def test_leases_of_another_life_of_the_host(broker, join):
     with open(f"{broker.state_dir}/lab.leases", "w", encoding="ascii") as file:
         file.write("1000 52:54:00:00:01:01 192.168.64.77 web *\n")
         file.write(f"{int(time.time()) * 2} 52:54:00:00:01:02 192.168.64.78 db *\n")
-    machine = join("lab", mac_address="52:54:00:00:01:02")
+    machine = join("lab", macAddress="52:54:00:00:01:02")
     assert machine.address == "192.168.64.78"
     left = wait_for(lambda: seconds_left(broker, "192.168.64.77"))
     assert left < 3600 / 2

@@ -28,7 +28,7 @@ def test_networks_are_left_alone(manager, broker, host, join):
     manager.take_all()
     manager.install()
     machine = join("default")
-    gateway = broker.inspect("default")["network"]["ipv4_gateway"]
+    gateway = broker.inspect("default")["network"]["ipv4Gateway"]
     own = [name for name in host.links() if OWN.match(name)]
     before = addresses(host, own)
     assert len(own) == 3

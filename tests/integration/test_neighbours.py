@@ -264,7 +264,7 @@ def reaches_the_outside(machine):
 
 def test_machines_work_and_the_host_stays_closed(neighbour, host, outside, broker, join):
     outside.start_dns()
-    first, second = join("lab", hostname="first"), join("lab", mac_address=SERVER_MAC)
+    first, second = join("lab", hostname="first"), join("lab", macAddress=SERVER_MAC)
     for machine in first, second:
         machine.ipv6_address()
     for gateway in GATEWAYS:

@@ -38,7 +38,7 @@ def addresses(broker, network):
     link = broker.host.device(described["bridge"])
     client.close()
     broker.wait_until_clean()
-    return described["ipv4_subnet"], described["ipv6_prefix"], link["address"]
+    return described["ipv4Subnet"], described["ipv6Prefix"], link["address"]
 
 
 def test_kept_across_lives_and_brokers(broker):
@@ -94,7 +94,7 @@ def test_a_vpn_that_covers_private_subnets(vpn, covered, subnet, broker, host, o
     vpn(*covered)
     broker.before = host.snapshot([broker.pid])
     machine = join("default")
-    assert broker.networks()["default"]["ipv4_subnet"] == subnet
+    assert broker.networks()["default"]["ipv4Subnet"] == subnet
     assert_reaches_all(machine, host, outside)
 
 
@@ -167,7 +167,7 @@ def test_a_state_directory_that_is_gone(broker):
 def test_without_ipv6(broker):
     broker.host.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
     client = broker.client()
-    assert client.acquire("default").get("ipv6_prefix") is None
+    assert client.acquire("default").get("ipv6Prefix") is None
     with client.attach("default"):
         pass
     client.close()

@@ -45,10 +45,10 @@ def test_after_a_crash_an_interface_keeps_its_network(broker):
         after = broker.networks()["default"]
         assert {**after, "clients": 0} == {**before, "clients": 0}
         found = broker.inspect("default")["interfaces"]
-        assert [interface["name"] for interface in found] == [attachment.name]
-        assert found[0]["mac_address"] == attachment.mac_address
+        assert [interface["device"] for interface in found] == [attachment.name]
+        assert found[0]["macAddress"] == attachment.mac_address
         joined = broker.client().acquire("default")
-        assert joined["ipv4_subnet"] == before["ipv4_subnet"]
+        assert joined["ipv4Subnet"] == before["ipv4Subnet"]
         broker.close_clients()
     broker.wait_until_clean()
 
@@ -107,8 +107,8 @@ def test_the_configuration_has_lost_the_network(broker):
         broker.start()
         client = broker.client()
         described = client.inspect("lab")
-        assert described["network"]["ipv4_subnet"] == "10.20.30.0/24"
-        assert [i["name"] for i in described["interfaces"]] == [attachment.name]
+        assert described["network"]["ipv4Subnet"] == "10.20.30.0/24"
+        assert [i["device"] for i in described["interfaces"]] == [attachment.name]
         client.close()
     broker.wait_until_clean()
     wait_for(lambda: "lab" not in broker.networks(), what="the end of the network")
@@ -121,11 +121,11 @@ def test_the_configuration_has_changed(broker):
         broker.configure({"lab": {"mode": "host", "subnet": "10.20.40.0/24", "mtu": 1400}})
         broker.start()
         network = broker.networks()["lab"]
-        assert network["ipv4_subnet"] == "10.20.30.0/24"
+        assert network["ipv4Subnet"] == "10.20.30.0/24"
         assert network["mtu"] == 1500
     broker.close_clients()
     broker.wait_until_clean()
-    assert broker.client().acquire("lab")["ipv4_subnet"] == "10.20.40.0/24"
+    assert broker.client().acquire("lab")["ipv4Subnet"] == "10.20.40.0/24"
 
 
 def connect(client, server, address, port, listen_port):
@@ -171,7 +171,7 @@ def test_connections_stay_open(broker, host, outside, join, ending, earlier, con
     def rules():
         return sorted(host.run("nft", "--stateless", "list", "ruleset").stdout.splitlines())
 
-    machine = join("lab", mac_address=MAC)
+    machine = join("lab", macAddress=MAC)
     before, servers = rules(), host.processes("dnsmasq")
     connections = [
         connect(machine, outside, SERVER_IPV4, 7, 7),
@@ -277,7 +277,7 @@ def test_the_record_is_lost(broker):
         os.unlink(os.path.join(broker.runtime_dir, "default.json"))
         broker.start()
         assert len(broker.inspect("default")["interfaces"]) == 1
-        assert broker.networks()["default"]["ipv4_subnet"] == "192.168.64.0/24"
+        assert broker.networks()["default"]["ipv4Subnet"] == "192.168.64.0/24"
         broker.close_clients()
     broker.wait_until_clean()
 
@@ -392,7 +392,7 @@ def test_a_crash_between_a_bridge_and_its_alias(broker):
 def test_a_named_interface_that_nobody_has_open(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
-    attachment = client.attach("default", named=True)
+    attachment = client.attach("default", openByName=True)
     broker.kill()
     client.close()
     assert attachment.name in broker.host.links()
@@ -403,7 +403,7 @@ def test_a_named_interface_that_nobody_has_open(broker):
 def test_a_named_interface_goes_when_its_program_ends(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
-    attachment = client.attach("default", named=True)
+    attachment = client.attach("default", openByName=True)
     fd = open_tap(broker.host, attachment.name, 1001)
     broker.restart()
     client.close()

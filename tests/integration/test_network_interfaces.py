@@ -97,7 +97,7 @@ def test_isolation(broker, isolated):
 def test_a_named_interface(broker):
     client = broker.client(uid=1001)
     client.acquire("default")
-    attachment = client.attach("default", named=True)
+    attachment = client.attach("default", openByName=True)
     with pytest.raises(OSError):
         open_tap(broker.host, attachment.name, 1002)
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_a_named_interface(broker):
 def test_a_named_interface_goes_with_its_process(broker):
     def work(client):
         client.acquire("default")
-        return client.attach("default", named=True).name
+        return client.attach("default", openByName=True).name
 
     process = broker.client_process(work, uid=1001)
     assert process.result["value"] in broker.host.links()
@@ -123,7 +123,7 @@ def test_a_queue_is_for_its_user_alone(broker, named):
     flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE
     client = broker.client(uid=1001)
     client.acquire("default")
-    with client.attach("default", queues=2, named=named) as attachment:
+    with client.attach("default", queues=2, openByName=named) as attachment:
         with pytest.raises(PermissionError):
             open_tap(broker.host, attachment.name, 1002, flags)
         os.close(open_tap(broker.host, attachment.name, 1001, flags))
@@ -171,7 +171,7 @@ def test_a_client_that_dies_before_it_takes_its_descriptors(broker):
     for _ in range(20):
         client = broker.client()
         client.acquire("default")
-        client.send("Attach", {"network": "default", "queues": 2, "named": True})
+        client.send("Attach", {"network": "default", "queues": 2, "openByName": True})
         client.send("Attach", {"network": "default"})
         client.close()
     broker.wait_until_clean()

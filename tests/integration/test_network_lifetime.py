@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, flat
 from support.wait import wait_for
 
 TWO_NETWORKS = {
@@ -22,12 +22,12 @@ def test_clients_share_a_network(broker):
     first = broker.client(uid=1001).acquire("default")
     second = broker.client(uid=1002).acquire("shared")
     assert first["name"] == second["name"] == "default"
-    for key in "bridge", "ipv4_subnet", "ipv4_gateway", "ipv6_prefix", "mtu":
+    for key in "bridge", "ipv4Subnet", "ipv4Gateway", "ipv6Prefix", "mtu":
         assert first[key] == second[key], key
     assert first["bridge"] == "vmb-default"
-    assert first["ipv4_subnet"] == "192.168.64.0/24"
-    assert first["ipv4_gateway"] == "192.168.64.1"
-    assert ipaddress.ip_network(first["ipv6_prefix"]).subnet_of(ipaddress.ip_network("fd00::/8"))
+    assert first["ipv4Subnet"] == "192.168.64.0/24"
+    assert first["ipv4Gateway"] == "192.168.64.1"
+    assert ipaddress.ip_network(first["ipv6Prefix"]).subnet_of(ipaddress.ip_network("fd00::/8"))
 
 
 def test_the_bridge_is_ready_at_once(broker):
@@ -44,7 +44,7 @@ def test_the_bridge_is_ready_at_once(broker):
         assert expected in described
     assert "tentative" not in described
     host.run("ping", "-c1", "-W2", "192.168.64.1")
-    gateway = ipaddress.ip_network(network["ipv6_prefix"])[1]
+    gateway = ipaddress.ip_network(network["ipv6Prefix"])[1]
     host.run("ping", "-c1", "-W2", str(gateway))
 
 
@@ -61,10 +61,10 @@ def test_networks_are_separate(broker):
     client = broker.client()
     one, two = client.acquire("one"), client.acquire("two")
     assert one["bridge"] != two["bridge"]
-    assert two["ipv4_subnet"] == "10.20.30.0/24"
-    assert two["ipv6_prefix"] == "fd00:1:2:3::/64"
-    assert not ipaddress.ip_network(one["ipv4_subnet"]).overlaps(
-        ipaddress.ip_network(two["ipv4_subnet"])
+    assert two["ipv4Subnet"] == "10.20.30.0/24"
+    assert two["ipv6Prefix"] == "fd00:1:2:3::/64"
+    assert not ipaddress.ip_network(one["ipv4Subnet"]).overlaps(
+        ipaddress.ip_network(two["ipv4Subnet"])
     )
 
 
@@ -171,8 +171,8 @@ def test_two_acquire_at_the_same_instant(broker):
         clients = [broker.client(), broker.client()]
         for client in clients:
             client.send("Acquire", {"network": "default"})
-        first, second = (client.receive()["network"] for client in clients)
-        assert first["ipv4_subnet"] == second["ipv4_subnet"]
+        first, second = (flat(client.receive()) for client in clients)
+        assert first["ipv4Subnet"] == second["ipv4Subnet"]
         for client in clients:
             client.close()
     broker.wait_until_clean()
@@ -186,7 +186,7 @@ def test_acquiring_while_another_leaves(broker):
         comer = broker.client()
         comer.send("Acquire", {"network": "default"})
         holder.close()
-        subnets.add(comer.receive()["network"]["ipv4_subnet"])
+        subnets.add(flat(comer.receive())["ipv4Subnet"])
         holder = comer
     assert subnets == {"192.168.64.0/24"}
     holder.close()
@@ -199,7 +199,7 @@ def test_releasing_and_acquiring_from_many_threads(broker):
     def work(client):
         try:
             for _ in range(25):
-                assert client.acquire("default")["ipv4_subnet"] == "192.168.64.0/24"
+                assert client.acquire("default")["ipv4Subnet"] == "192.168.64.0/24"
                 client.release("default")
         except (AssertionError, VarlinkError, OSError) as error:
             errors.append(error)

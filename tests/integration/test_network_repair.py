@@ -13,7 +13,7 @@ from support.echo import WhoServer, who
 from support.gate import make_gate, wait_at
 from support.groups import BRIDGE_GROUPS, PORT_GROUPS
 from support.host import SERVER_IPV4, SERVER_IPV6
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, flat
 from support.wait import wait_for
 
 
@@ -47,9 +47,9 @@ def is_whole(broker, network):
     bridge = broker.host.device(network["bridge"])
     addresses = {address["local"] for address in bridge["addr_info"]}
     expected = {
-        network["ipv4_gateway"],
+        network["ipv4Gateway"],
         "fe80::1",
-        network["ipv6_prefix"].removesuffix("/64") + "1",
+        network["ipv6Prefix"].removesuffix("/64") + "1",
     }
     device = broker.host.device(network["device"])
     filters = broker.host.run("tc", "filter", "show", "dev", network["device"], "ingress").stdout
@@ -134,7 +134,7 @@ def test_a_renamed_bridge_is_served_again(broker, join):
 def test_machines_are_found_again(broker, host, join):
     """NetworkManager has deleted the kernel's route when it took the bridge over."""
     machine = join("default")
-    prefix = machine.client.networks()["default"]["ipv6_prefix"]
+    prefix = machine.client.networks()["default"]["ipv6Prefix"]
     address = machine.ipv6_address()
     assert machine.ping(SERVER_IPV4) and machine.ping(SERVER_IPV6)
     host.ip("route flush dev vmb-default")
@@ -191,7 +191,7 @@ def test_a_bridge_that_goes_while_its_network_is_made(broker):
     broker.host.ip("link delete vmb-default")
     os.write(fd, b"go")
     os.close(fd)
-    network = client.receive()["network"]
+    network = flat(client.receive())
 
     def attach():
         try:
@@ -225,7 +225,7 @@ def test_what_breaks_while_a_network_is_made(broker, breakage):
     broker.host.run(*breakage.split())
     os.write(fd, b"go")
     os.close(fd)
-    network = client.receive()["network"]
+    network = flat(client.receive())
     with client.attach("default") as attachment:
         wait_for(lambda: is_whole(broker, {**network, "device": attachment.name}))
         wait_for(lambda: tables() == before, what="its rules")

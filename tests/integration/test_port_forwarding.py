@@ -57,7 +57,7 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 @pytest.fixture(params=["tcp", "udp"])
 def server(request, join):
     """The machine that the ports lead to, with a server."""
-    machine = join("lab", mac_address=MAC)
+    machine = join("lab", macAddress=MAC)
     machine.protocol = request.param
     assert machine.address == IPV4
     assert machine.ipv6_address() == IPV6
@@ -83,7 +83,7 @@ def test_from_the_host(server, host):
 @pytest.mark.broker(config=CONFIG | {"second": SECOND})
 def test_from_the_host_by_ipv6_loopback(broker, host, join, protocol):
     host.filter_bridges("ip6", 0)
-    machines = {PORT: join("lab", mac_address=MAC), PORT + 1: join("second", mac_address=MAC)}
+    machines = {PORT: join("lab", macAddress=MAC), PORT + 1: join("second", macAddress=MAC)}
     for port, machine in machines.items():
         address = machine.ipv6_address()
         with WhoServer(machine, 22, "machine", protocol):
@@ -210,7 +210,7 @@ def test_a_port_that_is_taken_later_changes_nothing(broker, host, outside, serve
 def test_a_forwarded_name_server_is_not_the_machines_own(join, outside, first, second, protocol):
     """Neither of its neighbours', nor of another network's that was made before or later."""
     neighbours = [join(first), join(second)]
-    machine = join("lab", mac_address=MAC)
+    machine = join("lab", macAddress=MAC)
     for neighbour in neighbours:
         assert neighbour.lease["router"] in neighbour.resolve("gateway")
     with WhoServer(machine, 22, "machine", protocol):
@@ -345,7 +345,7 @@ def test_a_name_server_beside_the_hosts_own(broker, host, outside, make_machine,
     for protocol in "tcp", "udp":
         with WhoServer(host, 53, "resolver", protocol, "127.0.0.53"):
             client.acquire("lab")
-            machine = make_machine(client.attach("lab", mac_address=MAC))
+            machine = make_machine(client.attach("lab", macAddress=MAC))
             machine.dhcp()
             with WhoServer(machine, 22, "machine", protocol):
                 assert who(outside, HOST_IPV4, 53, protocol) == ("machine", OUTSIDE_IPV4)
@@ -434,7 +434,7 @@ def test_a_sender_that_began_before(broker, host, outside, make_machine, address
                 wait_for(lambda sender=sender: sender.hears("host"))
         wait_for(lambda: bystander.hears("host"))
         client.acquire("lab")
-        machine = make_machine(client.attach("lab", mac_address=MAC))
+        machine = make_machine(client.attach("lab", macAddress=MAC))
         machine.dhcp()
         machine.ipv6_address()
         with WhoServer(machine, 22, "machine", "udp"):
@@ -456,7 +456,7 @@ def test_a_connection_ends_with_its_forwarding(broker, outside, make_machine):
     client = broker.client()
     client.acquire("other")  # as above
     client.acquire("lab")
-    machine = make_machine(client.attach("lab", mac_address=MAC))
+    machine = make_machine(client.attach("lab", macAddress=MAC))
     machine.dhcp()
     with machine.entered():
         listener = socket.create_server(("", 22))

@@ -186,7 +186,7 @@ def does_all_there_is_to_do(broker):
     assert capabilities(server, "CapPrm", "CapEff", "CapInh", "CapAmb") == 0
     with client.attach("default") as attachment:
         assert attachment.tap_fds
-    named = client.attach("default", named=True)
+    named = client.attach("default", openByName=True)
     assert named.name in broker.host.links()
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: broker.host.processes("dnsmasq") not in ([], [server]))

@@ -8,10 +8,11 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
-from support.varlink import INTERFACE, VarlinkError
+from support.varlink import INTERFACE, VarlinkError, flat
 from support.wait import wait_for
 
 INTERFACE_FILE = os.path.join(
@@ -78,8 +79,8 @@ def test_acquire_tells_what_the_network_is(broker, host):
     assert network["changed"] is False
     addresses = json.loads(host.ip(f"-j -4 address show dev {network['bridge']}"))
     (address,) = addresses[0]["addr_info"]
-    assert network["ipv4_gateway"] == address["local"]
-    assert network["ipv4_subnet"].endswith(f"/{address['prefixlen']}")
+    assert network["ipv4Gateway"] == address["local"]
+    assert network["ipv4Subnet"].endswith(f"/{address['prefixlen']}")
     assert client.networks()["lab"] == network
     assert client.inspect("lab")["network"] == network
 
@@ -130,13 +131,13 @@ def test_errors(broker):
     assert error_of(client.attach, "lab").name == "NotAcquired"
     assert error_of(client.release, "lab").name == "NotAcquired"
     client.acquire("small")
-    attachment = client.attach("small", mac_address="52:54:00:12:34:56")
+    attachment = client.attach("small", macAddress="52:54:00:12:34:56")
     error = error_of(client.attach, "small")
     assert (error.name, error.parameters["limit"]) == ("LimitExceeded", "max_interfaces")
     client.acquire("lab")
-    with client.attach("lab", mac_address="52:54:00:12:34:56") as other:
-        error = error_of(client.attach, "lab", mac_address="52:54:00:12:34:56")
-        assert (error.name, error.parameters["parameter"]) == ("ParameterRefused", "mac_address")
+    with client.attach("lab", macAddress="52:54:00:12:34:56") as other:
+        error = error_of(client.attach, "lab", macAddress="52:54:00:12:34:56")
+        assert (error.name, error.parameters["parameter"]) == ("ParameterRefused", "macAddress")
         assert "52:54:00:12:34:56" in error.parameters["reason"]
         assert other.mac_address == attachment.mac_address
     attachment.close()
@@ -151,11 +152,15 @@ def test_errors(broker):
         ("Acquire", {"network": "../../etc/passwd"}, "network"),
         ("Acquire", {"network": "lab\n}"}, "network"),
         ("Acquire", {"network": "lab", "force": True}, "force"),
-        ("Attach", {"network": "lab", "mac_address": "01:00:5e:00:00:01"}, "mac_address"),
-        ("Attach", {"network": "lab", "mac_address": "52:54:00:12:34:56 "}, "mac_address"),
+        ("Attach", {"network": "lab", "macAddress": "01:00:5e:00:00:01"}, "macAddress"),
+        ("Attach", {"network": "lab", "macAddress": "52:54:00:12:34:56 "}, "macAddress"),
         ("Attach", {"network": "lab", "queues": 17}, "queues"),
         ("Attach", {"network": "lab", "queues": 2**62}, "queues"),
         ("Attach", {"network": "lab", "vhost": "true"}, "vhost"),
+        ("Attach", {"network": "lab", "name": "web.lab"}, "name"),
+        ("Attach", {"network": "lab", "ipv4Address": "10.0.0"}, "ipv4Address"),
+        ("Attach", {"network": "lab", "portForwarding": [{"protocol": "tcp"}]}, "portForwarding"),
+        ("Attach", {"network": "lab", "rateLimitOut": {"bitsPerSecond": 0}}, "rateLimitOut"),
     ],
 )
 def test_parameters_are_checked(broker, method, parameters, wrong):
@@ -182,15 +187,15 @@ def test_calls_of_one_connection_are_answered_in_order(broker):
     client.send("Attach", {"network": "lab"})
     client.send("Release", {"network": "lost"})
     client.send("Release", {"network": "other"})
-    client.send("ListNetworks")
-    assert client.receive()["network"]["name"] == "lab"
-    assert client.receive()["network"]["name"] == "other"
-    assert client.receive()["tap_fds"] == [0]
+    client.send("ListNetworks", more=True)
+    assert flat(client.receive())["name"] == "lab"
+    assert flat(client.receive())["name"] == "other"
+    assert client.receive()["tapFileDescriptors"] == [0]
     assert len(client.fds) == 1
     os.close(client.fds.pop())
     assert error_of(client.receive).name == "NetworkNotFound"
     assert client.receive() == {}
-    networks = {network["name"]: network for network in client.receive()["networks"]}
+    networks = {network["name"]: network for network in client.receive_networks()}
     assert networks["lab"]["active"]
 
 
@@ -208,10 +213,61 @@ def test_oneway_calls_have_no_reply(broker):
 
 def test_more_may_be_asked_of_any_method(broker):
     client = broker.client(uid=USER)
-    client.send("ListNetworks", more=True)
+    client.send("DescribeNetwork", {"network": "lab"}, more=True)
     message, _ = client.receive_message()
-    assert "lab" in {network["name"] for network in message["parameters"]["networks"]}
+    assert message["parameters"]["configuration"]["name"] == "lab"
     assert not message.get("continues", False)
+
+
+def test_lists_have_one_object_a_reply(broker):
+    client = broker.client(uid=USER)
+    client.acquire("lab")
+    for method in ("ListNetworks", "ListClients", "ListInterfaces", "ListLeases"):
+        parameters = {} if method == "ListNetworks" else {"network": "lab"}
+        error = error_of(client.call, method, parameters)
+        assert error.error == "org.varlink.service.ExpectedMore"
+    client.send("ListNetworks", more=True)
+    names = []
+    continues = True
+    while continues:
+        message, _ = client.receive_message()
+        names.append(message["parameters"]["configuration"]["name"])
+        continues = message.get("continues", False)
+    assert names == sorted(CONFIG)
+    client.send("ListInterfaces", {"network": "lab"}, more=True)
+    assert client.receive_message()[0] == {"parameters": {}}
+    error = error_of(client.list, "ListLeases", network="lost")
+    assert error.name == "NetworkNotFound"
+
+
+def test_a_configuration_and_the_next_one(broker):
+    client = broker.client(uid=USER)
+    client.acquire("lab")
+    before = client.call("DescribeNetwork", network="labor")
+    assert before["configuration"]["aliases"] == ["labor"]
+    assert (before["nextConfiguration"], before["removed"]) == (None, False)
+    broker.configure({"lab": {**CONFIG["lab"], "mtu": 1400}, "other": {"mode": "host"}})
+    assert broker.client().call("Reload") == {}
+    described = client.call("DescribeNetwork", network="lab")
+    assert described["configuration"] == before["configuration"]
+    assert described["nextConfiguration"] == {**before["configuration"], "mtu": 1400}
+    broker.configure({"other": {"mode": "host"}})
+    assert broker.client().call("Reload") == {}
+    described = client.call("DescribeNetwork", network="lab")
+    assert (described["nextConfiguration"], described["removed"]) == (None, True)
+    assert described["state"] == before["state"]
+
+
+def test_an_interface_has_what_was_asked_for(broker):
+    client = broker.client(uid=USER)
+    client.acquire("lab")
+    begun = time.time()
+    with client.attach("lab", name="web", rateLimitIn={"bitsPerSecond": 10**7}) as attachment:
+        (interface,) = client.inspect("lab")["interfaces"]
+        assert interface == attachment.interface
+        assert (interface["name"], interface["uid"]) == ("web", USER)
+        assert interface["rateLimitIn"]["bitsPerSecond"] == 10**7
+        assert begun <= interface["attachedTimestamp"] / 1e6 <= time.time()
 
 
 def flags_of(fd):
@@ -225,10 +281,10 @@ def test_attach_passes_open_devices(broker, queues):
     client = broker.client(uid=USER)
     bridge = client.acquire("lab")["bridge"]
     events = monitor(broker, uid=USER)
-    with client.attach("lab", queues=queues, mac_address="52:54:00:ab:cd:ef") as attachment:
+    with client.attach("lab", queues=queues, macAddress="52:54:00:ab:cd:ef") as attachment:
         assert attachment.mac_address == "52:54:00:ab:cd:ef"
         assert attachment.mtu == 1500
-        assert attachment.interface["vnet_header"] is True
+        assert attachment.interface["vnetHeader"] is True
         assert len(attachment.tap_fds) == (queues or 1)
         assert attachment.vhost_fds == []
         for fd in attachment.tap_fds:
@@ -353,8 +409,8 @@ def test_an_independent_client(broker, go_client):
     assert INTERFACE in found["Interfaces"]
     with open(INTERFACE_FILE, encoding="utf-8") as file:
         assert found["Description"] == file.read()
-    assert [network["name"] for network in found["Networks"]] == sorted(CONFIG)
-    assert found["Acquired"]["active"] is True
+    assert found["Networks"] == sorted(CONFIG)
+    assert found["Acquired"]["clients"] == 1
     assert [client["uid"] for client in found["Clients"]] == [USER]
     assert found["Events"] == [
         "network_created",

@@ -83,7 +83,7 @@ def test_what_is_read_anew(broker, outside, join, reload):
     # What is active stays as it is, and takes machines, until it ends.
     networks = holder.networks()
     assert {name for name in networks if networks[name]["changed"]} == {"lab", "going"}
-    assert networks["lab"]["ipv4_subnet"] == "192.168.105.0/24"
+    assert networks["lab"]["ipv4Subnet"] == "192.168.105.0/24"
     assert networks["lab"]["mtu"] == 1500
     assert "active, changed" in broker.vmnetctl("networks").stdout
     for name in "lab", "going":

@@ -11,7 +11,7 @@ import pytest
 
 from support.gate import make_gate, wait_at
 from support.manager import ManagedBroker
-from support.varlink import VarlinkError
+from support.varlink import VarlinkError, flat
 from support.wait import wait_for
 
 LAB = {"lab": {"mode": "host", "subnet": "10.20.30.0/24"}, "other": {"mode": "host"}}
@@ -110,9 +110,9 @@ def test_a_client_that_leaves_meanwhile(broker):
 def test_new_clients_wait_for_the_next_broker(broker):
     broker.stop()
     client = broker.client()
-    client.send("ListNetworks")
+    client.send("ListNetworks", more=True)
     broker.start()
-    assert len(client.receive()["networks"]) == 2
+    assert len(client.receive_networks()) == 2
 
 
 def test_calls_between_the_brokers(broker, restart):
@@ -120,11 +120,11 @@ def test_calls_between_the_brokers(broker, restart):
     client.acquire("lab")
     broker.wait_for_rest()
     broker.process.send_signal(signal.SIGSTOP)
-    client.send("ListNetworks")
+    client.send("ListNetworks", more=True)
     broker.process.send_signal(signal.SIGKILL)
     broker.process.wait(timeout=20)
     broker.start()
-    assert client.receive()["networks"][0]["clients"] == 1
+    assert client.receive_networks()[0]["clients"] == 1
     restart()
     assert client.networks()["lab"]["clients"] == 1
 
@@ -133,15 +133,15 @@ def test_what_was_called_before_the_end_is_served(broker):
     client = broker.client()
     broker.process.send_signal(signal.SIGSTOP)
     for _ in range(20):
-        client.send("ListNetworks")
+        client.send("ListNetworks", more=True)
     client.send("Acquire", {"network": "lab"})
     broker.process.send_signal(signal.SIGTERM)
     broker.process.send_signal(signal.SIGCONT)
     broker.process.wait(timeout=20)
     broker.start()
     for _ in range(20):
-        assert len(client.receive()["networks"]) == 2
-    assert client.receive()["network"]["name"] == "lab"
+        assert len(client.receive_networks()) == 2
+    assert flat(client.receive())["name"] == "lab"
     assert client.networks()["lab"]["clients"] == 1
 
 
@@ -169,10 +169,10 @@ def test_a_named_interface_stays_with_its_hold(broker, restart):
     client, other = broker.client(uid=1001), broker.client(uid=1002)
     for holder in client, other:
         holder.acquire("lab")
-    name = client.attach("lab", named=True).name
+    name = client.attach("lab", openByName=True).name
     restart()
     assert name in broker.host.links()
-    assert [interface["name"] for interface in other.inspect("lab")["interfaces"]] == [name]
+    assert [interface["device"] for interface in other.inspect("lab")["interfaces"]] == [name]
     client.release("lab")
     wait_for(lambda: name not in broker.host.links())
     wait_for(lambda: other.inspect("lab")["interfaces"] == [])
@@ -184,7 +184,7 @@ def test_machines_and_holds(broker, restart):
     with client.attach("lab") as attachment:
         restart()
         found = client.inspect("lab")
-        assert [interface["name"] for interface in found["interfaces"]] == [attachment.name]
+        assert [interface["device"] for interface in found["interfaces"]] == [attachment.name]
         assert len(found["clients"]) == 1
         with client.attach("lab") as second:
             assert second.name != attachment.name
@@ -254,7 +254,10 @@ def test_a_message_on_its_way_through_the_broker(broker, call, moment):
     client, other = broker.client(), broker.client()
     other.acquire("other")
     with open(path, "w", encoding="ascii"):
-        client.send(call, {"network": "lab"} if call == "Acquire" else {})
+        if call == "Acquire":
+            client.send(call, {"network": "lab"})
+        else:
+            client.send(call, more=True)
     assert broker.process.wait(timeout=20) == -signal.SIGKILL
     broker.start()
     wait_for(client.is_closed)
@@ -299,7 +302,7 @@ def test_a_network_of_which_all_but_the_hold_is_lost(broker):
     os.unlink(os.path.join(broker.runtime_dir, "lab.json"))
     broker.host.ip("link delete vmb-lab")
     broker.start()
-    assert client.inspect("lab")["network"]["ipv4_subnet"] == "10.20.30.0/24"
+    assert client.inspect("lab")["network"]["ipv4Subnet"] == "10.20.30.0/24"
     wait_for(lambda: "vmb-lab" in broker.host.links())
 
 
@@ -336,7 +339,7 @@ def test_the_configuration_has_lost_the_network(broker, restart):
     client.acquire("lab")
     broker.configure({"other": {"mode": "host"}})
     restart()
-    assert client.inspect("lab")["network"]["ipv4_subnet"] == "10.20.30.0/24"
+    assert client.inspect("lab")["network"]["ipv4Subnet"] == "10.20.30.0/24"
     client.release("lab")
     wait_for(lambda: "lab" not in client.networks())
 
@@ -352,9 +355,9 @@ def test_leases_are_known_at_once(broker, restart, make_machine):
         restart()
         assert client.inspect("lab")["leases"] == leases
     broker.kill()
-    client.send("Inspect", {"network": "lab"})
+    client.send("ListLeases", {"network": "lab"}, more=True)
     broker.start()
-    assert client.receive()["leases"] == leases
+    assert [reply["lease"] for reply in client.receive_list()] == leases
 
 
 def test_the_manager_has_a_line_for_people(broker):

@@ -143,6 +143,6 @@ def test_the_counter_starts_anew_with_the_network(broker, rogue, plug_in, droppe
         machine.kill()
         machine.client.close()
     wait_for(lambda: not broker.networks()["lab"]["active"], what="its removal")
-    assert broker.inspect("lab").get("rogue_packets") is None
+    assert broker.inspect("lab").get("roguePackets") is None
     plug_in("lab")
     assert dropped() == 0

@@ -121,7 +121,7 @@ def test_start_on_demand(idle_broker):
         *command(idle_broker, "--idle-exit=0"),
     )
     client = wait_for(lambda: connect(idle_broker))
-    assert client.acquire("default")["ipv4_subnet"]
+    assert client.acquire("default")["ipv4Subnet"]
     client.close()
     assert process.wait(timeout=10) == 0
     assert os.path.exists(idle_broker.socket_path)  # systemd's

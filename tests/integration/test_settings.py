@@ -166,7 +166,7 @@ def needed(broker, host):
 def test_read_only_and_right(broker, host, server, needed, join):
     needed()
     settings = host.snapshot()["settings"]
-    machine = join("lab", mac_address=MAC)
+    machine = join("lab", macAddress=MAC)
     wait_until_routed(machine)
     with WhoServer(machine, 22, "machine"):
         assert who(server, HOST_IPV4, PORT)[0] == "machine"

@@ -73,11 +73,11 @@ def short_broker(host, shortage):
 def try_everything(broker):
     """What a client does in its life. What cannot be had is told, or ends the connection."""
     calls = (
-        ("ListNetworks", {}),
+        ("ListNetworks", None),
         ("Acquire", {"network": "default"}),
-        ("Attach", {"network": "default", "named": True}),
+        ("Attach", {"network": "default", "openByName": True}),
         ("Attach", {"network": "default"}),
-        ("Inspect", {"network": "default"}),
+        ("DescribeNetwork", {"network": "default"}),
         ("Release", {"network": "nothing"}),
         ("Reload", {}),
         ("Release", {"network": "default"}),
@@ -87,7 +87,10 @@ def try_everything(broker):
             monitor.send("Monitor", {}, more=True)
             for method, parameters in calls:
                 with contextlib.suppress(VarlinkError):
-                    client.call(method, parameters)
+                    if parameters is None:
+                        client.list(method)
+                    else:
+                        client.call(method, parameters)
                 while client.fds:
                     os.close(client.fds.pop())
         except (EOFError, ConnectionError):
@@ -144,10 +147,10 @@ def test_the_loops_own_allocations_fail(short_broker, shortage):
     clients = []
     for n in range(1, 7):
         clients += [broker.client() for _ in range(20 * n)]
-        clients[-1].call("ListNetworks")  # all are connected
+        clients[-1].networks()  # all are connected
         os.kill(broker.pid, signal.SIGSTOP)
         for client in clients:
-            client.send("ListNetworks")
+            client.send("ListNetworks", more=True)
         shortage.begin(n)
         os.kill(broker.pid, signal.SIGCONT)
         served = [client for client in clients if is_served(client)]

@@ -46,7 +46,7 @@ def take_and_announce(machine, address):
 
 def listed(broker):
     """{address: MAC address}"""
-    return {lease["address"]: lease["mac_address"] for lease in broker.inspect("lab")["leases"]}
+    return {lease["address"]: lease["macAddress"] for lease in broker.inspect("lab")["leases"]}
 
 
 def test_a_machine_without_dhcp(broker, plug_in, join, offered):

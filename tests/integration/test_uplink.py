@@ -251,7 +251,7 @@ def test_forwarded_ports(broker, host, outside, join, check):
     broker.check_clean = False
     for name in "all", "eth0", "eth1":
         host.run("sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter={check}")
-    machine, neighbour = join("second", mac_address=MAC), join("second")
+    machine, neighbour = join("second", macAddress=MAC), join("second")
     assert machine.ipv6_address() == MACHINE_IPV6
     # From far away: the host's neighbour is the router.
     outside.run("sysctl", "-qw", "net.ipv4.conf.all.arp_announce=2")

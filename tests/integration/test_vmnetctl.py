@@ -106,15 +106,24 @@ def test_json_is_what_the_broker_said(broker):
     client.acquire("default")
     with client.attach("default"):
         networks = json.loads(broker.vmnetctl("networks", "--json").stdout)
-        assert without_null(networks) == without_null(client.call("ListNetworks"))
+        assert without_null(networks["networks"]) == without_null(client.list("ListNetworks"))
         inspection = json.loads(broker.vmnetctl("inspect", "--json", "default").stdout)
-        assert without_null(inspection) == without_null(client.inspect("default"))
+        (interface,) = inspection["interfaces"]
+        told = {
+            **client.call("DescribeNetwork", network="default"),
+            **{key: client.inspect("default")[key] for key in ("clients", "interfaces", "leases")},
+        }
+        # It has whole seconds.
+        exact = told["interfaces"][0]["attachedTimestamp"]
+        assert interface["attachedTimestamp"] == exact // 10**6 * 10**6
+        interface["attachedTimestamp"] = exact
+        assert without_null(inspection) == without_null(told)
 
 
 def test_inspect(broker):
     client = broker.client(uid=USER)
     client.acquire("default")
-    with client.attach("default", mac_address="52:54:00:12:34:56") as attachment:
+    with client.attach("default", macAddress="52:54:00:12:34:56") as attachment:
         output = broker.vmnetctl("inspect", "default").stdout
         assert re.search(rf"^{attachment.name} +52:54:00:12:34:56$", output, re.MULTILINE)
     assert re.search(rf"^{os.getpid()} +{USER} +\S", output, re.MULTILINE)
@@ -142,7 +151,7 @@ def test_refusals_say_why(broker):
     assert '"lab"' in fails(broker.vmnetctl("hold", "open", "lab", uid=USER, check=False))
     assert '"a b"' in fails(broker.vmnetctl("hold", "a b", check=False))
     networks = json.loads(broker.vmnetctl("networks", "--json", uid=USER).stdout)["networks"]
-    assert [network["name"] for network in networks] == ["open"]
+    assert [network["configuration"]["name"] for network in networks] == ["open"]
 
 
 def test_hold_until_interrupted(broker):

@@ -22,7 +22,7 @@ def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
     assert alice.ip != bob.ip
 
     network = broker.inspect("default")
-    gateway = network["network"]["ipv4_gateway"]
+    gateway = network["network"]["ipv4Gateway"]
     assert {client["uid"] for client in network["clients"]} == {ALICE, BOB}
     for guest, other in (alice, bob), (bob, alice):
         for address in other.ip, gateway, SERVER_IPV4:
@@ -57,7 +57,7 @@ def test_a_host_network_is_closed(broker, make_machine, make_guest):
         guest.boot()
         guest.ip, _ = guest.dhcp()
     first, second = guests
-    gateway = client.inspect("closed")["network"]["ipv4_gateway"]
+    gateway = client.inspect("closed")["network"]["ipv4Gateway"]
     assert first.ping(gateway)
     assert first.ping(second.ip)
     # Whatever a machine does to its own routes.
@@ -75,7 +75,7 @@ def test_each_queue_of_a_machine_is_used(broker, make_guest):
     details = broker.host.ip(f"-d link show {interface['name']}")
     assert re.search(r"multi_queue", details)
 
-    gateway = broker.networks()["default"]["ipv4_gateway"]
+    gateway = broker.networks()["default"]["ipv4Gateway"]
     guest.run("head -c 1000000 /dev/urandom >/tmp/data")
 
     def used():

@@ -145,7 +145,7 @@ def test_libvirt(session, broker, outside, join):
     with serial:
         web.boot().dhcp()
         interfaces = broker.inspect("default")["interfaces"]
-        names = {interface["mac_address"]: interface["name"] for interface in interfaces}
+        names = {interface["macAddress"]: interface["device"] for interface in interfaces}
         assert names == {neighbour.mac_address: "vmt0", "52:54:00:12:34:56": "vmt1"}
         assert web.ping(neighbour.address)
         web.run("head -c 1000000 /dev/urandom >/tmp/data")
@@ -243,8 +243,8 @@ def test_cni(runtime, broker, outside, container, join):
     assert transfer(container, machine, machine.address)
     assert transfer(machine, container, address)
     assert transfer(container, outside, SERVER_IPV4)
-    claim(container, broker.inspect("default")["network"]["ipv4_gateway"])
-    wait_for(lambda: broker.inspect("default")["rogue_packets"] == 1, what="the claim's end")
+    claim(container, broker.inspect("default")["network"]["ipv4Gateway"])
+    wait_for(lambda: broker.inspect("default")["roguePackets"] == 1, what="the claim's end")
     runtime.run("CHECK", prevResult=added)
     runtime.run("DEL", prevResult=added)
     machine.kill()

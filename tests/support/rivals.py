@@ -61,7 +61,7 @@ def attach(connect, count):
 
 def flood(connect, count):
     """Calls on many connections, as fast as they are answered."""
-    call = json.dumps({"method": f"{INTERFACE}.ListNetworks"}).encode() + b"\0"
+    call = json.dumps({"method": "org.varlink.service.GetInfo"}).encode() + b"\0"
     poll = select.epoll()
     clients = {}
     for _ in range(CONNECTIONS):

@@ -9,6 +9,7 @@ import socket
 import struct
 
 INTERFACE = "com.github.nirs.vmnetbroker"
+INSPECTED = ("fault", "roguePackets")  # of a state, what inspect() has beside the network
 MAX_FDS = 253  # of one message, by the kernel
 
 
@@ -22,13 +23,26 @@ class VarlinkError(Exception):
         super().__init__(f"{error} {json.dumps(parameters)}")
 
 
+def flat(reply):
+    """What a reply has of a network, in one object: its state goes before its configuration."""
+    state = {"clients": 0, "interfaces": 0, **(reply["state"] or {})}
+    for key in INSPECTED:
+        state.pop(key, None)
+    return {
+        **reply["configuration"],
+        **state,
+        "active": reply["state"] is not None,
+        "changed": reply["removed"] or reply["nextConfiguration"] is not None,
+    }
+
+
 class Attachment:
     """An attached interface and its open devices."""
 
     def __init__(self, interface, tap_fds, vhost_fds):
         self.interface = interface
-        self.name = interface["name"]
-        self.mac_address = interface["mac_address"]
+        self.name = interface["device"]
+        self.mac_address = interface["macAddress"]
         self.mtu = interface["mtu"]
         self.tap_fds = tap_fds
         self.vhost_fds = vhost_fds
@@ -128,9 +142,21 @@ class Client:
     def receive(self):
         """The next reply's parameters; raises VarlinkError. Descriptors go to self.fds."""
         message, self.fds = self.receive_message()
+        self.continues = message.get("continues", False)
         if "error" in message:
             raise VarlinkError(message["error"], message.get("parameters", {}))
         return message.get("parameters", {})
+
+    def receive_list(self):
+        """The same of all replies of a method that lists, without one that has nothing."""
+        replies = []
+        self.continues = True
+        while self.continues:
+            replies.append(self.receive())
+        return [reply for reply in replies if reply]
+
+    def receive_networks(self):
+        return [flat(reply) for reply in self.receive_list()]
 
     def call(self, method, parameters=None, **keywords):
         """One call and its reply's parameters. A parameter of None is left out."""
@@ -139,24 +165,42 @@ class Client:
         return self.receive()
 
     def acquire(self, network):
-        return self.call("Acquire", network=network)["network"]
+        return flat(self.call("Acquire", network=network))
 
     def release(self, network):
         return self.call("Release", network=network)
 
     def networks(self):
-        return {network["name"]: network for network in self.call("ListNetworks")["networks"]}
+        """By their names."""
+        return {network["name"]: network for network in map(flat, self.list("ListNetworks"))}
+
+    def list(self, method, **parameters):
+        """All replies of a method that lists, without one that has nothing."""
+        self.send(method, parameters, more=True)
+        return self.receive_list()
 
     def inspect(self, network):
-        return self.call("Inspect", network=network)
+        """All about a network, by the calls that it takes."""
+        reply = self.call("DescribeNetwork", network=network)
+
+        def listed(method, field):
+            return [one[field] for one in self.list(method, network=network)]
+
+        return {
+            "network": flat(reply),
+            **{key: value for key, value in (reply["state"] or {}).items() if key in INSPECTED},
+            "clients": listed("ListClients", "client"),
+            "interfaces": listed("ListInterfaces", "interface"),
+            "leases": listed("ListLeases", "lease"),
+        }
 
     def attach(self, network, **options):
-        """options: mac_address, queues, vhost, named."""
+        """options: the other parameters of Attach."""
         reply = self.call("Attach", network=network, **options)
         return Attachment(
             reply["interface"],
-            [self.fds[index] for index in reply["tap_fds"]],
-            [self.fds[index] for index in reply["vhost_fds"]],
+            [self.fds[index] for index in reply["tapFileDescriptors"]],
+            [self.fds[index] for index in reply["vhostFileDescriptors"]],
         )
 
     def monitor(self):

@@ -17,12 +17,30 @@
 #define MONITOR METHOD("Monitor") ",\"more\":true}"
 #define OUTSIDER 65534
 
-/* Network "lab", as all are told of it who may know. */
-#define NETWORK(clients)                                                                  \
-	"{\"network\":{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\"," \
-	"\"active\":true,\"ipv4_subnet\":\"192.168.64.0/24\",\"ipv4_gateway\":"           \
-	"\"192.168.64.1\",\"mtu\":9000,\"bridge\":\"vmb0\",\"clients\":" #clients         \
-	",\"interfaces\":0,\"changed\":false}"
+/* What a configuration has of a network with DHCP but for its first members, and of what is not set. */
+#define SERVICES(nat, maximum)                                                              \
+	"\"nat44\":" #nat ",\"nat66\":" #nat ",\"dhcp\":true,\"dnsProxy\":true,"            \
+	"\"routerAdvertisement\":true,\"dhcpReservations\":[],\"portForwarding\":[],"       \
+	"\"isolated\":false,\"linkLocal\":false,\"bypassKillSwitch\":false,\"allow\":null," \
+	"\"maxInterfaces\":" #maximum "}"
+
+/* Network "lab", as all are told of it who may know; its state without the end. */
+#define LAB                                                                               \
+	"{\"name\":\"lab\",\"aliases\":[\"labor\"],\"description\":\"The lab\",\"mode\":" \
+	"\"shared\",\"mtu\":9000," SERVICES(true, 256)
+#define STATE(clients)                                                                       \
+	"{\"ipv4Subnet\":\"192.168.64.0/24\",\"ipv4Gateway\":\"192.168.64.1\",\"mtu\":9000," \
+	"\"bridge\":\"vmb0\",\"clients\":" #clients ",\"interfaces\":0"
+#define DESCRIBED(configuration, state)                                                      \
+	"{\"configuration\":" configuration ",\"nextConfiguration\":null,\"removed\":false," \
+	"\"state\":" state "}"
+#define NETWORK(clients) DESCRIBED(LAB, STATE(clients) "}")
+
+/* One that has asked for nothing, but for its user; and the end of every one, as a format. */
+#define INTERFACE(mac)                                                                        \
+	"{\"device\":\"vmt0\",\"macAddress\":\"" mac "\",\"portForwarding\":[],\"mtu\":9000," \
+	"\"vnetHeader\":true,"
+#define INTERFACE_END "\"uid\":%d,\"attachedTimestamp\":1700000000000000}"
 
 /* The other end of a connection. */
 struct peer {

@@ -121,8 +121,8 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 		return;
 	}
 	/* A fault may be why its machines cannot be found. */
-	if (inspection->fault)
-		report_fault(network, inspection->fault);
+	if (inspection->network->fault)
+		report_fault(network, inspection->network->fault);
 	else
 		check_way_to_machines(network);
 	vmnet_broker_inspection_free(inspection);

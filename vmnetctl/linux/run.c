@@ -23,7 +23,7 @@ const char run_help[] =
 	"  --mac ADDRESS       the interface's MAC address, instead of a generated one\n"
 	"  --queues N          queues of the interface, each with a descriptor (1 to 16)\n"
 	"  --vhost             open /dev/vhost-net as well, once per queue\n"
-	"  --named             make a device that the command can open by its name\n"
+	"  --open-by-name      make a device that the command can open by its name\n"
 	"\n"
 	"The last four are about the --network before them; in front of the first one,\n"
 	"about all.\n"
@@ -82,7 +82,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{ "mac", required_argument, NULL, 'm' },
 		{ "queues", required_argument, NULL, 'q' },
 		{ "vhost", no_argument, NULL, 'v' },
-		{ "named", no_argument, NULL, 'd' },
+		{ "open-by-name", no_argument, NULL, 'd' },
 		{ 0 },
 	};
 	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
@@ -109,7 +109,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 			current->vhost = true;
 			break;
 		case 'd':
-			current->named = true;
+			current->open_by_name = true;
 			break;
 		default:
 			return option;
@@ -173,7 +173,7 @@ static struct substitution describe(const struct request *request)
 	assert(attachment);
 	return (struct substitution){
 		.network = request->network,
-		.ifname = attachment->interface->name,
+		.ifname = attachment->interface->device,
 		.mac = attachment->interface->mac_address,
 		.fds = attachment->tap_fds,
 		.n_fds = attachment->n_tap_fds,

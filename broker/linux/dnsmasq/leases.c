@@ -35,6 +35,7 @@ static bool is_hostname(const char *text)
 	return true;
 }
 
+/* One that can be told in microseconds. */
 static int parse_time(const char *text, time_t *time)
 {
 	char *end;
@@ -42,7 +43,7 @@ static int parse_time(const char *text, time_t *time)
 
 	errno = 0;
 	value = strtoll(text, &end, 10);
-	if (errno || end == text || *end != '\0' || value < 0 || value > INT64_MAX / 4)
+	if (errno || end == text || *end != '\0' || value < 0 || value > INT64_MAX / 1000000)
 		return -1;
 	*time = (time_t)value;
 	return 0;

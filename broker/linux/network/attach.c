@@ -67,7 +67,7 @@ struct attach_job {
 	struct gateway_filter filter;
 	unsigned int queues;
 	bool vhost;
-	bool named;
+	bool by_name;
 	uid_t owner;
 	struct error error;
 };
@@ -134,7 +134,7 @@ static int make_device(struct attach_job *self)
 		return error_set(&self->error, ERROR_CREATE_FAILED,
 				 "cannot join %s to bridge %s: %s%s", self->name, self->bridge,
 				 strerror(-result), result == -ENOENT ? INGRESS_REMEDY : "");
-	if (self->named) {
+	if (self->by_name) {
 		if (tap_keep(self->fds->tap[0], &self->error) < 0)
 			return -1;
 		/* Who opens it by name finds it busy while one of these is open. */
@@ -164,7 +164,7 @@ static bool has_unfiltered(const struct network *network)
 	for (const struct interface *i = network->interfaces; i; i = i->next) {
 		const struct device *device = i->platform;
 
-		if (i->named || i->queues > 1 || device->unfiltered)
+		if (i->by_name || i->queues > 1 || device->unfiltered)
 			return true;
 	}
 	return false;
@@ -175,7 +175,8 @@ static void device_has_joined(const struct attach_job *job)
 {
 	struct network *network = job->interface->network;
 
-	if (has_unfiltered(network) && (job->named || job->queues > 1 || !job->port.completes_all))
+	if (has_unfiltered(network) &&
+	    (job->by_name || job->queues > 1 || !job->port.completes_all))
 		network_repair(network, REPAIR_BRIDGE);
 }
 
@@ -246,7 +247,7 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		gateway_filter_make(network->config, &network->addresses, &self->filter);
 	self->queues = interface->queues;
 	self->vhost = interface->vhost;
-	self->named = interface->named;
+	self->by_name = interface->by_name;
 	self->owner = interface->owner;
 	return self;
 }
@@ -409,7 +410,7 @@ void interface_link_changed(const struct link *link)
 	device->cut_off = !network_has_port(interface->network, link);
 	if (device->cut_off)
 		monitor_look_at_ports();
-	if (!link->persistent || link->carrier || (interface->client && interface->named))
+	if (!link->persistent || link->carrier || (interface->client && interface->by_name))
 		return;
 	interface->state = INTERFACE_DETACHING;
 	platform_interface_detach(interface);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach_options.h"
 #include "base/json_text.h"
 #include "broker/interface.h"
 #include "broker/linux/linux.h"
@@ -39,7 +40,7 @@ struct method {
 	const char *name;
 	void (*serve)(struct connection *connection);
 	bool needs_more; /* several replies are its nature */
-	struct parameter parameters[6]; /* ended by one without a name */
+	struct parameter parameters[12]; /* ended by one without a name */
 };
 
 /* The interfaces, and what GetInterfaceDescription() says of them. */
@@ -122,10 +123,40 @@ static int take_vhost(const json_t *value, struct call *call)
 	return json_is_boolean(value) ? 0 : -1;
 }
 
-static int take_named(const json_t *value, struct call *call)
+static int take_by_name(const json_t *value, struct call *call)
 {
-	call->named = json_is_true(value);
+	call->by_name = json_is_true(value);
 	return json_is_boolean(value) ? 0 : -1;
+}
+
+static int take_name(const json_t *value, struct call *call)
+{
+	return attach_take_name(value, &call->options);
+}
+
+static int take_ipv4_address(const json_t *value, struct call *call)
+{
+	return attach_take_ipv4(value, &call->options);
+}
+
+static int take_ipv6_address(const json_t *value, struct call *call)
+{
+	return attach_take_ipv6(value, &call->options);
+}
+
+static int take_port_forwarding(const json_t *value, struct call *call)
+{
+	return attach_take_port_forwarding(value, &call->options);
+}
+
+static int take_rate_limit_in(const json_t *value, struct call *call)
+{
+	return attach_take_rate_limit(value, &call->options.rate_in);
+}
+
+static int take_rate_limit_out(const json_t *value, struct call *call)
+{
+	return attach_take_rate_limit(value, &call->options.rate_out);
 }
 
 static int take_interface(const json_t *value, struct call *call)
@@ -163,27 +194,25 @@ static void serve_get_interface_description(struct connection *connection)
 
 static void serve_list_networks(struct connection *connection)
 {
-	struct network_info *infos;
-	json_t *networks;
-	struct error error;
-	size_t n;
-
-	if (broker_list(connection->client, &infos, &n, &error) < 0) {
-		reply_error(connection, &error);
-		return;
-	}
-	networks = json_array();
-	for (size_t i = 0; i < n && networks; i++) {
-		if (json_array_append_new(networks, describe_network(&infos[i])) < 0) {
-			json_decref(networks);
-			networks = NULL;
-		}
-	}
-	free(infos);
-	reply(connection, json_pack("{s:o}", "networks", networks));
+	list_start(connection, LIST_NETWORKS);
 }
 
-static void serve_inspect(struct connection *connection)
+static void serve_list_clients(struct connection *connection)
+{
+	list_start(connection, LIST_CLIENTS);
+}
+
+static void serve_list_interfaces(struct connection *connection)
+{
+	list_start(connection, LIST_INTERFACES);
+}
+
+static void serve_list_leases(struct connection *connection)
+{
+	list_start(connection, LIST_LEASES);
+}
+
+static void serve_describe_network(struct connection *connection)
 {
 	struct network_info info;
 	struct error error;
@@ -195,7 +224,7 @@ static void serve_inspect(struct connection *connection)
 	}
 	if (info.network)
 		rogue = linux_platform_rogue_packets(info.config->name);
-	reply(connection, describe_inspection(&info, rogue));
+	reply(connection, describe_network(&info, rogue));
 }
 
 static void serve_acquire(struct connection *connection)
@@ -226,7 +255,7 @@ void platform_acquired(struct client *client, const struct network *network,
 		if (!is_kept(client, network))
 			connection_keep(connection);
 		broker_describe(network, &info);
-		reply(connection, json_pack("{s:o}", "network", describe_network(&info)));
+		reply(connection, describe_network(&info, -1));
 	}
 	connection_answered(connection);
 }
@@ -245,13 +274,14 @@ static void serve_release(struct connection *connection)
 
 static void serve_attach(struct connection *connection)
 {
-	const struct call *call = &connection->call;
+	struct call *call = &connection->call;
 	struct attach_request request = {
 		.network = call->network,
 		.mac = call->has_mac ? &call->mac : NULL,
 		.queues = call->queues > 0 ? call->queues : 1,
 		.vhost = call->vhost,
-		.named = call->named,
+		.by_name = call->by_name,
+		.options = &call->options,
 	};
 	struct error error;
 
@@ -287,8 +317,9 @@ static void reply_attached(struct connection *connection, const struct interface
 	}
 	connection_send(connection,
 			json_pack("{s:{s:o, s:o, s:o}}", "parameters", "interface",
-				  describe_interface(interface), "tap_fds", indexes(0, fds->n_tap),
-				  "vhost_fds", indexes(fds->n_tap, fds->n_vhost)),
+				  describe_interface(interface), "tapFileDescriptors",
+				  indexes(0, fds->n_tap), "vhostFileDescriptors",
+				  indexes(fds->n_tap, fds->n_vhost)),
 			fds);
 }
 
@@ -300,7 +331,7 @@ void platform_attached(struct client *client, const struct interface *interface,
 	if (error) {
 		reply_error(connection, error);
 	} else {
-		if (interface->named)
+		if (interface->by_name)
 			connection_keep(connection);
 		reply_attached(connection, interface, fds);
 	}
@@ -350,19 +381,31 @@ static const struct method methods[] = {
 	{ SERVICE_INTERFACE, "GetInfo", .serve = serve_get_info },
 	{ SERVICE_INTERFACE, "GetInterfaceDescription", .serve = serve_get_interface_description,
 	  .parameters = { { "interface", false, take_interface } } },
-	{ PROTOCOL_INTERFACE, "ListNetworks", .serve = serve_list_networks },
+	{ PROTOCOL_INTERFACE, "ListNetworks", .serve = serve_list_networks, .needs_more = true },
+	{ PROTOCOL_INTERFACE, "DescribeNetwork", .serve = serve_describe_network,
+	  .parameters = { NETWORK_PARAMETER } },
+	{ PROTOCOL_INTERFACE, "ListClients", .serve = serve_list_clients, .needs_more = true,
+	  .parameters = { NETWORK_PARAMETER } },
+	{ PROTOCOL_INTERFACE, "ListInterfaces", .serve = serve_list_interfaces, .needs_more = true,
+	  .parameters = { NETWORK_PARAMETER } },
+	{ PROTOCOL_INTERFACE, "ListLeases", .serve = serve_list_leases, .needs_more = true,
+	  .parameters = { NETWORK_PARAMETER } },
 	{ PROTOCOL_INTERFACE, "Acquire", .serve = serve_acquire,
 	  .parameters = { NETWORK_PARAMETER } },
 	{ PROTOCOL_INTERFACE, "Release", .serve = serve_release,
 	  .parameters = { NETWORK_PARAMETER } },
 	{ PROTOCOL_INTERFACE, "Attach", .serve = serve_attach,
 	  .parameters = { NETWORK_PARAMETER,
-			  { "mac_address", true, take_mac_address },
+			  { "macAddress", true, take_mac_address },
+			  { "name", true, take_name },
+			  { "ipv4Address", true, take_ipv4_address },
+			  { "ipv6Address", true, take_ipv6_address },
+			  { "portForwarding", true, take_port_forwarding },
+			  { "rateLimitIn", true, take_rate_limit_in },
+			  { "rateLimitOut", true, take_rate_limit_out },
 			  { "queues", true, take_queues },
 			  { "vhost", true, take_vhost },
-			  { "named", true, take_named } } },
-	{ PROTOCOL_INTERFACE, "Inspect", .serve = serve_inspect,
-	  .parameters = { NETWORK_PARAMETER } },
+			  { "openByName", true, take_by_name } } },
 	{ PROTOCOL_INTERFACE, "Monitor", .serve = serve_monitor, .needs_more = true },
 	{ PROTOCOL_INTERFACE, "Reload", .serve = serve_reload },
 };
@@ -489,6 +532,9 @@ static void serve(struct connection *connection, const struct envelope *envelope
 		reply_service_error(connection, "InvalidParameter", "parameter", wrong);
 	else
 		method->serve(connection);
+	/* What the policy has not taken over. */
+	free(connection->call.options.port_forwardings);
+	connection->call.options.port_forwardings = NULL;
 }
 
 int calls_serve(struct connection *connection, const char *text, size_t length)

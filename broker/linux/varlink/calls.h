@@ -10,7 +10,9 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "broker/interface.h"
 #include "config/config.h"
+#include "lists.h"
 
 struct connection;
 
@@ -22,7 +24,9 @@ struct call {
 	bool has_mac;
 	unsigned int queues;
 	bool vhost;
-	bool named;
+	bool by_name;
+	struct interface_options options;
+	struct listing listing; /* while LISTING */
 	char interface[256]; /* a Varlink interface's name */
 	bool reload; /* while WAITING: for the names in the configuration to be known */
 };

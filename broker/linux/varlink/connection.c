@@ -115,7 +115,7 @@ void connection_note(struct connection *connection, enum fdstore_state state)
 /* What another broker would have to go on with. */
 static enum fdstore_state state_to_store(const struct connection *connection)
 {
-	if (!stream_is_at_rest(&connection->stream))
+	if (connection->state == CONNECTION_LISTING || !stream_is_at_rest(&connection->stream))
 		return FDSTORE_BUSY;
 	if (connection->state == CONNECTION_MONITORING)
 		return FDSTORE_MONITORING;
@@ -170,11 +170,12 @@ void connection_update(struct connection *connection)
 	struct stream *stream = &connection->stream;
 	bool serves = connection->state == CONNECTION_OPEN && !stream->output;
 	bool ready = serves && stream_has_message(stream);
+	bool sends = stream->output || connection->state == CONNECTION_LISTING;
 	uint32_t events = 0;
 
 	connection_note(connection, state_to_store(connection));
 	connection_charge(connection);
-	if (stream->output && connection->state != CONNECTION_ENDING)
+	if (sends && connection->state != CONNECTION_ENDING)
 		events |= EPOLLOUT;
 	else if (connection->monitors && (connection->events & EPOLLOUT))
 		events_wake();
@@ -262,6 +263,9 @@ void connection_io(struct connection *connection, uint32_t events)
 	bool serves;
 
 	connection_flush(connection);
+	if (connection->state == CONNECTION_LISTING && !connection->stream.output &&
+	    !(events & (EPOLLHUP | EPOLLERR)))
+		list_continue(connection);
 	serves = connection->state == CONNECTION_OPEN && !connection->stream.output;
 	if ((events & (EPOLLHUP | EPOLLERR)) && !serves) {
 		connection_give_up(connection);

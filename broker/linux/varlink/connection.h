@@ -20,6 +20,7 @@
 enum connection_state {
 	CONNECTION_OPEN, /* calls are read and served */
 	CONNECTION_WAITING, /* a call of it is not answered yet; no other is read */
+	CONNECTION_LISTING, /* it is sent a list, part by part; no other call is read */
 	CONNECTION_MONITORING, /* it gets events until it ends; nothing more is read */
 	CONNECTION_ENDING, /* shut down: the loop will see that and end it */
 };
@@ -29,11 +30,11 @@ struct connection {
 	TAILQ_ENTRY(connection) turn; /* while ready */
 	bool ready; /* it is its user's to be served */
 	bool eof; /* the client sends nothing more */
-	enum connection_state state; /* the methods set WAITING and MONITORING */
+	enum connection_state state; /* the methods set all but ENDING */
 	struct user *user;
 	struct client *client; /* client->connection is this connection */
 	struct stream stream;
-	struct call call; /* the last one served; being answered while WAITING or MONITORING */
+	struct call call; /* the last one served; being answered unless OPEN */
 	TAILQ_ENTRY(connection) monitor; /* while it monitors */
 	bool monitors; /* it is one of those */
 	uint64_t next_event; /* the number of the first that it has not been sent */

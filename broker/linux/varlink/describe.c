@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_text.h"
+#include "config/describe.h"
 
 /* Sentences are cut where their buffers end, which may be within a character. */
 static json_t *text_or_null(const char *text)
@@ -23,42 +24,67 @@ static const char *optional(const char *text)
 	return text && text[0] != '\0' ? text : NULL;
 }
 
-json_t *describe_network(const struct network_info *info)
+/* What an active network is now. rogue_packets: -1 leaves them out. */
+static json_t *describe_state(const struct network_info *info, int64_t rogue_packets)
 {
-	const struct network_config *config = info->config;
-	const struct network *network = info->network;
-	struct network_addresses addresses = { .mtu = config->mtu };
+	const struct network_addresses *addresses = &info->network->addresses;
 	char subnet[IPV4_SUBNET_TEXT_SIZE] = "";
-	char gateway[INET_ADDRSTRLEN] = "";
+	char ipv4_gateway[INET_ADDRSTRLEN] = "";
 	char prefix[IPV6_PREFIX_TEXT_SIZE] = "";
+	char ipv6_gateway[INET6_ADDRSTRLEN] = "";
 
-	if (network)
-		addresses = network->addresses;
-	if (addresses.ipv4_subnet.length > 0) {
-		ipv4_subnet_format(&addresses.ipv4_subnet, subnet);
-		inet_ntop(AF_INET, &addresses.ipv4_gateway, gateway, sizeof(gateway));
+	if (addresses->ipv4_subnet.length > 0) {
+		ipv4_subnet_format(&addresses->ipv4_subnet, subnet);
+		inet_ntop(AF_INET, &addresses->ipv4_gateway, ipv4_gateway, sizeof(ipv4_gateway));
 	}
-	if (addresses.ipv6_prefix.length > 0)
-		ipv6_prefix_format(&addresses.ipv6_prefix, prefix);
-	return json_pack("{s:s, s:s*, s:s, s:b, s:s*, s:s*, s:s*, s:I, s:s*, s:I, s:I, s:b}",
-			 "name", config->name, "description", config->description, "mode",
-			 network_mode_name(config->mode), "active", network != NULL, "ipv4_subnet",
-			 optional(subnet), "ipv4_gateway", optional(gateway), "ipv6_prefix",
-			 optional(prefix), "mtu", (json_int_t)addresses.mtu, "bridge",
-			 optional(addresses.bridge), "clients", (json_int_t)info->n_clients,
-			 "interfaces", (json_int_t)info->n_interfaces, "changed", info->changed);
+	if (addresses->ipv6_prefix.length > 0)
+		ipv6_prefix_format(&addresses->ipv6_prefix, prefix);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&addresses->ipv6_gateway))
+		inet_ntop(AF_INET6, &addresses->ipv6_gateway, ipv6_gateway, sizeof(ipv6_gateway));
+	return json_pack("{s:s*, s:s*, s:s*, s:s*, s:I, s:s*, s:I, s:I, s:o*, s:o*}", "ipv4Subnet",
+			 optional(subnet), "ipv4Gateway", optional(ipv4_gateway), "ipv6Prefix",
+			 optional(prefix), "ipv6Gateway", optional(ipv6_gateway), "mtu",
+			 (json_int_t)addresses->mtu, "bridge", optional(addresses->bridge),
+			 "clients", (json_int_t)info->n_clients, "interfaces",
+			 (json_int_t)info->n_interfaces, "fault",
+			 text_or_null(info->network->fault), "roguePackets",
+			 rogue_packets >= 0 ? json_integer(rogue_packets) : NULL);
+}
+
+json_t *describe_network(const struct network_info *info, int64_t rogue_packets)
+{
+	json_t *next = info->next ? network_config_describe(info->next) : json_null();
+	json_t *state = info->network ? describe_state(info, rogue_packets) : json_null();
+
+	return json_pack("{s:o, s:o, s:b, s:o}", "configuration",
+			 network_config_describe(info->config), "nextConfiguration", next,
+			 "removed", info->removed, "state", state);
 }
 
 json_t *describe_interface(const struct interface *interface)
 {
+	const struct interface_options *options = &interface->options;
 	char mac[MAC_TEXT_SIZE];
+	char ipv4[INET_ADDRSTRLEN] = "";
+	char ipv6[INET6_ADDRSTRLEN] = "";
 
-	return json_pack("{s:s, s:s, s:I, s:b}", "name", interface->name, "mac_address",
-			 mac_address_format(&interface->mac, mac), "mtu",
-			 (json_int_t)interface->network->addresses.mtu, "vnet_header", true);
+	if (options->has_ipv4)
+		inet_ntop(AF_INET, &options->ipv4, ipv4, sizeof(ipv4));
+	if (options->has_ipv6)
+		inet_ntop(AF_INET6, &options->ipv6, ipv6, sizeof(ipv6));
+	return json_pack(
+		"{s:s, s:s*, s:s, s:s*, s:s*, s:o, s:o*, s:o*, s:I, s:b, s:I, s:I}", "device",
+		interface->name, "name", optional(options->name), "macAddress",
+		mac_address_format(&interface->mac, mac), "ipv4Address", optional(ipv4),
+		"ipv6Address", optional(ipv6), "portForwarding",
+		port_forwardings_describe(options->port_forwardings, options->n_port_forwardings),
+		"rateLimitIn", rate_limit_describe(&options->rate_in), "rateLimitOut",
+		rate_limit_describe(&options->rate_out), "mtu",
+		(json_int_t)interface->network->addresses.mtu, "vnetHeader", true, "uid",
+		(json_int_t)interface->owner, "attachedTimestamp", (json_int_t)interface->attached);
 }
 
-static json_t *describe_client(const struct client *client)
+json_t *describe_client(const struct client *client)
 {
 	const struct credentials *credentials = &client->credentials;
 
@@ -66,75 +92,26 @@ static json_t *describe_client(const struct client *client)
 			 (json_int_t)credentials->uid, "command", credentials->command);
 }
 
-static json_t *describe_lease(const struct lease *lease)
+json_t *describe_lease(const struct lease *lease)
 {
 	char mac[MAC_TEXT_SIZE];
-	json_t *expires = lease->expires > 0 ? json_integer(lease->expires) : NULL;
+	json_t *expires =
+		lease->expires > 0 ? json_integer(lease->expires * INT64_C(1000000)) : NULL;
 
-	return json_pack("{s:s, s:s, s:o*, s:o*}", "mac_address",
+	return json_pack("{s:s, s:s, s:o*, s:o*}", "macAddress",
 			 mac_address_format(&lease->mac, mac), "address", lease->address,
-			 "hostname", text_or_null(optional(lease->hostname)), "expires", expires);
+			 "hostname", text_or_null(optional(lease->hostname)), "expiresTimestamp",
+			 expires);
 }
 
 json_t *describe_event(const struct event *event)
 {
-	return json_pack("{s:s, s:s, s:o*, s:o*, s:o*}", "type", event_type_name(event->type),
+	return json_pack("{s:s, s:s, s:o*, s:o*, s:o*, s:o*}", "type", event_type_name(event->type),
 			 "network", event->network->config->name, "interface",
 			 event->interface ? describe_interface(event->interface) : NULL, "client",
 			 event->client ? describe_client(event->client) : NULL, "lease",
-			 event->lease ? describe_lease(event->lease) : NULL);
-}
-
-/* Appends item, or gives list up when one of them is missing: returns the list or NULL. */
-static json_t *appended(json_t *list, json_t *item)
-{
-	if (json_array_append_new(list, item) == 0)
-		return list;
-	json_decref(list);
-	return NULL;
-}
-
-static json_t *describe_clients(const struct network *network)
-{
-	json_t *list = json_array();
-
-	for (const struct hold *hold = network ? network->holds : NULL; hold && list;
-	     hold = hold->next_on_network)
-		list = appended(list, describe_client(hold->client));
-	return list;
-}
-
-/* Those that have a device. */
-static json_t *describe_interfaces(const struct network *network)
-{
-	json_t *list = json_array();
-
-	for (const struct interface *i = network ? network->interfaces : NULL; i && list;
-	     i = i->next)
-		if (i->state != INTERFACE_ATTACHING)
-			list = appended(list, describe_interface(i));
-	return list;
-}
-
-static json_t *describe_leases(const struct network *network)
-{
-	json_t *list = json_array();
-
-	for (const struct lease *lease = network ? network->leases : NULL; lease && list;
-	     lease = lease->next)
-		list = appended(list, describe_lease(lease));
-	return list;
-}
-
-json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets)
-{
-	const struct network *network = info->network;
-	json_t *rogue = rogue_packets >= 0 ? json_integer(rogue_packets) : NULL;
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o*, s:o*}", "network", describe_network(info),
-			 "clients", describe_clients(network), "interfaces",
-			 describe_interfaces(network), "leases", describe_leases(network), "fault",
-			 text_or_null(network ? network->fault : NULL), "rogue_packets", rogue);
+			 event->lease ? describe_lease(event->lease) : NULL, "fault",
+			 text_or_null(event->fault));
 }
 
 static const struct {

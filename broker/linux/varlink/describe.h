@@ -14,15 +14,15 @@
 
 #define PROTOCOL_INTERFACE "com.github.nirs.vmnetbroker"
 
-json_t *describe_network(const struct network_info *info);
-json_t *describe_interface(const struct interface *interface);
-json_t *describe_event(const struct event *event);
-
 /*
- * The parameters of Inspect's reply.
- * rogue_packets: as linux.h says; -1 where nothing counts them.
+ * What a reply has of a network: configuration, nextConfiguration, removed, state.
+ * rogue_packets: as linux.h says; -1 leaves them out.
  */
-json_t *describe_inspection(const struct network_info *info, int64_t rogue_packets);
+json_t *describe_network(const struct network_info *info, int64_t rogue_packets);
+json_t *describe_interface(const struct interface *interface);
+json_t *describe_client(const struct client *client);
+json_t *describe_lease(const struct lease *lease);
+json_t *describe_event(const struct event *event);
 
 /*
  * A whole error message.

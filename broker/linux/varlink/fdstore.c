@@ -272,7 +272,7 @@ static json_t *describe_named(const struct client *client, const struct network 
 	char text[MAC_TEXT_SIZE];
 
 	for (const struct interface *i = network->interfaces; i && list; i = i->next) {
-		if (i->client != client || !i->named || i->state != INTERFACE_ATTACHED)
+		if (i->client != client || !i->by_name || i->state != INTERFACE_ATTACHED)
 			continue;
 		if (json_array_append_new(list, json_string(mac_address_format(&i->mac, text))) <
 		    0) {

@@ -81,13 +81,11 @@ void connection_drop_slow_reader(struct connection *connection)
 }
 
 /*
- * The text of a message, or of an error when it is too long, or too much with all that the
- * user has not read; NULL when memory is short.
+ * The text, which is taken over, or that of an error when it is too long, or too much with all
+ * that the user has not read; NULL when memory is short, or text is.
  */
-static char *message_text(const struct connection *connection, const json_t *message)
+static char *fitting_text(const struct connection *connection, char *text, size_t length)
 {
-	char *text = json_text_dump(message, JSON_COMPACT);
-	size_t length = text ? strlen(text) : 0;
 	bool fits = length < SMALL_REPLY || user_may_have_bytes(connection->user, length);
 
 	if (!text || (fits && length < REPLY_SIZE_MAX))
@@ -101,10 +99,11 @@ static char *message_text(const struct connection *connection, const json_t *mes
 
 void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds)
 {
-	char *text = message_text(connection, message);
+	char *text = json_text_dump(message, JSON_COMPACT);
 
 	json_decref(message);
-	if (connection->state == CONNECTION_WAITING)
+	text = fitting_text(connection, text, text ? strlen(text) : 0);
+	if (connection->state == CONNECTION_WAITING || connection->state == CONNECTION_LISTING)
 		connection->state = CONNECTION_OPEN; /* this is the answer */
 	if (connection->state == CONNECTION_ENDING || !text) {
 		if (fds)
@@ -118,6 +117,23 @@ void connection_send(struct connection *connection, json_t *message, struct inte
 		return;
 	}
 	/* From the next broker it would get this reply again, or never. */
+	connection_note(connection, FDSTORE_BUSY);
+	connection_flush(connection);
+	connection_update(connection);
+}
+
+void connection_send_part(struct connection *connection, char *text, size_t size)
+{
+	char *fitting = fitting_text(connection, text, size);
+
+	if (fitting != text) {
+		connection->state = CONNECTION_OPEN;
+		size = fitting ? strlen(fitting) + 1 : 0;
+	}
+	if (!fitting || stream_queue(&connection->stream, fitting, size, NULL) < 0) {
+		connection_shut_down(connection);
+		return;
+	}
 	connection_note(connection, FDSTORE_BUSY);
 	connection_flush(connection);
 	connection_update(connection);

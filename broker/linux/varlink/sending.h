@@ -20,7 +20,13 @@ struct interface_fds;
  */
 void connection_send(struct connection *connection, json_t *message, struct interface_fds *fds);
 
-/* Sends it some, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
+/*
+ * Sends a part of a list: messages, as text of so many bytes, which is taken over; NULL (no
+ * memory) ends the connection. One that is too long ends the list with an error that says so.
+ */
+void connection_send_part(struct connection *connection, char *text, size_t size);
+
+/* Sends it some events, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
 void connection_send_events(struct connection *connection, char *text, size_t size);
 
 /*

@@ -8,6 +8,8 @@
  *	connection.c	one client: when it is read, served, ended
  *	stream.c	its messages and descriptors, on the socket
  *	calls.c		the methods
+ *	attach_options.c	what Attach asks for with an interface
+ *	lists.c		those that list, part by part
  *	describe.c	the policy's structures and errors in the protocol's words
  *	sending.c	what it is sent
  *	events.c	what those are told who monitor
@@ -140,7 +142,7 @@ void varlink_leave(void)
 
 bool varlink_has_calls(void)
 {
-	return users_have_calls() || events_are_pending();
+	return users_have_calls() || events_are_pending() || lists_are_pending();
 }
 
 void varlink_stop(void)

@@ -76,7 +76,7 @@ struct fake_client *holder(const char *name)
 
 struct interface *attached(struct fake_client *client, const char *network, bool named)
 {
-	struct attach_request request = { .network = network, .queues = 1, .named = named };
+	struct attach_request request = { .network = network, .queues = 1, .by_name = named };
 	struct interface *interface;
 
 	fake_attach(client, &request);

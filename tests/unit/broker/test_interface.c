@@ -45,7 +45,7 @@ static void test_client_gone_while_attaching(void **state)
 		struct fake_client *client = holder("default");
 		struct interface *interface;
 
-		request.named = named;
+		request.by_name = named;
 		fake_attach(client, &request);
 		interface = network_in("default", NETWORK_ACTIVE)->interfaces;
 		fake_disconnect(client);
@@ -121,7 +121,7 @@ static void test_mac_addresses(void **state)
 	mac = interface->mac;
 	fake_attach(client, &request);
 	assert_int_equal(client->error.code, ERROR_INVALID_PARAMETER);
-	assert_string_equal(client->error.parameter, "mac_address");
+	assert_string_equal(client->error.parameter, "macAddress");
 	mac = network_in("default", NETWORK_ACTIVE)->addresses.bridge_mac;
 	fake_attach(client, &request);
 	assert_int_equal(client->error.code, ERROR_INVALID_PARAMETER);

@@ -68,12 +68,14 @@ static void test_reload(void **state)
 	assert_int_equal(error.code, ERROR_INVALID_CONFIGURATION);
 	assert_non_null(strstr(error.reason, "default"));
 	assert_int_equal(broker_inspect(client->client, "lab", &info, &error), 0);
-	assert_false(info.changed);
+	assert_null(info.next);
+	assert_false(info.removed);
 
 	write_config("{ \"lab\": { \"mode\": \"shared\" } }");
 	assert_int_equal(broker_reload(broker, &error), 0);
 	assert_int_equal(broker_inspect(client->client, "lab", &info, &error), 0);
-	assert_true(info.changed);
+	assert_int_equal(info.next->mode, NETWORK_SHARED);
+	assert_false(info.removed);
 	assert_int_equal(info.config->mode, NETWORK_HOST);
 
 	write_config("{ \"default\": { \"mode\": \"shared\" } }");
@@ -86,7 +88,8 @@ static void test_reload(void **state)
 	assert_int_equal(broker_list(client->client, &infos, &n, &error), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(infos[1].config->name, "lab");
-	assert_true(infos[1].changed);
+	assert_true(infos[1].removed);
+	assert_null(infos[1].next);
 	free(infos);
 	assert_int_equal(broker_list(connect_user(1001)->client, &infos, &n, &error), 0);
 	assert_int_equal(n, 1);
@@ -147,7 +150,8 @@ static void test_a_configuration_that_cannot_be_used(void **state)
 	assert_int_equal(broker_list(client->client, &infos, &n, &error), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(infos[0].config->name, "lab");
-	assert_false(infos[0].changed);
+	assert_false(infos[0].removed);
+	assert_null(infos[0].next);
 	free(infos);
 
 	/* Who waits for a next life is told that there is none. */

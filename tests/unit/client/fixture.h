@@ -13,14 +13,20 @@
 #include "vmnet-broker.h"
 
 #define ERROR(name) "{\"error\":\"com.github.nirs.vmnetbroker." name "\",\"parameters\":"
-#define INTERFACE_TEXT                                                           \
-	"{\"name\":\"vmt0\",\"mac_address\":\"52:54:00:12:34:56\",\"mtu\":1500," \
-	"\"vnet_header\":true}"
-#define NETWORK_TEXT                                                                         \
-	"{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\",\"active\":true," \
-	"\"ipv4_subnet\":\"192.168.64.0/24\",\"ipv4_gateway\":\"192.168.64.1\","             \
-	"\"ipv6_prefix\":null,\"mtu\":1500,\"bridge\":\"vmb-lab\",\"clients\":2,"            \
-	"\"interfaces\":1,\"changed\":true,\"of_a_newer_broker\":[1,2]}"
+#define INTERFACE_TEXT                                                             \
+	"{\"device\":\"vmt0\",\"name\":null,\"macAddress\":\"52:54:00:12:34:56\"," \
+	"\"portForwarding\":[],\"mtu\":1500,\"vnetHeader\":true,\"uid\":1000,"     \
+	"\"attachedTimestamp\":1700000000999999}"
+#define CONFIGURATION_TEXT                                                                \
+	"{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\",\"mtu\":9000," \
+	"\"of_a_newer_broker\":[1,2]}"
+#define STATE_TEXT                                                               \
+	"{\"ipv4Subnet\":\"192.168.64.0/24\",\"ipv4Gateway\":\"192.168.64.1\","  \
+	"\"ipv6Prefix\":null,\"mtu\":1500,\"bridge\":\"vmb-lab\",\"clients\":2," \
+	"\"interfaces\":1"
+#define NETWORK_TEXT                                                                 \
+	"{\"configuration\":" CONFIGURATION_TEXT ",\"nextConfiguration\":{\"name\":" \
+	"\"lab\"},\"removed\":false,\"state\":" STATE_TEXT "}}"
 
 struct fixture {
 	char directory[32];

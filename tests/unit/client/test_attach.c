@@ -24,15 +24,17 @@ static void test_attach(void **state)
 
 	say_with_fds(fixture,
 		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
-		     ",\"tap_fds\":[0,1],\"vhost_fds\":[2,3]}}",
+		     ",\"tapFileDescriptors\":[0,1],\"vhostFileDescriptors\":[2,3]}}",
 		     4);
 	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &options, &attachment),
 			 VMNET_BROKER_SUCCESS);
-	assert_asked(fixture,
-		     "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
-		     "\"network\":\"lab\",\"mac_address\":\"52:54:00:12:34:56\",\"queues\":2,"
-		     "\"vhost\":true,\"named\":false}}");
-	assert_string_equal(attachment->interface->name, "vmt0");
+	assert_asked(
+		fixture,
+		"{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
+		"\"network\":\"lab\",\"macAddress\":\"52:54:00:12:34:56\",\"portForwarding\":null,"
+		"\"rateLimitIn\":null,\"rateLimitOut\":null,\"queues\":2,"
+		"\"vhost\":true,\"openByName\":false}}");
+	assert_string_equal(attachment->interface->device, "vmt0");
 	assert_int_equal(attachment->n_tap_fds, 2);
 	assert_int_equal(attachment->n_vhost_fds, 2);
 	assert_int_equal(count_fds(), n_fds + 4);
@@ -47,26 +49,70 @@ static void test_attach(void **state)
 	close(kept);
 }
 
-static void test_attach_by_default_and_by_name(void **state)
+/* Everything that can be asked for. */
+static void test_attach_options_are_sent(void **state)
 {
+	static const struct vmnet_broker_port_forwarding forwardings[] = {
+		{ .protocol = VMNET_BROKER_TCP, .external_port = 8080, .internal_port = 80 },
+		{ .protocol = VMNET_BROKER_TCP_AND_UDP,
+		  .external_address = "::1",
+		  .external_port = 5000,
+		  .internal_address = "fd00::9",
+		  .count = 3 },
+	};
+	const struct vmnet_broker_attach_options options = {
+		.size = sizeof(options),
+		.name = "web",
+		.ipv4_address = "192.168.64.9",
+		.ipv6_address = "fd00::9",
+		.port_forwardings = forwardings,
+		.n_port_forwardings = ARRAY_SIZE(forwardings),
+		.rate_limit_in = { .bits_per_second = 1000000, .burst_bytes = 5000 },
+		.rate_limit_out = { .bits_per_second = 2000000 },
+	};
 	struct fixture *fixture = *state;
-	struct vmnet_broker_attach_options named = { .size = sizeof(named), .named = true };
 	struct vmnet_broker_attachment *attachment;
 
 	say_with_fds(fixture,
 		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
-		     ",\"tap_fds\":[0],\"vhost_fds\":[]}}",
+		     ",\"tapFileDescriptors\":[0],\"vhostFileDescriptors\":[]}}",
+		     1);
+	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &options, &attachment),
+			 VMNET_BROKER_SUCCESS);
+	assert_asked(fixture,
+		     "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
+		     "\"network\":\"lab\",\"name\":\"web\",\"ipv4Address\":\"192.168.64.9\","
+		     "\"ipv6Address\":\"fd00::9\",\"portForwarding\":[{\"protocol\":\"tcp\","
+		     "\"externalPort\":8080,\"internalPort\":80},{\"protocol\":\"both\","
+		     "\"externalAddress\":\"::1\",\"externalPort\":5000,\"internalAddress\":"
+		     "\"fd00::9\",\"count\":3}],\"rateLimitIn\":{\"bitsPerSecond\":1000000,"
+		     "\"burstBytes\":5000},\"rateLimitOut\":{\"bitsPerSecond\":2000000},"
+		     "\"queues\":1,\"vhost\":false,\"openByName\":false}}");
+	vmnet_broker_attachment_free(attachment);
+}
+
+static void test_attach_by_default_and_by_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vmnet_broker_attach_options named = { .size = sizeof(named), .open_by_name = true };
+	struct vmnet_broker_attachment *attachment;
+
+	say_with_fds(fixture,
+		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
+		     ",\"tapFileDescriptors\":[0],\"vhostFileDescriptors\":[]}}",
 		     1);
 	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", NULL, &attachment),
 			 VMNET_BROKER_SUCCESS);
-	assert_asked(fixture, "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
-			      "\"network\":\"lab\",\"queues\":1,\"vhost\":false,\"named\":false}}");
+	assert_asked(fixture,
+		     "{\"method\":\"com.github.nirs.vmnetbroker.Attach\",\"parameters\":{"
+		     "\"network\":\"lab\",\"portForwarding\":null,\"rateLimitIn\":null,"
+		     "\"rateLimitOut\":null,\"queues\":1,\"vhost\":false,\"openByName\":false}}");
 	assert_int_equal(attachment->n_tap_fds, 1);
 	assert_int_equal(attachment->n_vhost_fds, 0);
 	vmnet_broker_attachment_free(attachment);
 
-	say(fixture,
-	    "{\"parameters\":{\"interface\":" INTERFACE_TEXT ",\"tap_fds\":[],\"vhost_fds\":[]}}");
+	say(fixture, "{\"parameters\":{\"interface\":" INTERFACE_TEXT
+		     ",\"tapFileDescriptors\":[],\"vhostFileDescriptors\":[]}}");
 	assert_int_equal(vmnet_broker_attach(fixture->broker, "lab", &named, &attachment),
 			 VMNET_BROKER_SUCCESS);
 	assert_int_equal(attachment->n_tap_fds, 0);
@@ -90,6 +136,7 @@ static void test_attach_options_are_checked(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vmnet_broker_attach_options options = { 0 };
+	struct vmnet_broker_port_forwarding forwarding = { 0 };
 
 	assert_options_refused(fixture, &options, "network \"lab\": the options' size is not set");
 	options.size = sizeof(options);
@@ -110,6 +157,28 @@ static void test_attach_options_are_checked(void **state)
 	assert_options_refused(fixture, &options,
 			       "network \"lab\": MAC address 00:00:00:00:00:00 is nobody's; choose "
 			       "another, like 52:54:00:12:34:56");
+	options.mac_address = NULL;
+	options.name = "a.b";
+	assert_options_refused(
+		fixture, &options,
+		"network \"lab\": \"a.b\" is no machine's name: it is 1 to 63 of a-z "
+		"A-Z 0-9 - and neither starts nor ends with -");
+	options.name = NULL;
+	options.ipv4_address = "fd00::9";
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": \"fd00::9\" is no IPv4 address");
+	options.ipv4_address = NULL;
+	options.port_forwardings = &forwarding;
+	options.n_port_forwardings = 1;
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": a forwarded port has no external port");
+	forwarding.external_port = 80;
+	assert_options_refused(fixture, &options,
+			       "network \"lab\": a forwarded port has no protocol");
+	forwarding.protocol = VMNET_BROKER_TCP;
+	strcpy(forwarding.external_address, "eth0");
+	assert_options_refused(fixture, &options, "network \"lab\": \"eth0\" is no IP address");
+	options.n_port_forwardings = 0;
 	options.mac_address = "52:54:00:12:34:5";
 	assert_options_refused(fixture, &options,
 			       "network \"lab\": \"52:54:00:12:34:5\" is no MAC address; write it "
@@ -121,18 +190,18 @@ static void test_attachments_of_another_shape(void **state)
 {
 	static const char *const lists[] = {
 		"",
-		"\"tap_fds\":[0]",
-		"\"tap_fds\":[],\"vhost_fds\":[]",
-		"\"tap_fds\":[0,1],\"vhost_fds\":[]",
-		"\"tap_fds\":[0],\"vhost_fds\":[0]",
-		"\"tap_fds\":[0],\"vhost_fds\":[1,2]",
-		"\"tap_fds\":[4],\"vhost_fds\":[]",
-		"\"tap_fds\":[-1],\"vhost_fds\":[]",
-		"\"tap_fds\":[0.0],\"vhost_fds\":[]",
-		"\"tap_fds\":[\"0\"],\"vhost_fds\":[]",
-		"\"tap_fds\":[4294967296],\"vhost_fds\":[]",
-		"\"tap_fds\":{},\"vhost_fds\":[]",
-		"\"tap_fds\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"vhost_fds\":[]",
+		"\"tapFileDescriptors\":[0]",
+		"\"tapFileDescriptors\":[],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[0,1],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[0],\"vhostFileDescriptors\":[0]",
+		"\"tapFileDescriptors\":[0],\"vhostFileDescriptors\":[1,2]",
+		"\"tapFileDescriptors\":[4],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[-1],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[0.0],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[\"0\"],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[4294967296],\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":{},\"vhostFileDescriptors\":[]",
+		"\"tapFileDescriptors\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"vhostFileDescriptors\":[]",
 	};
 	struct fixture *fixture = *state;
 	struct vmnet_broker_attachment *attachment;
@@ -165,7 +234,7 @@ static void test_attach_without_room_for_descriptors(void **state)
 		return;
 	say_with_fds(fixture,
 		     "{\"parameters\":{\"interface\":" INTERFACE_TEXT
-		     ",\"tap_fds\":[0,1,2,3],\"vhost_fds\":[]}}",
+		     ",\"tapFileDescriptors\":[0,1,2,3],\"vhostFileDescriptors\":[]}}",
 		     4);
 	next = dup(fixture->server);
 	close(next);
@@ -187,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_attach),
+		TEST(test_attach_options_are_sent),
 		TEST(test_attach_by_default_and_by_name),
 		TEST(test_attach_options_are_checked),
 		TEST(test_attachments_of_another_shape),

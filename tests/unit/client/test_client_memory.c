@@ -17,15 +17,17 @@
 #include "tests/unit/alloc_double.h"
 #include "vmnet-broker.h"
 
-#define NETWORK                                                                              \
-	"{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\",\"active\":true," \
-	"\"ipv4_subnet\":\"192.168.64.0/24\",\"mtu\":1500,\"clients\":1,\"interfaces\":1}"
-#define INTERFACE                                                                \
-	"{\"name\":\"vmt0\",\"mac_address\":\"52:54:00:12:34:56\",\"mtu\":1500," \
-	"\"vnet_header\":true}"
+#define NETWORK                                                                                 \
+	"{\"configuration\":{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\"," \
+	"\"mtu\":1500},\"nextConfiguration\":{},\"state\":{\"ipv4Subnet\":\"192.168.64.0/24\"," \
+	"\"mtu\":1500,\"clients\":1,\"interfaces\":1,\"fault\":\"it rains\"}}"
+#define INTERFACE                                                                       \
+	"{\"device\":\"vmt0\",\"name\":\"web\",\"macAddress\":\"52:54:00:12:34:56\","   \
+	"\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":80}],\"mtu\":1500," \
+	"\"vnetHeader\":true,\"uid\":8,\"attachedTimestamp\":1}"
 #define CLIENT "{\"pid\":7,\"uid\":8,\"command\":\"qemu\"}"
 #define LEASE \
-	"{\"mac_address\":\"52:54:00:12:34:56\",\"address\":\"192.168.64.2\",\"hostname\":\"db\"}"
+	"{\"macAddress\":\"52:54:00:12:34:56\",\"address\":\"192.168.64.2\",\"hostname\":\"db\"}"
 
 static char directory[] = "/tmp/vmnet-broker-XXXXXX";
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -96,14 +98,18 @@ static const struct {
 	{                                                 \
 		function, replies, sizeof(replies), n_fds \
 	}
-	CALL(acquire, "{\"parameters\":{\"network\":" NETWORK "}}", 0),
-	CALL(list, "{\"parameters\":{\"networks\":[" NETWORK "," NETWORK "]}}", 0),
+	CALL(acquire, "{\"parameters\":" NETWORK "}", 0),
+	CALL(list, "{\"continues\":true,\"parameters\":" NETWORK "}\0{\"parameters\":" NETWORK "}",
+	     0),
 	CALL(inspect,
-	     "{\"parameters\":{\"network\":" NETWORK ",\"clients\":[" CLIENT
-	     "],\"interfaces\":[" INTERFACE "],\"leases\":[" LEASE "],\"fault\":\"it rains\"}}",
+	     "{\"parameters\":" NETWORK "}\0{\"parameters\":{\"client\":" CLIENT
+	     "}}\0{\"parameters\":{\"interface\":" INTERFACE "}}\0{\"parameters\":{\"lease\":" LEASE
+	     "}}",
 	     0),
 	CALL(attach,
-	     "{\"parameters\":{\"interface\":" INTERFACE ",\"tap_fds\":[0],\"vhost_fds\":[]}}", 1),
+	     "{\"parameters\":{\"interface\":" INTERFACE
+	     ",\"tapFileDescriptors\":[0],\"vhostFileDescriptors\":[]}}",
+	     1),
 	CALL(monitor,
 	     "{}\0{\"continues\":true,\"parameters\":{\"event\":{\"type\":\"lease_added\","
 	     "\"network\":\"lab\",\"lease\":" LEASE ",\"client\":" CLIENT

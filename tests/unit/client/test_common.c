@@ -17,9 +17,10 @@ static void test_names_of_statuses_and_events(void **state)
 	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)8), "unknown status");
 	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)-1), "unknown status");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_LEASE_REMOVED), "lease_removed");
+	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_NETWORK_MENDED), "network_mended");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_EVENT_UNKNOWN), "unknown");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_RECONNECTED), "reconnected");
-	assert_string_equal(vmnet_broker_event_name((enum vmnet_broker_event_type)9), "unknown");
+	assert_string_equal(vmnet_broker_event_name((enum vmnet_broker_event_type)11), "unknown");
 }
 
 static void test_free_of_nothing(void **state)

@@ -71,15 +71,15 @@ static void test_errors(void **state)
 		{ ERROR("LimitExceeded") "{\"limit\":\"holds_per_user\",\"value\":3,\"reason\":\"user "
 					 "7 has 3 holds\"}}",
 		  VMNET_BROKER_INTERNAL_ERROR, "network \"lab\": user 7 has 3 holds" },
-		{ ERROR("ParameterRefused") "{\"parameter\":\"mac_address\",\"reason\":\"it is used "
+		{ ERROR("ParameterRefused") "{\"parameter\":\"macAddress\",\"reason\":\"it is used "
 					    "on network \\\"lab\\\"\"}}",
 		  VMNET_BROKER_INVALID_REQUEST, "it is used on network \"lab\"" },
 		{ ERROR("Internal") "{\"reason\":\"out of memory\"}}", VMNET_BROKER_INTERNAL_ERROR,
 		  "network \"lab\": out of memory" },
 		{ "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
-		  "\"mac_address\"}}",
+		  "\"macAddress\"}}",
 		  VMNET_BROKER_INVALID_REQUEST,
-		  "network \"lab\": the broker does not take this \"mac_address\"" },
+		  "network \"lab\": the broker does not take this \"macAddress\"" },
 		{ "{\"error\":\"org.varlink.service.MethodNotFound\"}", VMNET_BROKER_INVALID_REPLY,
 		  "the broker answered with org.varlink.service.MethodNotFound; it may be of "
 		  "another version" },
@@ -112,7 +112,7 @@ static void assert_ends_the_connection(const char *reply)
 	setup(&state);
 	fixture = state;
 	say(fixture, reply);
-	say(fixture, "{\"parameters\":{\"network\":" NETWORK_TEXT "}}");
+	say(fixture, "{\"parameters\":" NETWORK_TEXT "}");
 	assert_int_equal(vmnet_broker_acquire(fixture->broker, "lab", &network),
 			 VMNET_BROKER_INVALID_REPLY);
 	assert_ended_by_library(fixture);

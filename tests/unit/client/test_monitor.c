@@ -58,7 +58,7 @@ static void test_monitor(void **state)
 	assert_int_equal(event->client->uid, 8);
 	vmnet_broker_event_free(event);
 	assert_int_equal(vmnet_broker_next_event(fixture->broker, 0, &event), VMNET_BROKER_SUCCESS);
-	assert_string_equal(event->interface->name, "vmt0");
+	assert_string_equal(event->interface->device, "vmt0");
 	vmnet_broker_event_free(event);
 }
 

@@ -2,12 +2,20 @@
 /* Each method and what it is told, and what is no method. */
 #include "tests/unit/test.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "broker/linux/linux.h"
+#include "config/describe.h"
 #include "tests/unit/fake_linux.h"
 #include "tests/unit/varlink_client.h"
+
+/* Whose a peer is. */
+static int uid(void)
+{
+	return geteuid() == 0 ? OUTSIDER : (int)geteuid();
+}
 
 static void test_get_info(void **state)
 {
@@ -31,7 +39,7 @@ static void test_descriptions(void **state)
 	text = take(&peer);
 	assert_non_null(text);
 	assert_non_null(strstr(text, "interface com.github.nirs.vmnetbroker\\n"));
-	assert_non_null(strstr(text, "for example \\\"192.168.64.0/24\\\"\\n"));
+	assert_non_null(strstr(text, "for example \\\"192.168.64.10\\\"\\n"));
 	free(text);
 	say(&peer, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
 		   "\"interface\":\"org.example\"}}");
@@ -58,9 +66,18 @@ static void test_what_there_is_not(void **state)
 	assert_answer(METHOD("Acquire") ",\"upgrade\":true,\"parameters\":{\"network\":\"lab\"}}",
 		      "{\"error\":\"org.varlink.service.MethodNotImplemented\",\"parameters\":{"
 		      "\"method\":\"com.github.nirs.vmnetbroker.Acquire\"}}");
+	assert_answer(METHOD("ListLeases") ",\"parameters\":{\"network\":\"lab\"}}",
+		      "{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}");
 	assert_answer(METHOD("Monitor") "}",
 		      "{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}");
 }
+
+/* A port of it is wrong. */
+#define FORWARDING(members)                                                           \
+	{                                                                             \
+		"Attach", "{\"network\":\"lab\",\"portForwarding\":[{" members "}]}", \
+			"portForwarding"                                              \
+	}
 
 static void test_parameters_are_strict(void **state)
 {
@@ -76,23 +93,49 @@ static void test_parameters_are_strict(void **state)
 		{ "Acquire", "{\"network\":\"\"}", "network" },
 		{ "Acquire", "{\"network\":\"../lab\"}", "network" },
 		{ "Acquire", "{\"network\":\"lab\",\"newtork\":\"lab\"}", "newtork" },
-		{ "Attach", "{\"network\":\"lab\",\"mac_address\":7}", "mac_address" },
-		{ "Attach", "{\"network\":\"lab\",\"mac_address\":\"52:54:00:12:34\"}",
-		  "mac_address" },
-		{ "Attach", "{\"network\":\"lab\",\"mac_address\":\"53:54:00:12:34:56\"}",
-		  "mac_address" },
-		{ "Attach", "{\"network\":\"lab\",\"mac_address\":\"00:00:00:00:00:00\"}",
-		  "mac_address" },
+		{ "Attach", "{\"network\":\"lab\",\"macAddress\":7}", "macAddress" },
+		{ "Attach", "{\"network\":\"lab\",\"macAddress\":\"52:54:00:12:34\"}",
+		  "macAddress" },
+		{ "Attach", "{\"network\":\"lab\",\"macAddress\":\"53:54:00:12:34:56\"}",
+		  "macAddress" },
+		{ "Attach", "{\"network\":\"lab\",\"macAddress\":\"00:00:00:00:00:00\"}",
+		  "macAddress" },
 		{ "Attach", "{\"network\":\"lab\",\"queues\":0}", "queues" },
 		{ "Attach", "{\"network\":\"lab\",\"queues\":17}", "queues" },
 		{ "Attach", "{\"network\":\"lab\",\"queues\":-1}", "queues" },
 		{ "Attach", "{\"network\":\"lab\",\"queues\":1.0}", "queues" },
 		{ "Attach", "{\"network\":\"lab\",\"queues\":\"1\"}", "queues" },
 		{ "Attach", "{\"network\":\"lab\",\"vhost\":1}", "vhost" },
-		{ "Attach", "{\"network\":\"lab\",\"named\":\"yes\"}", "named" },
+		{ "Attach", "{\"network\":\"lab\",\"openByName\":\"yes\"}", "openByName" },
+		{ "Attach", "{\"network\":\"lab\",\"name\":\"\"}", "name" },
+		{ "Attach", "{\"network\":\"lab\",\"name\":\"a.b\"}", "name" },
+		{ "Attach", "{\"network\":\"lab\",\"name\":\"web-\"}", "name" },
+		{ "Attach", "{\"network\":\"lab\",\"ipv4Address\":\"fd00::1\"}", "ipv4Address" },
+		{ "Attach", "{\"network\":\"lab\",\"ipv6Address\":\"fd00::1/64\"}", "ipv6Address" },
+		{ "Attach", "{\"network\":\"lab\",\"rateLimitIn\":{\"burstBytes\":1}}",
+		  "rateLimitIn" },
+		{ "Attach", "{\"network\":\"lab\",\"rateLimitIn\":{\"bitsPerSecond\":0}}",
+		  "rateLimitIn" },
+		{ "Attach",
+		  "{\"network\":\"lab\",\"rateLimitOut\":{\"bitsPerSecond\":1,\"burstBytes\":"
+		  "4294967296}}",
+		  "rateLimitOut" },
+		{ "Attach",
+		  "{\"network\":\"lab\",\"rateLimitOut\":{\"bitsPerSecond\":1,\"burst\":1}}",
+		  "rateLimitOut" },
+		{ "Attach", "{\"network\":\"lab\",\"portForwarding\":{}}", "portForwarding" },
+		FORWARDING("\"protocol\":\"tcp\""),
+		FORWARDING("\"protocol\":\"icmp\",\"externalPort\":80"),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":65536"),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":65535,\"count\":2"),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":80,\"internalPort\":0"),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":80,\"external\":80"),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":80,\"externalAddress\":\"eth0\""),
+		FORWARDING("\"protocol\":\"tcp\",\"externalPort\":80,\"externalAddress\":\"::1\","
+			   "\"internalAddress\":\"10.0.0.2\""),
 		{ "Reload", "{\"now\":true}", "now" },
 	};
-	char call[256];
+	char call[512];
 	char reply[256];
 
 	(void)state;
@@ -106,28 +149,26 @@ static void test_parameters_are_strict(void **state)
 		assert_answer(call, reply);
 	}
 	/* What may be left out may be null. */
-	assert_answer(
-		METHOD("Attach") ",\"parameters\":{\"network\":\"small\",\"mac_address\":null,"
-				 "\"queues\":null,\"vhost\":null,\"named\":null}}",
-		"{\"error\":\"com.github.nirs.vmnetbroker.NotAcquired\",\"parameters\":{"
-		"\"network\":\"small\",\"reason\":\"this connection does not hold network "
-		"\\\"small\\\"; acquire it first\"}}");
+	assert_answer(METHOD("Attach") ",\"parameters\":{\"network\":\"small\",\"macAddress\":null,"
+				       "\"queues\":null,\"vhost\":null,\"openByName\":null}}",
+		      "{\"error\":\"com.github.nirs.vmnetbroker.NotAcquired\",\"parameters\":{"
+		      "\"network\":\"small\",\"reason\":\"this connection does not hold network "
+		      "\\\"small\\\"; acquire it first\"}}");
 }
+
+#define SMALL \
+	"{\"name\":\"small\",\"aliases\":[],\"mode\":\"host\",\"mtu\":1500," SERVICES(false, 1)
 
 static void test_networks(void **state)
 {
 	struct peer peer = peer_connect();
 
 	(void)state;
-	say(&peer, METHOD("ListNetworks") "}");
-	assert_says(&peer,
-		    "{\"parameters\":{\"networks\":["
-		    "{\"name\":\"lab\",\"description\":\"The lab\",\"mode\":\"shared\",\"active\":"
-		    "false,\"mtu\":9000,\"clients\":0,\"interfaces\":0,\"changed\":false},"
-		    "{\"name\":\"small\",\"mode\":\"host\",\"active\":false,\"mtu\":1500,"
-		    "\"clients\":0,\"interfaces\":0,\"changed\":false}]}}");
+	say(&peer, METHOD("ListNetworks") ",\"more\":true}");
+	assert_says(&peer, "{\"continues\":true,\"parameters\":" DESCRIBED(LAB, "null") "}");
+	assert_says(&peer, "{\"parameters\":" DESCRIBED(SMALL, "null") "}");
 	say(&peer, METHOD("Acquire") ",\"parameters\":{\"network\":\"labor\"}}");
-	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}}");
+	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}");
 	say(&peer, RELEASE);
 	assert_says(&peer, "{\"parameters\":{}}");
 	say(&peer, RELEASE);
@@ -158,12 +199,14 @@ static void test_errors(void **state)
 			       "missing\"}}");
 }
 
-static void test_inspect(void **state)
+#define OF_LAB(method) METHOD(method) ",\"more\":true,\"parameters\":{\"network\":\"lab\"}}"
+
+static void test_describe(void **state)
 {
 	struct peer peer = peer_connect();
 	struct network *network;
 	struct lease *lease = calloc(1, sizeof(*lease));
-	char expected[1024];
+	char expected[256];
 
 	(void)state;
 	say(&peer, ACQUIRE);
@@ -178,26 +221,72 @@ static void test_inspect(void **state)
 	lease->expires = 1700000000;
 	broker_leases_changed(network, lease);
 	broker_network_fault(network, FAULT_NETWORK, "the bridge has gone");
-	say(&peer, METHOD("Inspect") ",\"parameters\":{\"network\":\"lab\"}}");
-	snprintf(
-		expected, sizeof(expected),
-		"{\"parameters\":" NETWORK(
-			1) ",\"clients\":[{\"pid\":%d,\"uid\":%d,\"command\":"
-			   "\"test_varlink\"}],\"interfaces\":[],\"leases\":[{\"mac_address\":"
-			   "\"52:54:00:12:34:56\",\"address\":\"192.168.64.2\",\"hostname\":\"caf\","
-			   "\"expires\":1700000000}],\"fault\":\"the bridge has gone\",\"rogue_packets\":3}}",
-		(int)getpid(), geteuid() == 0 ? OUTSIDER : (int)geteuid());
+	say(&peer, OF_LAB("DescribeNetwork"));
+	assert_says(&peer,
+		    "{\"parameters\":" DESCRIBED(LAB, STATE(1) ",\"fault\":\"the bridge has gone\","
+							       "\"roguePackets\":3}") "}");
+	say(&peer, OF_LAB("ListClients"));
+	snprintf(expected, sizeof(expected),
+		 "{\"parameters\":{\"client\":{\"pid\":%d,\"uid\":%d,\"command\":"
+		 "\"test_varlink\"}}}",
+		 (int)getpid(), uid());
 	assert_says(&peer, expected);
-	say(&peer, METHOD("Inspect") ",\"parameters\":{\"network\":\"small\"}}");
-	assert_says(&peer, "{\"parameters\":{\"network\":{\"name\":\"small\",\"mode\":\"host\","
-			   "\"active\":false,\"mtu\":1500,\"clients\":0,\"interfaces\":0,"
-			   "\"changed\":false},\"clients\":[],\"interfaces\":[],\"leases\":[]}}");
+	say(&peer, OF_LAB("ListInterfaces"));
+	assert_says(&peer, "{\"parameters\":{}}");
+	say(&peer, OF_LAB("ListLeases"));
+	assert_says(&peer, "{\"parameters\":{\"lease\":{\"macAddress\":\"52:54:00:12:34:56\","
+			   "\"address\":\"192.168.64.2\",\"hostname\":\"caf\","
+			   "\"expiresTimestamp\":1700000000000000}}}");
+	say(&peer, METHOD("DescribeNetwork") ",\"parameters\":{\"network\":\"small\"}}");
+	assert_says(&peer, "{\"parameters\":" DESCRIBED(SMALL, "null") "}");
 	peer_close(&peer);
 }
 
-#define ATTACHED(mac, tap, vhost)                                                  \
-	"{\"parameters\":{\"interface\":{\"name\":\"vmt0\",\"mac_address\":\"" mac \
-	"\",\"mtu\":9000,\"vnet_header\":true},\"tap_fds\":" tap ",\"vhost_fds\":" vhost "}}"
+static void test_every_key_is_described(void **state)
+{
+	const char *const json =
+		"{\"aliases\":[\"one\",\"two\"],\"allow\":{\"groups\":[\"0\"],\"users\":[\"root\"]},"
+		"\"dhcp_reservations\":[{\"address\":\"10.0.0.10\",\"hostname\":\"db\","
+		"\"mac_address\":\"52:54:00:12:34:56\"}],\"external_interface\":\"eth0\","
+		"\"ipv6_prefix\":\"fd00:1:2:3::/64\",\"isolated\":true,\"mode\":\"shared\","
+		"\"port_forwarding\":[{\"external_address\":\"127.0.0.1\",\"external_port\":"
+		"\"8000-8002\",\"internal_address\":\"10.0.0.10\",\"internal_port\":80,"
+		"\"protocol\":\"both\"}],\"subnet\":\"10.0.0.0/24\"}";
+	struct network_config *config = network_config_parse("lab", json);
+	json_t *described;
+	json_t *wanted = json_loads(
+		"{\"name\":\"lab\",\"aliases\":[\"one\",\"two\"],\"mode\":\"shared\",\"subnet\":"
+		"\"10.0.0.0/24\",\"ipv6Prefix\":\"fd00:1:2:3::/64\",\"externalInterface\":\"eth0\","
+		"\"mtu\":1500,\"nat44\":true,\"nat66\":true,\"dhcp\":true,\"dnsProxy\":true,"
+		"\"routerAdvertisement\":true,\"dhcpReservations\":[{\"macAddress\":"
+		"\"52:54:00:12:34:56\",\"address\":\"10.0.0.10\",\"hostname\":\"db\"}],"
+		"\"portForwarding\":[{\"protocol\":\"both\",\"externalAddress\":\"127.0.0.1\","
+		"\"externalPort\":8000,\"internalAddress\":\"10.0.0.10\",\"internalPort\":80,"
+		"\"count\":3}],\"isolated\":true,\"linkLocal\":false,\"bypassKillSwitch\":false,"
+		"\"allow\":{\"users\":[\"root\"],\"groups\":[\"0\"]},\"maxInterfaces\":256}",
+		0, NULL);
+
+	(void)state;
+	assert_non_null(config);
+	described = network_config_describe(config);
+	assert_true(json_equal(described, wanted));
+	json_decref(wanted);
+	json_decref(described);
+	network_config_unref(config);
+}
+
+/* The reply of Attach with these indexes; interface: without INTERFACE_END. */
+static void assert_attached(struct peer *peer, const char *interface, const char *tap,
+			    const char *vhost)
+{
+	char reply[1024];
+
+	snprintf(reply, sizeof(reply),
+		 "{\"parameters\":{\"interface\":%s" INTERFACE_END ",\"tapFileDescriptors\":%s,"
+		 "\"vhostFileDescriptors\":%s}}",
+		 interface, uid(), tap, vhost);
+	assert_says(peer, reply);
+}
 
 static void test_attach(void **state)
 {
@@ -209,15 +298,15 @@ static void test_attach(void **state)
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":2,\"vhost\":"
 				    "true}}");
-	assert_says(&peer, ATTACHED("06:07:07:07:07:07", "[0,1]", "[2,3]"));
+	assert_attached(&peer, INTERFACE("06:07:07:07:07:07"), "[0,1]", "[2,3]");
 	assert_int_equal(peer.n_fds, 4);
 	/* The broker's own copies have gone. */
 	assert_int_equal(fake_linux_closed, 4);
-	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"mac_address\":"
+	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"macAddress\":"
 				    "\"06:07:07:07:07:07\"}}");
 	assert_says(&peer,
 		    "{\"error\":\"com.github.nirs.vmnetbroker.ParameterRefused\",\"parameters\":{"
-		    "\"parameter\":\"mac_address\",\"reason\":\"MAC address 06:07:07:07:07:07 is "
+		    "\"parameter\":\"macAddress\",\"reason\":\"MAC address 06:07:07:07:07:07 is "
 		    "used on network \\\"lab\\\" already; choose another\"}}");
 	peer_close(&peer);
 
@@ -225,9 +314,38 @@ static void test_attach(void **state)
 	say(&peer, ACQUIRE);
 	fake_linux_run();
 	free(take(&peer));
-	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"named\":true}}");
-	assert_says(&peer, ATTACHED("0a:08:08:08:08:08", "[]", "[]"));
+	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"openByName\":true}}");
+	assert_attached(&peer, INTERFACE("0a:08:08:08:08:08"), "[]", "[]");
 	assert_int_equal(peer.n_fds, 0);
+	peer_close(&peer);
+}
+
+/* What an interface has asked for is shown as long as it is there. */
+static void test_attach_options(void **state)
+{
+	static const char wanted[] =
+		"{\"device\":\"vmt0\",\"name\":\"web\",\"macAddress\":\"06:07:07:07:07:07\","
+		"\"ipv4Address\":\"192.168.64.9\",\"ipv6Address\":\"fd00::9\",\"portForwarding\":["
+		"{\"protocol\":\"tcp\",\"externalPort\":8080,\"internalPort\":80,\"count\":1},"
+		"{\"protocol\":\"both\",\"externalAddress\":\"::1\",\"externalPort\":5000,"
+		"\"internalAddress\":\"fd00::9\",\"internalPort\":5000,\"count\":3}],"
+		"\"rateLimitIn\":{\"bitsPerSecond\":1000000,\"burstBytes\":5000},\"mtu\":9000,"
+		"\"vnetHeader\":true,";
+	struct peer peer = peer_connect();
+
+	(void)state;
+	say(&peer, ACQUIRE);
+	fake_linux_run();
+	free(take(&peer));
+	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"name\":\"web\","
+				    "\"ipv4Address\":\"192.168.64.9\",\"ipv6Address\":\"fd00::9\","
+				    "\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":"
+				    "8080,\"internalPort\":80,\"externalAddress\":null},{"
+				    "\"protocol\":\"both\",\"externalAddress\":\"::1\","
+				    "\"externalPort\":5000,\"internalAddress\":\"fd00::9\","
+				    "\"count\":3}],\"rateLimitIn\":{\"bitsPerSecond\":1000000,"
+				    "\"burstBytes\":5000},\"rateLimitOut\":null}}");
+	assert_attached(&peer, wanted, "[0]", "[]");
 	peer_close(&peer);
 }
 
@@ -259,8 +377,10 @@ int main(void)
 		TEST(test_parameters_are_strict),
 		TEST(test_networks),
 		TEST(test_errors),
-		TEST(test_inspect),
+		TEST(test_describe),
+		TEST(test_every_key_is_described),
 		TEST(test_attach),
+		TEST(test_attach_options),
 		TEST(test_limits),
 	};
 

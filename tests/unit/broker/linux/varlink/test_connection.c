@@ -84,7 +84,7 @@ static void test_calls_are_answered_in_order(void **state)
 	say(&peer, METHOD("Destroy") "}");
 	assert_silent(&peer);
 	fake_linux_waits = false;
-	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}}");
+	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}");
 	assert_says(&peer, "{\"parameters\":{}}");
 	assert_says(&peer, "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{"
 			   "\"method\":\"com.github.nirs.vmnetbroker.Destroy\"}}");
@@ -128,7 +128,7 @@ static void test_hang_up_while_waiting(void **state)
 	peer_close(&peer);
 	fake_linux_run();
 	fake_linux_waits = false;
-	assert_says(&other, "{\"parameters\":" NETWORK(1) "}}");
+	assert_says(&other, "{\"parameters\":" NETWORK(1) "}");
 	/* The same while an interface is made: its descriptors are nobody's. */
 	fake_linux_waits = true;
 	say(&other, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":3}}");
@@ -152,7 +152,7 @@ static void test_a_client_that_sends_nothing_more_gets_its_replies(void **state)
 	shutdown(peer.fd, SHUT_WR);
 	fake_linux_run();
 	fake_linux_waits = false;
-	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}}");
+	assert_says(&peer, "{\"parameters\":" NETWORK(1) "}");
 	assert_says(&peer, "{\"parameters\":{}}");
 	assert_disconnected(&peer);
 	peer_close(&peer);
@@ -175,7 +175,7 @@ static void test_attach_among_other_calls(void **state)
 	while ((text = take(&peer))) {
 		n_replies++;
 		/* One call of recvmsg() never reads past a message with descriptors. */
-		if (strstr(text, "tap_fds"))
+		if (strstr(text, "tapFileDescriptors"))
 			assert_int_equal(peer.n_fds, 16);
 		free(text);
 	}

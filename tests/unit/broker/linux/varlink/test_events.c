@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "broker/linux/linux.h"
 #include "tests/unit/fake_linux.h"
 #include "tests/unit/log_double.h"
 #include "tests/unit/varlink_client.h"
@@ -14,7 +15,8 @@ static void test_monitor(void **state)
 {
 	struct peer monitor = peer_connect();
 	struct peer peer = peer_connect();
-	char expected[256];
+	const int uid = geteuid() == 0 ? OUTSIDER : (int)geteuid();
+	char expected[512];
 
 	(void)state;
 	say(&monitor, MONITOR);
@@ -27,14 +29,22 @@ static void test_monitor(void **state)
 		 "{\"continues\":true,\"parameters\":{\"event\":{\"type\":\"client_acquired\","
 		 "\"network\":\"lab\",\"client\":{\"pid\":%d,\"uid\":%d,\"command\":"
 		 "\"test_varlink\"}}}}",
-		 (int)getpid(), geteuid() == 0 ? OUTSIDER : (int)geteuid());
+		 (int)getpid(), uid);
 	assert_says(&monitor, expected);
 	free(take(&peer));
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\"}}");
+	snprintf(expected, sizeof(expected),
+		 "{\"continues\":true,\"parameters\":{\"event\":{\"type\":\"interface_attached\","
+		 "\"network\":\"lab\",\"interface\":" INTERFACE("06:07:07:07:07:07") INTERFACE_END
+		 "}}}",
+		 uid);
+	assert_says(&monitor, expected);
+	broker_network_fault(linux_platform.broker->networks, FAULT_NETWORK, "it rains");
 	assert_says(&monitor, "{\"continues\":true,\"parameters\":{\"event\":{\"type\":"
-			      "\"interface_attached\",\"network\":\"lab\",\"interface\":{\"name\":"
-			      "\"vmt0\",\"mac_address\":\"06:07:07:07:07:07\",\"mtu\":9000,"
-			      "\"vnet_header\":true}}}}");
+			      "\"network_faulted\",\"network\":\"lab\",\"fault\":\"it rains\"}}}");
+	broker_network_fault(linux_platform.broker->networks, FAULT_NETWORK, NULL);
+	assert_says(&monitor, "{\"continues\":true,\"parameters\":{\"event\":{\"type\":"
+			      "\"network_mended\",\"network\":\"lab\"}}}");
 	assert_silent(&monitor);
 	peer_close(&monitor);
 	fake_linux_run();

@@ -74,7 +74,7 @@ static void test_what_is_saved_is_loaded(void **state)
 	struct interface named = { .next = &unnamed,
 				   .client = &client,
 				   .state = INTERFACE_ATTACHED,
-				   .named = true,
+				   .by_name = true,
 				   .mac = { { 2, 0, 0, 0, 0, 1 } } };
 	struct hold waiting = { .client = &client, .network = &network, .waiting = true };
 	struct hold hold = { .next = &waiting, .client = &client, .network = &network };

@@ -130,7 +130,7 @@ static void test_descriptors_that_are_not_taken(void **state)
 	say(&other, attach);
 	fake_linux_run();
 	text = take(&other);
-	assert_non_null(strstr(text, "tap_fds"));
+	assert_non_null(strstr(text, "tapFileDescriptors"));
 	free(text);
 	user_charge_descriptors(user, 2 - (int)USERS_DESCRIPTORS / 2);
 	peer_close(&other);

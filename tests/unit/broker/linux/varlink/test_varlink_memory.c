@@ -28,10 +28,13 @@ static const char *const calls[] = {
 	GET_INFO,
 	METHOD("Acquire") ",\"parameters\":{\"network\":\"lab\"}}",
 	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"queues\":2,\"vhost\":true}}",
-	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"named\":true}}",
-	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"mac_address\":\"x\"}}",
-	METHOD("Inspect") ",\"parameters\":{\"network\":\"lab\"}}",
-	METHOD("ListNetworks") "}",
+	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"openByName\":true}}",
+	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"macAddress\":\"x\"}}",
+	METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"portForwarding\":[{"
+			 "\"protocol\":\"tcp\",\"externalPort\":80}]}}",
+	METHOD("DescribeNetwork") ",\"parameters\":{\"network\":\"lab\"}}",
+	METHOD("ListClients") ",\"more\":true,\"parameters\":{\"network\":\"lab\"}}",
+	METHOD("ListNetworks") ",\"more\":true}",
 	METHOD("Acquire") ",\"parameters\":{\"network\":\"lost\"}}",
 	METHOD("Nothing") "}",
 	METHOD("Release") ",\"parameters\":{\"network\":\"lab\"}}",
@@ -131,7 +134,7 @@ static void test_every_allocation_fails_once(void **state)
 	assert_true(n > 200);
 	/* With all the memory it wants: every call is answered, every event told. */
 	assert_int_equal(count_messages(&client), ARRAY_SIZE(calls));
-	assert_int_equal(count_messages(&monitor), 8);
+	assert_int_equal(count_messages(&monitor), 10);
 	fake_linux_close();
 }
 
