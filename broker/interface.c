@@ -2,8 +2,8 @@
 /*
  * How many interfaces, with which MAC addresses, for how long. An interface lives as long as its
  * device, which nobody but the machine keeps open: when its client dies alone the machine
- * goes on. One that is opened by its name, which any process of its user may do, lives as long as the hold of the
- * client that attached it.
+ * goes on. One that is opened by its name, which any process of its user may do, lives as
+ * long as the hold of the client that attached it.
  */
 #include "interface.h"
 

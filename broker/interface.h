@@ -100,9 +100,9 @@ struct interface *broker_interface_adopt(struct network *network,
 					 const struct interface_made *made);
 
 /*
- * An interface of an adopted network that this client attached, and whose
- * hold there was adopted, too: it is opened by name, and goes with that hold as before. Does nothing
- * when it is not there any more.
+ * An interface of an adopted network that this client attached, to be opened by
+ * its name, and whose hold there was adopted, too: it goes with that hold as
+ * before. Does nothing when it is not there any more.
  */
 void broker_interface_claim(const struct network *network, const struct mac_address *mac,
 			    struct client *client);

@@ -53,14 +53,13 @@ def main():
 
     # The reply comes when the network is usable. From here on it stays, until we go.
     reply, _ = call(connection, "Acquire", network=name)
-    network = reply["network"]
-    print(f"network {network['name']}, subnet {network['ipv4_subnet']}")
+    print(f"network {reply['configuration']['name']}, subnet {reply['state']['ipv4Subnet']}")
 
-    # tap_fds are indexes into the descriptors that came with the reply, one for each queue.
+    # tapFileDescriptors are indexes into the descriptors of the reply, one for each queue.
     reply, descriptors = call(connection, "Attach", network=name)
     interface = reply["interface"]
-    tap = descriptors[reply["tap_fds"][0]]
-    print(f"interface {interface['name']}, MAC address {interface['mac_address']}")
+    tap = descriptors[reply["tapFileDescriptors"][0]]
+    print(f"interface {interface['device']}, MAC address {interface['macAddress']}")
 
     # A descriptor that a virtual machine monitor is to inherit needs os.set_inheritable(tap,
     # True), and subprocess.run(..., pass_fds=[tap]) does that by itself.

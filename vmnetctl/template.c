@@ -18,7 +18,7 @@ static int write_fds(FILE *out, const int *fds, size_t n, size_t max)
 
 static int complain_of_no_fd(const struct substitution *from)
 {
-	complain("network \"%s\": an interface with --named has no descriptor; use {ifname}",
+	complain("network \"%s\": an interface with --open-by-name has no descriptor; use {ifname}",
 		 from->network);
 	return -1;
 }

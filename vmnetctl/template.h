@@ -16,7 +16,7 @@ struct substitution {
 	const char *ifname;
 	const char *mac;
 	const int *fds;
-	size_t n_fds; /* 0 with --named */
+	size_t n_fds; /* 0 with --open-by-name */
 	const int *vhost_fds;
 	size_t n_vhost_fds;
 	bool vhost; /* was asked for */

@@ -8,7 +8,7 @@ _vmnetctl_subcommands() {
 
 _vmnetctl_options() {
 	echo --help
-	vmnetctl "$1" --help | sed -n 's/^  \(--[a-z]*\).*/\1/p'
+	vmnetctl "$1" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'
 }
 
 # What the subcommand $1 wants as its argument number $2: network, machine, file or nothing.

@@ -15,7 +15,7 @@ function __vmnetctl_options
     set -l subcommand (__vmnetctl_subcommand)
     test -n "$subcommand"; or return
     vmnetctl $subcommand --help 2>/dev/null |
-        string replace -rf '^  (--[a-z]+)(?: [A-Z]+)? +(.*)' '$1\t$2'
+        string replace -rf '^  (--[a-z-]+)(?: [A-Z]+)? +(.*)' '$1\t$2'
 end
 
 function __vmnetctl_networks

@@ -111,7 +111,9 @@ def test_what_may_be_null_is_said(directory, call):
         "network->ipv4_gateway",
         "network->ipv6_prefix",
         "network->bridge",
-        "inspection->fault",
+        "network->fault",
+        "network->configuration",
+        "network->next_configuration",
         "lease->hostname",
         "event->interface",
         "event->client",
@@ -155,7 +157,7 @@ def enumerations():
 
 @pytest.mark.parametrize(
     "name, kind, count",
-    [("VMNET_BROKER_SHARED", "unsigned int", 3), ("VMNET_BROKER_EVENT_UNKNOWN", "int", 10)],
+    [("VMNET_BROKER_SHARED", "unsigned int", 3), ("VMNET_BROKER_EVENT_UNKNOWN", "int", 12)],
 )
 def test_enumerations_of_swift(name, kind, count):
     found = enumerations()[name]

@@ -40,7 +40,10 @@ def test_networks(mac):
     client.acquire("default")
     output = json.loads(mac.run(VMNETCTL, "networks", "--json").stdout)
     networks = output["networks"] if isinstance(output, dict) else output
-    assert [(n["name"], n["active"]) for n in networks] == [("default", True), ("host", False)]
+    assert [(n["configuration"]["name"], n["state"] is not None) for n in networks] == [
+        ("default", True),
+        ("host", False),
+    ]
     assert "192.168.64.0/24" in mac.run(VMNETCTL, "networks").stdout
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What existing clients speak, to the letter, by a client that has none of the project's code."""
 
+import json
+
 import pytest
 from statuses import CREATE_FAILURE, INTERNAL_ERROR, INVALID_REQUEST, NOT_ALLOWED, NOT_FOUND
 from world import USER_UID
@@ -165,6 +167,8 @@ def test_list_and_inspect(world):
     world.bootstrap()
     client = world.wire()
     (network,) = client.call(command="list")["networks"]
+    configuration = json.loads(network.pop("configuration"))
+    assert (configuration["name"], configuration["mtu"]) == ("lab", 1400)
     assert network == {
         "name": "lab",
         "description": 'The "lab"',
@@ -173,6 +177,7 @@ def test_list_and_inspect(world):
         "clients": 0,
         "active": False,
         "changed": False,
+        "removed": False,
     }
     client.acquire("lab")
     reply = client.call(command="inspect", network_name="lab")

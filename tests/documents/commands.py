@@ -15,7 +15,7 @@ RUN = {
         f"vmnetctl run --network default -- {QEMU}",
         "vmnetctl networks",
         "vmnetctl inspect default",
-        "vmnetctl networks --json | jq -r '.networks[] | select(.active) | .name'",
+        "vmnetctl networks --json | jq -r '.networks[] | select(.state) | .configuration.name'",
         "vmnetctl inspect default --json | jq '.clients[].pid'",
         "vmnetctl monitor",
     ],
@@ -26,7 +26,7 @@ RUN = {
     ],
     "office": [f"vmnetctl run --network office -- {QEMU}"],
     "named_device": [
-        "vmnetctl run --network default --named --mac 52:54:00:12:34:56 -- sleep infinity",
+        "vmnetctl run --network default --open-by-name --mac 52:54:00:12:34:56 -- sleep infinity",
     ],
     "try": ["scripts/try --name web disk.img", "scripts/try --name db disk.img"],
     "log_in": [
@@ -83,7 +83,7 @@ RUN_ELSEWHERE = {
         "scripts/install",
     ],
     "tests/programs/test_programs.py::test_libvirt": [
-        "vmnetctl run --network default --named --mac 52:54:00:12:34:56 -- "
+        "vmnetctl run --network default --open-by-name --mac 52:54:00:12:34:56 -- "
         "sh -c 'virt-xml web --edit --network target.dev={ifname} && virsh start web && "
         "virsh event web lifecycle'",
     ],
@@ -97,6 +97,14 @@ RUN_ELSEWHERE = {
 }
 
 NOT_RUN = {
+    "Debian 12's systemd has no varlinkctl; each was tried with that of Debian 13.": [
+        "varlinkctl introspect /run/vmnet-broker/socket com.github.nirs.vmnetbroker",
+        "varlinkctl --more call /run/vmnet-broker/socket "
+        "com.github.nirs.vmnetbroker.ListNetworks '{}'",
+        "varlinkctl call /run/vmnet-broker/socket "
+        "com.github.nirs.vmnetbroker.DescribeNetwork '{\"network\":\"default\"}'",
+        "varlinkctl --more call /run/vmnet-broker/socket com.github.nirs.vmnetbroker.Monitor '{}'",
+    ],
     "It needs a Mac; scripts/check-macos goes through the page there, and here on a double.": [
         "meson setup build && ninja -C build",
         "otool -L build/broker/darwin/vmnet-broker",
@@ -152,7 +160,7 @@ NOT_RUN = {
         "resolvectl query web",
     ],
     "It needs a program that takes long to install; tried by hand.": [
-        "vmnetctl run --network default --named -- "
+        "vmnetctl run --network default --open-by-name -- "
         "packer build -var ifname={ifname} -var mac={mac} machine.json",
         'podman run --rm --network vmnet --rootfs "$PWD/rootfs" ip address',
     ],

@@ -37,7 +37,7 @@ def test_example(broker, example, directory):
     inspection = broker.inspect("default")
     assert inspection["clients"][0]["pid"] == process.pid
     interface = inspection["interfaces"][0]
-    assert f"interface {interface['name']}, MAC address {interface['mac_address']}" in text
+    assert f"interface {interface['device']}, MAC address {interface['macAddress']}" in text
     assert re.search(r"descriptor \d", text)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == -signal.SIGINT

@@ -71,7 +71,10 @@ def test_long_lists_that_are_not_read(broker):
 
 
 RESERVATIONS = [
-    {"mac_address": f"52:54:00:00:{i // 256:02x}:{i % 256:02x}", "address": f"10.16.{i // 200}.{2 + i % 200}"}
+    {
+        "mac_address": f"52:54:00:00:{i // 256:02x}:{i % 256:02x}",
+        "address": f"10.16.{i // 200}.{2 + i % 200}",
+    }
     for i in range(9000)
 ]
 

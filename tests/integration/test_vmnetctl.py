@@ -259,12 +259,12 @@ def test_the_words_in_the_command(broker):
 
 def test_words_for_what_is_not_there(broker):
     assert "add --vhost" in fails(run(broker, "--", "echo", "{vhostfd}"), 125)
-    assert "use {ifname}" in fails(run(broker, "--named", "--", "echo", "{fd}"), 125)
+    assert "use {ifname}" in fails(run(broker, "--open-by-name", "--", "echo", "{fd}"), 125)
     assert "--network lab" in fails(run(broker, "--", "echo", "{fd:lab}"), 125)
 
 
 def test_a_named_device_is_there_for_the_command(broker):
-    done = run(broker, "--named", "--", "ip", "-o", "link", "show", "dev", "{ifname}")
+    done = run(broker, "--open-by-name", "--", "ip", "-o", "link", "show", "dev", "{ifname}")
     assert "master vmb-default" in done.stdout
     wait_for(lambda: not any(link.startswith("vmt") for link in broker.host.links()))
 
@@ -362,7 +362,7 @@ def test_monitor(broker):
     events = [json.loads(line) for line in output.output().splitlines()]
     event = next(event for event in events if event["network"] == "default")
     assert event["type"] == "network_created"
-    assert set(event) == {"type", "network", "client", "interface", "lease", "time"}
+    assert set(event) == {"type", "network", "client", "interface", "lease", "fault", "time"}
     assert events == sorted(events, key=lambda event: event["time"])
     output.send(signal.SIGTERM)
     assert output.wait() == -signal.SIGTERM

@@ -22,17 +22,22 @@ ROTATION = "private/etc/newsyslog.d/vmnet-broker.conf"
 NETWORKS = """{
   "networks": [
     {
-      "name": "lab",
-      "description": "Where \\"name\\": \\"x\\" is no name",
-      "active": true,
-      "clients": 2
+      "configuration": {
+        "name": "lab",
+        "description": "Where \\"name\\": \\"x\\" is no name"
+      },
+      "state": {
+        "clients": 2
+      }
     }
   ]
 }
 """
 LAB = """{
-  "network": {
-    "name": "lab",
+  "configuration": {
+    "name": "lab"
+  },
+  "state": {
     "clients": 2
   },
   "clients": [

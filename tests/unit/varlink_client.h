@@ -17,7 +17,7 @@
 #define MONITOR METHOD("Monitor") ",\"more\":true}"
 #define OUTSIDER 65534
 
-/* What a configuration has of a network with DHCP but for its first members, and of what is not set. */
+/* The end of a configuration that has only what is in the file of varlink_client.c. */
 #define SERVICES(nat, maximum)                                                              \
 	"\"nat44\":" #nat ",\"nat66\":" #nat ",\"dhcp\":true,\"dnsProxy\":true,"            \
 	"\"routerAdvertisement\":true,\"dhcpReservations\":[],\"portForwarding\":[],"       \

@@ -26,7 +26,7 @@ void connection_send(struct connection *connection, json_t *message, struct inte
  */
 void connection_send_part(struct connection *connection, char *text, size_t size);
 
-/* Sends it some events, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
+/* Sends it events, as text of so many bytes: taken over; NULL (no memory) ends the connection. */
 void connection_send_events(struct connection *connection, char *text, size_t size);
 
 /*

@@ -77,8 +77,8 @@ static void test_interfaces_of_another_shape(void **state)
 		"\"portForwarding\":[7]",
 		"\"portForwarding\":[{\"protocol\":\"icmp\",\"externalPort\":80}]",
 		"\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":65536}]",
-		"\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":80,"
-		"\"externalAddress\":\"1234567890123456789012345678901234567890123456\"}]",
+		("\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":80,"
+		 "\"externalAddress\":\"1234567890123456789012345678901234567890123456\"}]"),
 		"\"portForwarding\":[],\"rateLimitIn\":{}",
 		"\"portForwarding\":[],\"ipv4Address\":7",
 		"\"portForwarding\":[],\"attachedTimestamp\":\"now\"",

@@ -97,9 +97,9 @@ static void test_what_is_not_there(void **state)
 	(void)state;
 	assert_refused("{fd:dmz}", "{...:dmz} needs a --network dmz");
 	assert_refused("{mac:}", "{...:} needs a --network ");
-	assert_refused("{fd:named}", "network \"named\": an interface with --named has no "
+	assert_refused("{fd:named}", "network \"named\": an interface with --open-by-name has no "
 				     "descriptor; use {ifname}");
-	assert_refused("{fds:named}", "network \"named\": an interface with --named has no "
+	assert_refused("{fds:named}", "network \"named\": an interface with --open-by-name has no "
 				      "descriptor; use {ifname}");
 	assert_refused("{vhostfd:named}", "network \"named\": add --vhost for {vhostfd}");
 	assert_refused("{vhostfds:lab}",
