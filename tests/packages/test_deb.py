@@ -14,6 +14,7 @@ from support.leavings import snapshot
 
 STARTER = "/usr/libexec/vmnet-broker-dnsmasq"
 MACHINE = "/tree/packaging/debian/tests/machine"
+REGISTERED = "/run/varlink/registry/com.github.nirs.vmnetbroker"
 INSTALL = ("apt-get", "-y", "-o", "APT::Sandbox::User=root", "install")
 RESTART = """
 vmnetctl hold default >/dev/null 2>&1 &
@@ -60,6 +61,7 @@ def test_life_of_the_packages(debian, reader, directory):
     assert debian.run("systemctl", "is-active", "vmnet-broker.socket") == "active\n"
     assert debian.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
     assert "No network is held." in debian.run("vmnetctl", "networks")
+    assert debian.run("readlink", REGISTERED) == "/run/vmnet-broker/socket\n"
 
     debian.run(MACHINE, TAPNET="/tapnet")
     reader.use("/disk.img")
@@ -90,6 +92,7 @@ def test_life_of_the_packages(debian, reader, directory):
 
     reader.type(quoted("sudo apt-get purge"), answer="y")
     assert snapshot(debian) == before
+    debian.run("test", "!", "-L", REGISTERED)
     for user in "vmnet-broker", "vmnet-dnsmasq":
         assert "nologin" in debian.run("getent", "passwd", user)
 
