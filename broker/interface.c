@@ -58,9 +58,21 @@ static struct interface *interface_new(struct network *network, const struct int
 	interface->frames = made->frames;
 	interface->network = network;
 	interface->mac = made->mac;
+	interface->attached = made->attached;
+	if (made->options) {
+		interface->options = *made->options;
+		made->options->port_forwardings = NULL;
+	}
 	interface->next = network->interfaces;
 	network->interfaces = interface;
 	return interface;
+}
+
+bool interface_options_are_given(const struct interface_options *options)
+{
+	return options->name[0] || options->has_ipv4 || options->has_ipv6 ||
+	       options->n_port_forwardings || options->rate_in.bits_per_second ||
+	       options->rate_out.bits_per_second;
 }
 
 bool interfaces_have_mac(const struct network *network, const struct mac_address *mac)
@@ -140,6 +152,8 @@ static int interface_start(struct client *client, struct network *network,
 		.owner = client->credentials.uid,
 		.queues = request->queues,
 		.frames = frames,
+		.options = request->options,
+		.attached = platform_now(),
 	};
 	struct interface *interface = interface_new(network, &made);
 
@@ -150,11 +164,6 @@ static int interface_start(struct client *client, struct network *network,
 	interface->usage->requests++;
 	interface->vhost = request->vhost;
 	interface->by_name = request->by_name;
-	interface->attached = platform_now();
-	if (request->options) {
-		interface->options = *request->options;
-		request->options->port_forwardings = NULL;
-	}
 	if (platform_interface_attach(interface) == 0)
 		return 0;
 	interface_free(interface);

@@ -59,7 +59,7 @@ struct interface {
 	bool by_name; /* opened so, and goes with the hold */
 	struct interface_options options;
 	uint64_t number; /* higher than that of every one before it */
-	int64_t attached; /* microseconds since the epoch; 0: by an earlier broker */
+	int64_t attached; /* microseconds since the epoch */
 	uid_t owner; /* who may open it by name */
 	struct usage *usage; /* its account's (user_limits.h) */
 	void *platform;
@@ -80,6 +80,9 @@ void broker_interface_attached(struct interface *interface, struct interface_fds
 /* The device is gone, by itself or because of platform_interface_detach(); interface is freed. */
 void broker_interface_detached(struct interface *interface);
 
+/* Whether anything was asked for. */
+bool interface_options_are_given(const struct interface_options *options);
+
 /* Whether one of them has this address and is not about to go. */
 bool interfaces_have_mac(const struct network *network, const struct mac_address *mac);
 
@@ -90,6 +93,8 @@ struct interface_made {
 	uid_t owner;
 	unsigned int queues;
 	unsigned int frames;
+	struct interface_options *options; /* NULL: none; its array is taken over, and NULL then */
+	int64_t attached;
 };
 
 /*

@@ -48,9 +48,9 @@ void alias_format(const struct alias *alias, char text[ALIAS_SIZE])
 	char host_mac[MAC_TEXT_SIZE];
 
 	if (alias->is_interface)
-		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s %s %u %s", alias->network,
-			       mac_address_format(&alias->mac, mac), alias->owner,
-			       mac_address_format(&alias->host_mac, host_mac));
+		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s %s %u %s %" PRId64,
+			       alias->network, mac_address_format(&alias->mac, mac), alias->owner,
+			       mac_address_format(&alias->host_mac, host_mac), alias->attached);
 	else
 		(void)snprintf(text, ALIAS_SIZE, ALIAS_PREFIX "%s", alias->network);
 }
@@ -83,6 +83,20 @@ static int parse_owner(const char **text, uid_t *owner)
 	return 0;
 }
 
+static int parse_time(const char *text, int64_t *time)
+{
+	long long value;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	value = strtoll(text, &end, 10);
+	if (*end != '\0')
+		return -1;
+	*time = value;
+	return 0;
+}
+
 static int parse_interface(const char *text, struct alias *alias)
 {
 	if (parse_mac(&text, &alias->mac) < 0)
@@ -91,10 +105,9 @@ static int parse_interface(const char *text, struct alias *alias)
 		return 0;
 	text++;
 	alias->is_whole = true;
-	return parse_owner(&text, &alias->owner) == 0 && parse_mac(&text, &alias->host_mac) == 0 &&
-			       *text == '\0'
-		       ? 0
-		       : -1;
+	if (parse_owner(&text, &alias->owner) < 0 || parse_mac(&text, &alias->host_mac) < 0)
+		return -1;
+	return *text == '\0' ? 0 : parse_time(text + 1, &alias->attached);
 }
 
 int alias_parse(const char *text, struct alias *alias)

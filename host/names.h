@@ -4,12 +4,12 @@
  * the next broker and the administrator know whose they are:
  *
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
- *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC"
+ *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC TIME"
  *	its checksums	vmc-NETWORK	(see ingress.c)
  *
  * MAC is the address of the machine's network device, UID whose the interface
  * is, and HOST-MAC the address of the device itself: who has it open can change
- * both of these, but not the alias.
+ * both of these, but not the alias. TIME is when it was attached.
  *
  * A network that has a routing table of its own has it by a number of 24 bits
  * after ROUTING_TABLES. NETWORKS_TABLE is all networks'.
@@ -47,8 +47,9 @@
 /* The table that guards what forwarding has switched on. */
 #define FIREWALL_GUARD_TABLE "vmnet-broker"
 
-#define ALIAS_SIZE \
-	(sizeof("vmnet-broker    4294967295") + NETWORK_NAME_MAX + 2 * (size_t)MAC_TEXT_SIZE)
+#define ALIAS_SIZE                                                                     \
+	(sizeof("vmnet-broker    4294967295 9223372036854775807") + NETWORK_NAME_MAX + \
+	 2 * (size_t)MAC_TEXT_SIZE)
 
 /* Whose a link is. */
 struct alias {
@@ -59,6 +60,7 @@ struct alias {
 	bool is_whole; /* an older broker has not written what follows */
 	uid_t owner;
 	struct mac_address host_mac;
+	int64_t attached; /* microseconds since the epoch; 0: an older broker has not written it */
 };
 
 /* A link's name has room for 15 bytes: a longer network name is hashed. */

@@ -32,6 +32,7 @@
 #include "broker/state.h"
 #include "host/link.h"
 #include "host/names.h"
+#include "interface_record.h"
 #include "network.h"
 #include "record.h"
 
@@ -222,6 +223,19 @@ static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
 	return 0;
 }
 
+static bool has_device(const char *network, const struct mac_address *mac, const void *userdata)
+{
+	const struct leftovers *leftovers = userdata;
+	struct alias alias;
+
+	for (size_t i = 0; i < leftovers->n_links; i++)
+		if (is_interface_of(&leftovers->links[i], network, &alias) &&
+		    mac_address_equal(&alias.mac, mac) &&
+		    !is_abandoned(leftovers, &leftovers->links[i], &alias))
+			return true;
+	return false;
+}
+
 static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 {
 	struct alias alias;
@@ -237,6 +251,9 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 		result = firewall_list(add_name, leftovers);
 	for (size_t i = 0; i < leftovers->n_items && result == 0; i++)
 		result = adopt_left(broker, leftovers, &leftovers->items[i]);
+	if (result == 0)
+		result = interface_records_sweep(linux_platform.options->runtime_dir, has_device,
+						 leftovers);
 	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {
 		const struct link *link = &leftovers->links[i];
 

@@ -29,6 +29,7 @@
 #include "host/link.h"
 #include "host/names.h"
 #include "ingress.h"
+#include "interface_record.h"
 #include "monitor.h"
 #include "network.h"
 #include "port.h"
@@ -59,6 +60,8 @@ struct attach_job {
 	struct job job;
 	struct interface *interface; /* the policy's thread alone */
 	struct interface_fds *fds; /* NULL: it failed */
+	char network[NETWORK_NAME_MAX + 1];
+	char *record; /* the text of its record; NULL: nothing was asked for */
 	char bridge[INTERFACE_NAME_SIZE];
 	bool bridged; /* the bridge is the host's own */
 	char name[INTERFACE_NAME_SIZE];
@@ -145,12 +148,30 @@ static int make_device(struct attach_job *self)
 	return 0;
 }
 
+/* Before there is a device, so that the next broker knows what was asked for with each. */
+static int save_record(struct attach_job *self)
+{
+	int result = self->record ? interface_record_save(linux_platform.options->runtime_dir,
+							  self->network, &self->port.machine,
+							  self->record)
+				  : 0;
+
+	if (result == 0)
+		return 0;
+	return error_set(&self->error, ERROR_CREATE_FAILED,
+			 "what is asked for with the interface cannot be written down: %s",
+			 strerror(-result));
+}
+
 static void run_attach(struct job *job)
 {
 	struct attach_job *self = container_of(job, struct attach_job, job);
 
-	if (make_device(self) == 0)
+	if (save_record(self) == 0 && make_device(self) == 0)
 		return;
+	if (self->record)
+		(void)interface_record_remove(linux_platform.options->runtime_dir, self->network,
+					      &self->port.machine);
 	tap_close(self->fds);
 	free(self->fds);
 	self->fds = NULL;
@@ -180,6 +201,12 @@ static void device_has_joined(const struct attach_job *job)
 		network_repair(network, REPAIR_BRIDGE);
 }
 
+static void attach_job_free(struct attach_job *self)
+{
+	free(self->record);
+	free(self);
+}
+
 static void attach_done(struct job *job)
 {
 	struct attach_job *self = container_of(job, struct attach_job, job);
@@ -199,7 +226,7 @@ static void attach_done(struct job *job)
 		broker_interface_attached(interface, NULL, &self->error);
 		free(device);
 	}
-	free(self);
+	attach_job_free(self);
 }
 
 /* Returns NULL when memory is short. */
@@ -212,8 +239,11 @@ static struct attach_job *attach_job_new(struct interface *interface)
 	if (!self)
 		return NULL;
 	self->fds = calloc(1, sizeof(*self->fds));
-	if (!self->fds) {
-		free(self);
+	if (interface_options_are_given(&interface->options))
+		self->record = interface_record_text(&interface->options);
+	if (!self->fds || (interface_options_are_given(&interface->options) && !self->record)) {
+		free(self->fds);
+		attach_job_free(self);
 		return NULL;
 	}
 	self->job = (struct job){
@@ -230,7 +260,9 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.is_whole = true,
 		.owner = interface->owner,
 		.host_mac = random_port_mac(),
+		.attached = interface->attached,
 	};
+	(void)snprintf(self->network, sizeof(self->network), "%s", network->config->name);
 	(void)snprintf(alias.network, sizeof(alias.network), "%s", network->config->name);
 	alias_format(&alias, self->alias);
 	self->port = (struct port_setup){
@@ -287,8 +319,12 @@ static void device_gone(struct device *device)
 	device->interface = NULL;
 	if (!device->removing)
 		free(device);
-	if (interface)
-		broker_interface_detached(interface);
+	if (!interface)
+		return;
+	if (interface_options_are_given(&interface->options))
+		(void)interface_record_remove(linux_platform.options->runtime_dir,
+					      interface->network->config->name, &interface->mac);
+	broker_interface_detached(interface);
 }
 
 static void run_remove(struct job *job)
@@ -510,16 +546,24 @@ static unsigned int queues_of(const struct link *link)
 
 int interface_adopt(struct network *network, const struct link *link, const struct alias *alias)
 {
-	struct interface *interface = broker_interface_adopt(
-		network, &(struct interface_made){
-				 .name = link->name,
-				 .mac = alias->mac,
-				 .owner = alias->is_whole ? alias->owner : link->owner,
-				 .queues = queues_of(link),
-				 .frames = link->frames,
-			 });
-	struct device *device = interface ? device_new(interface) : NULL;
+	struct interface_options options;
+	const struct interface_made made = {
+		.name = link->name,
+		.mac = alias->mac,
+		.owner = alias->is_whole ? alias->owner : link->owner,
+		.queues = queues_of(link),
+		.frames = link->frames,
+		.options = &options,
+		.attached = alias->attached ? alias->attached : platform_now(),
+	};
+	struct interface *interface;
+	struct device *device;
 
+	interface_record_load(linux_platform.options->runtime_dir, network->config->name,
+			      &alias->mac, &options);
+	interface = broker_interface_adopt(network, &made);
+	free(options.port_forwardings);
+	device = interface ? device_new(interface) : NULL;
 	if (!device)
 		return -ENOMEM;
 	device->index = link->index;

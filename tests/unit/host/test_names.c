@@ -61,6 +61,7 @@ static void test_alias_of_interface(void **state)
 		.is_whole = true,
 		.owner = UINT32_MAX - 1,
 		.host_mac = { { 0xfe, 0, 1, 2, 3, 4 } },
+		.attached = INT64_MAX,
 	};
 	char text[ALIAS_SIZE];
 	struct alias alias;
@@ -68,13 +69,15 @@ static void test_alias_of_interface(void **state)
 	(void)state;
 	alias_format(&whole, text);
 	assert_string_equal(text, "vmnet-broker " LONGEST_NAME
-				  " 52:54:00:01:02:ff 4294967294 fe:00:01:02:03:04");
+				  " 52:54:00:01:02:ff 4294967294 fe:00:01:02:03:04 "
+				  "9223372036854775807");
 	assert_int_equal(alias_parse(text, &alias), 0);
 	assert_string_equal(alias.network, whole.network);
 	assert_true(alias.is_interface && alias.is_whole);
 	assert_true(mac_address_equal(&alias.mac, &whole.mac));
 	assert_true(mac_address_equal(&alias.host_mac, &whole.host_mac));
 	assert_int_equal(alias.owner, whole.owner);
+	assert_int_equal(alias.attached, whole.attached);
 }
 
 static void test_alias_of_an_older_broker(void **state)
@@ -87,6 +90,11 @@ static void test_alias_of_an_older_broker(void **state)
 	assert_true(alias.is_interface);
 	assert_true(mac_address_equal(&alias.mac, &mac));
 	assert_false(alias.is_whole);
+	assert_int_equal(
+		alias_parse("vmnet-broker lab 52:54:00:01:02:ff 1000 fe:00:01:02:03:04", &alias),
+		0);
+	assert_true(alias.is_whole);
+	assert_int_equal(alias.attached, 0);
 }
 
 static void test_checksums_name(void **state)
@@ -117,6 +125,8 @@ static void test_other_aliases(void **state)
 		"vmnet-broker lab 52:54:00:01:02:ff 4294967296 fe:00:01:02:03:04",
 		"vmnet-broker lab 52:54:00:01:02:ff 1000 ff:00:01:02:03:04",
 		"vmnet-broker lab 52:54:00:01:02:ff 1000 fe:00:01:02:03:04 ",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000 fe:00:01:02:03:04 -1",
+		"vmnet-broker lab 52:54:00:01:02:ff 1000 fe:00:01:02:03:04 1 1",
 		"vmnet-broker " LONGEST_NAME "4",
 		"uplink to the lab",
 	};
