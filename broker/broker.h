@@ -233,6 +233,8 @@ void broker_network_removed(struct network *network);
  * tens of thousands. The broker finds what changed. Takes the list.
  */
 void broker_leases_changed(struct network *network, struct lease *leases);
+/* The machine of this address has begun anew: it has none of them any more. */
+void broker_leases_forget(struct network *network, const struct mac_address *mac);
 int lease_compare(const struct lease *a, const struct lease *b);
 void leases_free(struct lease *leases);
 

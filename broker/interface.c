@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "hold.h"
+#include "interface_options.h"
 #include "platform.h"
 #include "user_limits.h"
 
@@ -116,6 +117,27 @@ static struct mac_address mac_generate(const struct network *network)
 	return mac;
 }
 
+static struct mac_address mac_of_name(const struct network *network, uid_t uid, const char *name)
+{
+	unsigned int attempt = 0;
+	struct mac_address mac;
+
+	do
+		mac = interface_named_mac(network, uid, name, attempt++);
+	while (mac_is_used(network, &mac) || mac_is_reserved(network, &mac));
+	return mac;
+}
+
+static struct mac_address choose_mac(const struct client *client, const struct network *network,
+				     const struct attach_request *request)
+{
+	if (request->mac)
+		return *request->mac;
+	if (request->options && request->options->name[0])
+		return mac_of_name(network, client->credentials.uid, request->options->name);
+	return mac_generate(network);
+}
+
 static int check_request(const struct network *network, const struct attach_request *request,
 			 struct error *error)
 {
@@ -143,12 +165,32 @@ static int check_request(const struct network *network, const struct attach_requ
 	return 0;
 }
 
+/*
+ * One with a name has an address from the start, by which it is found: until it has one, others
+ * could have the name.
+ */
+static int check_options(const struct network *network, const struct attach_request *request,
+			 const struct mac_address *mac, struct error *error)
+{
+	struct interface_options *options = request->options;
+
+	if (!options)
+		return 0;
+	if (interface_options_check(network, mac, options, error) < 0)
+		return -1;
+	if (!options->name[0] || options->has_ipv4 || !network_gives_ipv4(network->config))
+		return 0;
+	options->has_ipv4 = true;
+	return interface_choose_ipv4(network, mac, &options->ipv4, error);
+}
+
 /* Returns 0, or -1 when memory is short. */
 static int interface_start(struct client *client, struct network *network,
-			   const struct attach_request *request, unsigned int frames)
+			   const struct attach_request *request, const struct mac_address *mac,
+			   unsigned int frames)
 {
 	struct interface_made made = {
-		.mac = request->mac ? *request->mac : mac_generate(network),
+		.mac = *mac,
 		.owner = client->credentials.uid,
 		.queues = request->queues,
 		.frames = frames,
@@ -161,6 +203,7 @@ static int interface_start(struct client *client, struct network *network,
 		return -1;
 	interface->client = client;
 	interface->state = INTERFACE_ATTACHING;
+	interface->is_new_mac = !request->mac && !interface->options.name[0];
 	interface->usage->requests++;
 	interface->vhost = request->vhost;
 	interface->by_name = request->by_name;
@@ -175,13 +218,19 @@ void broker_attach(struct client *client, const struct attach_request *request)
 	struct error error;
 	struct network *network = broker_held_network(client, request->network, &error);
 	unsigned int frames = limits_frames(client->usage, request->queues);
+	struct mac_address mac;
 
 	if (!network || limits_check_interface(client, request->queues * frames, &error) < 0 ||
 	    check_request(network, request, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}
-	if (interface_start(client, network, request, frames) < 0) {
+	mac = choose_mac(client, network, request);
+	if (check_options(network, request, &mac, &error) < 0) {
+		platform_attached(client, NULL, NULL, &error);
+		return;
+	}
+	if (interface_start(client, network, request, &mac, frames) < 0) {
 		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
 			  request->network);
 		platform_attached(client, NULL, NULL, &error);

@@ -38,7 +38,7 @@ struct interface_options {
 /* What a client asked for, checked for form by the front end. */
 struct attach_request {
 	const char *network;
-	const struct mac_address *mac; /* NULL: one is generated */
+	const struct mac_address *mac; /* NULL: one is made, of the name if there is one */
 	unsigned int queues;
 	bool vhost;
 	bool by_name; /* it is opened by its device's name, and no descriptor is passed */
@@ -53,6 +53,7 @@ struct interface {
 	enum interface_state state;
 	char name[INTERFACE_NAME_SIZE]; /* set by the platform */
 	struct mac_address mac;
+	bool is_new_mac; /* made up for it: no machine has had it before */
 	unsigned int queues; /* it has no more of them */
 	unsigned int frames; /* that each of them may hold */
 	bool vhost;

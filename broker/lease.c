@@ -45,6 +45,23 @@ static void tell_missing(struct network *network, const struct lease *leases,
 	}
 }
 
+void broker_leases_forget(struct network *network, const struct mac_address *mac)
+{
+	struct lease **link = &network->leases;
+
+	while (*link) {
+		struct lease *lease = *link;
+
+		if (!mac_address_equal(&lease->mac, mac)) {
+			link = &lease->next;
+			continue;
+		}
+		*link = lease->next;
+		lease_event(network, EVENT_LEASE_REMOVED, lease);
+		free(lease);
+	}
+}
+
 void broker_leases_changed(struct network *network, struct lease *leases)
 {
 	struct lease *old = network->leases;

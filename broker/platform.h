@@ -86,6 +86,13 @@ void platform_random(void *bytes, size_t size);
 struct interface;
 struct interface_fds;
 
+/* Random bytes that are this host's, and stay the same. */
+struct host_key {
+	uint8_t bytes[16];
+};
+
+struct host_key platform_host_key(void);
+
 /*
  * Makes the device that interface describes, joins it to its network, and sets
  * interface->name. Answered by broker_interface_attached().

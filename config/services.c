@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "base/machine_name.h"
 #include "reader.h"
 
 static void read_mac_address(struct config_reader *reader, const struct place *place,
@@ -74,20 +75,6 @@ static void read_reserved_address(struct config_reader *reader, const struct pla
 	*(struct in_addr *)field = address;
 }
 
-/*
- * dnsmasq takes a number, with a unit of time or without, for the time of a
- * lease, and has two words of its own.
- */
-static bool is_dhcp_keyword(const char *name)
-{
-	size_t digits = strspn(name, "0123456789");
-
-	if (digits > 0 && (name[digits] == '\0' ||
-			   (strchr("smhdwSMHDW", name[digits]) && name[digits + 1] == '\0')))
-		return true;
-	return strcasecmp(name, "infinite") == 0 || strcasecmp(name, "ignore") == 0;
-}
-
 static void read_hostname(struct config_reader *reader, const struct place *place,
 			  const json_t *value, void *field)
 {
@@ -104,7 +91,7 @@ static void read_hostname(struct config_reader *reader, const struct place *plac
 				    "a host name such as \"db\", 1 to 63 of a-z A-Z 0-9 -");
 		return;
 	}
-	if (is_dhcp_keyword(name)) {
+	if (machine_name_is_dhcp_word(name)) {
 		config_report_value(reader, place, value,
 				    "a host name that means nothing else to a DHCP server");
 		return;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -508,6 +509,21 @@ int link_route_ipv6_loopback(int index)
 	}
 	result = netlink_request(message);
 	return result == -EEXIST ? 0 : result;
+}
+
+int link_forget_neighbour(int index, struct in_addr address)
+{
+	const struct ndmsg header = { .ndm_family = AF_INET, .ndm_ifindex = index };
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_DELNEIGH, 0);
+	int result;
+
+	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, NDA_DST, sizeof(address), &address) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	result = netlink_request(message);
+	return result == -ENOENT ? 0 : result;
 }
 
 int link_refuse_router_advertisements(const char *name, struct error *error)

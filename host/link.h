@@ -141,4 +141,7 @@ bool link_port_is_isolated(const struct nlmsghdr *message);
 /* The host has IPv6, and new links get it. */
 bool link_ipv6_is_available(void);
 
+/* Forgets which machine has an address on a link. Returns 0 or a negative errno. */
+int link_forget_neighbour(int index, struct in_addr address);
+
 #endif

@@ -9,6 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct network network;
+
 static void check_hostname(const char *name)
 {
 	must(strlen(name) <= HOSTNAME_TEXT_MAX);
@@ -35,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		addresses += leases[i].address.s_addr;
 		n_asked_for++;
 	}
-	must(leases_list(leases, n_leases, 0, &list) == 0);
+	must(leases_list(&network, leases, n_leases, 0, 0, &list) == 0);
 	for (const struct lease *lease = list; lease; lease = lease->next) {
 		must(inet_pton(AF_INET, lease->address, &address) == 1);
 		must(!lease->next || lease_compare(lease, lease->next) <= 0);

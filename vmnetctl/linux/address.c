@@ -19,6 +19,16 @@ static bool is_of(const struct vmnet_broker_lease *lease, const char *machine)
 	       mac_address_parse(lease->mac_address, &mac) == 0 && mac_address_equal(&wanted, &mac);
 }
 
+/* A lease outlives its machine, for the next one of that address. */
+static bool is_attached(const struct vmnet_broker_inspection *inspection,
+			const struct vmnet_broker_lease *lease)
+{
+	for (size_t i = 0; i < inspection->n_interfaces; i++)
+		if (strcasecmp(inspection->interfaces[i]->mac_address, lease->mac_address) == 0)
+			return true;
+	return false;
+}
+
 /* The machine's lease, or NULL; of several an IPv4 one, which every program can use. */
 static const struct vmnet_broker_lease *find_lease(const struct vmnet_broker_inspection *inspection,
 						   const char *machine)
@@ -28,7 +38,8 @@ static const struct vmnet_broker_lease *find_lease(const struct vmnet_broker_ins
 	for (size_t i = 0; i < inspection->n_leases; i++) {
 		const struct vmnet_broker_lease *lease = inspection->leases[i];
 
-		if (is_of(lease, machine) && (!found || strchr(found->address, ':')))
+		if (is_of(lease, machine) && is_attached(inspection, lease) &&
+		    (!found || strchr(found->address, ':')))
 			found = lease;
 	}
 	return found;

@@ -20,13 +20,17 @@ const char run_synopsis[] = "--network NETWORK [OPTION...] [--network ...] [--] 
 const char run_description[] = "Run a command with an interface on each network";
 const char run_help[] =
 	"  --network NETWORK   attach an interface to it; may be given more than once\n"
-	"  --mac ADDRESS       the interface's MAC address, instead of a generated one\n"
+	"  --name NAME         what the machine is called there, and nobody else\n"
+	"  --ipv4 ADDRESS      its address by DHCP\n"
+	"  --ipv6 ADDRESS      its address by DHCPv6\n"
+	"  --mac ADDRESS       its MAC address, instead of one that is made of the name,\n"
+	"                      or up\n"
 	"  --queues N          queues of the interface, each with a descriptor (1 to 16)\n"
 	"  --vhost             open /dev/vhost-net as well, once per queue\n"
 	"  --open-by-name      make a device that the command can open by its name\n"
 	"\n"
-	"The last four are about the --network before them; in front of the first one,\n"
-	"about all.\n"
+	"All others are about the --network before them; in front of the first one, about\n"
+	"all.\n"
 	"\n"
 	"Replaced in the command's arguments, for the first network, or with :NETWORK\n"
 	"before the closing brace for the one of that name:\n"
@@ -74,11 +78,50 @@ add_request(struct arguments *arguments, const char *network,
 	return &request->options;
 }
 
+/* Takes an option that is about an interface. Returns DONE, or what next_option() has said. */
+static int take_option(int option, struct vmnet_broker_attach_options *options)
+{
+	int queues;
+
+	switch (option) {
+	case '4':
+		options->ipv4_address = optarg;
+		break;
+	case '6':
+		options->ipv6_address = optarg;
+		break;
+	case 'N':
+		options->name = optarg;
+		break;
+	case 'm':
+		options->mac_address = optarg;
+		break;
+	case 'q':
+		queues = option_number("--queues", optarg, 1, QUEUES_MAX);
+		if (queues < 0)
+			return WRONG_USAGE;
+		options->queues = (uint32_t)queues;
+		break;
+	case 'v':
+		options->vhost = true;
+		break;
+	case 'd':
+		options->open_by_name = true;
+		break;
+	default:
+		return option;
+	}
+	return DONE;
+}
+
 /* Fills arguments, whose requests have room for all. Returns DONE, WRONG_USAGE or SHOW_HELP. */
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 		{ "network", required_argument, NULL, 'n' },
+		{ "name", required_argument, NULL, 'N' },
+		{ "ipv4", required_argument, NULL, '4' },
+		{ "ipv6", required_argument, NULL, '6' },
 		{ "mac", required_argument, NULL, 'm' },
 		{ "queues", required_argument, NULL, 'q' },
 		{ "vhost", no_argument, NULL, 'v' },
@@ -87,33 +130,17 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	};
 	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
 	struct vmnet_broker_attach_options *current = &defaults;
-	int option, queues;
+	int option, result;
 
 	while ((option = next_option(argc, argv, OPTIONS_FIRST, options)) != -1) {
-		switch (option) {
-		case 'n':
+		if (option == 'n') {
 			current = add_request(arguments, optarg, &defaults);
-			if (!current)
-				return WRONG_USAGE;
-			break;
-		case 'm':
-			current->mac_address = optarg;
-			break;
-		case 'q':
-			queues = option_number("--queues", optarg, 1, QUEUES_MAX);
-			if (queues < 0)
-				return WRONG_USAGE;
-			current->queues = (uint32_t)queues;
-			break;
-		case 'v':
-			current->vhost = true;
-			break;
-		case 'd':
-			current->open_by_name = true;
-			break;
-		default:
-			return option;
+			result = current ? DONE : WRONG_USAGE;
+		} else {
+			result = take_option(option, current);
 		}
+		if (result != DONE)
+			return result;
 	}
 	if (arguments->n_requests == 0) {
 		complain("--network is missing");

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/machine_name.h"
 #include "base/memstream.h"
 #include "leases.h"
 
@@ -122,16 +123,6 @@ static void write_dns(FILE *file, const struct network_config *config,
 			      files->resolvers);
 }
 
-/*
- * Names that programs look for by themselves: for a proxy (wpad), a tunnel
- * (isatap), their own host, and for what a cloud's machine is to run
- * (cloud-init's instance-data and data-server). Whoever had one could tell
- * other machines what to do.
- */
-static const char *const sought_names[] = {
-	"data-server", "gateway", "instance-data", "isatap", "localhost", "wpad",
-};
-
 /* What a machine calls itself, with a domain or without, is not taken for one of these. */
 static void write_refused_name(FILE *file, const char *name)
 {
@@ -147,7 +138,7 @@ static void write_refused_name(FILE *file, const char *name)
  */
 static void write_refused_names(FILE *file, const struct network_config *config)
 {
-	for (size_t i = 0; i < sizeof(sought_names) / sizeof(sought_names[0]); i++)
+	for (size_t i = 0; sought_names[i]; i++)
 		write_refused_name(file, sought_names[i]);
 	for (size_t i = 0; i < config->n_dhcp_reservations; i++)
 		if (config->dhcp_reservations[i].hostname)
@@ -237,6 +228,9 @@ char *dnsmasq_config(const struct network_config *config, const struct network_a
 		      /* Once: afterwards it may not any more, see preload.c. */
 		      "bind-interfaces\n",
 		      config->name, files->leases, addresses->bridge);
+	/* What interfaces ask for comes and goes while it runs. */
+	if (config->dhcp || config->router_advertisement)
+		(void)fprintf(file, "dhcp-hostsfile=%s\n", files->hosts);
 	write_dns(file, config, addresses, files);
 	write_dhcp(file, config, addresses);
 	write_router_advertisement(file, config, addresses);

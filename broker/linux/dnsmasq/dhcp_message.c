@@ -13,6 +13,7 @@
 #define DHCP_SERVER_PORT 67
 #define BOOTREQUEST 1
 #define HARDWARE_ETHERNET 1
+#define OPTION_LEASE_TIME 51
 #define OPTION_MESSAGE_TYPE 53
 #define OPTION_SERVER 54
 #define OPTION_END 255
@@ -93,14 +94,30 @@ int dhcp_message_request(int fd, struct in_addr server, const struct dhcp_lease 
 	return send_message(fd, server, &message);
 }
 
+/* Adds an option of four bytes behind the message's type. */
+static void add_option(struct dhcp_message *message, uint8_t option, uint32_t value)
+{
+	uint8_t *end = message->options + 3;
+
+	*end++ = option;
+	*end++ = sizeof(value);
+	memcpy(end, &value, sizeof(value));
+	end[sizeof(value)] = OPTION_END;
+}
+
+int dhcp_message_reserve(int fd, struct in_addr server, const struct dhcp_lease *lease)
+{
+	struct dhcp_message message = message_for(DHCPREQUEST, lease);
+
+	message.relay = server;
+	add_option(&message, OPTION_LEASE_TIME, htonl(RESERVED_SECONDS));
+	return send_message(fd, server, &message);
+}
+
 int dhcp_message_release(int fd, struct in_addr server, const struct dhcp_lease *lease)
 {
 	struct dhcp_message message = message_for(DHCPRELEASE, lease);
-	uint8_t *option = message.options + 3;
 
-	*option++ = OPTION_SERVER;
-	*option++ = sizeof(server);
-	memcpy(option, &server, sizeof(server));
-	option[sizeof(server)] = OPTION_END;
+	add_option(&message, OPTION_SERVER, server.s_addr);
 	return send_message(fd, server, &message);
 }

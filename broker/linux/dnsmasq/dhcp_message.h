@@ -22,6 +22,12 @@ int dhcp_message_socket(const char *bridge);
  */
 int dhcp_message_request(int fd, struct in_addr server, const struct dhcp_lease *lease);
 
+/*
+ * The same for a lease of RESERVED_SECONDS, by which it is known that its machine has not asked for
+ * it.
+ */
+int dhcp_message_reserve(int fd, struct in_addr server, const struct dhcp_lease *lease);
+
 /* Gives an address back. As dhcp_message_request(). */
 int dhcp_message_release(int fd, struct in_addr server, const struct dhcp_lease *lease);
 

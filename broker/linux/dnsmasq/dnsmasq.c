@@ -34,6 +34,7 @@
 #include "leases.h"
 #include "liveness.h"
 #include "process.h"
+#include "reservations.h"
 #include "resolvers.h"
 #include "starter.h"
 
@@ -306,6 +307,11 @@ static void on_resolvers(void *userdata)
 		starter_signal(self->server.pidfd, SIGHUP);
 }
 
+void dnsmasq_reread(const struct dnsmasq *self)
+{
+	on_resolvers((void *)self);
+}
+
 /* Watches the one that a restart has made. One that cannot be watched is no use. */
 static int take_over(struct dnsmasq *self, struct error *error)
 {
@@ -470,6 +476,9 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 		dnsmasq_has_machines(self);
 	if (r < 0)
 		return r;
+	/* It may have been started before one of them asked for something. */
+	if (network->interfaces && reservations_write(network) == 0)
+		on_resolvers(self);
 	if (self->server.pidfd >= 0)
 		broker_network_fault(network, FAULT_SERVERS, NULL);
 	/* What an earlier life has left. */

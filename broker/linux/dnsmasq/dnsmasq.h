@@ -50,6 +50,9 @@ int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int brid
 /* Its network, which is supervised, has got an interface: from now on it has to serve. */
 void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
 
+/* It is to read the hosts that interfaces have asked for anew: it is supervised. */
+void dnsmasq_reread(const struct dnsmasq *dnsmasq);
+
 /* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
 void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
 

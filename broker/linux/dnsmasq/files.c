@@ -17,6 +17,7 @@ void dnsmasq_files_clear(struct dnsmasq_files *files)
 	free(files->config);
 	free(files->pid);
 	free(files->leases);
+	free(files->hosts);
 	free(files->resolvers);
 	*files = (struct dnsmasq_files){ 0 };
 }
@@ -39,13 +40,15 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 
 	files->config = make_path(runtime, network, ".dnsmasq.conf");
 	files->pid = make_path(runtime, network, ".dnsmasq.pid");
+	files->hosts = make_path(runtime, network, ".hosts");
 	files->resolvers = make_path(runtime, network, ".resolv.conf");
 	files->leases = make_path(state, network, ".leases");
 	if (runtime && (state || !state_dir))
 		reason = ENOMEM;
 	free(runtime);
 	free(state);
-	if (files->config && files->pid && files->resolvers && (files->leases || !state_dir))
+	if (files->config && files->pid && files->hosts && files->resolvers &&
+	    (files->leases || !state_dir))
 		return 0;
 	dnsmasq_files_clear(files);
 	errno = reason;
@@ -83,7 +86,16 @@ int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, g
 
 	if (result == 0)
 		result = share(files->config, group, 0640);
+	if (result == 0)
+		result = share(files->hosts, group, 0640);
 	return result < 0 ? result : share(files->leases, group, 0660);
+}
+
+int dnsmasq_files_write_hosts(const struct dnsmasq_files *files, const char *text, gid_t group)
+{
+	int result = file_replace(files->hosts, text, 0640);
+
+	return result < 0 ? result : share(files->hosts, group, 0640);
 }
 
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid)
@@ -108,5 +120,6 @@ void dnsmasq_files_remove(const struct dnsmasq_files *files)
 {
 	(void)unlink(files->pid);
 	(void)unlink(files->config);
+	(void)unlink(files->hosts);
 	(void)unlink(files->resolvers);
 }

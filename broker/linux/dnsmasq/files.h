@@ -18,13 +18,14 @@
 
 /*
  * Where they are: absolute paths that need no escape. All are the broker's, in
- * directories that are the broker's. dnsmasq reads the configuration and the
- * resolvers, and what it can write is what is in the leases.
+ * directories that are the broker's. dnsmasq reads the configuration, the hosts and
+ * the resolvers, and what it can write is what is in the leases.
  */
 struct dnsmasq_files {
 	char *config;
 	char *pid;
 	char *leases; /* kept across the network's lives */
+	char *hosts; /* NAME.hosts: see reservations.h */
 	char *resolvers; /* NAME.resolv.conf, after what it is made of: see resolvers.h */
 };
 
@@ -37,10 +38,13 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 void dnsmasq_files_clear(struct dnsmasq_files *files);
 
 /*
- * Writes the configuration, and makes the lease file if none is there; both are
- * for a group, dnsmasq's. Returns 0 or a negative errno.
+ * Writes the configuration, and makes the files of leases and of hosts if none are
+ * there; all are for a group, dnsmasq's. Returns 0 or a negative errno.
  */
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group);
+
+/* Writes the file of hosts, for the same group. Returns 0 or a negative errno. */
+int dnsmasq_files_write_hosts(const struct dnsmasq_files *files, const char *text, gid_t group);
 
 /* Notes its process. Returns 0 or a negative errno. */
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid);

@@ -16,7 +16,10 @@
 
 static bool is_to_be_kept(const struct network *network, const struct dhcp_lease *lease, time_t now)
 {
-	return lease->expires > 0 && lease->expires - now < ENOUGH_SECONDS &&
+	const time_t enough =
+		lease_is_reserved(network, lease, now) ? RESERVED_SECONDS / 2 : ENOUGH_SECONDS;
+
+	return lease->expires > 0 && lease->expires - now < enough &&
 	       interfaces_have_mac(network, &lease->mac);
 }
 
@@ -34,7 +37,9 @@ int lease_keep(const struct network *network, const struct dhcp_lease *leases, s
 			fd = dhcp_message_socket(network->addresses.bridge);
 		if (fd < 0)
 			return fd;
-		result = dhcp_message_request(fd, network->addresses.ipv4_gateway, &leases[i]);
+		result = (lease_is_reserved(network, &leases[i], now) ? dhcp_message_reserve
+								      : dhcp_message_request)(
+			fd, network->addresses.ipv4_gateway, &leases[i]);
 		n++;
 	}
 	if (fd >= 0)

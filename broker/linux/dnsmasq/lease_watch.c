@@ -21,6 +21,7 @@
 #include "lease_keep.h"
 #include "lease_release.h"
 #include "leases.h"
+#include "reservations.h"
 #include "taken.h"
 
 /* A lease file is read when nothing has been written to it for so long, */
@@ -120,6 +121,15 @@ static void release_leases(struct lease_watch *watch)
 
 /* Reading */
 
+/* The server's clock: see preload.c. */
+static time_t server_time(void)
+{
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 /* For people alone: nothing is done by the time of day. */
 static time_t clock_ahead(void)
 {
@@ -156,7 +166,7 @@ static void recall(struct network *network, const char *path)
 
 	if (text && length > 0 && text[length - 1] == '\n' &&
 	    leases_parse(text, length, &leases, &n) == 0 &&
-	    leases_list(leases, n, clock_ahead(), &list) == 0)
+	    leases_list(network, leases, n, server_time(), clock_ahead(), &list) == 0)
 		broker_leases_changed(network, list);
 	free(leases);
 	free(text);
@@ -190,13 +200,14 @@ static int read_leases(struct lease_watch *watch)
 		goto out;
 	}
 	if (!text || leases_parse(text, length, &leases, &n_leases) < 0 ||
-	    leases_list(leases, n_leases, watch->ahead, &list) < 0)
+	    leases_list(watch->network, leases, n_leases, server_time(), watch->ahead, &list) < 0)
 		goto out;
 	free(watch->leases);
 	watch->leases = leases;
 	watch->n_leases = n_leases;
 	leases = NULL;
 	broker_leases_changed(watch->network, list);
+	reservations_keep(watch->network, watch->leases, watch->n_leases);
 	release_leases(watch);
 	result = 0;
 out:
@@ -361,6 +372,7 @@ void lease_watch_listen(struct lease_watch *watch)
 void lease_watch_look(struct lease_watch *watch)
 {
 	keep_leases(watch);
+	reservations_keep(watch->network, watch->leases, watch->n_leases);
 	lease_watch_listen(watch);
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/memstream.h"
+#include "broker/interface.h"
 
 #define N_FIELDS 5
 /* As many leave room for others: see lease_release.c. */
@@ -210,6 +211,17 @@ char *leases_prepare(const char *text, size_t length, const struct ipv4_subnet *
 	return memstream_close(file, &prepared);
 }
 
+bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now)
+{
+	if (!lease->expires || lease->expires - now > RESERVED_SECONDS)
+		return false;
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		if (i->options.has_ipv4 && i->options.ipv4.s_addr == lease->address.s_addr &&
+		    mac_address_equal(&i->mac, &lease->mac))
+			return true;
+	return false;
+}
+
 static struct lease *lease_new(const struct dhcp_lease *from, time_t ahead)
 {
 	struct lease *lease = calloc(1, sizeof(*lease));
@@ -228,7 +240,8 @@ static int compare(const void *left, const void *right)
 	return lease_compare(*(struct lease *const *)left, *(struct lease *const *)right);
 }
 
-int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead, struct lease **list)
+int leases_list(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,
+		time_t now, time_t ahead, struct lease **list)
 {
 	struct lease **items = calloc(n_leases + 1, sizeof(*items));
 	bool failed = false;
@@ -238,7 +251,7 @@ int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead, 
 	if (!items)
 		return -1;
 	for (size_t i = 0; i < n_leases && !failed; i++) {
-		if (leases[i].is_taken)
+		if (leases[i].is_taken || lease_is_reserved(network, &leases[i], now))
 			continue;
 		items[n] = lease_new(&leases[i], ahead);
 		failed = !items[n];

@@ -8,6 +8,9 @@
 /* How long an address is given for. */
 #define LEASE_SECONDS 3600
 
+/* How long it is reserved for, for a machine that has not asked for it yet. */
+#define RESERVED_SECONDS 600
+
 /* Of a network of any size: a server takes the square of their number of time to start. */
 #define LEASES_MAX 4096U
 
@@ -44,13 +47,20 @@ struct dhcp_lease {
 int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, size_t *n_leases);
 
 /*
- * Those that machines have asked for, for broker_leases_changed(), which is told the time of day.
+ * Those that machines have asked for, for broker_leases_changed(), which is told the time of day:
+ * of an attached one no such as is reserved for it.
  *
- * ahead: how far that is ahead of the server's clock.
+ * now: of the server's clock; ahead: how far the time of day is ahead of that.
  * Returns 0, or -1 when memory is short.
  */
-int leases_list(const struct dhcp_lease *leases, size_t n_leases, time_t ahead,
-		struct lease **list);
+int leases_list(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,
+		time_t now, time_t ahead, struct lease **list);
+
+/*
+ * Whether it is of the address that an interface has asked for, and ends so soon
+ * that its machine has not asked for it yet.
+ */
+bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now);
 
 /*
  * The text of a lease file for a server that starts: without leases that are

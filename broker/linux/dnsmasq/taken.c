@@ -74,6 +74,15 @@ int taken_listen(struct neighbours *lists, size_t n_lists)
 	});
 }
 
+/* Of one that is about to be, neighbours may be known that it had in a former life. */
+static bool is_attached(const struct network *network, const struct mac_address *mac)
+{
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		if (i->state == INTERFACE_ATTACHED && mac_address_equal(mac, &i->mac))
+			return true;
+	return false;
+}
+
 /* What is known of a machine by its leases. */
 struct known {
 	bool has_lease; /* by DHCP, or as if it were */
@@ -118,7 +127,7 @@ size_t taken_choose(const struct network *network, const struct dhcp_lease *leas
 		struct known known = { 0 };
 
 		if (!ipv4_subnet_contains(&network->addresses.ipv4_subnet, wanted.address) ||
-		    !interfaces_have_mac(network, &wanted.mac) ||
+		    !is_attached(network, &wanted.mac) ||
 		    look_up(leases, n_leases, &wanted, &known))
 			continue;
 		(void)look_up(chosen, n, &wanted, &known);

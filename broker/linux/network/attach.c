@@ -62,6 +62,8 @@ struct attach_job {
 	struct interface_fds *fds; /* NULL: it failed */
 	char network[NETWORK_NAME_MAX + 1];
 	char *record; /* the text of its record; NULL: nothing was asked for */
+	int reserved; /* 0, or why what was asked for cannot be had: a negative errno */
+	struct former_addresses former;
 	char bridge[INTERFACE_NAME_SIZE];
 	bool bridged; /* the bridge is the host's own */
 	char name[INTERFACE_NAME_SIZE];
@@ -157,16 +159,28 @@ static int save_record(struct attach_job *self)
 				  : 0;
 
 	if (result == 0)
+		result = self->reserved;
+	if (result == 0)
 		return 0;
 	return error_set(&self->error, ERROR_CREATE_FAILED,
 			 "what is asked for with the interface cannot be written down: %s",
 			 strerror(-result));
 }
 
+/* Else an address that the machine had in a former life would be taken for its own. */
+static void forget_neighbours(const struct attach_job *self)
+{
+	const int bridge = self->former.n > 0 ? link_index(self->bridge) : 0;
+
+	for (size_t i = 0; i < self->former.n && bridge; i++)
+		(void)link_forget_neighbour(bridge, self->former.items[i]);
+}
+
 static void run_attach(struct job *job)
 {
 	struct attach_job *self = container_of(job, struct attach_job, job);
 
+	forget_neighbours(self);
 	if (save_record(self) == 0 && make_device(self) == 0)
 		return;
 	if (self->record)
@@ -201,6 +215,16 @@ static void device_has_joined(const struct attach_job *job)
 		network_repair(network, REPAIR_BRIDGE);
 }
 
+/* Before the policy forgets of it: it is not among those that are reserved for. */
+static void leave_reservation(struct interface *interface)
+{
+	const enum interface_state state = interface->state;
+
+	interface->state = INTERFACE_DETACHING;
+	network_unreserve(interface->network, interface);
+	interface->state = state;
+}
+
 static void attach_job_free(struct attach_job *self)
 {
 	free(self->record);
@@ -223,29 +247,39 @@ static void attach_done(struct job *job)
 		if (!link_name(self->port.index, name))
 			interface_link_gone(self->port.index);
 	} else {
+		leave_reservation(interface);
 		broker_interface_attached(interface, NULL, &self->error);
 		free(device);
 	}
 	attach_job_free(self);
 }
 
-/* Returns NULL when memory is short. */
-static struct attach_job *attach_job_new(struct interface *interface)
+/* With room for all that it holds. Returns NULL when memory is short. */
+static struct attach_job *attach_job_alloc(const struct interface_options *options)
 {
-	const struct network *network = interface->network;
+	const bool has_record = interface_options_are_given(options);
 	struct attach_job *self = calloc(1, sizeof(*self));
-	struct alias alias;
 
 	if (!self)
 		return NULL;
 	self->fds = calloc(1, sizeof(*self->fds));
-	if (interface_options_are_given(&interface->options))
-		self->record = interface_record_text(&interface->options);
-	if (!self->fds || (interface_options_are_given(&interface->options) && !self->record)) {
-		free(self->fds);
-		attach_job_free(self);
+	self->record = has_record ? interface_record_text(options) : NULL;
+	if (self->fds && (self->record || !has_record))
+		return self;
+	free(self->fds);
+	attach_job_free(self);
+	return NULL;
+}
+
+/* Returns NULL when memory is short. */
+static struct attach_job *attach_job_new(struct interface *interface)
+{
+	const struct network *network = interface->network;
+	struct attach_job *self = attach_job_alloc(&interface->options);
+	struct alias alias;
+
+	if (!self)
 		return NULL;
-	}
 	self->job = (struct job){
 		.run = run_attach,
 		.done = attach_done,
@@ -307,6 +341,7 @@ int platform_interface_attach(struct interface *interface)
 		free(device);
 		return -1;
 	}
+	job->reserved = network_reserve(interface->network, interface, &job->former);
 	worker_submit(&attach_worker, &job->job);
 	return 0;
 }
@@ -324,6 +359,7 @@ static void device_gone(struct device *device)
 	if (interface_options_are_given(&interface->options))
 		(void)interface_record_remove(linux_platform.options->runtime_dir,
 					      interface->network->config->name, &interface->mac);
+	leave_reservation(interface);
 	broker_interface_detached(interface);
 }
 

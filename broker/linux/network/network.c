@@ -15,6 +15,7 @@
 #include "attach.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "broker/interface_options.h"
 #include "broker/linux/dnsmasq/dnsmasq.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/timer.h"
@@ -352,6 +353,57 @@ int network_remove_leftover(const char *name, struct network_config *config,
 	log_info(name, "removing what an earlier broker left");
 	start_removal(self);
 	return 0;
+}
+
+static bool has_servers(const struct network *network)
+{
+	return network_gives_ipv4(network->config) || network_gives_ipv6(network);
+}
+
+/* After a job dnsmasq reads them by itself. */
+static int write_reservations(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+	int result = reservations_write(network);
+
+	if (result == 0 && !self->busy && self->parts.dnsmasq)
+		dnsmasq_reread(self->parts.dnsmasq);
+	return result;
+}
+
+static bool has_lease(const struct network *network, const struct mac_address *mac)
+{
+	for (const struct lease *lease = network->leases; lease; lease = lease->next)
+		if (mac_address_equal(&lease->mac, mac))
+			return true;
+	return false;
+}
+
+int network_reserve(struct network *network, const struct interface *interface,
+		    struct former_addresses *former)
+{
+	bool reserves = interface_reserves(interface);
+	int result = 0;
+
+	former->n = 0;
+	if (!has_servers(network) ||
+	    (!reserves && (interface->is_new_mac || !has_lease(network, &interface->mac))))
+		return 0;
+	if (reserves)
+		result = write_reservations(network);
+	if (result < 0)
+		return result;
+	reservations_begin(network, interface, former);
+	broker_leases_forget(network, &interface->mac);
+	return 0;
+}
+
+void network_unreserve(const struct network *network, const struct interface *interface)
+{
+	if (!has_servers(network) || !interface_reserves(interface))
+		return;
+	reservations_end(network, interface);
+	(void)write_reservations(network);
 }
 
 void network_has_machines(const struct network *network)

@@ -7,6 +7,7 @@
 #ifndef VMNET_BROKER_LINUX_NETWORK_NETWORK_H
 #define VMNET_BROKER_LINUX_NETWORK_NETWORK_H
 
+#include "broker/linux/dnsmasq/reservations.h"
 #include "parts.h"
 
 /*
@@ -36,6 +37,17 @@ int network_remove_leftover(const char *name, struct network_config *config,
  * fault what it cannot.
  */
 void network_repair(struct network *network, enum repair repair);
+
+/*
+ * An interface is about to be attached: what it asks for is reserved, what its machine had in a
+ * former life is not its own any more. former: gets the addresses of that.
+ * Returns 0, or a negative errno when what it asks for cannot be.
+ */
+int network_reserve(struct network *network, const struct interface *interface,
+		    struct former_addresses *former);
+
+/* An interface has gone. */
+void network_unreserve(const struct network *network, const struct interface *interface);
 
 /* An interface was attached. */
 void network_has_machines(const struct network *network);

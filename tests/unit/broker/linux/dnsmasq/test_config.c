@@ -11,6 +11,7 @@ static const struct dnsmasq_files files = {
 	.config = (char[]){ "/run/b/lab.dnsmasq.conf" },
 	.pid = (char[]){ "/run/b/lab.dnsmasq.pid" },
 	.leases = (char[]){ "/var/b/lab.leases" },
+	.hosts = (char[]){ "/run/b/lab.hosts" },
 	.resolvers = (char[]){ "/run/b/lab.resolv.conf" },
 };
 
@@ -67,6 +68,7 @@ static void test_shared_network(void **state)
 		      "interface=vmb-lab\n"
 		      "except-interface=lo\n"
 		      "bind-interfaces\n"
+		      "dhcp-hostsfile=/run/b/lab.hosts\n"
 		      "no-hosts\n"
 		      "expand-hosts\n"
 		      "domain-needed\n"

@@ -8,6 +8,8 @@
 #include "broker/linux/dnsmasq/leases.h"
 
 /* The leases of a text; the caller frees them. */
+static const struct network network; /* without interfaces */
+
 static struct dhcp_lease *parse(const char *text, size_t expected)
 {
 	struct dhcp_lease *leases;
@@ -134,7 +136,7 @@ static void test_what_machines_have_taken(void **state)
 	assert_true(leases[0].is_taken);
 	assert_true(mac_address_equal(&leases[0].mac, &leases[1].mac));
 	assert_false(leases[1].is_taken);
-	assert_int_equal(leases_list(leases, 2, 0, &list), 0);
+	assert_int_equal(leases_list(&network, leases, 2, 0, 0, &list), 0);
 	assert_string_equal(list->address, "192.168.105.10");
 	assert_null(list->next);
 	leases_free(list);
@@ -198,7 +200,7 @@ static void test_for_the_policy(void **state)
 	struct lease *list;
 
 	(void)state;
-	assert_int_equal(leases_list(leases, 2, 10, &list), 0);
+	assert_int_equal(leases_list(&network, leases, 2, 0, 10, &list), 0);
 	assert_string_equal(list->address, "192.168.105.10");
 	assert_string_equal(list->hostname, "db");
 	assert_int_equal(list->expires, 17);
@@ -207,7 +209,7 @@ static void test_for_the_policy(void **state)
 	assert_int_equal(list->next->expires, 0);
 	assert_null(list->next->next);
 	leases_free(list);
-	assert_int_equal(leases_list(NULL, 0, 0, &list), 0);
+	assert_int_equal(leases_list(&network, NULL, 0, 0, 0, &list), 0);
 	assert_null(list);
 	free(leases);
 }

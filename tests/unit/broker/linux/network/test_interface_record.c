@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of interfaces: what is written is read, damage is survived, and what has gone is swept. */
+/* Records of interfaces: what is written is read, damage survived, and what has gone swept. */
 #include "tests/unit/test.h"
 
 #include <stdio.h>

@@ -332,12 +332,16 @@ static void test_attach_options(void **state)
 		"\"rateLimitIn\":{\"bitsPerSecond\":1000000,\"burstBytes\":5000},\"mtu\":9000,"
 		"\"vnetHeader\":true,";
 	struct peer peer = peer_connect();
+	struct ipv6_prefix *prefix;
 
 	(void)state;
 	say(&peer, ACQUIRE);
 	fake_linux_run();
 	free(take(&peer));
+	prefix = &linux_platform.broker->networks->addresses.ipv6_prefix;
+	assert_int_equal(ipv6_prefix_parse("fd00::/64", prefix), 0);
 	say(&peer, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\",\"name\":\"web\","
+				    "\"macAddress\":\"06:07:07:07:07:07\","
 				    "\"ipv4Address\":\"192.168.64.9\",\"ipv6Address\":\"fd00::9\","
 				    "\"portForwarding\":[{\"protocol\":\"tcp\",\"externalPort\":"
 				    "8080,\"internalPort\":80,\"externalAddress\":null},{"

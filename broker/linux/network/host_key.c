@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* STATE_DIR/key: what makes names of machines other MAC addresses here than on another host. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "broker/linux/linux.h"
+#include "broker/platform.h"
+
+#define TEXT_SIZE (2 * sizeof(struct host_key) + 2)
+
+/* Hexadecimal digits and the end of the line. */
+static int parse(const char *text, struct host_key *key)
+{
+	if (strspn(text, "0123456789abcdef") != 2 * sizeof(key->bytes) ||
+	    strcmp(text + 2 * sizeof(key->bytes), "\n") != 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(key->bytes); i++)
+		if (sscanf(text + 2 * i, "%2hhx", &key->bytes[i]) != 1)
+			return -1;
+	return 0;
+}
+
+static void save(const char *path, const struct host_key *key)
+{
+	char text[TEXT_SIZE];
+	int result;
+
+	for (size_t i = 0; i < sizeof(key->bytes); i++)
+		(void)snprintf(text + 2 * i, sizeof(text) - 2 * i, "%02x\n", key->bytes[i]);
+	result = file_replace(path, text, 0600);
+	if (result < 0)
+		log_warning(NULL,
+			    "%s cannot be written, and machines' names get other MAC addresses "
+			    "after the broker's next start: %s",
+			    path, strerror(-result));
+}
+
+struct host_key platform_host_key(void)
+{
+	static struct host_key key;
+	static bool is_known;
+	char path[PATH_MAX];
+	size_t length;
+	char *text;
+
+	if (is_known)
+		return key;
+	(void)snprintf(path, sizeof(path), "%s/key", linux_platform.options->state_dir);
+	text = file_read(path, TEXT_SIZE, &length);
+	is_known = true;
+	if (!text || parse(text, &key) < 0) {
+		platform_random(key.bytes, sizeof(key.bytes));
+		save(path, &key);
+	}
+	free(text);
+	return key;
+}

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine's name and addresses: asked for when it is attached, its own for as long as it is."""
+
+import itertools
+import os
+import socket
+import struct
+
+import pytest
+
+from support.dhcp import DhcpClient, mac_of
+from support.dns import Resolver
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+USER = 65534
+CONFIG = {
+    "lab": {
+        "mode": "shared",
+        "subnet": "192.168.150.0/24",
+        "ipv6_prefix": "fd12:3456:789a:50::/64",
+        "dhcp_reservations": [
+            {"mac_address": "52:54:00:00:00:0a", "address": "192.168.150.10", "hostname": "db"}
+        ],
+    },
+    "small": {"mode": "host", "subnet": "192.168.151.0/29"},
+    "static": {"mode": "shared", "dhcp": False, "router_advertisement": False},
+}
+PREFIX = "fd12:3456:789a:50::"
+THIEF = mac_of(1)
+
+pytestmark = pytest.mark.broker(config=CONFIG)
+
+
+@pytest.fixture
+def start(broker, make_machine):
+    """Makes a machine of an unprivileged user: start("lab", name="web")."""
+
+    def make(network, **options):
+        client = broker.client(uid=USER)
+        client.acquire(network)
+        machine = make_machine(client.attach(network, **options))
+        machine.client = client
+        return machine
+
+    return make
+
+
+@pytest.fixture
+def refused(broker):
+    """What an unprivileged user is told who asks for that: (parameter, reason)."""
+    clients = {}
+
+    def ask(network, **options):
+        if network not in clients:
+            clients[network] = broker.client(uid=USER)
+            clients[network].acquire(network)
+        with pytest.raises(VarlinkError) as refusal:
+            clients[network].attach(network, **options)
+        assert refusal.value.error.endswith(".ParameterRefused")
+        return refusal.value.parameters["parameter"], refusal.value.parameters["reason"]
+
+    return ask
+
+
+def ends(broker, network, machine):
+    """The machine is killed, and the broker knows."""
+    machine.kill()
+
+    def is_gone():
+        interfaces = broker.inspect(network)["interfaces"]
+        return machine.mac_address not in [i["macAddress"] for i in interfaces]
+
+    wait_for(is_gone, what="the end of an interface")
+
+
+def test_a_name_is_its_machines_alone(broker, start, join):
+    neighbour = join("lab", hostname="web")
+    with DhcpClient(neighbour) as dhcp, Resolver(neighbour, "192.168.150.1") as resolver:
+        resolve = resolver.resolve
+        assert resolve("web") == [neighbour.address]
+        web = start("lab", name="web")
+        # It has not asked for its address yet, and nobody else has the name any more.
+        wait_for(lambda: resolve("web") not in ([], [neighbour.address]), what="the name")
+        (address,) = resolve("web.lab.internal")
+        assert dhcp.get(THIEF, hostname="web") not in (None, address)
+        neighbour.dhcp(hostname="WEB")
+        assert resolve("web") == [address]
+        assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
+
+        web.dhcp(hostname="other")
+        assert web.address == address
+        assert dhcp.get(THIEF, hostname="web", asked=address) not in (None, address)
+        assert resolve("web") == [address]
+        assert resolve("other") == []
+        assert neighbour.ping("web")
+        assert broker.vmnetctl("ip", "--wait", "5", "lab", "web").stdout == address + "\n"
+
+        broker.restart()
+        assert broker.vmnetctl("ip", "lab", "web").stdout == address + "\n"
+        assert dhcp.get(THIEF, hostname="web", asked=address) not in (None, address)
+        ends(broker, "lab", web)
+        assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
+
+        again = start("lab", name="Web")
+        assert again.mac_address == web.mac_address
+        assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
+        again.dhcp()
+        assert again.address == address
+        assert resolve("web") == [address]
+        ends(broker, "lab", again)
+        wait_for(lambda: not resolve("web"), what="the end of the name")
+        neighbour.dhcp(hostname="web")
+        assert resolve("web") == [neighbour.address]
+    assert not [name for name in os.listdir(broker.runtime_dir) if name.endswith(".interface")]
+
+
+def test_an_address_is_given_to_one_alone(broker, start, join):
+    neighbour = join("lab")
+    with DhcpClient(neighbour) as dhcp:
+        # One that has gone still has it leased; its name is its own.
+        assert dhcp.get(THIEF, asked="192.168.150.77") == "192.168.150.77"
+        machine = start("lab", ipv4Address="192.168.150.77")
+        machine.dhcp(hostname="itself")
+        assert machine.address == "192.168.150.77"
+        assert neighbour.resolve("itself.lab.internal")
+        broker.restart()
+        assert dhcp.get(THIEF, asked="192.168.150.77") not in (None, "192.168.150.77")
+        # It gives it back in order, and has it still.
+        machine.run("busybox", "ip", "address", "flush", "dev", "eth0")
+        machine.dhcp(client=["-R"])
+        assert dhcp.get(mac_of(2), asked="192.168.150.77") not in (None, "192.168.150.77")
+        ends(broker, "lab", machine)
+        others = map(mac_of, itertools.count(3))
+        wait_for(
+            lambda: dhcp.get(next(others), asked="192.168.150.77") == "192.168.150.77",
+            what="the end of the reservation",
+        )
+
+
+def test_ip_is_of_the_machine_that_is_there(broker, start):
+    mac = "52:54:00:00:00:77"
+    machine = start("lab", macAddress=mac)
+    machine.dhcp()
+    first = machine.address
+    assert machine.ping("192.168.150.1")
+    assert broker.vmnetctl("ip", "--wait", "5", "lab", mac).stdout == first + "\n"
+    ends(broker, "lab", machine)
+    assert broker.vmnetctl("ip", "lab", mac, check=False).returncode == 1
+    machine = start("lab", macAddress=mac)
+    assert broker.vmnetctl("ip", "lab", mac, check=False).returncode == 1
+    broker.restart()
+    assert broker.vmnetctl("ip", "--wait", "1", "lab", mac, check=False).returncode == 1
+    machine.dhcp()
+    assert broker.vmnetctl("ip", "--wait", "5", "lab", mac).stdout == machine.address + "\n"
+
+
+def test_refusals(broker, start, refused, join):
+    web = start("lab", name="web", ipv4Address="192.168.150.20", ipv6Address=PREFIX + "20")
+    other = join("lab")
+    for options, parameter, reason in (
+        (
+            {"name": "WEB"},
+            "name",
+            'name "WEB" is that of a machine on network "lab" already, MAC address '
+            f"{web.mac_address}; stop it or choose another",
+        ),
+        (
+            {"name": "db"},
+            "name",
+            'name "db" is reserved on network "lab" for MAC address 52:54:00:00:00:0a; choose '
+            "another",
+        ),
+        (
+            {"name": "wpad"},
+            "name",
+            'name "wpad" is one that programs look for by themselves, and no machine\'s; choose '
+            "another",
+        ),
+        (
+            {"name": "12h"},
+            "name",
+            'name "12h" means something else to a DHCP server; choose another',
+        ),
+        (
+            {"ipv4Address": "192.168.150.10"},
+            "ipv4Address",
+            "IPv4 address 192.168.150.10 is reserved for MAC address 52:54:00:00:00:0a on network "
+            '"lab"; 192.168.150.11 is free',
+        ),
+        (
+            {"ipv4Address": "192.168.150.20"},
+            "ipv4Address",
+            f"IPv4 address 192.168.150.20 is that of MAC address {web.mac_address} on network "
+            '"lab"; 192.168.150.21 is free',
+        ),
+        (
+            {"ipv4Address": "192.168.150.1"},
+            "ipv4Address",
+            'IPv4 address 192.168.150.1 is the host\'s on network "lab"; 192.168.150.2 is free',
+        ),
+        (
+            {"ipv4Address": "192.168.151.9"},
+            "ipv4Address",
+            'IPv4 address 192.168.151.9 is outside of 192.168.150.0/24 on network "lab"; '
+            "192.168.150.2 is free",
+        ),
+        (
+            {"ipv4Address": "192.168.150.11", "macAddress": "52:54:00:00:00:0a"},
+            "ipv4Address",
+            "IPv4 address 192.168.150.11 is not 192.168.150.10, the one of this MAC address on "
+            'network "lab"; 192.168.150.11 is free',
+        ),
+        (
+            {"ipv6Address": PREFIX + "20"},
+            "ipv6Address",
+            f"IPv6 address {PREFIX}20 is that of MAC address {web.mac_address} on network "
+            f'"lab"; choose another of {PREFIX}/64',
+        ),
+        (
+            {"ipv6Address": PREFIX + "1"},
+            "ipv6Address",
+            f'IPv6 address {PREFIX}1 is the host\'s on network "lab"; choose another of '
+            f"{PREFIX}/64",
+        ),
+        (
+            {"ipv6Address": "fd00::1"},
+            "ipv6Address",
+            f'IPv6 address fd00::1 is outside of {PREFIX}/64 on network "lab"; choose one of it',
+        ),
+    ):
+        assert refused("lab", **options) == (parameter, reason)
+    wait_for(lambda: broker.inspect("lab")["leases"], what="the broker's knowledge of a lease")
+    parameter, reason = refused("lab", ipv4Address=other.address)
+    assert parameter == "ipv4Address"
+    assert reason.startswith(
+        f"IPv4 address {other.address} is leased to MAC address {other.mac_address} on network"
+    )
+    assert refused("static", ipv4Address="192.168.150.20") == (
+        "ipv4Address",
+        'network "static" gives no such addresses: it would take "dhcp"',
+    )
+    taken = [start("small", ipv4Address=f"192.168.151.{last}") for last in range(2, 7)]
+    assert refused("small", name="sixth") == (
+        "ipv4Address",
+        'no IPv4 address is free on network "small"; stop a machine, or give the network a '
+        'larger "subnet"',
+    )
+    ends(broker, "small", taken[0])
+    assert start("small", name="sixth").mac_address
+
+
+def ask_dhcpv6(machine, identity):
+    """The address that a machine gets by DHCPv6 (RFC 8415) under that name, or None."""
+    solicit, request, server, addresses, address = 1, 3, 2, 3, 5
+
+    def option(code, value):
+        return struct.pack("!HH", code, len(value)) + value
+
+    def options(message):
+        found = {}
+        while message:
+            code, length = struct.unpack_from("!HH", message)
+            found[code], message = message[4 : 4 + length], message[4 + length :]
+        return found
+
+    with machine.entered():
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        device = socket.if_nametoindex("eth0")
+    own = option(1, b"\0\4" + identity) + option(8, b"\0\0")
+    with client:
+        client.bind(("::", 546))
+        client.settimeout(1)
+
+        def ask(kind, more):
+            message = bytes([kind]) + os.urandom(3) + own + more
+            for _ in range(10):
+                client.sendto(message, ("ff02::1:2", 547, 0, device))
+                try:
+                    return options(client.recv(4096)[4:])
+                except TimeoutError:
+                    continue
+            raise AssertionError("no answer of a DHCP server")
+
+        answer = ask(solicit, option(addresses, b"abcd" + bytes(8)))
+        if addresses in answer:
+            wanted = option(server, answer[server]) + option(addresses, answer[addresses])
+            answer = ask(request, wanted)
+    if addresses not in answer:
+        return None
+    given = options(answer[addresses][12:])[address]
+    return socket.inet_ntop(socket.AF_INET6, given[:16])
+
+
+def test_an_ipv6_address(broker, start, join):
+    """Whatever it calls itself, in each life; others, and what is advertised, are as without."""
+    neighbour = join("lab")
+    machine = start("lab", name="web", ipv6Address=PREFIX + "77")
+    machine.ipv6_address()
+    assert ask_dhcpv6(machine, b"one" * 5) == PREFIX + "77"
+    assert PREFIX + "77" in neighbour.resolve("web.lab.internal")
+    neighbour.ipv6_address()
+    assert ask_dhcpv6(neighbour, b"one" * 5) is None
+    ends(broker, "lab", machine)
+    wait_for(
+        lambda: PREFIX + "77" not in neighbour.resolve("web.lab.internal"),
+        what="the end of the address",
+    )
+    machine = start("lab", name="web", ipv6Address=PREFIX + "77")
+    machine.ipv6_address()
+    assert ask_dhcpv6(machine, b"two" * 5) == PREFIX + "77"
+
+
+def test_from_the_command_line(broker):
+    """The same command has the same addresses; one that is refused says why."""
+    options = ["--name", "web", "--ipv4", "192.168.150.30", "--ipv6", PREFIX + "30"]
+
+    def run(*command, **more):
+        return broker.vmnetctl("run", "--network", "lab", *options, "--", *command, **more)
+
+    mac = run("echo", "{mac}").stdout
+    assert mac == run("echo", "{mac}").stdout
+    inner = [broker.host.program("vmnetctl/vmnetctl"), "run", "--network", "lab", *options, "true"]
+    done = run(*inner, check=False)
+    assert done.returncode == 125
+    assert 'name "web" is that of a machine on network "lab" already' in done.stderr

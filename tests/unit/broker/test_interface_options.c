@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names and addresses that are asked for with an interface. What is refused in which words, tests
+ * of whole brokers say.
+ */
+#include "tests/unit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/interface_options.h"
+#include "tests/unit/broker/fixture.h"
+
+/* What the last one of them was answered with is the client's error. */
+static struct interface *attach_as(struct fake_client *client, struct interface_options options,
+				   const struct mac_address *mac)
+{
+	struct attach_request request = {
+		.network = "default", .queues = 1, .mac = mac, .options = &options
+	};
+	struct interface *interface;
+
+	fake_attach(client, &request);
+	assert_null(options.port_forwardings);
+	if (!client->asked)
+		return NULL;
+	interface = network_in("default", NETWORK_ACTIVE)->interfaces;
+	fake_attached(interface);
+	return interface;
+}
+
+static struct interface_options with_address(const char *text)
+{
+	struct interface_options options = { .has_ipv4 = true };
+
+	assert_int_equal(inet_pton(AF_INET, text, &options.ipv4), 1);
+	return options;
+}
+
+static struct in_addr address_of(const char *text)
+{
+	return with_address(text).ipv4;
+}
+
+static void test_the_same_name_gets_the_same(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct interface *interface =
+		attach_as(client, (struct interface_options){ .name = "Web" }, NULL);
+	struct mac_address mac = interface->mac;
+	struct in_addr address = interface->options.ipv4;
+
+	(void)state;
+	assert_int_equal(mac.bytes[0] & 3, 2);
+	assert_true(interface->options.has_ipv4 && !interface->is_new_mac);
+	assert_null(attach_as(client, (struct interface_options){ .name = "web" }, NULL));
+	assert_string_equal(client->error.parameter, "name");
+	fake_detached(interface);
+	interface = attach_as(client, (struct interface_options){ .name = "web" }, NULL);
+	assert_true(mac_address_equal(&interface->mac, &mac));
+	assert_int_equal(interface->options.ipv4.s_addr, address.s_addr);
+}
+
+static void test_other_names_get_others(void **state)
+{
+	const struct network *network;
+	struct mac_address macs[5];
+
+	(void)state;
+	holder("lab");
+	network = network_in("lab", NETWORK_ACTIVE);
+	macs[0] = interface_named_mac(network, 1000, "web", 0);
+	macs[1] = interface_named_mac(network, 1001, "web", 0);
+	macs[2] = interface_named_mac(network, 1000, "wea", 0);
+	macs[3] = interface_named_mac(network, 1000, "web", 1);
+	holder("default");
+	macs[4] = interface_named_mac(network_in("default", NETWORK_ACTIVE), 1000, "web", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(macs); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_false(mac_address_equal(&macs[i], &macs[j]));
+}
+
+static void test_a_used_address_is_passed_over(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct network *network = network_in("default", NETWORK_ACTIVE);
+	struct mac_address mac = interface_named_mac(network, 1000, "web", 0);
+	struct mac_address next = interface_named_mac(network, 1000, "web", 1);
+	struct interface *interface;
+	struct in_addr free_one, other;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(interface_choose_ipv4(network, &next, &free_one, &error), 0);
+	attach_as(client, (struct interface_options){ .has_ipv4 = true, .ipv4 = free_one }, &mac);
+	assert_int_equal(client->error.code, ERROR_NONE);
+	interface = attach_as(client, (struct interface_options){ .name = "web" }, NULL);
+	assert_true(mac_address_equal(&interface->mac, &next));
+	other = interface->options.ipv4;
+	assert_int_not_equal(other.s_addr, free_one.s_addr);
+	assert_true(ipv4_subnet_contains(&network->addresses.ipv4_subnet, other));
+}
+
+static void test_leases(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct network *network = network_in("default", NETWORK_ACTIVE);
+	struct interface *there = attached(client, "default", false);
+	struct mac_address gone = { { 2, 0, 0, 0, 0, 9 } };
+	struct lease *leases = lease("192.168.64.7", lease("192.168.64.8", NULL));
+	struct in_addr chosen;
+	struct error error;
+
+	(void)state;
+	leases->mac = there->mac;
+	leases->next->mac = gone;
+	broker_leases_changed(network, leases);
+	assert_null(attach_as(client, with_address("192.168.64.7"), NULL));
+	assert_string_equal(client->error.parameter, "ipv4Address");
+	/* Its own it may ask for, and has without. */
+	assert_int_equal(interface_choose_ipv4(network, &gone, &chosen, &error), 0);
+	assert_int_equal(chosen.s_addr, address_of("192.168.64.8").s_addr);
+	assert_non_null(attach_as(client, with_address("192.168.64.8"), NULL));
+	assert_int_equal(interface_choose_ipv4(network, &gone, &chosen, &error), 0);
+	assert_int_not_equal(chosen.s_addr, address_of("192.168.64.8").s_addr);
+
+	broker_leases_forget(network, &gone);
+	assert_ptr_equal(network->leases, leases);
+	assert_null(leases->next);
+}
+
+static void test_ipv6_is_what_machines_make(void **state)
+{
+	const struct mac_address mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0x03 } };
+	struct network network = { .addresses.ipv6_prefix.length = 64 };
+	struct in6_addr expected, chosen;
+
+	(void)state;
+	assert_int_equal(inet_pton(AF_INET6, "fd00:1::", &network.addresses.ipv6_prefix.address),
+			 1);
+	assert_int_equal(inet_pton(AF_INET6, "fd00:1::5054:ff:fe01:203", &expected), 1);
+	chosen = interface_choose_ipv6(&network, &mac);
+	assert_memory_equal(&chosen, &expected, sizeof(chosen));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_same_name_gets_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_names_get_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_used_address_is_passed_over, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
+		cmocka_unit_test(test_ipv6_is_what_machines_make),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
