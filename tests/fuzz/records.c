@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text as each of the records in the runtime directory: of a network, of a
- * connection, and of forwarding. What is taken from it is fit to be used, and
+ * Any text as each of the records in the runtime directory: of a network, of an
+ * interface, of a connection, and of forwarding. What is taken from it is fit to be used, and
  * comes back when it is written again.
  */
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "broker/linux/network/interface_record.h"
 #include "broker/linux/network/record.h"
 #include "broker/linux/routing/forwarding_state.h"
 #include "broker/linux/varlink/fdstore.h"
@@ -26,7 +27,9 @@ static char folder[] = "/dev/shm/fuzz-records.XXXXXX";
 static int ends[2];
 
 /* All files are the same text. */
-static const char *const files[] = { "lab.json", "1.client", "forwarding" };
+static const char *const files[] = { "lab.json", "lab.020000000001.interface", "1.client",
+				     "forwarding" };
+static const struct mac_address mac = { { 2, 0, 0, 0, 0, 1 } };
 
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
@@ -90,6 +93,24 @@ static void check_network(void)
 	network_config_unref(config);
 }
 
+static void check_interface(void)
+{
+	struct interface_options options;
+	struct interface_options again;
+	char *text, *text_again;
+
+	interface_record_load(folder, "lab", &mac, &options);
+	text = interface_record_text(&options);
+	must(text && interface_record_save(folder, "lab", &mac, text) == 0);
+	interface_record_load(folder, "lab", &mac, &again);
+	text_again = interface_record_text(&again);
+	must(text_again && strcmp(text_again, text) == 0);
+	free(text_again);
+	free(text);
+	free(again.port_forwardings);
+	free(options.port_forwardings);
+}
+
 static void check_connection(void)
 {
 	struct fdstore_entry *entry;
@@ -132,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < N_FILES; i++)
 		write_file(path_of(files[i]), data, size);
 	check_network();
+	check_interface();
 	check_connection();
 	check_forwarding();
 	return 0;
