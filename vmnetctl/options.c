@@ -44,15 +44,20 @@ static int complain_of_option(const char *argument, const struct option *options
 int next_option(int argc, char **argv, enum option_order order, const struct option *options)
 {
 	struct option all[OPTIONS_MAX + 2] = { { "help", no_argument, NULL, FIRST_VALUE } };
+	char letters[2 * OPTIONS_MAX + sizeof("+:")] = ":";
 	size_t n = 1;
 	int value;
 
+	if (order == OPTIONS_FIRST)
+		strcpy(letters, "+:");
 	for (; options[n - 1].name && n <= OPTIONS_MAX; n++) {
 		all[n] = options[n - 1];
 		all[n].val = FIRST_VALUE + (int)n;
+		if (strlen(all[n].name) == 1)
+			strcat(strcat(letters, all[n].name), all[n].has_arg ? ":" : "");
 	}
 	opterr = 0;
-	value = getopt_long(argc, argv, order == OPTIONS_FIRST ? "+:" : ":", all, NULL);
+	value = getopt_long(argc, argv, letters, all, NULL);
 	switch (value) {
 	case -1:
 		return -1;
@@ -64,7 +69,7 @@ int next_option(int argc, char **argv, enum option_order order, const struct opt
 	case '?':
 		return complain_of_option(argv[optind - 1], all, n);
 	default:
-		return options[value - FIRST_VALUE - 1].val;
+		return value < FIRST_VALUE ? value : options[value - FIRST_VALUE - 1].val;
 	}
 }
 

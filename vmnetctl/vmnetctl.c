@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/nearest.h"
 #include "system.h"
 #include "text.h"
@@ -19,14 +20,6 @@
 #define EXIT_USAGE 2
 
 #define JSON_HELP "  --json  print JSON, for scripts\n"
-
-struct subcommand {
-	const char *name;
-	subcommand_function *function;
-	const char *synopsis; /* its arguments */
-	const char *description;
-	const char *help; /* its options, a line each */
-};
 
 static const struct subcommand subcommands[] = {
 	{ "networks", networks, "[--json]", "Show what is configured, and what is active",
@@ -45,7 +38,19 @@ static const struct subcommand subcommands[] = {
 	{ "doctor", doctor, "", "Find what keeps machines from their network, and the remedy", "" },
 };
 
-static const size_t n_subcommands = sizeof(subcommands) / sizeof(subcommands[0]);
+/* Of all systems, and of one. */
+#define SUBCOMMANDS_MAX 32
+
+static const size_t n_subcommands = ARRAY_SIZE(subcommands);
+
+/* The one of that number: this system's own come last. NULL: there are no more. */
+static const struct subcommand *subcommand_at(size_t i)
+{
+	if (i < n_subcommands)
+		return &subcommands[i];
+	return system_subcommands[i - n_subcommands].name ? &system_subcommands[i - n_subcommands]
+							  : NULL;
+}
 
 static void print_usage(FILE *stream, const struct subcommand *subcommand)
 {
@@ -64,9 +69,11 @@ static int show_subcommand_help(const struct subcommand *subcommand)
 
 static int show_help(void)
 {
+	const struct subcommand *subcommand;
+
 	printf("usage: vmnetctl SUBCOMMAND [ARGUMENT...]\n\nSubcommands:\n");
-	for (size_t i = 0; i < n_subcommands; i++)
-		printf("  %-10s%s\n", subcommands[i].name, subcommands[i].description);
+	for (size_t i = 0; (subcommand = subcommand_at(i)); i++)
+		printf("  %-10s%s\n", subcommand->name, subcommand->description);
 	printf("\nOptions:\n  --help     print this\n  --version  print the version\n"
 	       "\n\"vmnetctl SUBCOMMAND --help\" tells more of each, vmnetctl(1) everything.\n");
 	return DONE;
@@ -80,11 +87,13 @@ static int show_version(void)
 
 static int complain_of_subcommand(const char *name)
 {
-	const char *names[sizeof(subcommands) / sizeof(subcommands[0])], *nearest;
+	const char *names[SUBCOMMANDS_MAX], *nearest;
+	const struct subcommand *subcommand;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n_subcommands; i++)
-		names[i] = subcommands[i].name;
-	nearest = nearest_word(name, names, n_subcommands);
+	while (n < ARRAY_SIZE(names) && (subcommand = subcommand_at(n)))
+		names[n++] = subcommand->name;
+	nearest = nearest_word(name, names, n);
 	if (nearest)
 		complain("unknown subcommand %s; did you mean %s?", name, nearest);
 	else
@@ -107,6 +116,8 @@ static int call(const struct subcommand *subcommand, int argc, char **argv)
 
 static int dispatch(int argc, char **argv)
 {
+	const struct subcommand *subcommand;
+
 	if (argc < 2) {
 		complain("which subcommand? \"vmnetctl --help\" lists them");
 		return EXIT_USAGE;
@@ -115,10 +126,9 @@ static int dispatch(int argc, char **argv)
 		return show_help();
 	if (strcmp(argv[1], "--version") == 0)
 		return show_version();
-	for (size_t i = 0; i < n_subcommands; i++) {
-		if (strcmp(argv[1], subcommands[i].name) == 0)
-			return call(&subcommands[i], argc - 1, argv + 1);
-	}
+	for (size_t i = 0; (subcommand = subcommand_at(i)); i++)
+		if (strcmp(argv[1], subcommand->name) == 0)
+			return call(subcommand, argc - 1, argv + 1);
 	return complain_of_subcommand(argv[1]);
 }
 

@@ -27,6 +27,17 @@ typedef int subcommand_function(int argc, char **argv);
 
 subcommand_function check, doctor, hold, inspect, ip, monitor, networks, reload, run;
 
+struct subcommand {
+	const char *name;
+	subcommand_function *function;
+	const char *synopsis; /* its arguments */
+	const char *description;
+	const char *help; /* its options, a line each */
+};
+
+/* Those that this system alone has, in linux/ or darwin/; the last one has no name. */
+extern const struct subcommand system_subcommands[];
+
 /* Where next_option() looks for options. */
 enum option_order {
 	OPTIONS_ANYWHERE,
@@ -37,7 +48,8 @@ enum option_order {
  * The next option of the command line, as getopt_long() has it; each has a
  * character as its value.
  *
- * options: ends with an empty one; --help is added to it.
+ * options: ends with an empty one; --help is added to it. One whose name is a
+ *	letter is given as in "-n", and its value is that letter.
  *
  * Returns the option's value, -1 after the last one, WRONG_USAGE after
  * complaining, or SHOW_HELP.

@@ -14,7 +14,7 @@ _vmnetctl_options() {
 # What the subcommand $1 wants as its argument number $2: network, machine, file or nothing.
 _vmnetctl_argument() {
 	case $(vmnetctl "$1" --help | head -n 1),$2 in
-	*' NETWORK...,'* | *" $1 NETWORK"*,1) echo network ;;
+	*' NETWORK...,'* | *" $1 NETWORK"*,1 | *" $1 [NETWORK]"*,1) echo network ;;
 	*' NETWORK MACHINE'*,2) echo machine ;;
 	*'[FILE],1') echo file ;;
 	esac
@@ -54,6 +54,8 @@ _vmnetctl() {
 		words="$(_vmnetctl_subcommands) --help --version"
 	elif [ "$previous" = --network ]; then
 		words=$(_vmnetctl_networks 2>/dev/null)
+	elif [ "$previous" = --sort ]; then
+		words='network machine device in out packets-in packets-out'
 	elif [[ $current = -* ]]; then
 		words=$(_vmnetctl_options "$subcommand" 2>/dev/null)
 	else

@@ -52,6 +52,8 @@ complete -c vmnetctl -n 'test (count (commandline -poc)) -eq 1' -a '(__vmnetctl_
 complete -c vmnetctl -n 'test (count (commandline -poc)) -eq 1' -l version -d 'print the version'
 complete -c vmnetctl -l help -d 'print help'
 complete -c vmnetctl -n 'string match -q -- "-*" (commandline -ct)' -a '(__vmnetctl_options)'
+complete -c vmnetctl -n 'test "$(commandline -poc)[-1]" = --sort' \
+    -a 'network machine device in out packets-in packets-out'
 complete -c vmnetctl -n '__vmnetctl_wants NETWORK' -a '(__vmnetctl_networks)'
 complete -c vmnetctl -n '__vmnetctl_wants MACHINE' -a '(__vmnetctl_machines)'
 complete -c vmnetctl -n '__vmnetctl_wants FILE' -F

@@ -87,6 +87,7 @@ RUN_ELSEWHERE = {
         "sh -c 'virt-xml web --edit --network target.dev={ifname} && virsh start web && "
         "virsh event web lifecycle'",
     ],
+    "tests/integration/test_traffic.py::test_a_screen": ["vmnetctl top"],
     "tests/programs/test_programs.py::test_cni": ["/usr/lib/cni/dhcp daemon"],
     "tests/release/test_release.py::test_signed": ["scripts/release"],
     "tests/macos/test_install.py::test_the_line_of_the_readme": [

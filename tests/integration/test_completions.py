@@ -76,11 +76,15 @@ def test_subcommands_and_options(shell, host):
     assert set(shell.complete("")) - {"--help", "--version"} == subcommands
     assert shell.complete("ins") == ["inspect"]
     assert shell.complete("inspect", "--") == ["--help", "--json"]
+    assert shell.complete("top", "--sort", "packets-") == ["packets-in", "packets-out"]
     assert "--vhost" in shell.complete("run", "--network", "default", "--")
 
 
 def test_networks(shell):
-    for words in (["hold"], ["hold", "default"], ["inspect"], ["ip"], ["run", "--network"]):
+    for words in (
+        *(["hold"], ["hold", "default"], ["inspect"], ["ip"], ["run", "--network"]),
+        *(["top"], ["metrics"]),
+    ):
         assert shell.complete(*words, "") == ["default", "host"]
         assert shell.complete(*words, "h") == ["host"]
     for words in (["inspect", "default"], ["run", "--vhost"], ["run", "--mac"], ["reload"]):

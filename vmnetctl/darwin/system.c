@@ -10,6 +10,8 @@
 #include "vmnetctl/text.h"
 #include "vmnetctl/vmnetctl.h"
 
+const struct subcommand system_subcommands[] = { { 0 } };
+
 /* There is no descriptor to wait for, and a second is soon enough to hear of it. */
 #define WATCH_INTERVAL 1000
 

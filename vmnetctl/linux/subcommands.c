@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the subcommands that only Linux has. */
+#include "subcommands.h"
+
+const struct subcommand system_subcommands[] = {
+	{ "top", top, "[NETWORK] [OPTION...]",
+	  "Show what networks and machines send and receive, as it changes",
+	  "  --sort COLUMN       network, machine, device, in, out, packets-in or packets-out;\n"
+	  "                      at first the busiest receiver is on top\n"
+	  "  --interval SECONDS  look that often, instead of every 2\n"
+	  "  -n COUNT            end after so many tables\n"
+	  "\n"
+	  "On a terminal the letters in the head sort, once more the other way round, and q\n"
+	  "quits. Elsewhere tables are printed one after another.\n" },
+	{ "metrics", metrics, "[NETWORK]",
+	  "Print what programs that watch hosts read: counters, as OpenMetrics text", "" },
+	{ 0 },
+};
