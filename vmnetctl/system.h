@@ -63,6 +63,24 @@ int inherit_only(const int *fds, size_t n);
 int find_address(struct vmnet_broker *broker, const char *network, const char *machine,
 		 char **address);
 
+/* An IPv6 address, and the link that one is on which counts there alone. */
+#define ADDRESS_TEXT_SIZE 80
+
+struct machine_addresses {
+	char items[16][ADDRESS_TEXT_SIZE]; /* beyond that many, which no machine has, are left */
+	size_t n;
+};
+
+/*
+ * The addresses at which a machine may be reached from the host, the likeliest
+ * first: those that find_address() chooses from, and where the system can be
+ * told the link, too, the one that IPv6 makes of a MAC address.
+ *
+ * Returns DONE, also when there is none, or FAILED after complaining.
+ */
+int find_addresses(struct vmnet_broker *broker, const char *network, const char *machine,
+		   struct machine_addresses *addresses);
+
 /* One thing that "doctor" looks at. */
 struct doctor_check {
 	const char *title;

@@ -25,7 +25,7 @@ enum {
  */
 typedef int subcommand_function(int argc, char **argv);
 
-subcommand_function check, doctor, hold, inspect, ip, monitor, networks, reload, run;
+subcommand_function check, connect_port, doctor, hold, inspect, ip, monitor, networks, reload, run;
 
 struct subcommand {
 	const char *name;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What vmnetctl makes of a Mac's files and programs: "doctor", and "ip" with its leases.
+"""What vmnetctl makes of a Mac's files and programs: "doctor"; "ip" and "connect" with its leases.
 
 It runs below a root of its own, which is this machine's with a Mac's files over it. Programs of
 macOS are stand-ins, which print and return what a test wants.
@@ -9,10 +9,14 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 from world import USER_UID
+
+from support.namespace import Namespace
 
 SERVICE = "com.github.nirs.vmnet-broker"
 LOG = "/Library/Logs/vmnet-broker/vmnet-broker.log"
@@ -459,6 +463,29 @@ def test_the_address_of_a_machine_without_its_mac_address(root, machine, address
     root.mac.wire().acquire("default")
     done = root.vmnetctl("ip", "default", machine)
     assert (done.returncode, done.stdout) == ((0, f"{address}\n") if address else (1, ""))
+
+
+def greet(listener):
+    listener.settimeout(20)
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(b"welcome")
+
+
+def test_a_port_of_a_machine(root):
+    """What has the machine's address here is a network of nobody else's."""
+    root.write("/var/db/dhcpd_leases", LEASES)
+    root.mac.wire().acquire("default")
+    with contextlib.closing(Namespace("machine")) as machine, machine.entered():
+        machine.ip("address add 192.168.64.5/32 dev lo")
+        with socket.create_server(("192.168.64.5", 0)) as listener:
+            answer = threading.Thread(target=greet, args=(listener,))
+            answer.start()
+            done = root.vmnetctl("connect", "default", "db", str(listener.getsockname()[1]))
+            answer.join()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "welcome", "")
+    done = root.vmnetctl("connect", "default", "nosuch", "22")
+    assert done.returncode == 1 and 'no machine "nosuch" has an address' in done.stderr
 
 
 def test_no_leases_yet(root):

@@ -35,6 +35,9 @@ RUN = {
         "ssh cloud@$(vmnetctl ip default web --wait 60)",
         "ssh admin@$(vmnetctl ip default db --wait 30)",
     ],
+    "log_in_by_the_port": [
+        "ssh -o ProxyCommand='vmnetctl connect host db 22 --wait 60' admin@db",
+    ],
     "configuration": [
         "vmnetctl check networks.json",
         "sudo mkdir -p /etc/vmnet-broker",

@@ -4,6 +4,7 @@
 Where a document shows what a command prints, that is what it prints.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ from commands import RUN
 from integration.test_uplink import connect_second_uplink
 
 from support import documents
+from support.echo import WhoServer
 from support.groups import BRIDGE_GROUPS
 from support.host import HOST_IPV4, OUTSIDE_IPV4
 from support.managers import Networkd, NetworkManager
@@ -189,6 +191,13 @@ def test_log_in(shell, broker, join):
         address = machines[name].address
         expected = " 3 received, 0% packet loss" if "ping" in command else f"@{address}\n"
         assert expected in shell.run(command)
+
+
+def test_log_in_by_the_port(shell, join):
+    """vmnetctl(1): on a network that only the host reaches."""
+    shell.stand_in("ssh", 'eval "${2#ProxyCommand=}"')
+    with contextlib.closing(WhoServer(join("host", hostname="db"), 22, "db")):
+        assert shell.run(*shell.left).startswith("db ")
 
 
 @pytest.mark.broker(args=["--config=/etc/vmnet-broker/networks.json"])

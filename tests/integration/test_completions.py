@@ -83,7 +83,7 @@ def test_subcommands_and_options(shell, host):
 def test_networks(shell):
     for words in (
         *(["hold"], ["hold", "default"], ["inspect"], ["ip"], ["run", "--network"]),
-        *(["top"], ["metrics"]),
+        *(["top"], ["metrics"], ["connect"]),
     ):
         assert shell.complete(*words, "") == ["default", "host"]
         assert shell.complete(*words, "h") == ["host"]
@@ -101,6 +101,7 @@ def test_machines(shell, broker, make_machine):
     names = sorted(lease["hostname"] for lease in client.inspect("default")["leases"])
     assert shell.complete("ip", "default", "") == names
     assert shell.complete("ip", "default", "w") == ["web-1"]
+    assert shell.complete("connect", "default", "w") == ["web-1"]
     assert shell.complete("ip", "host", "") == []
     assert shell.complete("inspect", "default", "w") == []
 

@@ -20,6 +20,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -212,4 +213,18 @@ int find_address(struct vmnet_broker *broker, const char *network, const char *m
 		return DONE;
 	complain("out of memory");
 	return FAILED;
+}
+
+int find_addresses(struct vmnet_broker *broker, const char *network, const char *machine,
+		   struct machine_addresses *addresses)
+{
+	char *address;
+	int result = find_address(broker, network, machine, &address);
+
+	addresses->n = 0;
+	if (result != DONE || !address)
+		return result;
+	(void)snprintf(addresses->items[addresses->n++], ADDRESS_TEXT_SIZE, "%s", address);
+	free(address);
+	return DONE;
 }
