@@ -32,6 +32,9 @@
 /* The one that all networks share, where the host's routes are not asked first. */
 #define NETWORKS_TABLE 0x77000000U
 
+/* Who made rules and routes of ours, as FRA_PROTOCOL and as rtm_protocol: nobody else. */
+#define ROUTING_PROTOCOL 118
+
 /*
  * What a packet has in its mark if its way out is the host's to choose: it
  * answers a connection that began somewhere else.
@@ -46,6 +49,10 @@
 
 /* The table that guards what forwarding has switched on. */
 #define FIREWALL_GUARD_TABLE "vmnet-broker"
+
+/* A network's dnsmasq is started with this, and the path of a file NETWORK and this. */
+#define DNSMASQ_CONFIG_OPTION "--conf-file="
+#define DNSMASQ_CONFIG_SUFFIX ".dnsmasq.conf"
 
 #define ALIAS_SIZE                                                                     \
 	(sizeof("vmnet-broker    4294967295 9223372036854775807") + NETWORK_NAME_MAX + \

@@ -40,11 +40,11 @@
 #include "broker/linux/network/rules_monitor.h"
 #include "broker/linux/varlink/connection.h"
 #include "broker/linux/varlink/fdstore.h"
-#include "broker/linux/varlink/instance_lock.h"
 #include "broker/linux/varlink/listen.h"
 #include "broker/linux/varlink/varlink.h"
 #include "confine.h"
 #include "fds.h"
+#include "host/instance_lock.h"
 #include "host/netlink_socket.h"
 #include "host/nftables.h"
 #include "linux.h"
@@ -374,11 +374,38 @@ static int work(void)
 	return result;
 }
 
+/* Returns 0, or -1 after logging why the network namespace is another broker's. */
+static int claim_namespace(void)
+{
+	const char *unknown;
+	int result = instance_lock_claim(&unknown);
+
+	if (unknown)
+		log_warning(NULL, "whose the name @%s is cannot be told: %s", INSTANCE_LOCK_NAME,
+			    unknown);
+	switch (-result) {
+	case 0:
+		return 0;
+	case EADDRINUSE:
+		log_warning(NULL,
+			    "a program that is no broker has taken the name @%s; going on without "
+			    "it",
+			    INSTANCE_LOCK_NAME);
+		return 0;
+	case EBUSY:
+		log_error(NULL, "another broker works in this network namespace; stop it first");
+		return -1;
+	default:
+		log_error(NULL, "cannot claim the network namespace: %s", strerror(-result));
+		return -1;
+	}
+}
+
 static int open_and_work(void)
 {
 	int result;
 
-	if (instance_lock_take() < 0)
+	if (claim_namespace() < 0)
 		return EXIT_FAILURE;
 	result = netlink_open();
 	if (result < 0)

@@ -13,8 +13,8 @@
 
 #include "broker/linux/network/interface_record.h"
 #include "broker/linux/network/record.h"
-#include "broker/linux/routing/forwarding_state.h"
 #include "broker/linux/varlink/fdstore.h"
+#include "host/forwarding_state.h"
 #include "host/names.h"
 #include "tests/unit/log_double.h"
 #include "tests/unit/must.h"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "host/names.h"
 
 void dnsmasq_files_clear(struct dnsmasq_files *files)
 {
@@ -38,7 +39,7 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 	char *state = runtime && state_dir ? realpath(state_dir, NULL) : NULL;
 	int reason = errno;
 
-	files->config = make_path(runtime, network, ".dnsmasq.conf");
+	files->config = make_path(runtime, network, DNSMASQ_CONFIG_SUFFIX);
 	files->pid = make_path(runtime, network, ".dnsmasq.pid");
 	files->hosts = make_path(runtime, network, ".hosts");
 	files->resolvers = make_path(runtime, network, ".resolv.conf");

@@ -10,9 +10,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What it is started with, before the path of its configuration file. */
-#define DNSMASQ_CONFIG_OPTION "--conf-file="
-
 /* The longest lease file: tens of thousands of leases have room in it. */
 #define DNSMASQ_FILE_SIZE_MAX (8 * 1024 * 1024)
 

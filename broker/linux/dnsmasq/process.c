@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "broker/linux/linux.h"
+#include "host/names.h"
 #include "host/ports.h"
 #include "starter.h"
 

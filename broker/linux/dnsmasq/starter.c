@@ -44,6 +44,7 @@
 #include "base/log.h"
 #include "broker/linux/confine.h"
 #include "files.h"
+#include "host/names.h"
 #include "process.h"
 
 #define SOCKET_NAME "dnsmasq.socket"

@@ -46,33 +46,14 @@
 #include "base/log.h"
 #include "base/memstream.h"
 #include "broker/linux/shortage.h"
-#include "forwarding_state.h"
+#include "host/forwarding_state.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "host/nftables.h"
 #include "host/sysctl.h"
 
-#define FORCE_FORWARDING "force_forwarding"
-
 static struct forwarding_state state;
 static char *guard_rules; /* the guard's text, as nftables has taken it last; NULL: unknown */
-
-/* Whether each interface can be switched on by itself. */
-static bool has_own_switch(int family)
-{
-	static bool found; /* a kernel that has it keeps it */
-	int value;
-
-	if (family == AF_INET)
-		return true;
-	found = found || sysctl_read(family, "all", FORCE_FORWARDING, &value) == 0;
-	return found;
-}
-
-static const char *own_switch(int family)
-{
-	return family == AF_INET || !has_own_switch(family) ? "forwarding" : FORCE_FORWARDING;
-}
 
 /* Others have made the host a router; or it does not know the family at all. */
 static bool is_settled(int family)
@@ -112,11 +93,12 @@ static int look_at_interface(const struct link *link, int family)
 	int all;
 	int result;
 
-	result = sysctl_read(family, link->name, own_switch(family), &interface.forwarding);
+	result = sysctl_read(family, link->name, forwarding_own_switch(family),
+			     &interface.forwarding);
 	if (result < 0)
 		return result == -ENOENT ? 0 : result;
 	interface.accept_ra = family == AF_INET6 && takes_router_advertisements(link->name);
-	if (has_own_switch(family)) {
+	if (forwarding_has_own_switch(family)) {
 		interface.is_off = !interface.forwarding;
 		if (!interface.is_off && !interface.accept_ra)
 			return 0;
@@ -131,7 +113,7 @@ static int look_at_interfaces(int family, const struct link *links, size_t n_lin
 {
 	int result = 0;
 
-	if (!has_own_switch(family))
+	if (!forwarding_has_own_switch(family))
 		state.ipv6_all = true;
 	for (size_t i = 0; i < n_links && result == 0; i++) {
 		if (strcmp(links[i].name, "lo") != 0 && !is_own_link_name(links[i].name) &&
@@ -139,32 +121,6 @@ static int look_at_interfaces(int family, const struct link *links, size_t n_lin
 			result = look_at_interface(&links[i], family);
 	}
 	return result;
-}
-
-/* An interface that has gone needs nothing. */
-static int set(const struct routed_interface *interface, const char *name, int value,
-	       struct error *error)
-{
-	char ifname[INTERFACE_NAME_SIZE];
-	int result;
-
-	if (!link_name(interface->index, ifname))
-		return 0;
-	result = sysctl_set(interface->family, ifname, name, value, error);
-	return result == -ENOENT ? 0 : result;
-}
-
-/* What somebody has made anything else of meanwhile stays. */
-static int replace_accept_ra(const struct routed_interface *interface, int before, int value,
-			     struct error *error)
-{
-	char ifname[INTERFACE_NAME_SIZE];
-	int now;
-
-	if (!interface->accept_ra || !link_name(interface->index, ifname) ||
-	    sysctl_read(AF_INET6, ifname, "accept_ra", &now) < 0 || now != before)
-		return 0;
-	return set(interface, "accept_ra", value, error);
 }
 
 static int switch_on(int family, struct error *error)
@@ -176,13 +132,13 @@ static int switch_on(int family, struct error *error)
 		if (interface->family != family)
 			continue;
 		if (interface->is_off)
-			result = set(interface, own_switch(family), 1, error);
+			result = forwarding_set(interface, forwarding_own_switch(family), 1, error);
 		if (result == 0)
-			result = replace_accept_ra(interface, 1, 2, error);
+			result = forwarding_replace_accept_ra(interface, 1, 2, error);
 		if (result == 0)
 			interface->is_off = false;
 	}
-	if (result < 0 || has_own_switch(family))
+	if (result < 0 || forwarding_has_own_switch(family))
 		return result;
 	return sysctl_set(family, "all", "forwarding", 1, error);
 }
@@ -190,34 +146,16 @@ static int switch_on(int family, struct error *error)
 static void switch_off(int family)
 {
 	struct error error;
-	int result = 0;
 
-	if (family == AF_INET6 && state.ipv6_all)
-		result = sysctl_set(family, "all", "forwarding", 0, &error);
-	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
-	     interface = interface->next) {
-		if (interface->family != family)
-			continue;
-		result = set(interface, own_switch(family), interface->forwarding, &error);
-	}
-	for (const struct routed_interface *interface = state.interfaces; interface && result == 0;
-	     interface = interface->next)
-		if (interface->family == family)
-			result = replace_accept_ra(interface, 2, 1, &error);
-	/* They stay remembered, and guarded, for the next time. */
-	if (result < 0) {
+	/* Until the next time it stays guarded. */
+	if (forwarding_switch_off(&state, family, &error) < 0)
 		log_warning(NULL, "forwarding cannot be switched off again: %s", error.reason);
-		return;
-	}
-	if (family == AF_INET6)
-		state.ipv6_all = false;
-	forwarding_state_forget(&state, family);
 }
 
 /* Others route this family now: what is on stays on, and is not ours any more. */
 static void hand_over(int family)
 {
-	if (family == AF_INET6 && has_own_switch(family))
+	if (family == AF_INET6 && forwarding_has_own_switch(family))
 		switch_off(family);
 	else
 		forwarding_state_forget(&state, family);
@@ -244,7 +182,8 @@ static int switch_bridge_on(const struct routed_bridge *bridge, bool ipv6_settle
 /* One that was routed from before is remembered for router advertisements alone. */
 static bool has_to_be_guarded(const struct routed_interface *interface, int family)
 {
-	return interface->family == family && !(has_own_switch(family) && interface->forwarding);
+	return interface->family == family &&
+	       !(forwarding_has_own_switch(family) && interface->forwarding);
 }
 
 /* What comes in by a remembered interface is dropped. */

@@ -14,9 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What nobody else is called, as rtm_protocol and as FRA_PROTOCOL. */
-#define ROUTING_PROTOCOL 118
-
 struct precedence {
 	/* The caller's: */
 	int family;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker/linux/routing/forwarding_state.h"
+#include "host/forwarding_state.h"
 
 static char directory[] = "/tmp/vmnet-broker-test-XXXXXX";
 static char path[sizeof(directory) + sizeof("/forwarding")];

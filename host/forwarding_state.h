@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the broker switched on to route, and for whom, in a file of the runtime directory, so that
- * whoever comes next can switch it off again. Switches nothing itself.
+ * whoever comes next can switch it off again. What is switched on, and when, is decided in
+ * broker/linux/routing/forwarding.c.
  */
-#ifndef VMNET_BROKER_LINUX_ROUTING_FORWARDING_STATE_H
-#define VMNET_BROKER_LINUX_ROUTING_FORWARDING_STATE_H
+#ifndef VMNET_HOST_FORWARDING_STATE_H
+#define VMNET_HOST_FORWARDING_STATE_H
 
 #include <stdbool.h>
 
-#include "broker/broker.h"
-#include "host/link.h"
+#include "base/error.h"
+#include "link.h"
+
+/* The setting by which each interface is switched on for IPv6, where there is one. */
+#define FORCE_FORWARDING "force_forwarding"
 
 /* A network that routes. */
 struct routed_bridge {
@@ -67,5 +71,27 @@ void forwarding_state_forget_gone(struct forwarding_state *state, const struct l
 				  size_t n_links);
 
 void forwarding_state_clear(struct forwarding_state *state);
+
+/* Whether each interface can be switched on by itself: IPv6's from Linux 6.17 on. */
+bool forwarding_has_own_switch(int family);
+
+/* What the setting is called by which an interface is switched on. */
+const char *forwarding_own_switch(int family);
+
+/*
+ * Both return 0, also of an interface that has gone, or with error
+ * (ERROR_CREATE_FAILED) a negative errno. The first gives a setting a value; the
+ * second accept_ra, unless somebody has made something else of it than before.
+ */
+int forwarding_set(const struct routed_interface *interface, const char *name, int value,
+		   struct error *error);
+int forwarding_replace_accept_ra(const struct routed_interface *interface, int before, int value,
+				 struct error *error);
+
+/*
+ * Switches a family off again where it was switched on, and forgets that. Returns 0, or
+ * with error a negative errno: then all of it stays remembered, for the next time.
+ */
+int forwarding_switch_off(struct forwarding_state *state, int family, struct error *error);
 
 #endif

@@ -23,15 +23,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
-
-#define LOCK_NAME "com.github.nirs.vmnet-broker"
 /* How often, and after which time, it is looked again whether another broker is there. */
 #define BUSY_TRIES 20
 #define BUSY_MSEC 50
 
 /* As the kernel has it: a NUL goes before it, and none behind. */
-static const char lock_name[] = "\0" LOCK_NAME;
+static const char lock_name[] = "\0" INSTANCE_LOCK_NAME;
 #define LOCK_LENGTH (sizeof(lock_name) - 1)
 
 /* One socket of the namespace. userdata: a bool, set when it is the lock, and a broker's. */
@@ -76,15 +73,13 @@ static int look_at_sockets(struct nl_sock *socket, bool *held)
 }
 
 /* A broker is root's or the service user's. */
-static bool is_held_by_broker(void)
+static bool is_held_by_broker(const char **unknown)
 {
 	struct nl_sock *socket = nl_socket_alloc();
 	bool held = false;
 	int result = socket ? look_at_sockets(socket, &held) : -NLE_NOMEM;
 
-	if (result < 0)
-		log_warning(NULL, "whose the name @%s is cannot be told: %s", LOCK_NAME,
-			    nl_geterror(result));
+	*unknown = result < 0 ? nl_geterror(result) : NULL;
 	nl_socket_free(socket);
 	return held;
 }
@@ -93,7 +88,7 @@ static bool is_held_by_broker(void)
  * Returns 0 or the errno of bind(). A broker that was killed may have been
  * about to start a program, which has the broker's sockets until then.
  */
-static int bind_lock(int fd)
+static int bind_lock(int fd, const char **unknown)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t length = offsetof(struct sockaddr_un, sun_path) + LOCK_LENGTH;
@@ -102,31 +97,25 @@ static int bind_lock(int fd)
 	for (unsigned int tries = 1;; tries++) {
 		if (bind(fd, (const struct sockaddr *)&address, length) == 0)
 			return 0;
-		if (errno != EADDRINUSE || tries == BUSY_TRIES || !is_held_by_broker())
+		if (errno != EADDRINUSE)
 			return errno;
+		if (!is_held_by_broker(unknown))
+			return EADDRINUSE;
+		if (tries == BUSY_TRIES)
+			return EBUSY;
 		(void)poll(NULL, 0, BUSY_MSEC);
 	}
 }
 
-int instance_lock_take(void)
+int instance_lock_claim(const char **unknown)
 {
 	/* Never listened at, and never closed: the name goes with the process. */
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int error = fd < 0 ? errno : bind_lock(fd);
+	int error;
 
-	if (error == 0)
-		return 0;
-	if (fd >= 0)
+	*unknown = NULL;
+	error = fd < 0 ? errno : bind_lock(fd, unknown);
+	if (error != 0 && fd >= 0)
 		(void)close(fd);
-	if (error != EADDRINUSE) {
-		log_error(NULL, "cannot claim the network namespace: %s", strerror(error));
-		return -1;
-	}
-	if (is_held_by_broker()) {
-		log_error(NULL, "another broker works in this network namespace; stop it first");
-		return -1;
-	}
-	log_warning(NULL, "a program that is no broker has taken the name @%s; going on without it",
-		    LOCK_NAME);
-	return 0;
+	return -error;
 }

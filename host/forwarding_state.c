@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "base/memstream.h"
+#include "sysctl.h"
 
 #define FILE_NAME "forwarding"
 
@@ -218,4 +219,68 @@ void forwarding_state_clear(struct forwarding_state *state)
 	while (state->bridges)
 		forwarding_state_remove_bridge(state, state->bridges->name);
 	state->ipv6_all = false;
+}
+
+bool forwarding_has_own_switch(int family)
+{
+	static bool found; /* a kernel that has it keeps it */
+	int value;
+
+	if (family == AF_INET)
+		return true;
+	found = found || sysctl_read(family, "all", FORCE_FORWARDING, &value) == 0;
+	return found;
+}
+
+const char *forwarding_own_switch(int family)
+{
+	return family == AF_INET || !forwarding_has_own_switch(family) ? "forwarding"
+								       : FORCE_FORWARDING;
+}
+
+int forwarding_set(const struct routed_interface *interface, const char *name, int value,
+		   struct error *error)
+{
+	char ifname[INTERFACE_NAME_SIZE];
+	int result;
+
+	if (!link_name(interface->index, ifname))
+		return 0;
+	result = sysctl_set(interface->family, ifname, name, value, error);
+	return result == -ENOENT ? 0 : result;
+}
+
+int forwarding_replace_accept_ra(const struct routed_interface *interface, int before, int value,
+				 struct error *error)
+{
+	char ifname[INTERFACE_NAME_SIZE];
+	int now;
+
+	if (!interface->accept_ra || !link_name(interface->index, ifname) ||
+	    sysctl_read(AF_INET6, ifname, "accept_ra", &now) < 0 || now != before)
+		return 0;
+	return forwarding_set(interface, "accept_ra", value, error);
+}
+
+int forwarding_switch_off(struct forwarding_state *state, int family, struct error *error)
+{
+	int result = 0;
+
+	if (family == AF_INET6 && state->ipv6_all)
+		result = sysctl_set(family, "all", "forwarding", 0, error);
+	for (const struct routed_interface *interface = state->interfaces; interface && result == 0;
+	     interface = interface->next)
+		if (interface->family == family)
+			result = forwarding_set(interface, forwarding_own_switch(family),
+						interface->forwarding, error);
+	for (const struct routed_interface *interface = state->interfaces; interface && result == 0;
+	     interface = interface->next)
+		if (interface->family == family)
+			result = forwarding_replace_accept_ra(interface, 2, 1, error);
+	if (result < 0)
+		return result;
+	if (family == AF_INET6)
+		state->ipv6_all = false;
+	forwarding_state_forget(state, family);
+	return 0;
 }
