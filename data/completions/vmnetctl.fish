@@ -39,7 +39,7 @@ function __vmnetctl_wants
         return
     end
     set -l usage (vmnetctl $words[2] --help 2>/dev/null |
-        string replace -r -- '--[a-z]+ [A-Z]+' OPTION)[1]
+        string replace -r -- '--[a-z-]+ [A-Z]+' OPTION)[1]
     string match -q "* $argv[1]..." -- $usage; and return 0
     # The usage has a word before the command.
     set -l wanted (string split ' ' -- $usage)

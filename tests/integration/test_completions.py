@@ -76,6 +76,7 @@ def test_subcommands_and_options(shell, host):
     assert set(shell.complete("")) - {"--help", "--version"} == subcommands
     assert shell.complete("ins") == ["inspect"]
     assert shell.complete("inspect", "--") == ["--help", "--json"]
+    assert shell.complete("cleanup", "--d") == ["--dry-run"]
     assert shell.complete("top", "--sort", "packets-") == ["packets-in", "packets-out"]
     assert "--vhost" in shell.complete("run", "--network", "default", "--")
 

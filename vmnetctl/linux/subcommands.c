@@ -14,5 +14,10 @@ const struct subcommand system_subcommands[] = {
 	  "quits. Elsewhere tables are printed one after another.\n" },
 	{ "metrics", metrics, "[NETWORK]",
 	  "Print what programs that watch hosts read: counters, as OpenMetrics text", "" },
+	{ "cleanup", cleanup, "[OPTION...]",
+	  "Remove what a broker has left on the host, when none can be started any more",
+	  "  --dry-run          only show what would be removed\n"
+	  "  --force            also what machines use, which lose their network\n"
+	  "  --runtime-dir DIR  where the broker had its records (default /run/vmnet-broker)\n" },
 	{ 0 },
 };

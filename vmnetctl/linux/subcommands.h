@@ -5,6 +5,6 @@
 
 #include "vmnetctl/vmnetctl.h"
 
-subcommand_function metrics, top;
+subcommand_function cleanup, metrics, top;
 
 #endif

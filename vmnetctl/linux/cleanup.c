@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmnetctl cleanup: removes what a broker has left on the host, when none can be started any more
+ * to do it. All of it is known by marks of its own (host/names.h), whatever is damaged or missing.
+ *
+ * The order is the one in which a broker removes a network, but that machines lose their devices
+ * first: from then on no packet is without rules.
+ */
+#include "cleanup.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/instance_lock.h"
+#include "host/link.h"
+#include "host/names.h"
+#include "subcommands.h"
+#include "vmnetctl/text.h"
+
+#define RUNTIME_DIR "/run/vmnet-broker"
+
+static struct {
+	bool dry_run;
+	bool force;
+	const char *runtime_dir;
+	char what[512]; /* is being removed */
+	bool found; /* anything */
+	bool failed;
+} cleaning = { .runtime_dir = RUNTIME_DIR };
+
+bool cleanup_begin(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(cleaning.what, sizeof(cleaning.what), format, arguments);
+	va_end(arguments);
+	cleaning.found = true;
+	if (!cleaning.dry_run)
+		return true;
+	(void)fputs("would remove ", stdout);
+	(void)text_write(stdout, cleaning.what, "");
+	(void)putchar('\n');
+	return false;
+}
+
+void cleanup_end(int result)
+{
+	if (result < 0) {
+		cleaning.failed = true;
+		complain("cannot remove %s: %s", cleaning.what, strerror(-result));
+		return;
+	}
+	(void)fputs("removed ", stdout);
+	(void)text_write(stdout, cleaning.what, "");
+	(void)putchar('\n');
+}
+
+void cleanup_blind(const char *what, int result)
+{
+	cleaning.failed = true;
+	complain("cannot look for %s: %s", what, strerror(-result));
+}
+
+/* Links */
+
+static bool is_device(const struct link *link, struct alias *alias)
+{
+	return alias_parse(link->alias, alias) == 0 && alias->is_interface;
+}
+
+/* A broker that died while it made one may not have come to the alias. */
+static bool is_bridge(const struct link *link)
+{
+	struct alias alias;
+
+	return strcmp(link->kind, "bridge") == 0 &&
+	       (link->alias[0] == '\0'
+			? strncmp(link->name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0
+			: alias_parse(link->alias, &alias) == 0 && !alias.is_interface);
+}
+
+static bool is_checksums(const struct link *link)
+{
+	return strcmp(link->kind, "ifb") == 0 &&
+	       strncmp(link->name, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) == 0;
+}
+
+/* One that has gone by itself meanwhile is no failure. */
+static int delete_link(const struct link *link)
+{
+	int result = link_delete(link->index);
+
+	return result == -ENODEV ? 0 : result;
+}
+
+static void remove_devices(const struct link *links, size_t n_links)
+{
+	struct alias alias;
+	char mac[MAC_TEXT_SIZE];
+
+	for (size_t i = 0; i < n_links; i++)
+		if (is_device(&links[i], &alias) &&
+		    cleanup_begin("device %s of machine %s on network \"%s\"%s", links[i].name,
+				  mac_address_format(&alias.mac, mac), alias.network,
+				  links[i].carrier ? ", which uses it" : ""))
+			cleanup_end(delete_link(&links[i]));
+}
+
+static void remove_bridges(const struct link *links, size_t n_links)
+{
+	for (size_t i = 0; i < n_links; i++) {
+		if (is_checksums(&links[i]) &&
+		    cleanup_begin("device %s, for checksums", links[i].name))
+			cleanup_end(delete_link(&links[i]));
+		if (is_bridge(&links[i]) && cleanup_begin("bridge %s", links[i].name))
+			cleanup_end(delete_link(&links[i]));
+	}
+}
+
+/* Whether to go on */
+
+/* Complains of each machine that would lose its network. */
+static bool is_used(const struct link *links, size_t n_links)
+{
+	char mac[MAC_TEXT_SIZE];
+	struct alias alias;
+	bool found = false;
+
+	for (size_t i = 0; i < n_links; i++) {
+		if (!is_device(&links[i], &alias) || !links[i].carrier)
+			continue;
+		found = true;
+		complain("machine %s of uid %u uses network \"%s\" by %s",
+			 mac_address_format(&alias.mac, mac), alias.owner, alias.network,
+			 links[i].name);
+	}
+	if (found)
+		complain("end these machines first, or take their networks from them with "
+			 "--force; what would go --dry-run shows");
+	return found;
+}
+
+/* From here on no broker starts. Returns DONE, or FAILED after complaining. */
+static int keep_brokers_out(void)
+{
+	const char *unknown;
+	int result = instance_lock_claim(&unknown);
+
+	if (result == 0 || (result == -EADDRINUSE && !unknown))
+		return DONE;
+	if (result == -EBUSY)
+		complain("a broker runs here, and removes by itself what nobody uses; \"vmnetctl "
+			 "inspect NETWORK\" shows who does. To clean up without it stop it first: "
+			 "\"systemctl stop vmnet-broker.socket vmnet-broker.service\"");
+	else
+		complain("cannot tell whether a broker runs here: %s",
+			 unknown ? unknown : strerror(-result));
+	return FAILED;
+}
+
+static void remove_all(const struct link *links, size_t n_links)
+{
+	remove_devices(links, n_links);
+	cleanup_servers(cleaning.runtime_dir);
+	cleanup_forwarding(cleaning.runtime_dir);
+	cleanup_routing();
+	cleanup_filters();
+	remove_bridges(links, n_links);
+	cleanup_records(cleaning.runtime_dir);
+}
+
+static int clean_up(void)
+{
+	struct link *links;
+	size_t n_links;
+	int result;
+
+	if (geteuid() != 0) {
+		complain("only root can clean up; run \"sudo vmnetctl cleanup\"");
+		return FAILED;
+	}
+	if (keep_brokers_out() != DONE)
+		return FAILED;
+	result = link_list(&links, &n_links);
+	if (result < 0) {
+		complain("cannot list the network devices: %s", strerror(-result));
+		return FAILED;
+	}
+	cleaning.failed = !cleaning.force && !cleaning.dry_run && is_used(links, n_links);
+	if (!cleaning.failed) {
+		remove_all(links, n_links);
+		if (!cleaning.found && !cleaning.failed)
+			puts("There is nothing left of a broker.");
+	}
+	free(links);
+	return cleaning.failed ? FAILED : DONE;
+}
+
+int cleanup(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "dry-run", no_argument, NULL, 'd' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "runtime-dir", required_argument, NULL, 'r' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = next_option(argc, argv, OPTIONS_ANYWHERE, options)) != -1) {
+		if (option == 'd')
+			cleaning.dry_run = true;
+		else if (option == 'f')
+			cleaning.force = true;
+		else if (option == 'r')
+			cleaning.runtime_dir = optarg;
+		else
+			return option;
+	}
+	if (check_arguments(argc, 0, 0, "") != DONE)
+		return WRONG_USAGE;
+	return clean_up();
+}
