@@ -446,7 +446,8 @@ def test_devices_of_an_older_broker(broker, host, attach):
     mac = attachment.mac_address
     broker.kill()
     host.run("ip", "link", "set", attachment.name, "alias", f"vmnet-broker lab {mac}")
-    host.run("tc", "qdisc", "delete", "dev", attachment.name, "ingress")
+    host.run("tc", "qdisc", "delete", "dev", attachment.name, "clsact")
+    host.run("tc", "qdisc", "add", "dev", attachment.name, "ingress")
     host.run("bridge", "fdb", "delete", mac, "dev", attachment.name, "master")
     host.ip("link delete vmc-lab")
     broker.start()

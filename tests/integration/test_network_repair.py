@@ -99,14 +99,15 @@ def test_repair(broker, network, breakage):
 
 @pytest.mark.parametrize("part", ["qdisc", "filter"])
 def test_frames_are_redirected_again(broker, network, part):
-    broker.host.run("tc", part, "delete", "dev", network["device"], "ingress")
+    which = "clsact" if part == "qdisc" else "ingress"
+    broker.host.run("tc", part, "delete", "dev", network["device"], which)
     wait_for(lambda: is_whole(broker, network))
 
 
 def test_another_programs_place_for_filters_is_used(broker, network):
     """Many programs put a qdisc for both ways on each device that there is."""
     os.kill(broker.pid, signal.SIGSTOP)
-    broker.host.run("tc", "qdisc", "delete", "dev", network["device"], "ingress")
+    broker.host.run("tc", "qdisc", "delete", "dev", network["device"], "clsact")
     broker.host.run("tc", "qdisc", "add", "dev", network["device"], "clsact")
     os.kill(broker.pid, signal.SIGCONT)
     wait_for(lambda: is_whole(broker, network))

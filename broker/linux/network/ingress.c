@@ -47,6 +47,7 @@
 #include "host/netlink_socket.h"
 
 #define KIND "ifb"
+#define BOTH_WAYS "clsact"
 /* A frame that is longer is one that has to be cut: the MTU of Ethernet with jumbo frames. */
 #define FRAME_MAX (9216 + ETH_HLEN + 4)
 #define TYPE 12
@@ -59,9 +60,26 @@
 #define NO_MATCH 0U
 #define MATCH UINT32_MAX
 
-/* The order of a port's filters. */
-#define FOR_BRIDGE 1U
-#define FOR_CHECKSUMS 2U
+/* The order of a port's filters. An older broker had 1 and 2. */
+#define FOR_BRIDGE 2U
+#define FOR_CHECKSUMS 3U
+
+#define FROM_MACHINE TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+
+/* Where a filter is, among all of a link. */
+struct place {
+	int index;
+	uint32_t parent;
+	uint32_t order;
+	uint32_t handle;
+};
+
+/* What is done with a frame: mirred's parameters. */
+struct sending {
+	int index; /* of the link that it is sent by */
+	int how;
+	int then; /* what becomes of it where it was */
+};
 
 /*
  * Its address matters to nobody. But to one that has a random address udev gives
@@ -157,25 +175,25 @@ static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header
 	return message;
 }
 
-/* Where filters hang. One that is there already stays, also another program's for both ways. */
-static struct nl_msg *ingress(int index)
+/* Where filters hang, for both ways. What is there already stays, another program's, too. */
+static struct nl_msg *both_ways(int index)
 {
 	return tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
 			  &(struct tcmsg){
 				  .tcm_family = AF_UNSPEC,
 				  .tcm_ifindex = index,
-				  .tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0),
-				  .tcm_parent = TC_H_INGRESS,
+				  .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
+				  .tcm_parent = TC_H_CLSACT,
 			  },
-			  "ingress");
+			  BOTH_WAYS);
 }
 
-static int put_redirection(struct nl_msg *message, int index)
+static int put_sending(struct nl_msg *message, const struct sending *sending)
 {
 	const struct tc_mirred mirred = {
-		.action = TC_ACT_STOLEN,
-		.eaction = TCA_EGRESS_REDIR,
-		.ifindex = (uint32_t)index,
+		.action = sending->then,
+		.eaction = sending->how,
+		.ifindex = (uint32_t)sending->index,
 	};
 	struct nlattr *actions = nla_nest_start(message, TCA_BPF_ACT);
 	struct nlattr *action = actions ? nla_nest_start(message, 1) : NULL;
@@ -192,40 +210,52 @@ static int put_redirection(struct nl_msg *message, int index)
 	return 0;
 }
 
-/* redirection: where to what the program matches goes; 0: it says itself what becomes of it. */
+/* sending: of what the program matches; NULL: it says itself what becomes of a frame. */
 static int put_filter(struct nl_msg *message, const struct sock_filter *program, size_t n,
-		      int redirection)
+		      const struct sending *sending)
 {
 	struct nlattr *options = nla_nest_start(message, TCA_OPTIONS);
 
 	if (!options || nla_put_u16(message, TCA_BPF_OPS_LEN, (uint16_t)n) < 0 ||
 	    nla_put(message, TCA_BPF_OPS, (int)(n * sizeof(*program)), program) < 0)
 		return -ENOMEM;
-	if (redirection ? put_redirection(message, redirection) < 0
-			: nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0)
+	if (sending ? put_sending(message, sending) < 0
+		    : nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0)
 		return -ENOMEM;
 	nla_nest_end(message, options);
 	return 0;
 }
 
-/* Replaces the one that is there at that place in the order. */
-static struct nl_msg *filter(int index, uint32_t order, const struct sock_filter *program, size_t n,
-			     int redirection)
+static struct nl_msg *filter_message(int type, int flags, const struct place *place)
 {
-	const struct tcmsg header = {
-		.tcm_family = AF_UNSPEC,
-		.tcm_ifindex = index,
-		.tcm_handle = 1,
-		.tcm_parent = TC_H_MAKE(TC_H_INGRESS, TC_H_MIN_INGRESS),
-		.tcm_info = TC_H_MAKE(order << 16, htons(ETH_P_ALL)),
-	};
-	struct nl_msg *message = tc_message(RTM_NEWTFILTER, NLM_F_CREATE, &header, "bpf");
+	return tc_message(type, flags,
+			  &(struct tcmsg){
+				  .tcm_family = AF_UNSPEC,
+				  .tcm_ifindex = place->index,
+				  .tcm_handle = place->handle,
+				  .tcm_parent = place->parent,
+				  .tcm_info = TC_H_MAKE(place->order << 16, htons(ETH_P_ALL)),
+			  },
+			  "bpf");
+}
 
-	if (!message || put_filter(message, program, n, redirection) < 0) {
+/* Replaces the one that is in that place. */
+static struct nl_msg *filter(const struct place *place, const struct sock_filter *program, size_t n,
+			     const struct sending *sending)
+{
+	struct nl_msg *message = filter_message(RTM_NEWTFILTER, NLM_F_CREATE, place);
+
+	if (!message || put_filter(message, program, n, sending) < 0) {
 		nlmsg_free(message);
 		return NULL;
 	}
 	return message;
+}
+
+/* The one filter of its kind on a port. */
+static struct place place_on(int index, uint32_t order)
+{
+	return (struct place){ index, FROM_MACHINE, order, 1 };
 }
 
 /* Of a bridge of ours: what is for the host is completed, or all that it gets. */
@@ -252,7 +282,10 @@ static struct nl_msg *redirect_to_checksums(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, NO_MATCH),
 	};
 
-	return filter(setup->index, FOR_CHECKSUMS, program, ARRAY_SIZE(program), setup->checksums);
+	const struct place place = place_on(setup->index, FOR_CHECKSUMS);
+	const struct sending sending = { setup->checksums, TCA_EGRESS_REDIR, TC_ACT_STOLEN };
+
+	return filter(&place, program, ARRAY_SIZE(program), &sending);
 }
 
 /* 01:80:c2:00:00:00 to 0f go no further. */
@@ -268,16 +301,19 @@ static struct nl_msg *keep_from_bridge(const struct port_setup *setup)
 		BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
 	};
 
-	return filter(setup->index, FOR_BRIDGE, program, ARRAY_SIZE(program), 0);
+	const struct place place = place_on(setup->index, FOR_BRIDGE);
+
+	return filter(&place, program, ARRAY_SIZE(program), NULL);
 }
 
 void ingress_add_filters(struct netlink_requests *requests, const struct port_setup *setup)
 {
-	struct nl_msg *qdisc = ingress(setup->index);
+	struct nl_msg *qdisc = both_ways(setup->index);
 
 	requests->messages[requests->n++] = qdisc;
 	requests->may_exist = qdisc;
-	requests->messages[requests->n++] = keep_from_bridge(setup);
+	/* First: an older broker had it where the other one is now. */
 	if (setup->checksums)
 		requests->messages[requests->n++] = redirect_to_checksums(setup);
+	requests->messages[requests->n++] = keep_from_bridge(setup);
 }
