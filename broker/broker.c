@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "hold.h"
 #include "network.h"
 #include "platform.h"
@@ -98,8 +99,21 @@ struct broker *broker_new(struct config *config, const char *config_path)
 	return broker;
 }
 
+/* Not by capture.c, which is not linked where machines join by themselves. */
+static void free_captures(struct capture *capture)
+{
+	while (capture) {
+		struct capture *next = capture->next;
+
+		usage_leave(capture->usage);
+		free(capture);
+		capture = next;
+	}
+}
+
 void broker_free(struct broker *broker)
 {
+	free_captures(broker->captures);
 	while (broker->clients) {
 		struct client *client = broker->clients;
 

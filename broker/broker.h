@@ -115,6 +115,7 @@ struct broker {
 	struct network *networks; /* those not inactive */
 	struct client *clients;
 	uint64_t last_number; /* of a hold or an interface */
+	struct capture *captures; /* of capture.h */
 };
 
 /* A configured network, active or not, as clients are told of it. */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "hold.h"
 #include "interface_options.h"
+#include "names.h"
 #include "platform.h"
 #include "user_limits.h"
 
@@ -74,6 +75,25 @@ bool interface_options_are_given(const struct interface_options *options)
 	return options->name[0] || options->has_ipv4 || options->has_ipv6 ||
 	       options->n_port_forwardings || options->rate_in.bits_per_second ||
 	       options->rate_out.bits_per_second;
+}
+
+struct interface *broker_interface_find(const struct client *client, const char *network,
+					const char *device, struct error *error)
+{
+	struct target target;
+
+	if (names_resolve(client, network, &target, error) < 0)
+		return NULL;
+	for (struct interface *i = target.network ? target.network->interfaces : NULL; i;
+	     i = i->next)
+		if (i->state == INTERFACE_ATTACHED && strcmp(i->name, device) == 0)
+			return i;
+	error_set(error, ERROR_INVALID_PARAMETER,
+		  "network \"%s\" has no machine with device %s; \"vmnetctl machines %s\" lists "
+		  "those that it has",
+		  network, device, network);
+	error->parameter = "device";
+	return NULL;
 }
 
 bool interfaces_have_mac(const struct network *network, const struct mac_address *mac)

@@ -84,6 +84,13 @@ void broker_interface_detached(struct interface *interface);
 /* Whether anything was asked for. */
 bool interface_options_are_given(const struct interface_options *options);
 
+/*
+ * The attached one whose device has this name, of a network that the client may know of. NULL with
+ * error.
+ */
+struct interface *broker_interface_find(const struct client *client, const char *network,
+					const char *device, struct error *error);
+
 /* Whether one of them has this address and is not about to go. */
 bool interfaces_have_mac(const struct network *network, const struct mac_address *mac);
 

@@ -83,6 +83,7 @@ int64_t platform_now(void);
 void platform_random(void *bytes, size_t size);
 
 /* Interfaces: on systems where the broker makes them, see interface.h. */
+struct capture;
 struct interface;
 struct interface_fds;
 
@@ -103,6 +104,17 @@ int platform_interface_attach(struct interface *interface);
 
 /* Removes the device. Answered by broker_interface_detached(). */
 void platform_interface_detach(struct interface *interface);
+
+/*
+ * Makes a device by which what the machine of an interface sends and gets can be read, for the
+ * capture's owner. Answered by broker_capture_started().
+ *
+ * Returns 0, or -1 when memory is short: then it is not answered.
+ */
+int platform_capture_start(struct capture *capture, const struct interface *interface);
+
+/* The answer to broker_capture(). fds, the device alone, is taken over; NULL when error is not. */
+void platform_captured(struct client *client, struct interface_fds *fds, const struct error *error);
 
 /*
  * The answer to broker_attach(). fds is taken over; interface and fds are NULL

@@ -73,6 +73,12 @@ void usage_charge_frames(struct usage *usage, int more)
 		all_frames += (unsigned int)more;
 }
 
+void usage_count_capture(struct usage *usage, int more)
+{
+	usage->captures += (unsigned int)more;
+	usage_charge_frames(usage, more * (int)LIMIT_CAPTURE_FRAMES);
+}
+
 static int exceeded(struct error *error, const char *limit, unsigned int value, uid_t uid,
 		    const char *what)
 {
@@ -170,6 +176,16 @@ static int check_frames(const struct usage *usage, unsigned int frames, struct e
 	error->limit = "frames_per_user";
 	error->value = LIMIT_FRAMES / 2;
 	return -1;
+}
+
+int limits_check_capture(const struct client *client, struct error *error)
+{
+	const struct usage *usage = client->usage;
+
+	if (check(usage, usage->captures, "captures_per_user", LIMIT_USER_CAPTURES, "captures",
+		  error) < 0)
+		return -1;
+	return check_frames(usage, LIMIT_CAPTURE_FRAMES, error);
 }
 
 int limits_check_interface(const struct client *client, unsigned int frames, struct error *error)

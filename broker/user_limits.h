@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much of the broker one user may have: connections, holds, requests that wait, monitors,
- * interfaces and the frames in them. Reaching a limit is an error for that user alone; root
- * has no limit but that of all connections. What a user may have waiting on the socket is
+ * interfaces, captures, and the frames in both. Reaching a limit is an error for that user alone;
+ * root has no limit but that of all connections. What a user may have waiting on the socket is
  * limited elsewhere (broker/linux/varlink/turns.h).
  *
  * What a user has is counted as it comes and goes, and looked up when a client connects or an
@@ -20,6 +20,7 @@
 #define LIMIT_USER_HOLDS 4096U
 #define LIMIT_USER_INTERFACES 1024U
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
+#define LIMIT_USER_CAPTURES 8U
 #define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
 
 /*
@@ -30,16 +31,18 @@
  */
 #define LIMIT_FRAMES 51200U
 #define LIMIT_INTERFACE_FRAMES 128U /* of all its queues */
+#define LIMIT_CAPTURE_FRAMES 1024U /* of each device that frames are captured by */
 
 struct usage {
 	struct usage *next; /* in its bucket */
 	uid_t uid;
-	unsigned int references; /* clients and interfaces */
+	unsigned int references; /* clients, interfaces and captures */
 	unsigned int holds;
 	unsigned int interfaces;
 	unsigned int requests; /* of holds and interfaces, those that are waited for */
 	unsigned int monitors;
-	unsigned int frames; /* that its interfaces may hold */
+	unsigned int captures;
+	unsigned int frames; /* that its interfaces and captures may hold */
 };
 
 /* What this user has. Returns it, for usage_leave(), or NULL when memory is short. */
@@ -49,16 +52,21 @@ void usage_leave(struct usage *usage);
 /* Its interfaces may hold so many more frames, or fewer. */
 void usage_charge_frames(struct usage *usage, int more);
 
+/* It has one capture more (1), or less (-1), and the frames in it. */
+void usage_count_capture(struct usage *usage, int more);
+
 /*
  * Each returns 0, or -1 with error (ERROR_LIMIT_EXCEEDED). For a front end, before
- * broker_client_new() and broker_monitor(); for the policy, before a hold or an
- * interface.
+ * broker_client_new() and broker_monitor(); for the policy, before a hold, an
+ * interface or a capture.
  */
 
 /* own, all: connections that the user has, and all users together. */
 int limits_check_connection(uid_t uid, unsigned int own, unsigned int all, struct error *error);
 int limits_check_monitor(const struct client *client, struct error *error);
 int limits_check_hold(const struct client *client, struct error *error);
+
+int limits_check_capture(const struct client *client, struct error *error);
 
 /* frames: what all its queues may hold. */
 int limits_check_interface(const struct client *client, unsigned int frames, struct error *error);

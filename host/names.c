@@ -9,6 +9,7 @@
 
 #define TAP_PREFIX "vmt"
 #define ALIAS_PREFIX "vmnet-broker "
+#define CAPTURE_PREFIX "vmnet-broker-capture "
 /* As many hexadecimal digits as there is room for after the prefix. */
 #define HASH_MASK UINT64_C(0xfffffffffff)
 
@@ -129,6 +130,24 @@ int alias_parse(const char *text, struct alias *alias)
 		return -1;
 	*alias = parsed;
 	return 0;
+}
+
+void capture_alias_format(const struct capture_alias *alias, char text[ALIAS_SIZE])
+{
+	(void)snprintf(text, ALIAS_SIZE, CAPTURE_PREFIX "%d %u", alias->port, alias->owner);
+}
+
+int capture_alias_parse(const char *text, struct capture_alias *alias)
+{
+	char copy[ALIAS_SIZE];
+	int port = 0;
+	uid_t owner = 0;
+
+	if (sscanf(text, CAPTURE_PREFIX "%d %u", &port, &owner) != 2 || port <= 0)
+		return -1;
+	*alias = (struct capture_alias){ port, owner };
+	capture_alias_format(alias, copy);
+	return strcmp(copy, text) == 0 ? 0 : -1; /* nothing else is ours */
 }
 
 bool is_own_link_name(const char *name)

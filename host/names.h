@@ -6,10 +6,12 @@
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC TIME"
  *	its checksums	vmc-NETWORK	(see ingress.c)
+ *	capture		vmt-cap0 ...	"vmnet-broker-capture INDEX UID" (see capture.c)
  *
- * MAC is the address of the machine's network device, UID whose the interface
- * is, and HOST-MAC the address of the device itself: who has it open can change
- * both of these, but not the alias. TIME is when it was attached.
+ * MAC is the address of the machine's network device, INDEX that of its device on
+ * the host, UID whose the interface or the capture is, and HOST-MAC the address of
+ * the device itself: who has it open can change both of these, but not the alias. TIME
+ * is when it was attached.
  *
  * A network that has a routing table of its own has it by a number of 24 bits
  * after ROUTING_TABLES. NETWORKS_TABLE is all networks'.
@@ -25,6 +27,8 @@
 /* What every bridge's name starts with: rules know other networks by it. */
 #define BRIDGE_PREFIX "vmb-"
 #define CHECKSUMS_PREFIX "vmc-"
+/* Also an interface's to all who leave these alone; the kernel puts the first free number in. */
+#define CAPTURE_NAME "vmt-cap%d"
 
 /* Far from the numbers that people and their tools count up from. */
 #define ROUTING_TABLES 0x76000000U
@@ -84,6 +88,17 @@ void alias_format(const struct alias *alias, char text[ALIAS_SIZE]);
 
 /* Returns 0, or -1 when the text is not such an alias. */
 int alias_parse(const char *text, struct alias *alias);
+
+/* What a device captures, and for whom. */
+struct capture_alias {
+	int port; /* the index of the machine's device */
+	uid_t owner;
+};
+
+void capture_alias_format(const struct capture_alias *alias, char text[ALIAS_SIZE]);
+
+/* Returns 0, or -1 when the text is not such an alias. */
+int capture_alias_parse(const char *text, struct capture_alias *alias);
 
 /* The name of one of the broker's links, or of what looks like one. */
 bool is_own_link_name(const char *name);

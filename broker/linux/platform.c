@@ -35,6 +35,7 @@
 #include "broker/linux/firewall/rogue_counter.h"
 #include "broker/linux/network/adopt.h"
 #include "broker/linux/network/attach.h"
+#include "broker/linux/network/capture.h"
 #include "broker/linux/network/monitor.h"
 #include "broker/linux/network/network.h"
 #include "broker/linux/network/rules_monitor.h"
@@ -370,6 +371,7 @@ static int work(void)
 	monitor_stop();
 	networks_forget(linux_platform.broker);
 	interfaces_forget(linux_platform.broker);
+	captures_forget(linux_platform.broker);
 	resolvers_stop();
 	return result;
 }

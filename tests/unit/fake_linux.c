@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "broker/capture.h"
 #include "broker/interface.h"
 #include "broker/linux/fds.h"
 #include "broker/linux/linux.h"
@@ -27,6 +28,7 @@ unsigned int fake_linux_closed;
 static char directory[32];
 static char path[64];
 static unsigned char next_random;
+static struct capture *capture_wanted; /* one at a time */
 
 void linux_platform_reload(void)
 {
@@ -79,9 +81,29 @@ static void attach(struct interface *interface)
 	broker_interface_attached(interface, fds, NULL);
 }
 
+static void captured(struct capture *capture)
+{
+	struct interface_fds *fds = calloc(1, sizeof(*fds));
+	struct error error;
+
+	capture_wanted = NULL;
+	if (!fds) {
+		error_set(&error, ERROR_INTERNAL, "out of memory");
+		broker_capture_started(capture, NULL, &error);
+		return;
+	}
+	fds->tap[fds->n_tap++] = open_null();
+	broker_capture_started(capture, fds, NULL);
+	broker_capture_ended(capture);
+}
+
 /* Does one thing that the policy waits for. Returns false when it waits for none. */
 static bool work(void)
 {
+	if (capture_wanted) {
+		captured(capture_wanted);
+		return true;
+	}
 	for (struct network *n = linux_platform.broker->networks; n; n = n->next) {
 		if (n->state == NETWORK_CREATING && !fake_linux_waits) {
 			create(n);
@@ -127,6 +149,15 @@ int platform_interface_attach(struct interface *interface)
 void platform_interface_detach(struct interface *interface)
 {
 	(void)interface;
+}
+
+int platform_capture_start(struct capture *capture, const struct interface *interface)
+{
+	(void)interface;
+	if (capture_wanted)
+		return -1;
+	capture_wanted = capture;
+	return 0;
 }
 
 void platform_hold_ended(struct client *client, struct network *network)

@@ -157,6 +157,24 @@ void platform_attached(struct client *client, const struct interface *interface,
 	answer(client, interface ? interface->network : NULL, interface, error);
 }
 
+int platform_capture_start(struct capture *capture, const struct interface *interface)
+{
+	must(interface->state == INTERFACE_ATTACHED);
+	must(!capture->platform);
+	return 0;
+}
+
+void platform_captured(struct client *client, struct interface_fds *fds, const struct error *error)
+{
+	struct fake_client *fake = client->connection;
+
+	must(fake->asked && !fds == (error != NULL));
+	free(fds);
+	fake->asked = false;
+	fake->answers++;
+	fake->error = error ? *error : (struct error){ 0 };
+}
+
 void platform_fds_discard(struct interface_fds *fds)
 {
 	fake_discarded++;
@@ -240,8 +258,16 @@ void fake_attach(struct fake_client *client, const struct attach_request *reques
 	broker_attach(client->client, request);
 }
 
+void fake_capture(struct fake_client *client, const char *network, const char *device)
+{
+	must(!client->asked);
+	client->asked = true;
+	broker_capture(client->client, network, device);
+}
+
 void fake_disconnect(struct fake_client *client)
 {
+	broker_captures_release(client->client);
 	broker_client_gone(client->client);
 	free(client);
 }
@@ -367,6 +393,17 @@ void fake_detached(struct interface *interface)
 	broker_interface_detached(interface);
 }
 
+void fake_captured(struct capture *capture, const char *failure)
+{
+	struct interface_fds *fds = failure ? NULL : calloc(1, sizeof(*fds));
+	struct error error;
+
+	must(failure || fds);
+	if (failure)
+		error_set(&error, ERROR_CREATE_FAILED, "%s", failure);
+	broker_capture_started(capture, fds, failure ? &error : NULL);
+}
+
 /* Invariants */
 
 /* The only one that there is. */
@@ -422,6 +459,17 @@ static void check_network(const struct broker *broker, const struct network *net
 		must(!network->interfaces);
 }
 
+static void count_captures(const struct broker *broker, struct usage *usage)
+{
+	for (const struct capture *i = broker->captures; i; i = i->next) {
+		if (i->usage != usage->next)
+			continue;
+		usage->references++;
+		usage->captures++;
+		usage->frames += LIMIT_CAPTURE_FRAMES;
+	}
+}
+
 static void count_interfaces(const struct broker *broker, struct usage *usage)
 {
 	for (const struct network *network = broker->networks; network; network = network->next) {
@@ -456,9 +504,11 @@ static void check_usage(const struct broker *broker, struct usage *counted)
 		}
 	}
 	count_interfaces(broker, &usage);
+	count_captures(broker, &usage);
 	must(usage.references == counted->references);
 	must(usage.holds == counted->holds);
 	must(usage.interfaces == counted->interfaces);
+	must(usage.captures == counted->captures);
 	must(usage.requests == counted->requests);
 	must(usage.monitors == counted->monitors);
 	must(usage.frames == counted->frames);

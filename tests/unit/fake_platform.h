@@ -8,6 +8,7 @@
 #define FAKE_PLATFORM_H
 
 #include "broker/broker.h"
+#include "broker/capture.h"
 #include "broker/interface.h"
 
 /* A client as its front end sees it: client->connection points to one. */
@@ -32,6 +33,7 @@ void fake_reset(void);
 struct fake_client *fake_connect(struct broker *broker, uid_t uid, gid_t gid);
 void fake_acquire(struct fake_client *client, const char *name);
 void fake_attach(struct fake_client *client, const struct attach_request *request);
+void fake_capture(struct fake_client *client, const char *network, const char *device);
 /* Ends the connection and frees both sides of it. */
 void fake_disconnect(struct fake_client *client);
 
@@ -54,6 +56,9 @@ void fake_attached(struct interface *interface);
 void fake_attach_failed(struct interface *interface, const char *reason);
 /* The device has gone, as it was asked to or by itself. */
 void fake_detached(struct interface *interface);
+
+/* Answers with a device, or with an error that says why there is none. */
+void fake_captured(struct capture *capture, const char *failure);
 
 /* The process ends here unless all that must hold at any time does. */
 void fake_check_invariants(const struct broker *broker);

@@ -30,6 +30,7 @@
 #include "broker/linux/shortage.h"
 #include "broker/linux/worker.h"
 #include "broker/state.h"
+#include "capture.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "interface_record.h"
@@ -254,6 +255,8 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 	if (result == 0)
 		result = interface_records_sweep(linux_platform.options->runtime_dir, has_device,
 						 leftovers);
+	if (result == 0)
+		result = captures_adopt(broker, leftovers->links, leftovers->n_links);
 	for (size_t i = 0; i < leftovers->n_links && result == 0; i++) {
 		const struct link *link = &leftovers->links[i];
 

@@ -406,6 +406,18 @@ static struct device *device_find(int index)
 	return NULL;
 }
 
+int interface_link(const struct interface *interface)
+{
+	const struct device *device = interface->platform;
+
+	return device->index;
+}
+
+bool interface_is_link(int index)
+{
+	return device_find(index) != NULL;
+}
+
 void interface_link_gone(int index)
 {
 	struct device *device = index ? device_find(index) : NULL;

@@ -9,6 +9,7 @@
 #define VMNET_BROKER_LINUX_NETWORK_ATTACH_H
 
 #include "broker/broker.h"
+#include "broker/interface.h"
 #include "host/link.h"
 #include "host/names.h"
 
@@ -39,6 +40,12 @@ void interfaces_rejoined(const struct network *network, const struct link *links
 
 /* Looks for all interfaces whether their links are still there. */
 void interfaces_look(struct broker *broker);
+
+/* The index of an attached interface's link. */
+int interface_link(const struct interface *interface);
+
+/* Whether the link with this index is an interface. */
+bool interface_is_link(int index);
 
 /* As networks_forget(). */
 void interfaces_forget(struct broker *broker);

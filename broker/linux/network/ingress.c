@@ -60,11 +60,13 @@
 #define NO_MATCH 0U
 #define MATCH UINT32_MAX
 
-/* The order of a port's filters. An older broker had 1 and 2. */
+/* The order of a port's filters: what is sent is mirrored before anything becomes of it. */
+#define FOR_CAPTURES 1U
 #define FOR_BRIDGE 2U
 #define FOR_CHECKSUMS 3U
 
 #define FROM_MACHINE TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+#define TO_MACHINE TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 /* Where a filter is, among all of a link. */
 struct place {
@@ -316,4 +318,101 @@ void ingress_add_filters(struct netlink_requests *requests, const struct port_se
 	if (setup->checksums)
 		requests->messages[requests->n++] = redirect_to_checksums(setup);
 	requests->messages[requests->n++] = keep_from_bridge(setup);
+}
+
+/* All of it. */
+static const struct sock_filter any_frame[] = { BPF_STMT(BPF_RET | BPF_K, MATCH) };
+
+/* Known by the device, so that a port has as many as it is captured to. */
+static struct place place_of_mirror(int port, uint32_t parent, int device)
+{
+	return (struct place){ port, parent, FOR_CAPTURES, (uint32_t)device };
+}
+
+static struct nl_msg *mirror(int port, uint32_t parent, int device)
+{
+	const struct place place = place_of_mirror(port, parent, device);
+	const struct sending sending = { device, TCA_EGRESS_MIRROR, TC_ACT_UNSPEC };
+
+	return filter(&place, any_frame, ARRAY_SIZE(any_frame), &sending);
+}
+
+/* Looked for among all of the host's: who asks for one alone gets no answer. */
+struct search {
+	int index;
+	bool found;
+};
+
+static int find_both_ways(const struct nlmsghdr *message, void *userdata)
+{
+	const struct tcmsg *header = nlmsg_data(message);
+	struct search *search = userdata;
+	struct nlattr *kind;
+
+	if (nlmsg_datalen(message) < (int)sizeof(*header) || header->tcm_ifindex != search->index)
+		return 0;
+	kind = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), TCA_KIND);
+	if (kind && nla_strcmp(kind, BOTH_WAYS) == 0)
+		search->found = true;
+	return 0;
+}
+
+/* To one for the other way alone the kernel would add what is for both. */
+static int check_both_ways(int port)
+{
+	struct tcmsg header = { .tcm_family = AF_UNSPEC };
+	struct search search = { .index = port };
+	int result = netlink_dump(&(struct netlink_dump){
+		.type = RTM_GETQDISC,
+		.header = &header,
+		.size = sizeof(header),
+		.each = find_both_ways,
+		.userdata = &search,
+	});
+
+	return result < 0 || search.found ? result : -EOPNOTSUPP;
+}
+
+int ingress_mirror(int port, int device)
+{
+	struct nl_msg *qdisc = both_ways(port);
+	struct netlink_requests requests = { { qdisc }, 1, qdisc };
+	int result = netlink_request_all(&requests);
+
+	if (result == 0)
+		result = check_both_ways(port);
+	if (result < 0)
+		return result;
+	requests = (struct netlink_requests){
+		{ mirror(port, FROM_MACHINE, device), mirror(port, TO_MACHINE, device) }, 2, NULL
+	};
+	return netlink_request_all(&requests);
+}
+
+static struct nl_msg *no_mirror(int port, uint32_t parent, int device)
+{
+	const struct place place = place_of_mirror(port, parent, device);
+
+	return filter_message(RTM_DELTFILTER, 0, &place);
+}
+
+void ingress_end_mirror(int port, int device)
+{
+	struct netlink_requests requests = { { no_mirror(port, FROM_MACHINE, device),
+					       no_mirror(port, TO_MACHINE, device) },
+					     2,
+					     NULL };
+
+	(void)netlink_request_all(&requests);
+}
+
+int ingress_refuse_all(int index)
+{
+	static const struct sock_filter program[] = { BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT) };
+	const struct place place = place_on(index, FOR_BRIDGE);
+	struct netlink_requests requests = {
+		{ both_ways(index), filter(&place, program, ARRAY_SIZE(program), NULL) }, 2, NULL
+	};
+
+	return netlink_request_all(&requests);
 }

@@ -30,4 +30,17 @@ int ingress_find_checksums(const char *bridge);
  */
 void ingress_add_filters(struct netlink_requests *requests, const struct port_setup *setup);
 
+/*
+ * Has each frame that a port's machine sends, before anything becomes of it, and each that it is
+ * to get, sent by another device as well. -EOPNOTSUPP: the port has no place for filters of both
+ * ways, as an older broker made it.
+ */
+int ingress_mirror(int port, int device);
+
+/* No more of that. device: 0 is all of them. */
+void ingress_end_mirror(int port, int device);
+
+/* Drops all that comes in by a link that is new. */
+int ingress_refuse_all(int index);
+
 #endif

@@ -12,6 +12,7 @@
  *	bridge as it has to be
  *	nothing redirects its frames		the same
  *	its device has another address		the same, at once
+ *	it has gone, or its filters have	its captures end
  *	routes over an uplink, or itself,	the networks that leave by it are
  *	change					repaired, once for many in a row
  *	rules that lead all packets, or ours,	all networks are, the same
@@ -42,6 +43,7 @@
 #include "broker/linux/routing/uplink.h"
 #include "broker/linux/timer.h"
 #include "broker/linux/worker.h"
+#include "capture.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "host/netlink_listener.h"
@@ -212,6 +214,10 @@ static void on_link(const struct nlmsghdr *message)
 		interface_link_gone(link.index);
 	else
 		interface_link_changed(&link);
+	if (message->nlmsg_type == RTM_DELLINK)
+		capture_link_gone(link.index);
+	else
+		capture_link_changed(&link);
 	if (!is_own_link_name(link.name))
 		monitor_look_around();
 	if (uplink_is_used(linux_platform.broker, link.name))
@@ -318,6 +324,12 @@ static void on_settings(const struct nlmsghdr *message)
 	monitor_look_around();
 }
 
+static void on_filters_gone(int index)
+{
+	interface_filters_gone(index);
+	capture_filters_gone(index);
+}
+
 static void on_message(const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
@@ -329,8 +341,7 @@ static void on_message(const struct nlmsghdr *message)
 	case RTM_DELQDISC:
 	case RTM_DELTFILTER:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct tcmsg) && !netlink_is_own(message))
-			interface_filters_gone(
-				((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
+			on_filters_gone(((const struct tcmsg *)nlmsg_data(message))->tcm_ifindex);
 		break;
 	case RTM_DELADDR:
 		if (nlmsg_datalen(message) >= (int)sizeof(struct ifaddrmsg))

@@ -16,10 +16,14 @@
 
 #include "base/log.h"
 #include "broker/linux/privilege.h"
+#include "host/names.h"
 
 /* The kernel puts the first free number in. */
 #define TAP_NAME "vmt%d"
 #define VHOST_PATH "/dev/vhost-net"
+
+/* TUN_F_USO4 and TUN_F_USO6, for headers older than Linux 6.2. */
+#define USO 0x60U
 
 /*
  * Returns the descriptor of one more queue of the device in request, or -1 with error. The device
@@ -81,6 +85,38 @@ int tap_open(unsigned int queues, uid_t owner, const struct gateway_filter *filt
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * Frames longer than any link takes come whole, and a checksum that is left to the host is said to
+ * be: else the kernel would cut and complete them on the machine's own time.
+ */
+static int take_whole_frames(int fd)
+{
+	const unsigned long offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	if (ioctl(fd, TUNSETOFFLOAD, offloads | USO) == 0)
+		return 0;
+	return ioctl(fd, TUNSETOFFLOAD, offloads); /* older than Linux 6.2 */
+}
+
+int tap_open_capture(char name[INTERFACE_NAME_SIZE], struct interface_fds *fds, struct error *error)
+{
+	struct ifreq request = { .ifr_name = CAPTURE_NAME };
+	int fd;
+
+	request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	fd = open_queue(&request, 0, error);
+	if (fd < 0)
+		return -1;
+	fds->tap[fds->n_tap++] = fd;
+	memcpy(name, request.ifr_name, INTERFACE_NAME_SIZE);
+	if (take_whole_frames(fd) == 0)
+		return 0;
+	error_set(error, ERROR_CREATE_FAILED, "cannot have a TAP device take whole frames: %s",
+		  strerror(errno));
+	tap_close(fds);
+	return -1;
 }
 
 int tap_keep(int fd, struct error *error)

@@ -27,6 +27,14 @@ int tap_open(unsigned int queues, uid_t owner, const struct gateway_filter *filt
 	     char name[INTERFACE_NAME_SIZE], struct interface_fds *fds, struct error *error);
 
 /*
+ * Makes and opens a TAP device that is for reading alone (capture.h): nobody may open it by name.
+ * name, fds: get the device's name, and the descriptor besides what they have.
+ * Returns 0, or -1 with error (ERROR_CREATE_FAILED, and nothing is left open).
+ */
+int tap_open_capture(char name[INTERFACE_NAME_SIZE], struct interface_fds *fds,
+		     struct error *error);
+
+/*
  * The device stays when its last descriptor is closed. Returns 0, or -1 with
  * error (ERROR_INTERNAL).
  */

@@ -14,6 +14,7 @@
 
 #include "attach_options.h"
 #include "base/json_text.h"
+#include "broker/capture.h"
 #include "broker/interface.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/interfaces.h" /* generated, in the build directory */
@@ -164,6 +165,16 @@ static int take_interface(const json_t *value, struct call *call)
 	if (!json_is_string(value) || json_string_length(value) >= sizeof(call->interface))
 		return -1;
 	strcpy(call->interface, json_string_value(value));
+	return 0;
+}
+
+static int take_device(const json_t *value, struct call *call)
+{
+	const size_t length = json_string_length(value);
+
+	if (length == 0 || length >= sizeof(call->device))
+		return -1;
+	strcpy(call->device, json_string_value(value));
 	return 0;
 }
 
@@ -338,6 +349,33 @@ void platform_attached(struct client *client, const struct interface *interface,
 	connection_answered(connection);
 }
 
+static void serve_capture(struct connection *connection)
+{
+	const struct call *call = &connection->call;
+	struct error error;
+
+	if (connection_reserve_descriptors(connection, 1, &error) < 0) {
+		reply_error(connection, &error);
+		return;
+	}
+	connection->state = CONNECTION_WAITING;
+	broker_capture(connection->client, call->network, call->device);
+}
+
+void platform_captured(struct client *client, struct interface_fds *fds, const struct error *error)
+{
+	struct connection *connection = client->connection;
+
+	if (error)
+		reply_error(connection, error);
+	else if (connection->call.oneway)
+		platform_fds_discard(fds);
+	else
+		connection_send(connection,
+				json_pack("{s:{s:i}}", "parameters", "tapFileDescriptor", 0), fds);
+	connection_answered(connection);
+}
+
 static void serve_monitor(struct connection *connection)
 {
 	struct error error;
@@ -406,6 +444,8 @@ static const struct method methods[] = {
 			  { "queues", true, take_queues },
 			  { "vhost", true, take_vhost },
 			  { "openByName", true, take_by_name } } },
+	{ PROTOCOL_INTERFACE, "Capture", .serve = serve_capture,
+	  .parameters = { NETWORK_PARAMETER, { "device", false, take_device } } },
 	{ PROTOCOL_INTERFACE, "Monitor", .serve = serve_monitor, .needs_more = true },
 	{ PROTOCOL_INTERFACE, "Reload", .serve = serve_reload },
 };

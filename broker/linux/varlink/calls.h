@@ -27,6 +27,7 @@ struct call {
 	bool by_name;
 	struct interface_options options;
 	struct listing listing; /* while LISTING */
+	char device[INTERFACE_NAME_SIZE];
 	char interface[256]; /* a Varlink interface's name */
 	bool reload; /* while WAITING: for the names in the configuration to be known */
 };

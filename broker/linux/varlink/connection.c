@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "broker/capture.h"
 #include "broker/linux/linux.h"
 #include "broker/platform.h"
 #include "events.h"
@@ -59,6 +60,7 @@ void connection_end(struct connection *connection)
 		fdstore_remove(runtime_dir(), connection->stored, connection->stream.fd);
 	untaken_close_or_keep(connection);
 	connection_free(connection);
+	broker_captures_release(client);
 	broker_client_gone(client);
 	user_leave(user);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "host/names.h"
 
 #define LONGEST_NAME "a23456789.123456789.123456789.123456789.123456789.123456789.123"
@@ -107,6 +108,34 @@ static void test_checksums_name(void **state)
 	assert_true(is_own_link_name(name));
 }
 
+static void test_captures(void **state)
+{
+	static const char *const others[] = {
+		"",
+		"vmnet-broker lab",
+		"vmnet-broker-capture ",
+		"vmnet-broker-capture 7",
+		"vmnet-broker-capture 7 1000 ",
+		"vmnet-broker-capture 07 1000",
+		"vmnet-broker-capture -7 1000",
+		"vmnet-broker-capture 7 -1",
+		"vmnet-broker-capture 7 4294967296",
+	};
+	const struct capture_alias whole = { .port = 7, .owner = 4294967294 };
+	struct capture_alias alias;
+	char text[ALIAS_SIZE];
+
+	(void)state;
+	capture_alias_format(&whole, text);
+	assert_string_equal(text, "vmnet-broker-capture 7 4294967294");
+	assert_int_equal(capture_alias_parse(text, &alias), 0);
+	assert_int_equal(alias.port, whole.port);
+	assert_int_equal(alias.owner, whole.owner);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_int_equal(capture_alias_parse(others[i], &alias), -1);
+	assert_true(is_own_link_name("vmt-cap0"));
+}
+
 static void test_other_aliases(void **state)
 {
 	static const char *const others[] = {
@@ -145,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_alias_of_bridge),
 		cmocka_unit_test(test_alias_of_interface),
 		cmocka_unit_test(test_alias_of_an_older_broker),
+		cmocka_unit_test(test_captures),
 		cmocka_unit_test(test_other_aliases),
 		cmocka_unit_test(test_checksums_name),
 	};
