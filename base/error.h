@@ -19,6 +19,7 @@ enum error_code {
 	ERROR_LIMIT_EXCEEDED, /* limit and value are set */
 	ERROR_INVALID_CONFIGURATION,
 	ERROR_INVALID_PARAMETER, /* parameter is set */
+	ERROR_ENDED, /* by somebody else */
 	ERROR_INTERNAL,
 };
 

@@ -308,6 +308,7 @@ void broker_interface_detached(struct interface *interface)
 		log_info(network->config->name, "interface %s detached", interface->name);
 	network->user = interface->owner;
 	interface_event(interface, EVENT_INTERFACE_DETACHED);
+	platform_gone(interface);
 	interface_free(interface);
 	broker_network_check(network);
 }

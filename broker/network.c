@@ -154,6 +154,7 @@ static void network_failed(struct network *network, const struct error *error)
 		hold_free(network->holds);
 		platform_acquired(client, NULL, error);
 	}
+	platform_gone(network);
 	network_free(network);
 	broker_tell_if_idle(broker);
 }
@@ -195,6 +196,7 @@ void broker_network_removed(struct network *network)
 		hold_free(network->holds);
 		broker_acquire(client, network->config->name);
 	}
+	platform_gone(network);
 	network_free(network);
 	broker_tell_if_idle(broker);
 }

@@ -70,6 +70,9 @@ uid_t platform_account(uid_t uid);
  */
 void platform_event(const struct event *event);
 
+/* A network or an interface is about to be freed, for which somebody may wait (end.h). */
+void platform_gone(const void *what);
+
 /* A network has a fault more or less, which clients are told of when they ask. */
 void platform_fault_changed(void);
 
@@ -104,6 +107,10 @@ int platform_interface_attach(struct interface *interface);
 
 /* Removes the device. Answered by broker_interface_detached(). */
 void platform_interface_detach(struct interface *interface);
+
+/* Ends a client's connection, and tells it why if it can be told anything. */
+void platform_client_end(struct client *client, const struct network *network,
+			 const struct error *error);
 
 /*
  * Makes a device by which what the machine of an interface sends and gets can be read, for the

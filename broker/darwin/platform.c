@@ -151,6 +151,12 @@ static void on_stop_signal(void)
 		log_who_holds(n);
 }
 
+/* Nobody can ask for that here. */
+void platform_gone(const void *what)
+{
+	(void)what;
+}
+
 void platform_hold_ended(struct client *client, struct network *network)
 {
 	(void)client;

@@ -31,6 +31,7 @@ char fake_events[65536];
 unsigned int fake_idle_calls;
 unsigned int fake_discarded;
 unsigned int fake_devices;
+const void *fake_gone;
 static unsigned int next_device;
 static uint32_t random_state;
 
@@ -40,6 +41,7 @@ void fake_reset(void)
 	fake_idle_calls = 0;
 	fake_discarded = 0;
 	fake_devices = 0;
+	fake_gone = NULL;
 	next_device = 0;
 	random_state = 1;
 }
@@ -173,6 +175,21 @@ void platform_captured(struct client *client, struct interface_fds *fds, const s
 	fake->asked = false;
 	fake->answers++;
 	fake->error = error ? *error : (struct error){ 0 };
+}
+
+void platform_client_end(struct client *client, const struct network *network,
+			 const struct error *error)
+{
+	struct fake_client *fake = client->connection;
+
+	must(error->code == ERROR_ENDED && network->holds);
+	fake->ended = true;
+	fake->error = *error;
+}
+
+void platform_gone(const void *what)
+{
+	fake_gone = what;
 }
 
 void platform_fds_discard(struct interface_fds *fds)

@@ -19,6 +19,7 @@ struct fake_client {
 	struct error error; /* of the last answer */
 	char network[NETWORK_NAME_MAX + 1]; /* of the last answer; "" after an error */
 	char interface[INTERFACE_NAME_SIZE]; /* the same */
+	bool ended; /* by somebody, with the error */
 	void (*answered)(struct fake_client *client); /* called with each answer; may be NULL */
 };
 
@@ -27,6 +28,7 @@ extern char fake_events[65536];
 extern unsigned int fake_idle_calls;
 extern unsigned int fake_discarded; /* descriptors given back with nobody to take them */
 extern unsigned int fake_devices; /* devices that exist */
+extern const void *fake_gone; /* the last network or interface that has gone */
 
 void fake_reset(void);
 

@@ -15,6 +15,7 @@
 #include "attach_options.h"
 #include "base/json_text.h"
 #include "broker/capture.h"
+#include "broker/end.h"
 #include "broker/interface.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/varlink/interfaces.h" /* generated, in the build directory */
@@ -376,6 +377,28 @@ void platform_captured(struct client *client, struct interface_fds *fds, const s
 	connection_answered(connection);
 }
 
+static void serve_end(struct connection *connection)
+{
+	struct call *call = &connection->call;
+	struct error error;
+
+	if (broker_end(connection->client, call->network, call->device, &call->ending, &error) < 0)
+		reply_error(connection, &error);
+	else if (call->ending)
+		connection->state = CONNECTION_WAITING;
+	else
+		reply(connection, json_object());
+}
+
+void calls_gone(struct connection *connection, const void *what)
+{
+	if (connection->call.ending != what)
+		return;
+	connection->call.ending = NULL;
+	reply(connection, json_object());
+	connection_answered(connection);
+}
+
 static void serve_monitor(struct connection *connection)
 {
 	struct error error;
@@ -446,6 +469,8 @@ static const struct method methods[] = {
 			  { "openByName", true, take_by_name } } },
 	{ PROTOCOL_INTERFACE, "Capture", .serve = serve_capture,
 	  .parameters = { NETWORK_PARAMETER, { "device", false, take_device } } },
+	{ PROTOCOL_INTERFACE, "End", .serve = serve_end,
+	  .parameters = { NETWORK_PARAMETER, { "device", true, take_device } } },
 	{ PROTOCOL_INTERFACE, "Monitor", .serve = serve_monitor, .needs_more = true },
 	{ PROTOCOL_INTERFACE, "Reload", .serve = serve_reload },
 };

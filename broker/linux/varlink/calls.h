@@ -27,8 +27,9 @@ struct call {
 	bool by_name;
 	struct interface_options options;
 	struct listing listing; /* while LISTING */
-	char device[INTERFACE_NAME_SIZE];
+	char device[INTERFACE_NAME_SIZE]; /* "": none */
 	char interface[256]; /* a Varlink interface's name */
+	const void *ending; /* while WAITING: that whose end it waits for */
 	bool reload; /* while WAITING: for the names in the configuration to be known */
 };
 
@@ -38,6 +39,9 @@ struct call {
  * text: length bytes; not used once the method is called.
  */
 int calls_serve(struct connection *connection, const char *text, size_t length);
+
+/* Something has gone: for a call that waits, for that perhaps. */
+void calls_gone(struct connection *connection, const void *what);
 
 /* The names in the configuration are known now: for a call that waits for that. */
 void calls_reload(struct connection *connection);

@@ -23,6 +23,7 @@
 #include "broker/capture.h"
 #include "broker/linux/linux.h"
 #include "broker/platform.h"
+#include "describe.h"
 #include "events.h"
 #include "sending.h"
 #include "untaken.h"
@@ -211,6 +212,26 @@ void connection_answered(struct connection *connection)
 	if (connection->state == CONNECTION_WAITING)
 		connection->state = CONNECTION_OPEN;
 	connection_update(connection);
+}
+
+void platform_client_end(struct client *client, const struct network *network,
+			 const struct error *error)
+{
+	struct connection *connection = client->connection;
+
+	if (connection->state == CONNECTION_ENDING)
+		return;
+	connection_send(connection, describe_error(error, network->config->name), NULL);
+	connection_shut_down(connection);
+}
+
+void platform_gone(const void *what)
+{
+	struct connection *connection;
+
+	TAILQ_FOREACH(connection, &all_connections, all)
+		if (connection->state == CONNECTION_WAITING)
+			calls_gone(connection, what);
 }
 
 void connections_reload(void)

@@ -125,6 +125,7 @@ static const struct {
 	[ERROR_LIMIT_EXCEEDED] = { PROTOCOL_INTERFACE ".LimitExceeded", false },
 	[ERROR_INVALID_CONFIGURATION] = { PROTOCOL_INTERFACE ".InvalidConfiguration", false },
 	[ERROR_INVALID_PARAMETER] = { PROTOCOL_INTERFACE ".ParameterRefused", false },
+	[ERROR_ENDED] = { PROTOCOL_INTERFACE ".Ended", true },
 	[ERROR_INTERNAL] = { PROTOCOL_INTERFACE ".Internal", false },
 };
 
