@@ -41,6 +41,8 @@ const char *vmnet_broker_strerror(vmnet_broker_return_t status)
 		return "the network or interface cannot be created";
 	case VMNET_BROKER_INTERNAL_ERROR:
 		return "out of memory, or a limit was reached";
+	case VMNET_BROKER_ENDED:
+		return "somebody has ended a network that was held";
 	}
 	return "unknown status";
 }

@@ -91,8 +91,8 @@ extern "C" {
  * enumeration in Swift: programs there use these names, and rawValue.
  *
  * "Errors" of a call, below, are those of its own. Every call that asks the
- * broker may also return XPC_FAILURE, INVALID_REPLY or INTERNAL_ERROR, and on a
- * connection that monitors INVALID_REQUEST. After an error there is nothing to
+ * broker may also return XPC_FAILURE, INVALID_REPLY, INTERNAL_ERROR or ENDED, and
+ * on a connection that monitors INVALID_REQUEST. After an error there is nothing to
  * be freed: pointers that the call was to set are NULL.
  */
 typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
@@ -111,6 +111,8 @@ typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
 	VMNET_BROKER_CREATE_FAILURE = 6,
 	/* The broker or the library failed (out of memory), or a limit was reached. */
 	VMNET_BROKER_INTERNAL_ERROR = 7,
+	/* Somebody has ended a network that this connection held, and with it the connection. */
+	VMNET_BROKER_ENDED = 8,
 } vmnet_broker_return_t;
 
 /*
@@ -375,6 +377,41 @@ vmnet_broker_return_t
 vmnet_broker_attach(struct vmnet_broker *broker, const char *network,
 		    const struct vmnet_broker_attach_options *_Nullable options,
 		    struct vmnet_broker_attachment *_Nullable *_Nonnull attachment);
+
+/*
+ * Opens what a machine sends and gets from now on, for reading. It need not be of this connection,
+ * but of the same user; root may open anybody's.
+ *
+ * network: the network's name or one of its aliases.
+ * device: the host's name of the machine's device, of a struct vmnet_broker_interface.
+ * fd: gets a descriptor for the caller to close, which ends it. It is closed on exec and does not
+ *	block.
+ *
+ * A read gives one frame, with a struct virtio_net_hdr of 10 bytes before it
+ * (<linux/virtio_net.h>): frames come as the host passes them on, also longer ones than
+ * a link takes, and a checksum that is left to others is where the header says. What the
+ * machine has sent is from its MAC address. Frames for which a slow reader leaves no
+ * room are lost. When the machine ends, reading fails with EBADFD.
+ *
+ * Errors: INVALID_REQUEST (no such machine), NOT_FOUND, NOT_ALLOWED, CREATE_FAILURE,
+ * INTERNAL_ERROR (a limit, too).
+ */
+vmnet_broker_return_t vmnet_broker_capture(struct vmnet_broker *broker, const char *network,
+					   const char *device, int *fd);
+
+/*
+ * Ends a network whoever uses it: the interfaces of its machines, and all holds with their
+ * connections, on which the next call returns ENDED. A hold of this connection's own is released.
+ * Returns when the network has gone, with SUCCESS also when there was none. Only for root, or when
+ * all that ends is the caller's own user's.
+ *
+ * network: the network's name or one of its aliases.
+ * device: NULL, or the host's name of a machine's device, which then ends alone.
+ *
+ * Errors: INVALID_REQUEST (no such machine), NOT_FOUND, NOT_ALLOWED.
+ */
+vmnet_broker_return_t vmnet_broker_end(struct vmnet_broker *broker, const char *network,
+				       const char *_Nullable device);
 
 /*
  * Whether the library finds the broker again by itself after it has gone

@@ -24,6 +24,7 @@ static const struct {
 	{ INTERFACE "LimitExceeded", VMNET_BROKER_INTERNAL_ERROR },
 	{ INTERFACE "InvalidConfiguration", VMNET_BROKER_CREATE_FAILURE },
 	{ INTERFACE "ParameterRefused", VMNET_BROKER_INVALID_REQUEST },
+	{ INTERFACE "Ended", VMNET_BROKER_ENDED },
 	{ INTERFACE "Internal", VMNET_BROKER_INTERNAL_ERROR },
 	{ SERVICE "InvalidParameter", VMNET_BROKER_INVALID_REQUEST },
 };
@@ -121,6 +122,13 @@ static vmnet_broker_return_t error_status(const char *name)
 	return VMNET_BROKER_INVALID_REPLY;
 }
 
+/* The broker's last word: what was held is not to be held again by another connection. */
+static void forget_all(struct vmnet_broker *broker)
+{
+	vmnet_broker_transport_shut_down(&broker->transport);
+	vmnet_broker_holds_clear(&broker->holds);
+}
+
 /* Turns the broker's error, whose parameters may be NULL, into a status and a sentence. */
 static vmnet_broker_return_t error_failed(struct vmnet_broker *broker, const char *name,
 					  const json_t *parameters, const char *network)
@@ -138,6 +146,8 @@ static vmnet_broker_return_t error_failed(struct vmnet_broker *broker, const cha
 		vmnet_broker_set_error(&broker->error,
 				       "the broker answered with %s; it may be of another version",
 				       name);
+	if (error_status(name) == VMNET_BROKER_ENDED)
+		forget_all(broker);
 	return error_status(name);
 }
 

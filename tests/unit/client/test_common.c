@@ -7,14 +7,13 @@
 static void test_names_of_statuses_and_events(void **state)
 {
 	(void)state;
-	for (unsigned int status = VMNET_BROKER_SUCCESS; status <= VMNET_BROKER_INTERNAL_ERROR;
-	     status++) {
+	for (unsigned int status = VMNET_BROKER_SUCCESS; status <= VMNET_BROKER_ENDED; status++) {
 		const char *sentence = vmnet_broker_strerror((vmnet_broker_return_t)status);
 
 		assert_string_not_equal(sentence, "unknown status");
 		assert_true(sentence[strlen(sentence) - 1] != '.');
 	}
-	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)8), "unknown status");
+	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)9), "unknown status");
 	assert_string_equal(vmnet_broker_strerror((vmnet_broker_return_t)-1), "unknown status");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_LEASE_REMOVED), "lease_removed");
 	assert_string_equal(vmnet_broker_event_name(VMNET_BROKER_NETWORK_MENDED), "network_mended");

@@ -320,6 +320,40 @@ static void test_attach(void **state)
 	peer_close(&peer);
 }
 
+static void test_capture_and_end(void **state)
+{
+	struct peer holder = peer_connect();
+	struct peer peer = peer_connect();
+	char expected[256];
+
+	(void)state;
+	say(&holder, ACQUIRE);
+	fake_linux_run();
+	free(take(&holder));
+	say(&holder, METHOD("Attach") ",\"parameters\":{\"network\":\"lab\"}}");
+	fake_linux_run();
+	free(take(&holder));
+	say(&peer, METHOD("Capture") ",\"parameters\":{\"network\":\"lab\",\"device\":\"vmt0\"}}");
+	assert_says(&peer, "{\"parameters\":{\"tapFileDescriptor\":0}}");
+	assert_int_equal(peer.n_fds, 1);
+	say(&peer, METHOD("Capture") ",\"parameters\":{\"network\":\"lab\",\"device\":\"\"}}");
+	assert_says(&peer, "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{"
+			   "\"parameter\":\"device\"}}");
+	say(&peer, METHOD("End") ",\"parameters\":{\"network\":\"lab\",\"device\":\"vmt0\"}}");
+	assert_says(&peer, "{\"parameters\":{}}");
+	say(&peer, METHOD("End") ",\"parameters\":{\"network\":\"lab\"}}");
+	assert_says(&peer, "{\"parameters\":{}}");
+	snprintf(expected, sizeof(expected),
+		 "{\"error\":\"com.github.nirs.vmnetbroker.Ended\",\"parameters\":{\"network\":"
+		 "\"lab\",\"reason\":\"network \\\"lab\\\" was ended by user %d\"}}",
+		 uid());
+	assert_says(&holder, expected);
+	say(&peer, METHOD("End") ",\"parameters\":{\"network\":\"lab\"}}");
+	assert_says(&peer, "{\"parameters\":{}}");
+	peer_close(&holder);
+	peer_close(&peer);
+}
+
 /* What an interface has asked for is shown as long as it is there. */
 static void test_attach_options(void **state)
 {
@@ -384,6 +418,7 @@ int main(void)
 		TEST(test_describe),
 		TEST(test_every_key_is_described),
 		TEST(test_attach),
+		TEST(test_capture_and_end),
 		TEST(test_attach_options),
 		TEST(test_limits),
 	};
