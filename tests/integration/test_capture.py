@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captures of machines: who may, what they show, and that nothing is left of them."""
 
+import contextlib
 import errno
 import fcntl
 import os
 import pathlib
+import pty
+import re
+import signal
 import struct
+import subprocess
+import time
 
 import pytest
 
@@ -227,3 +233,159 @@ def test_a_device_of_an_older_broker(broker, host, machines):
         "the machine's device was made by an older broker, which could not capture; start the "
         "machine again"
     )
+
+
+# vmnetctl
+
+
+def blocks(data):
+    """The blocks of a pcapng file: (type, body)."""
+    while data:
+        kind, length = struct.unpack_from("=II", data)
+        assert struct.unpack_from("=I", data, length - 4)[0] == length
+        yield kind, data[8 : length - 4]
+        data = data[length:]
+
+
+def options(data):
+    found = {}
+    while data:
+        code, length = struct.unpack_from("=HH", data)
+        found[code] = data[4 : 4 + length]
+        data = data[4 + (length + 3) // 4 * 4 :]
+    return found
+
+
+def packets_of(data):
+    """(whether the machine sent it, nanoseconds, frame) of each packet."""
+    for kind, body in blocks(data):
+        if kind == 6:
+            high, low, length, original = struct.unpack_from("=IIII", body, 4)
+            assert length == original
+            flags = options(body[20 + (length + 3) // 4 * 4 :])[2]
+            yield struct.unpack("=I", flags)[0] == 2, high << 32 | low, body[20 : 20 + length]
+
+
+@contextlib.contextmanager
+def running(broker, *argv, uid=USER):
+    """vmnetctl while it runs, from when it has said what it does, and its standard output."""
+    reader, writer = os.pipe()
+    process = broker.host.popen(
+        broker.host.program("vmnetctl/vmnetctl"),
+        *argv,
+        uid=uid,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=broker.environment(),
+    )
+    os.close(writer)
+    with open(reader, "rb", buffering=0) as output:
+        try:
+            process.said = process.stderr.readline()
+            yield process, output
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_capture_is_pcapng(broker, host, machines):
+    """Both ways, with the host's checksums complete, and over a kill of the broker."""
+    one, two = machines
+    mac = one.mac_address
+    with running(broker, "capture", "lab", mac) as (process, pipe):
+        assert process.said == f'Capturing {mac} ({one.name}) on network "lab" until interrupted.\n'
+        wait_for(lambda: mirrors(host, one.name))
+        before = time.time_ns()
+        packet = frame.datagram("192.168.105.77", "192.168.105.78", b"to be completed")
+        pseudo = frame.pseudo_sum(packet, frame.UDP, len(packet) - 20)
+        left = packet[:26] + struct.pack("!H", pseudo) + packet[28:]
+        source, destination = frame.mac_bytes(mac), frame.mac_bytes(two.mac_address)
+        frame.write(one.tap_fds[0], frame.carry(destination, source, left), 34, 6)
+        frame.write(two.tap_fds[0], note(b"an answer", two, source))
+        frame.wait_for_frame(one.tap_fds[0], lambda each: b"an answer" in each)
+        broker.kill()
+        frame.write(one.tap_fds[0], note(b"after the broker", one))
+        frame.write(one.tap_fds[0], note(b"the last", one))
+        output = b""
+        while b"the last" not in output:
+            output += pipe.read(65536)
+        process.send_signal(signal.SIGTERM)
+        output += pipe.readall()
+        errors = process.communicate(timeout=20)[1]
+    (first, section), (second, interface), *frames, (end, _) = blocks(output)
+    assert (first, second, end) == (0x0A0D0D0A, 1, 5) and {kind for kind, _ in frames} == {6}
+    assert process.returncode == 0
+    assert errors == f"{len(frames)} frames captured, 0 lost.\n"
+    assert options(section[16:])[4].startswith(b"vmnetctl ")
+    named = options(interface[8:])
+    assert named[2] == one.name.encode() and named[3] == f"{mac} ({one.name})".encode()
+    assert named[6] == source and named[9] == b"\x09"
+    packets = [each for each in packets_of(output) if each[2][26:30] == packet[12:16]]
+    assert packets[0][2] == frame.carry(destination, source, packet)
+    assert [sent for sent, _, _ in packets] == [True, False, True, True]
+    times = [before, *(nanoseconds for _, nanoseconds, _ in packets), time.time_ns()]
+    assert times == sorted(times)
+    path = pathlib.Path(host.directory, "machine.pcapng")
+    path.write_bytes(output)
+    shown = host.run("tcpdump", "-r", str(path), "-nvv").stdout
+    assert shown.count("192.168.105.77.5000 > 192.168.105.78.5000: [udp sum ok]") == 4
+    broker.start()
+
+
+def test_capture_ends(broker, host, machines):
+    """At a signal, with its reader, and with the machine."""
+    one, _ = machines
+
+    def captured(pipe):
+        wait_for(lambda: mirrors(host, one.name))
+        frame.write(one.tap_fds[0], note(b"seen", one))
+        assert pipe.read(65536)
+
+    with running(broker, "capture", "lab", one.name) as (process, pipe):
+        captured(pipe)
+        process.send_signal(signal.SIGINT)
+        assert re.search(r"^\d+ frames? captured, 0 lost\.$", process.communicate(timeout=20)[1])
+        assert process.returncode == 0
+    with running(broker, "capture", "lab", one.name, "--count", "1") as (process, pipe):
+        captured(pipe)
+        assert process.communicate(timeout=20)[1] == "1 frame captured, 0 lost.\n"
+    with running(broker, "capture", "lab", one.name) as (process, pipe):
+        captured(pipe)
+        pipe.close()
+        assert process.wait(timeout=20) == 0
+    with running(broker, "capture", "lab", one.name) as (process, pipe):
+        captured(pipe)
+        one.close()
+        assert process.wait(timeout=20) == 0
+    wait_for(lambda: not [name for name in host.links() if name.startswith("vmt-cap")])
+
+
+def test_capture_refuses(broker, machines):
+    one, two = machines
+
+    def fails(*argv):
+        done = broker.vmnetctl("capture", *argv, uid=USER, check=False)
+        assert done.returncode == 1 and not done.stdout
+        return done.stderr
+
+    listed = ", ".join(sorted(f"{each.mac_address} ({each.name})" for each in machines))
+    said = fails("lab", "web")
+    head, _, names = said.partition(" it has ")
+    assert head == 'vmnetctl: network "lab" has no machine "web";'
+    assert ", ".join(sorted(names.strip().split(", "))) == listed
+    assert fails("lab", two.name) == (
+        f'vmnetctl: the machine with device {two.name} on network "lab" is user '
+        f"{OTHER}'s, and only that user and root may capture it\n"
+    )
+    leader, terminal = pty.openpty()
+    program = broker.host.program("vmnetctl/vmnetctl")
+    process = broker.host.popen(
+        *(program, "capture", "lab", one.name), stdout=terminal, stderr=subprocess.PIPE
+    )
+    assert process.communicate(timeout=20)[1] == (
+        'vmnetctl: frames are not text for a terminal; add "| tcpdump -r -", '
+        '"| wireshark -k -i -" or "> FILE"\n'
+    )
+    assert process.returncode == 1
+    os.close(leader)
+    os.close(terminal)

@@ -19,5 +19,8 @@ const struct subcommand system_subcommands[] = {
 	  "  --dry-run          only show what would be removed\n"
 	  "  --force            also what machines use, which lose their network\n"
 	  "  --runtime-dir DIR  where the broker had its records (default /run/vmnet-broker)\n" },
+	{ "capture", capture, "NETWORK MACHINE [--count N]",
+	  "Write what a machine sends and gets as pcapng, for Wireshark or tcpdump",
+	  "  --count N  end after so many frames\n" },
 	{ 0 },
 };

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which machine of a network is meant: what every subcommand that takes a MACHINE understands. */
+#ifndef VMNET_VMNETCTL_LINUX_MACHINE_H
+#define VMNET_VMNETCTL_LINUX_MACHINE_H
+
+#include <sys/types.h>
+
+#include "base/address.h"
+#include "base/name.h"
+#include "vmnetctl/vmnetctl.h"
+
+#define MACHINE_NAME_SIZE 256
+#define MACHINE_TEXT_SIZE (MACHINE_NAME_SIZE + 64)
+
+/* One that is attached. */
+struct machine {
+	char device[INTERFACE_NAME_SIZE]; /* the host's */
+	char name[MACHINE_NAME_SIZE]; /* "": it has none */
+	struct mac_address mac;
+	uid_t uid; /* whose it is */
+};
+
+/*
+ * Finds the machine of a network with this name, MAC address or device. Its name is what was asked
+ * for with its interface, or what it calls itself by DHCP. Several that fit are refused, and so
+ * is none, with what there is. Returns DONE, or FAILED after complaining.
+ */
+int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
+		 struct machine *machine);
+
+/* The machine of one of the network's interfaces. */
+void machine_of(const struct vmnet_broker_inspection *inspection,
+		const struct vmnet_broker_interface *interface, struct machine *machine);
+
+/* "web (52:54:00:12:34:56, vmt0)", or without a name "52:54:00:12:34:56 (vmt0)". */
+void machine_describe(const struct machine *machine, char text[MACHINE_TEXT_SIZE]);
+
+#endif
