@@ -180,7 +180,7 @@ int finish_command(const struct watch *watch, pid_t pid)
 			send_on(pid, &note);
 			break;
 		case 0:
-			complain("%s", broker_gone);
+			complain("%s", why_gone(watch->broker));
 			watch = NULL;
 			break;
 		default:

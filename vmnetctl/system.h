@@ -14,8 +14,8 @@ extern const char run_synopsis[];
 extern const char run_description[];
 extern const char run_help[];
 
-/* What the end of the broker means for a command that runs: one sentence. */
-extern const char broker_gone[];
+/* What it means for a command that runs that broker_has_gone(): one sentence. */
+const char *why_gone(const struct vmnet_broker *broker);
 
 /* Complains that the broker could not be reached; error is the errno of it. */
 void complain_of_no_broker(int error);

@@ -19,7 +19,11 @@ const char run_help[] =
 	"it, 127 when it is not found, 126 when it cannot be run, or 125 when it was not\n"
 	"started.\n";
 
-const char broker_gone[] = "the broker has gone, and with it the networks that the command uses";
+const char *why_gone(const struct vmnet_broker *broker)
+{
+	(void)broker;
+	return "the broker has gone, and with it the networks that the command uses";
+}
 
 static const struct option options[] = {
 	{ "network", required_argument, NULL, 'n' },

@@ -45,8 +45,6 @@ const char run_help[] =
 	"it, 127 when it is not found, 126 when it cannot be run, or 125 when it was not\n"
 	"started.\n";
 
-const char broker_gone[] = "the broker has gone; the machine keeps its network";
-
 struct request {
 	const char *network;
 	struct vmnet_broker_attach_options options;

@@ -22,5 +22,10 @@ const struct subcommand system_subcommands[] = {
 	{ "capture", capture, "NETWORK MACHINE [--count N]",
 	  "Write what a machine sends and gets as pcapng, for Wireshark or tcpdump",
 	  "  --count N  end after so many frames\n" },
+	{ "end", end, "NETWORK [MACHINE] [OPTION...]",
+	  "End a machine, or all of a network, in order",
+	  "  --timeout SECONDS  wait that long for machines that are asked to end, instead\n"
+	  "                     of 10, before their devices are taken away\n"
+	  "  --yes              do not ask whether it is meant\n" },
 	{ 0 },
 };

@@ -5,6 +5,6 @@
 
 #include "vmnetctl/vmnetctl.h"
 
-subcommand_function capture, cleanup, metrics, top;
+subcommand_function capture, cleanup, end, metrics, top;
 
 #endif

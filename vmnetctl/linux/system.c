@@ -15,6 +15,8 @@
 
 #include "vmnetctl/text.h"
 
+static bool networks_were_ended;
+
 static void complain_of_socket_permission(const char *path)
 {
 	const struct passwd *owner;
@@ -69,13 +71,22 @@ bool broker_has_gone(struct vmnet_broker *broker)
 {
 	struct vmnet_broker_network **networks;
 	size_t n_networks;
+	vmnet_broker_return_t status = vmnet_broker_list(broker, &networks, &n_networks);
 
-	if (vmnet_broker_list(broker, &networks, &n_networks) != VMNET_BROKER_SUCCESS)
+	networks_were_ended = status == VMNET_BROKER_ENDED;
+	if (status != VMNET_BROKER_SUCCESS)
 		return true;
 	vmnet_broker_networks_free(networks, n_networks);
 	puts("The broker was started again; what was held is held again.");
 	(void)fflush(stdout);
 	return false;
+}
+
+/* Somebody who has ended the network is no broker that has gone. */
+const char *why_gone(const struct vmnet_broker *broker)
+{
+	return networks_were_ended ? vmnet_broker_error(broker)
+				   : "the broker has gone; the machine keeps its network";
 }
 
 bool is_from_terminal(const siginfo_t *info)

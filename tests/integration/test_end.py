@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vmnetctl end: whom it hits, who may, and that those who are hit are told."""
+
+import contextlib
+import os
+import pty
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support.varlink import VarlinkError
+from support.wait import wait_for
+
+USER, OTHER = 1234, 1235
+STUBBORN = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+
+pytestmark = pytest.mark.broker(config={"lab": {"mode": "shared"}})
+
+
+@pytest.fixture
+def start(broker):
+    """Starts vmnetctl with these arguments; returns the process."""
+    processes = []
+
+    def make(*argv, uid=USER, **options):
+        process = broker.host.popen(
+            broker.host.program("vmnetctl/vmnetctl"),
+            *argv,
+            uid=uid,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=broker.environment(),
+            start_new_session=True,
+            **options,
+        )
+        processes.append(process)
+        return process
+
+    yield make
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def device_of(broker):
+    return wait_for(lambda: broker.inspect("lab")["interfaces"])[0]["device"]
+
+
+def end(broker, *argv, uid=USER):
+    return broker.vmnetctl("end", *argv, uid=uid, check=False, stdin=subprocess.DEVNULL)
+
+
+def test_a_machine(broker, start):
+    """Its process is asked to end, and what does not is parted from the network."""
+    machine = start("run", "--network", "lab", "sleep", "600")
+    device = device_of(broker)
+    done = end(broker, "lab", device)
+    assert done.returncode == 1 and re.fullmatch(
+        rf'This ends on network "lab":\n'
+        rf"  machine [0-9a-f:]+ \({device}\) of user {USER}, run by sleep \(pid \d+\)\n"
+        r'vmnetctl: there is no terminal to ask on whether this is meant; "--yes" says so\n',
+        done.stderr,
+    )
+    done = end(broker, "lab", device, "--yes", uid=OTHER)
+    assert done.returncode == 1 and done.stderr.endswith(
+        f"vmnetctl: machine {device} is user {USER}'s; only that user and root may end it\n"
+    )
+    assert end(broker, "lab", device, "--yes").returncode == 0
+    assert machine.wait(timeout=20) == 128 + 15
+    wait_for(lambda: not broker.networks()["lab"]["active"])
+
+    machine = start("run", "--network", "lab", *STUBBORN)
+    assert machine.stdout.readline() == "ready\n"
+    device = device_of(broker)
+    assert end(broker, "lab", device, "--yes", "--timeout", "1").returncode == 0
+    assert device not in broker.host.links()
+    assert broker.networks()["lab"]["active"] and machine.poll() is None
+
+
+def test_a_network(broker, start):
+    """All who hold it are told, and do not take it back."""
+    machine = start("run", "--network", "lab", *STUBBORN)
+    assert machine.stdout.readline() == "ready\n"
+    held = start("hold", "lab", uid=OTHER)
+    wait_for(lambda: broker.networks()["lab"]["clients"] == 2)
+    with broker.client(uid=USER) as client, pytest.raises(VarlinkError) as caught:
+        client.call("End", network="lab")
+    assert caught.value.name == "NotAllowed" and caught.value.parameters["reason"] == (
+        f'network "lab" is used by user {OTHER}, too; only root may end it, or end a machine of '
+        "your own alone"
+    )
+    done = end(broker, "lab", "--yes")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
+        f'vmnetctl: network "lab" is held by vmnetctl (pid {held.pid}) of user {OTHER}, too; only '
+        "root may end it"
+    )
+    assert end(broker, "lab", "--yes", "--timeout", "0", uid=0).returncode == 0
+    assert not broker.networks()["lab"]["active"]
+    assert "vmb-lab" not in broker.host.links()
+    assert held.communicate(timeout=20)[1] == (
+        'vmnetctl: what was held is held no longer: network "lab" was ended by user 0\n'
+    )
+    assert held.returncode == 1
+    assert machine.stderr.readline() == 'vmnetctl: network "lab" was ended by user 0\n'
+    assert end(broker, "lab", "--yes").returncode == 0
+
+
+def test_it_asks(broker, start):
+    held = start("hold", "lab")
+    assert held.stdout.readline()
+    for answer, status in (b"n\n", 1), (b"y\n", 0):
+        leader, terminal = pty.openpty()
+        process = start("end", "lab", stdin=terminal)
+        os.write(leader, answer)
+        said = process.communicate(timeout=20)[1]
+        assert process.returncode == status
+        assert f"  the hold of vmnetctl (pid {held.pid}) of user {USER}\nIs that meant?" in said
+        assert ("nothing was ended" in said) == bool(status)
+        os.close(leader)
+        os.close(terminal)
+    assert held.wait(timeout=20) == 1

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which processes have a TAP device open: of one's own, or as root of all. */
+#ifndef VMNET_VMNETCTL_LINUX_OPENERS_H
+#define VMNET_VMNETCTL_LINUX_OPENERS_H
+
+#include <sys/types.h>
+
+/*
+ * Calls each() for the processes that have the device with this name open, this one excepted.
+ * Those in another network namespace are passed over: what is so called there may be another.
+ */
+void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata);
+
+#endif
