@@ -2,6 +2,7 @@
 /* Names and aliases of links, to text and back. */
 #include "names.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,32 @@ void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
 {
 	(void)snprintf(name, INTERFACE_NAME_SIZE, CHECKSUMS_PREFIX "%s",
 		       bridge + strlen(BRIDGE_PREFIX));
+}
+
+/* Each part between dots is one that a host may have in its name. */
+static bool is_domain(const char *name)
+{
+	for (const char *label = name; label; label = strchr(label, '.')) {
+		size_t length;
+
+		label += *label == '.';
+		length = strcspn(label, ".");
+		if (!length || label[0] == '-' || label[length - 1] == '-')
+			return false;
+	}
+	return true;
+}
+
+const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE])
+{
+	bool is_whole = is_domain(network);
+	char *end = domain;
+
+	for (const char *c = network; *c; c++)
+		if (is_whole || isalnum((unsigned char)*c))
+			*end++ = *c;
+	strcpy(end, ".internal");
+	return domain;
 }
 
 uint32_t routing_table(const char *network)

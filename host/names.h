@@ -62,6 +62,8 @@
 	(sizeof("vmnet-broker    4294967295 9223372036854775807") + NETWORK_NAME_MAX + \
 	 2 * (size_t)MAC_TEXT_SIZE)
 
+#define NETWORK_DOMAIN_SIZE (NETWORK_NAME_MAX + sizeof(".internal"))
+
 /* Whose a link is. */
 struct alias {
 	char network[NETWORK_NAME_MAX + 1];
@@ -79,6 +81,12 @@ void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE]);
 
 /* The device of a bridge's checksums. */
 void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
+
+/*
+ * What the names of its machines end in, "NETWORK.internal". A network's name that is none for
+ * DNS ("a..b", "a-") is one without what DNS minds: "ab.internal". Returns domain.
+ */
+const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE]);
 
 /* The same for life: whoever comes next finds it by the network's name alone. */
 uint32_t routing_table(const char *network);

@@ -12,45 +12,17 @@
  */
 #include "config.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/machine_name.h"
 #include "base/memstream.h"
+#include "host/names.h"
 #include "leases.h"
 
 /* Seconds between unasked router advertisements, and how long a router is one. */
 #define RA_INTERVAL 60
 #define RA_LIFETIME 1800
-
-/* Each part between dots is one that a host may have in its name. */
-static bool is_domain(const char *name)
-{
-	for (const char *label = name; label; label = strchr(label, '.')) {
-		size_t length;
-
-		label += *label == '.';
-		length = strcspn(label, ".");
-		if (!length || label[0] == '-' || label[length - 1] == '-')
-			return false;
-	}
-	return true;
-}
-
-/*
- * NETWORK.internal. A network's name that is none for DNS ("a..b", "a-") is one
- * without what DNS minds: "ab.internal".
- */
-static void write_domain(FILE *file, const char *network)
-{
-	bool is_whole = is_domain(network);
-
-	for (const char *c = network; *c; c++)
-		if (is_whole || isalnum((unsigned char)*c))
-			(void)fputc(*c, file);
-	(void)fputs(".internal", file);
-}
 
 static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
 {
@@ -60,9 +32,10 @@ static const char *text_of(struct in_addr address, char text[INET_ADDRSTRLEN])
 /* A name for addresses: NAME and NAME.NETWORK.internal. */
 static void write_host(FILE *file, const char *network, const char *name, const char *addresses)
 {
-	(void)fprintf(file, "host-record=%s,%s.", name, name);
-	write_domain(file, network);
-	(void)fprintf(file, ",%s\n", addresses);
+	char domain[NETWORK_DOMAIN_SIZE];
+
+	(void)fprintf(file, "host-record=%s,%s.%s,%s\n", name, name,
+		      network_domain(network, domain), addresses);
 }
 
 /* Names that nobody else can take: the gateway's, and those that are reserved. */
@@ -93,22 +66,22 @@ static void write_dns(FILE *file, const struct network_config *config,
 {
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
+	char domain[NETWORK_DOMAIN_SIZE];
 
 	if (!config->dns_proxy) {
 		(void)fputs("port=0\n", file);
 		return;
 	}
-	(void)fputs("no-hosts\n"
-		    "expand-hosts\n"
-		    "domain-needed\n"
-		    "domain=",
-		    file);
-	write_domain(file, config->name);
-	/* What is asked about the network itself is answered here or nowhere. */
-	(void)fputs("\nlocal=/", file);
-	write_domain(file, config->name);
-	(void)fprintf(file, "/\nrev-server=%s\n",
-		      ipv4_subnet_format(&addresses->ipv4_subnet, subnet));
+	(void)network_domain(config->name, domain);
+	(void)fprintf(file,
+		      "no-hosts\n"
+		      "expand-hosts\n"
+		      "domain-needed\n"
+		      "domain=%s\n"
+		      /* What is asked about the network itself is answered here or nowhere. */
+		      "local=/%s/\n"
+		      "rev-server=%s\n",
+		      domain, domain, ipv4_subnet_format(&addresses->ipv4_subnet, subnet));
 	if (addresses->ipv6_prefix.length > 0)
 		(void)fprintf(file, "rev-server=%s\n",
 			      ipv6_prefix_format(&addresses->ipv6_prefix, prefix));

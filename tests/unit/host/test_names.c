@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names and aliases of links. */
+/* The names and aliases of links, and networks' domains. */
 #include "tests/unit/test.h"
 
 #include <string.h>
@@ -30,6 +30,16 @@ static void test_bridge_name(void **state)
 	assert_true(is_own_link_name(name));
 	assert_true(is_own_link_name("vmt12"));
 	assert_false(is_own_link_name("eth0"));
+}
+
+static void test_domain(void **state)
+{
+	char domain[NETWORK_DOMAIN_SIZE];
+
+	(void)state;
+	assert_string_equal(network_domain("a.b_c-D", domain), "a.b_c-D.internal");
+	assert_string_equal(network_domain("a..b-", domain), "ab.internal");
+	assert_string_equal(network_domain(LONGEST_NAME, domain), LONGEST_NAME ".internal");
 }
 
 static void test_routing_table(void **state)
@@ -170,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bridge_name),
+		cmocka_unit_test(test_domain),
 		cmocka_unit_test(test_routing_table),
 		cmocka_unit_test(test_alias_of_bridge),
 		cmocka_unit_test(test_alias_of_interface),
