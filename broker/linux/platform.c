@@ -202,6 +202,7 @@ static void on_names(void)
 		notify("READY=1");
 	}
 	connections_reload();
+	resolvers_keep_names(linux_platform.broker);
 }
 
 void linux_platform_reload(void)
@@ -313,6 +314,7 @@ static int serve(void)
 	if (result < 0)
 		return failed("serve clients", result);
 	remove_unused();
+	resolvers_keep_names(linux_platform.broker);
 	recall_leases();
 	accounts_confine();
 	result = confine_broker() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -349,6 +351,7 @@ static int with_workers(void)
 		return failed("start a thread", result);
 	}
 	fdstore_load(linux_platform.options->runtime_dir);
+	resolvers_keep_names(linux_platform.broker);
 	result = adopt(linux_platform.broker, &clients) < 0 ? EXIT_FAILURE : serve();
 	worker_stop(&attach_worker);
 	worker_stop(&network_worker);

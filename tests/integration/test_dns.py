@@ -61,6 +61,25 @@ def test_other_networks_are_not_known(join):
     assert not machine.resolve("stranger.other.internal", GATEWAY)[1:]
 
 
+def test_other_networks_are_not_asked_for(broker, join, outside):
+    """Where the host's resolvers know them; the domains of nobody's networks they are asked for."""
+    names = ("web.other.internal", "web.ab.internal", "web.new.internal", "web.cloud.internal")
+    outside.serve_name(",".join(names), SERVER_IPV4, f"{SERVER_IPV4},{SERVER_IPV6}")
+    machine = join("lab")
+
+    def are_found(*expected):
+        return [name for name in names if SERVER_IPV4 in machine.resolve(name)] == [*expected]
+
+    wait_for(lambda: are_found("web.new.internal", "web.cloud.internal"), what="names")
+    broker.configure(CONFIG | {"new": {"mode": "host"}})
+    broker.vmnetctl("reload", uid=0)
+    wait_for(lambda: are_found("web.cloud.internal"), what="names that are kept")
+    broker.configure(CONFIG)
+    broker.kill()
+    broker.start()
+    wait_for(lambda: are_found("web.new.internal", "web.cloud.internal"), what="names")
+
+
 REFUSED = ("gateway", "db", "data-server", "instance-data", "isatap", "localhost", "wpad")
 
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memstream.h"
+#include "host/names.h"
 
 /* A resolv.conf is a few lines; what follows this much is not read. */
 #define SOURCE_SIZE_MAX 65536
@@ -74,6 +76,26 @@ char *resolvers_parse(const char *text)
 	return memstream_close(file, &servers);
 }
 
+/* The networks' domains: lines without a server, by which nobody else is asked about them. */
+static struct {
+	pthread_mutex_t lock; /* the loop writes, the worker reads */
+	char *lines; /* NULL: none */
+} domains = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* What a dnsmasq is to read, or NULL when memory is short. */
+static char *make_servers(const char *source_text)
+{
+	char *parsed = resolvers_parse(source_text);
+	char *servers = NULL;
+
+	(void)pthread_mutex_lock(&domains.lock);
+	if (parsed && asprintf(&servers, "%s%s", parsed, domains.lines ? domains.lines : "") < 0)
+		servers = NULL;
+	(void)pthread_mutex_unlock(&domains.lock);
+	free(parsed);
+	return servers;
+}
+
 /* Whether these are there already. */
 static bool has(const char *path, const char *servers)
 {
@@ -94,7 +116,7 @@ int resolvers_copy(const char *path)
 
 	if (!text && errno != ENOENT)
 		return -errno;
-	servers = resolvers_parse(text ? text : "");
+	servers = make_servers(text ? text : "");
 	free(text);
 	if (!servers)
 		return -ENOMEM;
@@ -174,6 +196,12 @@ static void copy(const struct resolvers_watch *watch)
 			    RESOLVERS_SOURCE, strerror(-result));
 }
 
+static void copy_all(void)
+{
+	for (const struct resolvers_watch *watch = source.watches; watch; watch = watch->next)
+		copy(watch);
+}
+
 static int on_change(sd_event_source *event_source, const struct inotify_event *event,
 		     void *userdata)
 {
@@ -181,8 +209,7 @@ static int on_change(sd_event_source *event_source, const struct inotify_event *
 	if (!is_about_source(event_source, event))
 		return 0;
 	watch_real_file(sd_event_source_get_event(source.directory));
-	for (const struct resolvers_watch *watch = source.watches; watch; watch = watch->next)
-		copy(watch);
+	copy_all();
 	return 0;
 }
 
@@ -229,8 +256,53 @@ void resolvers_watch_free(struct resolvers_watch *watch)
 	free(watch);
 }
 
+static void write_domain(FILE *file, const struct network_config *config)
+{
+	char domain[NETWORK_DOMAIN_SIZE];
+
+	if (config->mode != NETWORK_BRIDGED && config->dns_proxy)
+		(void)fprintf(file, "server=/%s/\n", network_domain(config->name, domain));
+}
+
+static char *write_domains(const struct broker *broker)
+{
+	char *lines;
+	size_t size;
+	FILE *file = open_memstream(&lines, &size);
+
+	if (!file)
+		return NULL;
+	for (size_t i = 0; i < broker->config->n_networks; i++)
+		write_domain(file, broker->config->networks[i]);
+	/* Those that the configuration has no more. */
+	for (const struct network *i = broker->networks; i; i = i->next)
+		if (!config_find_named(broker->config, i->config->name))
+			write_domain(file, i->config);
+	return memstream_close(file, &lines);
+}
+
+void resolvers_keep_names(const struct broker *broker)
+{
+	char *lines = write_domains(broker);
+	char *before;
+
+	if (!lines) {
+		log_warning(NULL, "memory is short: machines may ask for other networks' names");
+		return;
+	}
+	(void)pthread_mutex_lock(&domains.lock);
+	before = domains.lines;
+	domains.lines = lines;
+	(void)pthread_mutex_unlock(&domains.lock);
+	if (!before || strcmp(before, lines) != 0)
+		copy_all();
+	free(before);
+}
+
 void resolvers_stop(void)
 {
+	free(domains.lines);
+	domains.lines = NULL;
 	source.directory = sd_event_source_disable_unref(source.directory);
 	source.real_directory = sd_event_source_disable_unref(source.real_directory);
 	source.file = sd_event_source_disable_unref(source.file);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's resolvers, for a network's dnsmasq to ask: the name servers in /etc/resolv.conf,
- * copied to a file that dnsmasq reads when it starts and when it is told to.
+ * copied to a file that dnsmasq reads when it starts and when it is told to. Behind them
+ * stands what they are not asked about: the domains of all networks.
  *
  * dnsmasq could watch the host's own, but would not start where that is a link
  * to a directory that is not there yet (systemd-resolved's, at boot), nor see
@@ -13,6 +14,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "broker/broker.h"
+
 #define RESOLVERS_SOURCE "/etc/resolv.conf"
 
 /*
@@ -20,6 +23,13 @@
  * for dnsmasq. Returns a text that the caller frees, or NULL when memory is short.
  */
 char *resolvers_parse(const char *text);
+
+/*
+ * Keeps from the host's resolvers, which may know it, what machines ask about another network: of
+ * those that are configured, and those that are active. On the policy's thread, when either are
+ * others; what is copied already is copied anew.
+ */
+void resolvers_keep_names(const struct broker *broker);
 
 /*
  * Copies the host's name servers to path, as a whole or not at all; a source
