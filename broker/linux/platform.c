@@ -36,6 +36,7 @@
 #include "broker/linux/network/adopt.h"
 #include "broker/linux/network/attach.h"
 #include "broker/linux/network/capture.h"
+#include "broker/linux/network/host_names.h"
 #include "broker/linux/network/monitor.h"
 #include "broker/linux/network/network.h"
 #include "broker/linux/network/rules_monitor.h"
@@ -372,6 +373,7 @@ static int work(void)
 	result = with_workers();
 	rules_monitor_stop();
 	monitor_stop();
+	host_names_stop();
 	networks_forget(linux_platform.broker);
 	interfaces_forget(linux_platform.broker);
 	captures_forget(linux_platform.broker);

@@ -23,6 +23,8 @@ in
     systemd.sockets.vmnet-broker.wantedBy = [ "sockets.target" ];
     systemd.services.vmnet-broker-dnsmasq.path = [ pkgs.dnsmasq ];
     networking.networkmanager.unmanaged = devices;
+    # It lets the broker tell systemd-resolved of networks.
+    security.polkit.enable = lib.mkIf config.services.resolved.enable true;
 
     # As data/sysusers.conf has them.
     users.groups.vmnet-broker = { };

@@ -22,6 +22,7 @@
 #include "broker/linux/worker.h"
 #include "broker/network.h"
 #include "host/names.h"
+#include "host_names.h"
 
 /* How long a network that could not be repaired is left alone. */
 #define RETRY_USEC ((uint64_t)5 * 1000 * 1000)
@@ -203,6 +204,8 @@ static void repair_done(struct job *job)
 	self->parts.n_rejoined = 0;
 	job_ended(self);
 	report(self);
+	/* Also when it has just been made: it is looked at again then, see job_ended(). */
+	host_names_offer(self->network);
 	settle(self);
 }
 
