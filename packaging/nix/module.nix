@@ -23,8 +23,12 @@ in
     systemd.sockets.vmnet-broker.wantedBy = [ "sockets.target" ];
     systemd.services.vmnet-broker-dnsmasq.path = [ pkgs.dnsmasq ];
     networking.networkmanager.unmanaged = devices;
-    # It lets the broker tell systemd-resolved of networks.
+    # Names of machines on the host: by systemd-resolved, which polkit lets be told of networks, or not.
     security.polkit.enable = lib.mkIf config.services.resolved.enable true;
+    system.nssModules = lib.mkIf (!config.services.resolved.enable) [ package ];
+    system.nssDatabases.hosts = lib.mkIf (!config.services.resolved.enable) (
+      lib.mkBefore [ "vmnet_broker [!UNAVAIL=return]" ]
+    );
 
     # As data/sysusers.conf has them.
     users.groups.vmnet-broker = { };

@@ -34,6 +34,7 @@ MAY_INCLUDE = {
     "vmnetctl/darwin": ["base", "config", "include", "vmnetctl"],
     "vmnetctl/linux": ["base", "config", "host", "include", "vmnetctl"],
     "cni": ["base", "host", "include"],
+    "nss": ["base", "host"],
     "examples": ["include"],
 }
 

@@ -19,6 +19,7 @@ def test_deb(debs, expected):
     listed = [name for path in debs.values() for name in listed_deb(path)]
     assert common_set(listed) == expected
     assert {name for name in debs if not name.endswith("-dbgsym")} == {
+        "libnss-vmnet-broker",
         "libvmnet-broker-dev",
         "libvmnet-broker0",
         "vmnet-broker",

@@ -96,6 +96,13 @@ class Host(Namespace):
                 f"lowerdir=/{name},upperdir=/run/{name},workdir=/run/work/{name} overlay /{name}",
             )
 
+    def find_machines(self):
+        """Programs find machines by the C library's module, in the folder that is returned."""
+        self.overlay("etc")
+        line = "hosts: files vmnet_broker [!UNAVAIL=return] dns\n"
+        self.run("tee", "/etc/nsswitch.conf", input=line)
+        return self.program("nss")
+
     def filter_bridges(self, family, value):
         """Whether bridges ask the rules of "ip" or "ip6"; False without br_netfilter."""
         setting = f"net/bridge/bridge-nf-call-{family}tables"
