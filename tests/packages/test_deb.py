@@ -15,6 +15,7 @@ from support.leavings import snapshot
 STARTER = "/usr/libexec/vmnet-broker-dnsmasq"
 MACHINE = "/tree/packaging/debian/tests/machine"
 REGISTERED = "/run/varlink/registry/com.github.nirs.vmnetbroker"
+NAMES = "/tree/tests/packages/names"
 INSTALL = ("apt-get", "-y", "-o", "APT::Sandbox::User=root", "install")
 RESTART = """
 vmnetctl hold default >/dev/null 2>&1 &
@@ -98,9 +99,12 @@ def test_life_of_the_packages(debian, reader, directory):
 
 
 def test_restart_with_an_active_network(debian, debs):
-    """Connections and networks go on, and systemd finds nothing left over."""
+    """Connections and networks go on, systemd finds nothing left over, and machines have names."""
     install(debian, debs["vmnet-broker"], debs["libvmnet-broker0"])
     debian.run("sh", "-euc", RESTART)
     journal = debian.new_journal()
     assert journal.count("Stopped vmnet-broker.service") == 3
     assert not re.search(LEFT_OVER, journal)
+    debian.run(MACHINE, NAMES, TAPNET="/tapnet")
+    # With the network systemd-resolved has lost what it knew of it.
+    assert "default.internal" not in debian.run("resolvectl", "domain")

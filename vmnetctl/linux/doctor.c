@@ -3,7 +3,8 @@
  * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
  * out in way_out.c, kernel modules in modules.c, other programs' packet filters in
- * filters.c, programs that manage interfaces in managers.c, and AppArmor in apparmor.c.
+ * filters.c, programs that manage interfaces in managers.c, names in host_names.c, and
+ * AppArmor in apparmor.c.
  */
 #include "vmnetctl/doctor.h"
 
@@ -60,8 +61,8 @@ static bool find_dns_server(int family, const char *address, struct listed_socke
 	       ports_find(IPPROTO_UDP, family, is_dns_server, address, socket);
 }
 
-/* gateway: NULL for none. */
-static bool find_rival(const char *gateway, struct listed_socket *socket)
+/* Of a network, or in its place. gateway: NULL for none. */
+static bool find_server(const char *gateway, struct listed_socket *socket)
 {
 	struct in_addr address;
 	char listed[9];
@@ -100,7 +101,7 @@ static void report_fault(const struct vmnet_broker_network *network, const char 
 	char owner[128], end[32];
 	int pid;
 
-	if (!strstr(fault, strerror(EADDRINUSE)) || !find_rival(network->ipv4_gateway, &socket)) {
+	if (!strstr(fault, strerror(EADDRINUSE)) || !find_server(network->ipv4_gateway, &socket)) {
 		doctor_problem(remedy, "network \"%s\": %s", network->name, fault);
 		return;
 	}
@@ -108,6 +109,16 @@ static void report_fault(const struct vmnet_broker_network *network, const char 
 	(void)snprintf(end, sizeof(end), "kill %d", pid);
 	doctor_problem(pid ? end : FULL_LOOK, "network \"%s\": %s: %s has port 53 of %s",
 		       network->name, fault, owner, network->ipv4_gateway);
+}
+
+/* A bridge without machines has nobody to be found, and no carrier, without which nobody asks. */
+static void check_reach(const struct vmnet_broker_network *network)
+{
+	struct listed_socket server;
+
+	check_way_to_machines(network);
+	if (network->interfaces && find_server(network->ipv4_gateway, &server))
+		check_host_names(network);
 }
 
 static void check_network(struct vmnet_broker *broker, const struct vmnet_broker_network *network)
@@ -124,7 +135,7 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 	if (inspection->network->fault)
 		report_fault(network, inspection->network->fault);
 	else
-		check_way_to_machines(network);
+		check_reach(network);
 	vmnet_broker_inspection_free(inspection);
 }
 

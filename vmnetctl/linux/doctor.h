@@ -31,6 +31,9 @@ void check_forwarding(const struct vmnet_broker_network *network);
 /* The subnet that was chosen for the network, if it is active, is nobody else's. */
 void check_active_subnet(const struct vmnet_broker_network *network);
 
+/* Programs of the host find the network's machines by name. */
+void check_host_names(const struct vmnet_broker_network *network);
+
 /* Finds the interface that the host's own packets to the outside leave by, if there is one. */
 bool find_way_out(int family, char interface[IF_NAMESIZE]);
 
