@@ -23,6 +23,18 @@ static void interface_event(const struct interface *interface, enum event_type t
 		.type = type, .network = interface->network, .interface = interface });
 }
 
+/* Of the longest frames, how many the kernel may hold for it. */
+static unsigned int frames_held(unsigned int queued, const struct interface_options *options)
+{
+	return queued + rate_limit_frames(&options->rate_in) +
+	       rate_limit_frames(&options->rate_out);
+}
+
+static int charge_of(const struct interface *interface)
+{
+	return (int)frames_held(interface->queues * interface->frames, &interface->options);
+}
+
 static void interface_free(struct interface *interface)
 {
 	struct interface **link = &interface->network->interfaces;
@@ -31,7 +43,7 @@ static void interface_free(struct interface *interface)
 		link = &(*link)->next;
 	*link = interface->next;
 	interface->usage->interfaces--;
-	usage_charge_frames(interface->usage, -(int)(interface->queues * interface->frames));
+	usage_charge_frames(interface->usage, -charge_of(interface));
 	if (interface->state == INTERFACE_ATTACHING)
 		interface->usage->requests--;
 	usage_leave(interface->usage);
@@ -52,7 +64,6 @@ static struct interface *interface_new(struct network *network, const struct int
 		return NULL;
 	}
 	interface->usage->interfaces++;
-	usage_charge_frames(interface->usage, (int)(made->queues * made->frames));
 	interface->number = ++network->broker->last_number;
 	interface->state = INTERFACE_ATTACHED;
 	interface->owner = made->owner;
@@ -65,6 +76,7 @@ static struct interface *interface_new(struct network *network, const struct int
 		interface->options = *made->options;
 		made->options->port_forwardings = NULL;
 	}
+	usage_charge_frames(interface->usage, charge_of(interface));
 	interface->next = network->interfaces;
 	network->interfaces = interface;
 	return interface;
@@ -194,8 +206,6 @@ static int check_options(const struct network *network, const struct attach_requ
 {
 	struct interface_options *options = request->options;
 
-	if (!options)
-		return 0;
 	if (interface_options_check(network, mac, options, error) < 0)
 		return -1;
 	if (!options->name[0] || options->has_ipv4 || !network_gives_ipv4(network->config))
@@ -238,19 +248,25 @@ void broker_attach(struct client *client, const struct attach_request *request)
 	struct error error;
 	struct network *network = broker_held_network(client, request->network, &error);
 	unsigned int frames = limits_frames(client->usage, request->queues);
+	struct interface_options none = { 0 };
+	struct attach_request whole = *request;
 	struct mac_address mac;
 
-	if (!network || limits_check_interface(client, request->queues * frames, &error) < 0 ||
+	if (!whole.options)
+		whole.options = &none;
+	if (!network || interface_options_set_rates(network, whole.options, &error) < 0 ||
+	    limits_check_interface(client, frames_held(request->queues * frames, whole.options),
+				   &error) < 0 ||
 	    check_request(network, request, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}
 	mac = choose_mac(client, network, request);
-	if (check_options(network, request, &mac, &error) < 0) {
+	if (check_options(network, &whole, &mac, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}
-	if (interface_start(client, network, request, &mac, frames) < 0) {
+	if (interface_start(client, network, &whole, &mac, frames) < 0) {
 		error_set(&error, ERROR_INTERNAL, "out of memory for an interface on \"%s\"",
 			  request->network);
 		platform_attached(client, NULL, NULL, &error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names and addresses of interfaces: whose they are already, and which are free. */
+/* Names and addresses of interfaces: whose they are, and which are free. Limits of rates. */
 #include "interface_options.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -382,4 +383,34 @@ int interface_options_check(const struct network *network, const struct mac_addr
 	if (options->has_ipv4 && check_ipv4(network, mac, options, error) < 0)
 		return -1;
 	return options->has_ipv6 ? check_ipv6(network, &options->ipv6, error) : 0;
+}
+
+/* common: the network's, for those that ask for none. */
+static int set_rate(struct rate_limit *rate, const struct rate_limit *common, const char *parameter,
+		    struct error *error)
+{
+	if (!rate->bits_per_second)
+		*rate = *common;
+	if (!rate->bits_per_second)
+		return 0;
+	if (!rate_limit_is_valid(rate)) {
+		error_set(error, ERROR_INVALID_PARAMETER,
+			  "a rate can be limited to between %u and %" PRIu64 " bits per second, "
+			  "with bursts of %u to %u bytes",
+			  RATE_MIN, RATE_MAX, RATE_BURST_MIN, RATE_BURST_MAX);
+		error->parameter = parameter;
+		return -1;
+	}
+	rate->burst_bytes = rate_limit_burst(rate);
+	return 0;
+}
+
+int interface_options_set_rates(const struct network *network, struct interface_options *options,
+				struct error *error)
+{
+	const struct network_config *config = network->config;
+
+	if (set_rate(&options->rate_in, &config->rate_limit_in, "rateLimitIn", error) < 0)
+		return -1;
+	return set_rate(&options->rate_out, &config->rate_limit_out, "rateLimitOut", error);
 }

@@ -16,6 +16,13 @@ int interface_options_check(const struct network *network, const struct mac_addr
 			    const struct interface_options *options, struct error *error);
 
 /*
+ * Judges the limits of rates, and fills in what was not asked for: the network's own, and the
+ * bursts. Returns 0, or -1 with error.
+ */
+int interface_options_set_rates(const struct network *network, struct interface_options *options,
+				struct error *error);
+
+/*
  * The MAC address of a user's machine of this name: the same each time, on this
  * host alone. attempt: 0, and more for as long as it is used or reserved.
  */

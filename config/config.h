@@ -51,9 +51,15 @@ struct port_forwarding {
 #define PORT_FORWARDING_TEXT_SIZE 96
 
 /* How much may pass in the long run. */
+#define RATE_MIN 1000U
+#define RATE_MAX UINT64_C(1000000000000)
+#define RATE_FRAME_MAX 65536U /* one that is to be cut into segments counts as one */
+#define RATE_BURST_MIN RATE_FRAME_MAX
+#define RATE_BURST_MAX 67108864U
+
 struct rate_limit {
 	uint64_t bits_per_second; /* 0: no limit */
-	uint32_t burst_bytes; /* what may pass at once before */
+	uint32_t burst_bytes; /* what may pass at once before; 0: see rate_limit_burst() */
 };
 
 /*
@@ -92,6 +98,8 @@ struct network_config {
 	size_t n_dhcp_reservations;
 	struct port_forwarding *port_forwardings;
 	size_t n_port_forwardings;
+	struct rate_limit rate_limit_in; /* to each machine, where it asks for none */
+	struct rate_limit rate_limit_out; /* from it */
 	bool isolated;
 	bool link_local; /* machines reach link-local addresses beyond their network */
 	bool bypass_kill_switch; /* machines get out where rules close the host's own way out */
@@ -120,6 +128,7 @@ struct config_support {
 	const char *no_unhidden; /* "nat44" false in mode "shared" */
 	const char *no_hostname; /* of a reservation */
 	const char *no_external_address; /* of a forwarded port */
+	const char *no_rate_limit;
 	const char *no_isolated;
 	const char *no_link_local;
 	const char *no_bypass_kill_switch;
@@ -207,6 +216,18 @@ bool port_forwarding_is_private(const struct port_forwarding *forwarding);
 /* Writes what is forwarded, such as "tcp and udp ports 8000-8010 at 127.0.0.1". Returns text. */
 const char *port_forwarding_format(const struct port_forwarding *forwarding,
 				   char text[PORT_FORWARDING_TEXT_SIZE]);
+
+/* Whether a limit is one that can be kept; burst_bytes may be 0. */
+bool rate_limit_is_valid(const struct rate_limit *rate);
+
+/* Bytes that may pass at once: those given, or what passes in 50 ms, and no less than a frame. */
+uint32_t rate_limit_burst(const struct rate_limit *rate);
+
+/* Bytes of frames that wait until they may pass. */
+uint32_t rate_limit_waiting(const struct rate_limit *rate);
+
+/* Of the longest frames as many as these take of the kernel's memory at the most; 0: no limit. */
+unsigned int rate_limit_frames(const struct rate_limit *rate);
 
 /*
  * Writes the errors in the form of a compiler, FILE:LINE:COLUMN: MESSAGE, each

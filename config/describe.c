@@ -87,7 +87,7 @@ json_t *rate_limit_describe(const struct rate_limit *limit)
 	if (limit->bits_per_second == 0)
 		return NULL;
 	return json_pack("{s:I, s:I}", "bitsPerSecond", (json_int_t)limit->bits_per_second,
-			 "burstBytes", (json_int_t)limit->burst_bytes);
+			 "burstBytes", (json_int_t)rate_limit_burst(limit));
 }
 
 static json_t *describe_allow(const struct network_allow *allow)
@@ -105,15 +105,17 @@ static json_t *describe_services(const struct network_config *config)
 	const bool serves = config->mode != NETWORK_BRIDGED;
 
 	return json_pack(
-		"{s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:b, s:b, s:b, s:o, s:I}", "nat44",
+		"{s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o*, s:o*, s:b, s:b, s:b, s:o, s:I}", "nat44",
 		is_shared && config->nat44, "nat66", is_shared && config->nat66, "dhcp",
 		serves && config->dhcp, "dnsProxy", serves && config->dns_proxy,
 		"routerAdvertisement", serves && config->router_advertisement, "dhcpReservations",
 		describe_reservations(config), "portForwarding",
 		port_forwardings_describe(config->port_forwardings, config->n_port_forwardings),
-		"isolated", config->isolated, "linkLocal", config->link_local, "bypassKillSwitch",
-		config->bypass_kill_switch, "allow", describe_allow(&config->allow),
-		"maxInterfaces", (json_int_t)config->max_interfaces);
+		"rateLimitIn", rate_limit_describe(&config->rate_limit_in), "rateLimitOut",
+		rate_limit_describe(&config->rate_limit_out), "isolated", config->isolated,
+		"linkLocal", config->link_local, "bypassKillSwitch", config->bypass_kill_switch,
+		"allow", describe_allow(&config->allow), "maxInterfaces",
+		(json_int_t)config->max_interfaces);
 }
 
 json_t *network_config_describe(const struct network_config *config)

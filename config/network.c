@@ -282,7 +282,8 @@ static void read_external_interface(struct config_reader *reader, const struct p
 static void read_mtu(struct config_reader *reader, const struct place *place, const json_t *value,
 		     void *field)
 {
-	*(unsigned int *)field = config_read_number(reader, place, value, 1280, 65535);
+	*(unsigned int *)field =
+		(unsigned int)config_read_number(reader, place, value, 1280, 65535);
 }
 
 static void read_nat44(struct config_reader *reader, const struct place *place, const json_t *value,
@@ -330,7 +331,7 @@ static void read_max_interfaces(struct config_reader *reader, const struct place
 		config_report_key(reader, place, "%s", config_support.no_max_interfaces);
 		return;
 	}
-	*(unsigned int *)field = config_read_number(reader, place, value, 1, 1023);
+	*(unsigned int *)field = (unsigned int)config_read_number(reader, place, value, 1, 1023);
 }
 
 #define FIELD(field) offsetof(struct network_config, field)
@@ -354,6 +355,10 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { "dhcp_reservations", config_read_reservations, 0,
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
+	[NETWORK_KEY_RATE_LIMIT_IN] = { "rate_limit_in", config_read_rate_limit,
+					FIELD(rate_limit_in), NULL },
+	[NETWORK_KEY_RATE_LIMIT_OUT] = { "rate_limit_out", config_read_rate_limit,
+					 FIELD(rate_limit_out), NULL },
 	[NETWORK_KEY_ISOLATED] = { "isolated", read_isolated, FIELD(isolated), NULL },
 	[NETWORK_KEY_LINK_LOCAL] = { "link_local", read_link_local, FIELD(link_local), NULL },
 	[NETWORK_KEY_BYPASS_KILL_SWITCH] = { "bypass_kill_switch", read_bypass_kill_switch,

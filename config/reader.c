@@ -3,6 +3,7 @@
 #include "reader.h"
 #include "base/nearest.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,15 +118,16 @@ void config_read_bool(struct config_reader *reader, const struct place *place, c
 		config_report_value(reader, place, value, "true or false");
 }
 
-unsigned int config_read_number(struct config_reader *reader, const struct place *place,
-				const json_t *value, unsigned int min, unsigned int max)
+uint64_t config_read_number(struct config_reader *reader, const struct place *place,
+			    const json_t *value, uint64_t min, uint64_t max)
 {
-	char expected[64];
+	char expected[80];
 
-	if (json_is_integer(value) && json_integer_value(value) >= min &&
-	    json_integer_value(value) <= max)
-		return (unsigned int)json_integer_value(value);
-	(void)snprintf(expected, sizeof(expected), "a whole number from %u to %u", min, max);
+	if (json_is_integer(value) && json_integer_value(value) >= (json_int_t)min &&
+	    json_integer_value(value) <= (json_int_t)max)
+		return (uint64_t)json_integer_value(value);
+	(void)snprintf(expected, sizeof(expected), "a whole number from %" PRIu64 " to %" PRIu64,
+		       min, max);
 	config_report_value(reader, place, value, expected);
 	return 0;
 }

@@ -29,6 +29,8 @@ enum network_key {
 	NETWORK_KEY_ROUTER_ADVERTISEMENT,
 	NETWORK_KEY_DHCP_RESERVATIONS,
 	NETWORK_KEY_PORT_FORWARDING,
+	NETWORK_KEY_RATE_LIMIT_IN,
+	NETWORK_KEY_RATE_LIMIT_OUT,
 	NETWORK_KEY_ISOLATED,
 	NETWORK_KEY_LINK_LOCAL,
 	NETWORK_KEY_BYPASS_KILL_SWITCH,
@@ -128,6 +130,7 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 config_read_function config_read_reservations; /* services.c */
 config_read_function config_read_forwardings; /* forwarding.c */
 config_read_function config_read_allow; /* allow.c */
+config_read_function config_read_rate_limit; /* rate.c */
 
 /*
  * Checks that a machine of the network can have this address, text. Without a subnet
@@ -169,8 +172,8 @@ void *config_read_list(struct config_reader *reader, const struct place *place, 
 config_read_function config_read_bool;
 
 /* The whole number from min to max, or 0 when it is none (reported). */
-unsigned int config_read_number(struct config_reader *reader, const struct place *place,
-				const json_t *value, unsigned int min, unsigned int max);
+uint64_t config_read_number(struct config_reader *reader, const struct place *place,
+			    const json_t *value, uint64_t min, uint64_t max);
 
 /* The index of the string in names, or -1 when it is none of them (reported). */
 int config_read_choice(struct config_reader *reader, const struct place *place, const json_t *value,

@@ -4,11 +4,13 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TAP_PREFIX "vmt"
+#define LIMITER_PREFIX "vmtr-" /* an interface's, too, to who knows them by TAP_PREFIX */
 #define ALIAS_PREFIX "vmnet-broker "
 #define CAPTURE_PREFIX "vmnet-broker-capture "
 /* As many hexadecimal digits as there is room for after the prefix. */
@@ -63,6 +65,25 @@ const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE]
 			*end++ = *c;
 	strcpy(end, ".internal");
 	return domain;
+}
+
+void limiter_name(int port, char name[INTERFACE_NAME_SIZE])
+{
+	(void)snprintf(name, INTERFACE_NAME_SIZE, LIMITER_PREFIX "%d", port);
+}
+
+int limiter_port(const char *name)
+{
+	char again[INTERFACE_NAME_SIZE];
+	long port;
+
+	if (strncmp(name, LIMITER_PREFIX, strlen(LIMITER_PREFIX)) != 0)
+		return 0;
+	port = strtol(name + strlen(LIMITER_PREFIX), NULL, 10);
+	if (port <= 0 || port > INT_MAX)
+		return 0;
+	limiter_name((int)port, again);
+	return strcmp(again, name) == 0 ? (int)port : 0;
 }
 
 uint32_t routing_table(const char *network)

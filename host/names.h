@@ -7,6 +7,7 @@
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC TIME"
  *	its checksums	vmc-NETWORK	(see ingress.c)
  *	capture		vmt-cap0 ...	"vmnet-broker-capture INDEX UID" (see capture.c)
+ *	its limiter	vmtr-INDEX	(see limiter.c)
  *
  * MAC is the address of the machine's network device, INDEX that of its device on
  * the host, UID whose the interface or the capture is, and HOST-MAC the address of
@@ -87,6 +88,12 @@ void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
  * DNS ("a..b", "a-") is one without what DNS minds: "ab.internal". Returns domain.
  */
 const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE]);
+
+/* The device that limits what comes from a port, by the port's index. */
+void limiter_name(int port, char name[INTERFACE_NAME_SIZE]);
+
+/* The index of the port of the limiter with this name, or 0 when it is no such name. */
+int limiter_port(const char *name);
 
 /* The same for life: whoever comes next finds it by the network's name alone. */
 uint32_t routing_table(const char *network);

@@ -139,6 +139,23 @@ ANSWERS = {
     "allow": same({}),
     "allow.users": same(["root"]),
     "allow.groups": same(["daemon"]),
+    "rate_limit_in": {
+        "Linux": Answer([{"bits_per_second": 1000}]),
+        "macOS": Answer(refuses={"{}": "cannot be had on macOS; remove it"}),
+    },
+    "rate_limit_out": {
+        "Linux": Answer([{"bits_per_second": 10**12}]),
+        "macOS": Answer(refuses={"{}": "cannot be had on macOS; remove it"}),
+    },
+    # The same in the other one.
+    "rate_limit_in.bits_per_second": {
+        "Linux": Answer([1000, 10**12]),
+        "macOS": Answer(refuses={"1000": "cannot be had on macOS; remove it"}),
+    },
+    "rate_limit_in.burst_bytes": {
+        "Linux": Answer([65536, 1 << 26]),
+        "macOS": Answer(refuses={"65536": "cannot be had on macOS; remove it"}),
+    },
     "max_interfaces": {
         "Linux": Answer([1, 1023]),
         "macOS": Answer(refuses={"256": "cannot be had on macOS; remove it"}),
@@ -156,6 +173,11 @@ LISTED = {
     },
 }
 
+OBJECTS = {"rate_limit_in": {"bits_per_second": 1000}}
+
+# What is refused as a whole, with all that is in it.
+WHOLE = {"rate_limit_in.bits_per_second", "rate_limit_in.burst_bytes"}
+
 
 def schema_keys():
     """Each key of the schema: its path as above, and its description."""
@@ -164,6 +186,7 @@ def schema_keys():
         "dhcp_reservations[]": SCHEMA["reservation"]["properties"],
         "port_forwarding[]": SCHEMA["forwarding"]["properties"],
         "allow": network["allow"]["properties"],
+        "rate_limit_in": SCHEMA["rate_limit"]["properties"],
     }
     keys = {key: value.get("description", "") for key, value in network.items()}
     for path, properties in nested.items():
@@ -193,7 +216,8 @@ def network_with(key, value):
     if inner:
         network[container] = [{**LISTED[container], inner: value}]
     elif "." in key:
-        network["allow"] = {key.partition(".")[2]: value}
+        container, _, inner = key.partition(".")
+        network[container] = {**OBJECTS.get(container, {}), inner: value}
     else:
         network[key] = value
     return network
@@ -244,7 +268,7 @@ def test_a_key_is_taken_or_refused(tmp_path, key, system):
         assert check(tmp_path, system, network_with(key, value)) == ""
     for text, message in answer.refuses.items():
         said = check(tmp_path, system, network_with(key, json.loads(text)))
-        path = key.replace("[]", "[0]")
+        path = key.partition(".")[0] if key in WHOLE else key.replace("[]", "[0]")
         assert re.fullmatch(rf'networks\.json:1:\d+: network "lab": "{re.escape(path)}" (.*)', said)
         assert said.endswith(f'"{path}" {message}')
 

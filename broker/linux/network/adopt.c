@@ -73,18 +73,23 @@ static bool is_abandoned(const struct leftovers *leftovers, const struct link *l
 	       !leftovers->clients->have_named(alias->network, &alias->mac);
 }
 
-static int remove_abandoned(const struct link *link, const char *network)
+static int remove_link(const struct link *link)
 {
 	struct delete_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return -ENOMEM;
-	log_info(network, "removing device %s, which nobody has open", link->name);
 	*job = (struct delete_job){ .job = { .run = run_delete, .done = delete_done },
 				    .index = link->index };
 	worker_submit(&network_worker, &job->job);
 	/* cppcheck-suppress memleak; the job is the worker's now */
 	return 0;
+}
+
+static int remove_abandoned(const struct link *link, const char *network)
+{
+	log_info(network, "removing device %s, which nobody has open", link->name);
+	return remove_link(link);
 }
 
 /* Finds the network among the leftovers, or adds it. NULL when memory is short. */
@@ -237,6 +242,22 @@ static bool has_device(const char *network, const struct mac_address *mac, const
 	return false;
 }
 
+/* Of an interface that ended while there was no broker, or ends now. */
+static bool is_lost_limiter(const struct leftovers *leftovers, const struct link *limiter)
+{
+	const int port = limiter_port(limiter->name);
+	struct alias alias;
+
+	for (size_t i = 0; i < leftovers->n_links; i++) {
+		const struct link *link = &leftovers->links[i];
+
+		if (link->index == port && alias_parse(link->alias, &alias) == 0 &&
+		    !is_abandoned(leftovers, link, &alias))
+			return false;
+	}
+	return port && strcmp(limiter->kind, "ifb") == 0;
+}
+
 static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 {
 	struct alias alias;
@@ -263,6 +284,8 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 		if (alias_parse(link->alias, &alias) == 0 && alias.is_interface &&
 		    is_abandoned(leftovers, link, &alias))
 			result = remove_abandoned(link, alias.network);
+		else if (is_lost_limiter(leftovers, link))
+			result = remove_link(link);
 	}
 	return result;
 }

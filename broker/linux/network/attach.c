@@ -30,6 +30,7 @@
 #include "host/names.h"
 #include "ingress.h"
 #include "interface_record.h"
+#include "limiter.h"
 #include "monitor.h"
 #include "network.h"
 #include "port.h"
@@ -186,6 +187,8 @@ static void run_attach(struct job *job)
 	if (self->record)
 		(void)interface_record_remove(linux_platform.options->runtime_dir, self->network,
 					      &self->port.machine);
+	if (self->port.rate_out.bits_per_second)
+		(void)limiter_remove(self->port.index);
 	tap_close(self->fds);
 	free(self->fds);
 	self->fds = NULL;
@@ -308,6 +311,8 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.alias = self->alias,
 		.isolated = network->config->isolated,
 		.completes_all = has_unfiltered(network),
+		.rate_in = interface->options.rate_in,
+		.rate_out = interface->options.rate_out,
 	};
 	if (!self->bridged)
 		gateway_filter_make(network->config, &network->addresses, &self->filter);
@@ -346,10 +351,40 @@ int platform_interface_attach(struct interface *interface)
 	return 0;
 }
 
+struct limiter_job {
+	struct job job;
+	int port;
+};
+
+static void run_remove_limiter(struct job *job)
+{
+	(void)shortage_check(limiter_remove(container_of(job, struct limiter_job, job)->port));
+}
+
+static void remove_limiter_done(struct job *job)
+{
+	free(container_of(job, struct limiter_job, job));
+}
+
+/* Where memory is short it stays for the next broker to remove. */
+static void remove_limiter(int port)
+{
+	struct limiter_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return;
+	*job = (struct limiter_job){
+		.job = { .run = run_remove_limiter, .done = remove_limiter_done },
+		.port = port,
+	};
+	worker_submit_last(&network_worker, &job->job);
+}
+
 /* The policy hears of it, once. */
 static void device_gone(struct device *device)
 {
 	struct interface *interface = device->interface;
+	const int index = device->index;
 
 	device->interface = NULL;
 	if (!device->removing)
@@ -360,6 +395,8 @@ static void device_gone(struct device *device)
 		(void)interface_record_remove(linux_platform.options->runtime_dir,
 					      interface->network->config->name, &interface->mac);
 	leave_reservation(interface);
+	if (interface->options.rate_out.bits_per_second)
+		remove_limiter(index);
 	broker_interface_detached(interface);
 }
 

@@ -20,6 +20,7 @@
 #include "host/names.h"
 #include "host/route.h"
 #include "ingress.h"
+#include "interface_record.h"
 #include "port.h"
 
 int bridge_find_host(struct network_addresses *addresses, struct bridge *bridge,
@@ -364,6 +365,17 @@ static bool has_unfiltered_port(const struct link *links, size_t n_links, const 
 	return false;
 }
 
+static void take_rates(struct port_setup *setup, const char *network)
+{
+	struct interface_options options;
+
+	interface_record_load(linux_platform.options->runtime_dir, network, &setup->machine,
+			      &options);
+	setup->rate_in = options.rate_in;
+	setup->rate_out = options.rate_out;
+	free(options.port_forwardings);
+}
+
 /* Also one that is joined may redirect to where nothing is any more, or have lost its machine. */
 static int join_port(const struct link *link, const struct port_setup *setup, bool *rejoined)
 {
@@ -401,6 +413,7 @@ int bridge_join_ports(const struct network_config *config,
 
 		if (!is_port_of(link, config->name))
 			continue;
+		take_rates(&setup, config->name);
 		result = join_port(link, &setup, &is_rejoined);
 		if (is_rejoined)
 			links[(*n_rejoined)++] = *link;

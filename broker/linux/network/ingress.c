@@ -19,6 +19,9 @@
  * queues on, has no filter: the kernel would have to read it anew, from where it
  * was in the memory of who set it. On a network with one all frames take this way.
  *
+ * Those of a machine that is limited take the way by its limiter (limiter.h), all of them:
+ * that is such a device, too.
+ *
  * Frames for a bridge itself (IEEE 802.1D, table 7-10) end here. One of the
  * host's own is not to be told by a machine who its neighbours are. One of ours
  * would pass them to the host as from the port, by some of them without asking
@@ -89,7 +92,7 @@ struct sending {
  */
 static const unsigned char checksums_mac[ETH_ALEN] = { 0x02 };
 
-static int request_checksums(const char *name)
+static int request_device(const char *name)
 {
 	struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
@@ -110,7 +113,7 @@ failed:
 	return -ENOMEM;
 }
 
-static int find_checksums(const char *name, int *index)
+static int find_device(const char *name, int *index)
 {
 	struct link link;
 	int result = link_get(name, &link);
@@ -130,15 +133,12 @@ static int switch_offload_off(const char *name)
 	return ioctl(netlink_fd(), SIOCETHTOOL, &request) < 0 ? -errno : 0;
 }
 
-int ingress_make_checksums(const char *bridge, int *index)
+int ingress_make_device(const char *name, int *index)
 {
-	char name[INTERFACE_NAME_SIZE];
-	int result;
+	int result = find_device(name, index);
 
-	checksums_name(bridge, name);
-	result = find_checksums(name, index);
 	if (result == -ENODEV) {
-		result = request_checksums(name);
+		result = request_device(name);
 		*index = link_index(name);
 		if (result == 0 && !*index)
 			result = -ENODEV;
@@ -152,6 +152,14 @@ int ingress_make_checksums(const char *bridge, int *index)
 	return result;
 }
 
+int ingress_make_checksums(const char *bridge, int *index)
+{
+	char name[INTERFACE_NAME_SIZE];
+
+	checksums_name(bridge, name);
+	return ingress_make_device(name, index);
+}
+
 int ingress_find_checksums(const char *bridge)
 {
 	char name[INTERFACE_NAME_SIZE];
@@ -159,13 +167,13 @@ int ingress_find_checksums(const char *bridge)
 	int result;
 
 	checksums_name(bridge, name);
-	result = find_checksums(name, &index);
+	result = find_device(name, &index);
 	if (result == 0)
 		return index;
 	return result == -ENODEV || result == -EEXIST ? 0 : result;
 }
 
-static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header, const char *kind)
+struct nl_msg *ingress_tc_message(int type, int flags, const struct tcmsg *header, const char *kind)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
 
@@ -180,14 +188,14 @@ static struct nl_msg *tc_message(int type, int flags, const struct tcmsg *header
 /* Where filters hang, for both ways. What is there already stays, another program's, too. */
 static struct nl_msg *both_ways(int index)
 {
-	return tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
-			  &(struct tcmsg){
-				  .tcm_family = AF_UNSPEC,
-				  .tcm_ifindex = index,
-				  .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
-				  .tcm_parent = TC_H_CLSACT,
-			  },
-			  BOTH_WAYS);
+	return ingress_tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
+				  &(struct tcmsg){
+					  .tcm_family = AF_UNSPEC,
+					  .tcm_ifindex = index,
+					  .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
+					  .tcm_parent = TC_H_CLSACT,
+				  },
+				  BOTH_WAYS);
 }
 
 static int put_sending(struct nl_msg *message, const struct sending *sending)
@@ -230,15 +238,16 @@ static int put_filter(struct nl_msg *message, const struct sock_filter *program,
 
 static struct nl_msg *filter_message(int type, int flags, const struct place *place)
 {
-	return tc_message(type, flags,
-			  &(struct tcmsg){
-				  .tcm_family = AF_UNSPEC,
-				  .tcm_ifindex = place->index,
-				  .tcm_handle = place->handle,
-				  .tcm_parent = place->parent,
-				  .tcm_info = TC_H_MAKE(place->order << 16, htons(ETH_P_ALL)),
-			  },
-			  "bpf");
+	return ingress_tc_message(
+		type, flags,
+		&(struct tcmsg){
+			.tcm_family = AF_UNSPEC,
+			.tcm_ifindex = place->index,
+			.tcm_handle = place->handle,
+			.tcm_parent = place->parent,
+			.tcm_info = TC_H_MAKE(place->order << 16, htons(ETH_P_ALL)),
+		},
+		"bpf");
 }
 
 /* Replaces the one that is in that place. */
@@ -290,6 +299,17 @@ static struct nl_msg *redirect_to_checksums(const struct port_setup *setup)
 	return filter(&place, program, ARRAY_SIZE(program), &sending);
 }
 
+/* All of it. */
+static const struct sock_filter any_frame[] = { BPF_STMT(BPF_RET | BPF_K, MATCH) };
+
+static struct nl_msg *redirect_to_limiter(const struct port_setup *setup)
+{
+	const struct place place = place_on(setup->index, FOR_CHECKSUMS);
+	const struct sending sending = { setup->limiter, TCA_EGRESS_REDIR, TC_ACT_STOLEN };
+
+	return filter(&place, any_frame, ARRAY_SIZE(any_frame), &sending);
+}
+
 /* 01:80:c2:00:00:00 to 0f go no further. */
 static struct nl_msg *keep_from_bridge(const struct port_setup *setup)
 {
@@ -315,13 +335,12 @@ void ingress_add_filters(struct netlink_requests *requests, const struct port_se
 	requests->messages[requests->n++] = qdisc;
 	requests->may_exist = qdisc;
 	/* First: an older broker had it where the other one is now. */
-	if (setup->checksums)
+	if (setup->limiter)
+		requests->messages[requests->n++] = redirect_to_limiter(setup);
+	else if (setup->checksums)
 		requests->messages[requests->n++] = redirect_to_checksums(setup);
 	requests->messages[requests->n++] = keep_from_bridge(setup);
 }
-
-/* All of it. */
-static const struct sock_filter any_frame[] = { BPF_STMT(BPF_RET | BPF_K, MATCH) };
 
 /* Known by the device, so that a port has as many as it is captured to. */
 static struct place place_of_mirror(int port, uint32_t parent, int device)

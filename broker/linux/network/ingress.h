@@ -11,18 +11,29 @@
 #include "port.h"
 
 /* What brings that which a kernel lacks (ENOENT). */
-#define INGRESS_REMEDY " (\"modprobe -a sch_ingress cls_bpf act_mirred\" may bring what is missing)"
+#define INGRESS_REMEDY \
+	" (\"modprobe -a sch_ingress cls_bpf act_mirred sch_tbf ifb\" may bring what is missing)"
+
+/*
+ * Makes a device that completes the checksums of what is redirected to it, or puts right the one
+ * that is there. -EEXIST when something else has its name.
+ * index: gets the device's index.
+ */
+int ingress_make_device(const char *name, int *index);
 
 /*
  * Makes the device that completes the checksums of frames for the host from the
- * ports of a bridge of ours, or puts right the one that is there. -EEXIST when
- * something else has its name.
- * index: gets the device's index.
+ * ports of a bridge of ours, as ingress_make_device().
  */
 int ingress_make_checksums(const char *bridge, int *index);
 
 /* Returns its index, 0 when it is not there, or a negative errno. */
 int ingress_find_checksums(const char *bridge);
+
+/* A request of tc(8)'s, to which a kind's options are added. NULL when memory is short. */
+struct tcmsg;
+struct nl_msg *ingress_tc_message(int type, int flags, const struct tcmsg *header,
+				  const char *kind);
 
 /*
  * Adds what has a port's frames go the way that is right for its kind of bridge: three requests

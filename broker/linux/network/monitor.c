@@ -192,6 +192,24 @@ static bool is_broken(const struct network *network, const struct link *bridge)
 		bridge->group != firewall_bridge_group((unsigned int)bridge->index));
 }
 
+static void on_link_gone(const struct link *link)
+{
+	interface_link_gone(link->index);
+	if (limiter_port(link->name))
+		interface_filters_gone(limiter_port(link->name));
+}
+
+/* Also what limits an interface by a device of its own. */
+static void on_filters_gone(int index)
+{
+	char name[INTERFACE_NAME_SIZE];
+
+	interface_filters_gone(index);
+	capture_filters_gone(index);
+	if (link_name(index, name) && limiter_port(name))
+		interface_filters_gone(limiter_port(name));
+}
+
 static void on_link(const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *header = nlmsg_data(message);
@@ -211,7 +229,7 @@ static void on_link(const struct nlmsghdr *message)
 	if (network && (message->nlmsg_type == RTM_DELLINK || !link.up))
 		network_repair(network, REPAIR_BRIDGE);
 	if (message->nlmsg_type == RTM_DELLINK)
-		interface_link_gone(link.index);
+		on_link_gone(&link);
 	else
 		interface_link_changed(&link);
 	if (message->nlmsg_type == RTM_DELLINK)
@@ -322,12 +340,6 @@ static void on_settings(const struct nlmsghdr *message)
 	     (attributes[NETCONFA_FORWARDING] && nla_get_u32(attributes[NETCONFA_FORWARDING]))))
 		return;
 	monitor_look_around();
-}
-
-static void on_filters_gone(int index)
-{
-	interface_filters_gone(index);
-	capture_filters_gone(index);
 }
 
 static void on_message(const struct nlmsghdr *message)

@@ -15,6 +15,7 @@
 
 #include "host/netlink_socket.h"
 #include "ingress.h"
+#include "limiter.h"
 
 /* no_ipv6: without addresses of its own making, which a kernel without IPv6 refuses. */
 static struct nl_msg *join(const struct port_setup *setup, bool no_ipv6)
@@ -102,11 +103,27 @@ static void add_upkeep(struct netlink_requests *requests, const struct port_setu
 		requests->messages[requests->n++] = keep_machine(setup);
 }
 
+/* Before the filters, which lead there. */
+static int limit(struct port_setup *setup)
+{
+	int result = 0;
+
+	if (setup->rate_in.bits_per_second)
+		result = limiter_limit(setup->index, &setup->rate_in, setup->mtu);
+	if (result == 0 && setup->rate_out.bits_per_second)
+		result = limiter_make(setup->index, &setup->rate_out, setup->mtu, &setup->limiter);
+	return result;
+}
+
 int port_keep_up(const struct port_setup *setup)
 {
 	struct netlink_requests requests = { 0 };
+	struct port_setup limited = *setup;
+	int result = limit(&limited);
 
-	add_upkeep(&requests, setup);
+	if (result < 0)
+		return result;
+	add_upkeep(&requests, &limited);
 	return netlink_request_all(&requests);
 }
 
@@ -120,13 +137,16 @@ static int make_port(const struct port_setup *setup, bool no_ipv6)
 	return netlink_request_all(&requests);
 }
 
-/* Up last: no packet passes a port that is not isolated and redirected yet. */
+/* Up last: no packet passes a port that is not isolated, limited and redirected yet. */
 int port_join(const struct port_setup *setup)
 {
-	int result = make_port(setup, true);
+	struct port_setup limited = *setup;
+	int result = limit(&limited);
 
+	if (result == 0)
+		result = make_port(&limited, true);
 	if (result == -EAFNOSUPPORT)
-		result = make_port(setup, false);
+		result = make_port(&limited, false);
 	return result < 0 ? result : set_up_and_name(setup);
 }
 

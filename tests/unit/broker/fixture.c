@@ -9,6 +9,7 @@
 const char *const networks_json =
 	"{ \"default\": { \"mode\": \"shared\", \"aliases\": [\"shared\"] },"
 	"  \"lab\": { \"mode\": \"host\", \"max_interfaces\": 2,"
+	"    \"rate_limit_in\": { \"bits_per_second\": 1000000 },"
 	"    \"allow\": { \"users\": [1000], \"groups\": [50] } } }";
 
 struct broker *broker;

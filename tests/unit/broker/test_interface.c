@@ -2,6 +2,7 @@
 /* Interfaces: how many, with which addresses, for how long. */
 #include "tests/unit/test.h"
 
+#include "broker/user_limits.h"
 #include "tests/unit/broker/fixture.h"
 
 static void test_interface_keeps_its_network(void **state)
@@ -109,6 +110,32 @@ static void test_attach_limit(void **state)
 			    "allows; stop a machine or raise it");
 }
 
+static void test_rates(void **state)
+{
+	struct fake_client *client = holder("lab");
+	struct interface_options options = { .rate_out = { .bits_per_second = 100000000 } };
+	struct attach_request request = { .network = "lab", .queues = 1, .options = &options };
+	const struct interface *interface;
+
+	(void)state;
+	interface = attached(client, "lab", false);
+	assert_int_equal(interface->options.rate_in.bits_per_second, 1000000);
+	assert_int_equal(interface->options.rate_in.burst_bytes, 65536);
+	assert_int_equal(interface->options.rate_out.bits_per_second, 0);
+	assert_int_equal(interface->usage->frames, 128 + 24);
+	options.rate_in.bits_per_second = 999;
+	fake_attach(client, &request);
+	assert_int_equal(client->error.code, ERROR_INVALID_PARAMETER);
+	assert_string_equal(client->error.parameter, "rateLimitIn");
+	options.rate_in.bits_per_second = 0;
+	fake_attach(client, &request);
+	interface = network_in("lab", NETWORK_ACTIVE)->interfaces;
+	assert_int_equal(interface->options.rate_in.bits_per_second, 1000000);
+	assert_int_equal(interface->options.rate_out.burst_bytes, 625000);
+	assert_int_equal(interface->usage->frames, 2 * (128 + 24) + 96);
+	fake_attached(network_in("lab", NETWORK_ACTIVE)->interfaces);
+}
+
 static void test_mac_addresses(void **state)
 {
 	struct fake_client *client = holder("default");
@@ -155,6 +182,7 @@ int main(void)
 		TEST(test_attach_fails),
 		TEST(test_attach_needs_a_hold),
 		TEST(test_attach_limit),
+		TEST(test_rates),
 		TEST(test_mac_addresses),
 		TEST(test_claims_of_what_is_gone),
 	};

@@ -274,9 +274,38 @@ static void test_every_key_of_linux(void **state)
 	assert_int_equal(lab->port_forwardings[6].n_ports, 11);
 	assert_true(lab->isolated);
 	assert_true(lab->bypass_kill_switch);
+	assert_int_equal(lab->rate_limit_in.bits_per_second, 10000000000);
+	assert_int_equal(lab->rate_limit_in.burst_bytes, 0);
+	assert_int_equal(lab->rate_limit_out.bits_per_second, 1000000);
+	assert_int_equal(lab->rate_limit_out.burst_bytes, 131072);
 	assert_int_equal(lab->max_interfaces, 32);
 	assert_int_equal(config_find(config, "office")->mode, NETWORK_BRIDGED);
 	config_free(config);
+}
+
+/* 50 ms of it, but a frame at the least; what is given counts. */
+static void test_bursts(void **state)
+{
+	struct rate_limit rate = { .bits_per_second = RATE_MIN };
+
+	(void)state;
+	assert_true(rate_limit_is_valid(&rate));
+	assert_int_equal(rate_limit_burst(&rate), RATE_BURST_MIN);
+	assert_int_equal(rate_limit_waiting(&rate), 2 * RATE_BURST_MIN);
+	assert_int_equal(rate_limit_frames(&rate), 24);
+	rate.bits_per_second = 100000000;
+	assert_int_equal(rate_limit_burst(&rate), 625000);
+	assert_int_equal(rate_limit_waiting(&rate), 524288);
+	rate.bits_per_second = RATE_MAX;
+	assert_true(rate_limit_is_valid(&rate));
+	assert_int_equal(rate_limit_burst(&rate), RATE_BURST_MAX);
+	assert_int_equal(rate_limit_frames(&rate), 96);
+	rate.burst_bytes = RATE_BURST_MIN;
+	assert_true(rate_limit_is_valid(&rate));
+	assert_int_equal(rate_limit_burst(&rate), RATE_BURST_MIN);
+	rate.burst_bytes--;
+	assert_false(rate_limit_is_valid(&rate));
+	assert_int_equal(rate_limit_frames(&(struct rate_limit){ 0 }), 0);
 }
 
 static void test_escapes(void **state)
@@ -525,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_of_keys),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_every_key_of_linux),
+		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_find),

@@ -146,6 +146,20 @@ static void test_captures(void **state)
 	assert_true(is_own_link_name("vmt-cap0"));
 }
 
+static void test_limiter_name(void **state)
+{
+	static const char *const others[] = { "vmtr-", "vmtr-0", "vmtr-07", "vmtr-7x", "vmt7" };
+	char name[INTERFACE_NAME_SIZE];
+
+	(void)state;
+	limiter_name(INT32_MAX, name);
+	assert_string_equal(name, "vmtr-2147483647");
+	assert_int_equal(limiter_port(name), INT32_MAX);
+	assert_true(is_own_link_name(name));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(limiter_port(others[i]), 0);
+}
+
 static void test_other_aliases(void **state)
 {
 	static const char *const others[] = {
@@ -188,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_captures),
 		cmocka_unit_test(test_other_aliases),
 		cmocka_unit_test(test_checksums_name),
+		cmocka_unit_test(test_limiter_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

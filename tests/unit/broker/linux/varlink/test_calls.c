@@ -363,7 +363,7 @@ static void test_attach_options(void **state)
 		"{\"protocol\":\"tcp\",\"externalPort\":8080,\"internalPort\":80,\"count\":1},"
 		"{\"protocol\":\"both\",\"externalAddress\":\"::1\",\"externalPort\":5000,"
 		"\"internalAddress\":\"fd00::9\",\"internalPort\":5000,\"count\":3}],"
-		"\"rateLimitIn\":{\"bitsPerSecond\":1000000,\"burstBytes\":5000},\"mtu\":9000,"
+		"\"rateLimitIn\":{\"bitsPerSecond\":1000000,\"burstBytes\":70000},\"mtu\":9000,"
 		"\"vnetHeader\":true,";
 	struct peer peer = peer_connect();
 	struct ipv6_prefix *prefix;
@@ -382,7 +382,7 @@ static void test_attach_options(void **state)
 				    "\"protocol\":\"both\",\"externalAddress\":\"::1\","
 				    "\"externalPort\":5000,\"internalAddress\":\"fd00::9\","
 				    "\"count\":3}],\"rateLimitIn\":{\"bitsPerSecond\":1000000,"
-				    "\"burstBytes\":5000},\"rateLimitOut\":null}}");
+				    "\"burstBytes\":70000},\"rateLimitOut\":null}}");
 	assert_attached(&peer, wanted, "[0]", "[]");
 	peer_close(&peer);
 }
