@@ -78,7 +78,8 @@ def test_subcommands_and_options(shell, host):
     assert shell.complete("inspect", "--") == ["--help", "--json"]
     assert shell.complete("cleanup", "--d") == ["--dry-run"]
     assert shell.complete("top", "--sort", "packets-") == ["packets-in", "packets-out"]
-    assert "--vhost" in shell.complete("run", "--network", "default", "--")
+    options = shell.complete("run", "--network", "default", "--")
+    assert {"--vhost", "--rate-in", "--rate-out"} <= set(options)
 
 
 def test_networks(shell):

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rate.h"
 #include "vmnetctl/process.h"
 #include "vmnetctl/system.h"
 #include "vmnetctl/template.h"
@@ -28,9 +29,14 @@ const char run_help[] =
 	"  --queues N          queues of the interface, each with a descriptor (1 to 16)\n"
 	"  --vhost             open /dev/vhost-net as well, once per queue\n"
 	"  --open-by-name      make a device that the command can open by its name\n"
+	"  --rate-in RATE      to the machine pass no more bits per second\n"
+	"  --rate-out RATE     and from it\n"
 	"\n"
 	"All others are about the --network before them; in front of the first one, about\n"
 	"all.\n"
+	"\n"
+	"RATE is a number of bits, with k, M, G or T for thousands of them, as in 10M.\n"
+	"RATE:BURST, as in 10M:128k, has the bytes that may pass at once after a pause.\n"
 	"\n"
 	"Replaced in the command's arguments, for the first network, or with :NETWORK\n"
 	"before the closing brace for the one of that name:\n"
@@ -76,6 +82,17 @@ add_request(struct arguments *arguments, const char *network,
 	return &request->options;
 }
 
+/* Takes an option's value. Returns DONE, or WRONG_USAGE after complaining. */
+static int take_rate(const char *option, struct vmnet_broker_rate_limit *rate)
+{
+	if (rate_parse(optarg, rate) == 0)
+		return DONE;
+	complain("%s takes bits per second such as 10M, or 10M:128k with a burst in bytes, not "
+		 "\"%s\"",
+		 option, optarg);
+	return WRONG_USAGE;
+}
+
 /* Takes an option that is about an interface. Returns DONE, or what next_option() has said. */
 static int take_option(int option, struct vmnet_broker_attach_options *options)
 {
@@ -106,6 +123,10 @@ static int take_option(int option, struct vmnet_broker_attach_options *options)
 	case 'd':
 		options->open_by_name = true;
 		break;
+	case 'i':
+		return take_rate("--rate-in", &options->rate_limit_in);
+	case 'o':
+		return take_rate("--rate-out", &options->rate_limit_out);
 	default:
 		return option;
 	}
@@ -124,6 +145,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{ "queues", required_argument, NULL, 'q' },
 		{ "vhost", no_argument, NULL, 'v' },
 		{ "open-by-name", no_argument, NULL, 'd' },
+		{ "rate-in", required_argument, NULL, 'i' },
+		{ "rate-out", required_argument, NULL, 'o' },
 		{ 0 },
 	};
 	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
