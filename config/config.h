@@ -50,6 +50,19 @@ struct port_forwarding {
 
 #define PORT_FORWARDING_TEXT_SIZE 96
 
+/* At which addresses of the host whoever is not root may have ports forwarded. */
+enum allowed_addresses {
+	ALLOWED_ANY,
+	ALLOWED_LOOPBACK,
+	ALLOWED_NONE,
+};
+
+/* Which ports may lead to an interface because a client has asked for it. */
+struct allow_port_forwarding {
+	enum allowed_addresses addresses;
+	unsigned int from_port;
+};
+
 /* How much may pass in the long run. */
 #define RATE_MIN 1000U
 #define RATE_MAX UINT64_C(1000000000000)
@@ -98,6 +111,7 @@ struct network_config {
 	size_t n_dhcp_reservations;
 	struct port_forwarding *port_forwardings;
 	size_t n_port_forwardings;
+	struct allow_port_forwarding allow_port_forwarding;
 	struct rate_limit rate_limit_in; /* to each machine, where it asks for none */
 	struct rate_limit rate_limit_out; /* from it */
 	bool isolated;
@@ -128,6 +142,7 @@ struct config_support {
 	const char *no_unhidden; /* "nat44" false in mode "shared" */
 	const char *no_hostname; /* of a reservation */
 	const char *no_external_address; /* of a forwarded port */
+	const char *no_allow_port_forwarding;
 	const char *no_rate_limit;
 	const char *no_isolated;
 	const char *no_link_local;
@@ -210,8 +225,22 @@ const char *network_mode_name(enum network_mode mode);
 bool port_forwarding_overlaps(const struct port_forwarding *one,
 			      const struct port_forwarding *other, struct port_forwarding *shared);
 
+/* The same of any of some and any of others. */
+bool port_forwardings_share(const struct port_forwarding *some, size_t n_some,
+			    const struct port_forwarding *others, size_t n_others,
+			    struct port_forwarding *shared);
+
 /* Whether the host alone gets there: at one of its loopback addresses. */
 bool port_forwarding_is_private(const struct port_forwarding *forwarding);
+
+/*
+ * Why a port cannot be forwarded at this address, which follows it in a sentence, or NULL: what is
+ * no address of one host for itself, on whatever link.
+ */
+const char *forwarding_address_explain(int family, const union forwarding_address *address);
+
+/* "any", "loopback" or "none" */
+const char *allowed_addresses_name(enum allowed_addresses addresses);
 
 /* Writes what is forwarded, such as "tcp and udp ports 8000-8010 at 127.0.0.1". Returns text. */
 const char *port_forwarding_format(const struct port_forwarding *forwarding,

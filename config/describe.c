@@ -98,6 +98,17 @@ static json_t *describe_allow(const struct network_allow *allow)
 			 "groups", describe_texts(allow->groups_text, allow->n_groups));
 }
 
+/* Nothing is forwarded in the other modes. */
+static json_t *describe_allowed_ports(const struct network_config *config)
+{
+	const struct allow_port_forwarding *allow = &config->allow_port_forwarding;
+
+	return json_pack("{s:s, s:I}", "addresses",
+			 allowed_addresses_name(config->mode == NETWORK_SHARED ? allow->addresses
+									       : ALLOWED_NONE),
+			 "fromPort", (json_int_t)allow->from_port);
+}
+
 /* What there is of the network for machines and to the outside, in its mode. */
 static json_t *describe_services(const struct network_config *config)
 {
@@ -105,13 +116,14 @@ static json_t *describe_services(const struct network_config *config)
 	const bool serves = config->mode != NETWORK_BRIDGED;
 
 	return json_pack(
-		"{s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o*, s:o*, s:b, s:b, s:b, s:o, s:I}", "nat44",
-		is_shared && config->nat44, "nat66", is_shared && config->nat66, "dhcp",
+		"{s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o*, s:o*, s:b, s:b, s:b, s:o, s:I}",
+		"nat44", is_shared && config->nat44, "nat66", is_shared && config->nat66, "dhcp",
 		serves && config->dhcp, "dnsProxy", serves && config->dns_proxy,
 		"routerAdvertisement", serves && config->router_advertisement, "dhcpReservations",
 		describe_reservations(config), "portForwarding",
 		port_forwardings_describe(config->port_forwardings, config->n_port_forwardings),
-		"rateLimitIn", rate_limit_describe(&config->rate_limit_in), "rateLimitOut",
+		"allowPortForwarding", describe_allowed_ports(config), "rateLimitIn",
+		rate_limit_describe(&config->rate_limit_in), "rateLimitOut",
 		rate_limit_describe(&config->rate_limit_out), "isolated", config->isolated,
 		"linkLocal", config->link_local, "bypassKillSwitch", config->bypass_kill_switch,
 		"allow", describe_allow(&config->allow), "maxInterfaces",

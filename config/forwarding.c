@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The key "port_forwarding": the ports of the host that lead to machines. What they may not share
- * with those of other networks is found here, too; what else has them on this host is not.
+ * with those of other networks is found here, too; what else has them on this host is not. And
+ * "allow_port_forwarding": which others clients may ask for.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -78,6 +79,17 @@ bool port_forwarding_overlaps(const struct port_forwarding *one,
 	shared->n_ports = (uint16_t)(end - shared->external_port);
 	return !one->has_external_address || !other->has_external_address ||
 	       is_same_address(one, other);
+}
+
+bool port_forwardings_share(const struct port_forwarding *some, size_t n_some,
+			    const struct port_forwarding *others, size_t n_others,
+			    struct port_forwarding *shared)
+{
+	for (size_t i = 0; i < n_some; i++)
+		for (size_t j = 0; j < n_others; j++)
+			if (port_forwarding_overlaps(&some[i], &others[j], shared))
+				return true;
+	return false;
 }
 
 static void read_protocol(struct config_reader *reader, const struct place *place,
@@ -230,8 +242,7 @@ static void read_internal_address(struct config_reader *reader, const struct pla
 			    "an IPv4 or IPv6 address such as \"192.168.105.10\"");
 }
 
-/* Why an address is none that one host has for itself, on whatever link; or NULL. */
-static const char *explain_external(int family, const union forwarding_address *address)
+const char *forwarding_address_explain(int family, const union forwarding_address *address)
 {
 	const uint32_t ipv4 = ntohl(address->ipv4.s_addr);
 	const struct in6_addr *ipv6 = &address->ipv6;
@@ -268,7 +279,7 @@ static void read_external_address(struct config_reader *reader, const struct pla
 				    "an IPv4 or IPv6 address of the host's such as \"127.0.0.1\"");
 		return;
 	}
-	why = explain_external(family, &address);
+	why = forwarding_address_explain(family, &address);
 	if (why)
 		config_report(reader, place, "must be one address of the host's, but %s %s", text,
 			      why);
@@ -349,4 +360,51 @@ void config_read_forwardings(struct config_reader *reader, const struct place *p
 	network->port_forwardings = config_read_list(reader, place, value, "a list of forwardings",
 						     sizeof(*network->port_forwardings),
 						     read_forwarding, &network->n_port_forwardings);
+}
+
+static const char *const allowed_names[] = {
+	[ALLOWED_ANY] = "any",
+	[ALLOWED_LOOPBACK] = "loopback",
+	[ALLOWED_NONE] = "none",
+};
+
+const char *allowed_addresses_name(enum allowed_addresses addresses)
+{
+	return allowed_names[addresses];
+}
+
+static void read_allowed_addresses(struct config_reader *reader, const struct place *place,
+				   const json_t *value, void *field)
+{
+	int choice =
+		config_read_choice(reader, place, value, allowed_names, ARRAY_SIZE(allowed_names),
+				   "\"any\", \"loopback\" or \"none\"");
+
+	if (choice >= 0)
+		*(enum allowed_addresses *)field = (enum allowed_addresses)choice;
+}
+
+static void read_from_port(struct config_reader *reader, const struct place *place,
+			   const json_t *value, void *field)
+{
+	*(unsigned int *)field =
+		(unsigned int)config_read_number(reader, place, value, 1, PORT_MAX);
+}
+
+void config_read_allow_forwarding(struct config_reader *reader, const struct place *place,
+				  const json_t *value, void *field)
+{
+	static const struct config_key keys[] = {
+		{ "addresses", read_allowed_addresses,
+		  offsetof(struct allow_port_forwarding, addresses), NULL },
+		{ "from_port", read_from_port, offsetof(struct allow_port_forwarding, from_port),
+		  NULL },
+	};
+	const struct place *given[ARRAY_SIZE(keys)];
+
+	if (config_support.no_allow_port_forwarding)
+		config_report_key(reader, place, "%s", config_support.no_allow_port_forwarding);
+	else
+		(void)config_read_object(reader, place, value, keys, ARRAY_SIZE(keys), given,
+					 field);
 }

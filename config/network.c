@@ -44,6 +44,7 @@ static const struct {
 	[NETWORK_KEY_ROUTER_ADVERTISEMENT] = { NULL, bridge_services },
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { NULL, bridge_services },
 	[NETWORK_KEY_PORT_FORWARDING] = { no_outside, bridge_services },
+	[NETWORK_KEY_ALLOW_PORT_FORWARDING] = { no_outside, bridge_services },
 	[NETWORK_KEY_LINK_LOCAL] = { no_outside, bridge_services },
 	[NETWORK_KEY_BYPASS_KILL_SWITCH] = { no_outside, bridge_way },
 };
@@ -355,6 +356,9 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { "dhcp_reservations", config_read_reservations, 0,
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
+	[NETWORK_KEY_ALLOW_PORT_FORWARDING] = { "allow_port_forwarding",
+						config_read_allow_forwarding,
+						FIELD(allow_port_forwarding), NULL },
 	[NETWORK_KEY_RATE_LIMIT_IN] = { "rate_limit_in", config_read_rate_limit,
 					FIELD(rate_limit_in), NULL },
 	[NETWORK_KEY_RATE_LIMIT_OUT] = { "rate_limit_out", config_read_rate_limit,
@@ -397,6 +401,7 @@ static struct network_config *network_config_new(const char *name)
 		.dhcp = true,
 		.dns_proxy = true,
 		.router_advertisement = true,
+		.allow_port_forwarding.from_port = 1024,
 		.max_interfaces = 256,
 	};
 	/* A name that is cut here has been reported as too long. */

@@ -29,6 +29,7 @@ enum network_key {
 	NETWORK_KEY_ROUTER_ADVERTISEMENT,
 	NETWORK_KEY_DHCP_RESERVATIONS,
 	NETWORK_KEY_PORT_FORWARDING,
+	NETWORK_KEY_ALLOW_PORT_FORWARDING,
 	NETWORK_KEY_RATE_LIMIT_IN,
 	NETWORK_KEY_RATE_LIMIT_OUT,
 	NETWORK_KEY_ISOLATED,
@@ -129,6 +130,7 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 /* Some of its keys: the fields are the whole network's, and its allow. */
 config_read_function config_read_reservations; /* services.c */
 config_read_function config_read_forwardings; /* forwarding.c */
+config_read_function config_read_allow_forwarding; /* forwarding.c */
 config_read_function config_read_allow; /* allow.c */
 config_read_function config_read_rate_limit; /* rate.c */
 

@@ -17,6 +17,7 @@ const struct config_support config_support = {
 		       "mode \"host\", which has no way to the outside",
 	.no_hostname = "cannot be had on macOS, whose DNS knows no names of machines; remove it",
 	.no_external_address = "cannot be had on macOS; remove it",
+	.no_allow_port_forwarding = "cannot be had on macOS; remove it",
 	.no_rate_limit = "cannot be had on macOS; remove it",
 	.no_isolated = "cannot be had on macOS; remove it",
 	.no_link_local = "cannot be had on macOS; remove it",

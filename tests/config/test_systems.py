@@ -114,6 +114,18 @@ ANSWERS = {
     "port_forwarding[].external_port": same(1, 65535, "1-100"),
     "port_forwarding[].internal_address": same("192.168.105.10", "fd12:3456:789a:1::10"),
     "port_forwarding[].internal_port": same(1, 65535, "80-80"),
+    "allow_port_forwarding": {
+        "Linux": Answer([{}]),
+        "macOS": Answer(refuses={"{}": "cannot be had on macOS; remove it"}),
+    },
+    "allow_port_forwarding.addresses": {
+        "Linux": Answer(["any", "loopback", "none"]),
+        "macOS": Answer(refuses={'"any"': "cannot be had on macOS; remove it"}),
+    },
+    "allow_port_forwarding.from_port": {
+        "Linux": Answer([1, 65535]),
+        "macOS": Answer(refuses={"1024": "cannot be had on macOS; remove it"}),
+    },
     "isolated": {
         "Linux": Answer([True, False]),
         "macOS": Answer([False], {"true": "cannot be had on macOS; remove it"}),
@@ -176,7 +188,12 @@ LISTED = {
 OBJECTS = {"rate_limit_in": {"bits_per_second": 1000}}
 
 # What is refused as a whole, with all that is in it.
-WHOLE = {"rate_limit_in.bits_per_second", "rate_limit_in.burst_bytes"}
+WHOLE = {
+    "allow_port_forwarding.addresses",
+    "allow_port_forwarding.from_port",
+    "rate_limit_in.bits_per_second",
+    "rate_limit_in.burst_bytes",
+}
 
 
 def schema_keys():
@@ -187,6 +204,7 @@ def schema_keys():
         "port_forwarding[]": SCHEMA["forwarding"]["properties"],
         "allow": network["allow"]["properties"],
         "rate_limit_in": SCHEMA["rate_limit"]["properties"],
+        "allow_port_forwarding": network["allow_port_forwarding"]["properties"],
     }
     keys = {key: value.get("description", "") for key, value in network.items()}
     for path, properties in nested.items():

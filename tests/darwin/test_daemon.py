@@ -183,6 +183,7 @@ def refusal(client, network):
         ("isolated", True),
         ("link_local", True),
         ("bypass_kill_switch", True),
+        ("allow_port_forwarding", {}),
         ("max_interfaces", 7),
     ],
 )

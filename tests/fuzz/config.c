@@ -85,6 +85,8 @@ static void check_network(const struct network_config *network)
 	must(!network->ipv6_prefix.length || network->ipv6_prefix.length == 64);
 	must(network->mode != NETWORK_BRIDGED || network->external_interface);
 	must(network->mode == NETWORK_SHARED || !network->bypass_kill_switch);
+	must(network->allow_port_forwarding.from_port >= 1 &&
+	     network->allow_port_forwarding.from_port <= 65535);
 	for (size_t i = 0; i < network->n_aliases; i++)
 		must(network_name_is_valid(network->aliases[i]));
 	must(network->allow.restricted || (!network->allow.n_users && !network->allow.n_groups));

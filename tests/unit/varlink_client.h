@@ -18,16 +18,17 @@
 #define OUTSIDER 65534
 
 /* The end of a configuration that has only what is in the file of varlink_client.c. */
-#define SERVICES(nat, maximum)                                                              \
+#define SERVICES(nat, addresses, maximum)                                                   \
 	"\"nat44\":" #nat ",\"nat66\":" #nat ",\"dhcp\":true,\"dnsProxy\":true,"            \
 	"\"routerAdvertisement\":true,\"dhcpReservations\":[],\"portForwarding\":[],"       \
+	"\"allowPortForwarding\":{\"addresses\":\"" #addresses "\",\"fromPort\":1024},"     \
 	"\"isolated\":false,\"linkLocal\":false,\"bypassKillSwitch\":false,\"allow\":null," \
 	"\"maxInterfaces\":" #maximum "}"
 
 /* Network "lab", as all are told of it who may know; its state without the end. */
 #define LAB                                                                               \
 	"{\"name\":\"lab\",\"aliases\":[\"labor\"],\"description\":\"The lab\",\"mode\":" \
-	"\"shared\",\"mtu\":9000," SERVICES(true, 256)
+	"\"shared\",\"mtu\":9000," SERVICES(true, any, 256)
 #define STATE(clients)                                                                       \
 	"{\"ipv4Subnet\":\"192.168.64.0/24\",\"ipv4Gateway\":\"192.168.64.1\",\"mtu\":9000," \
 	"\"bridge\":\"vmb0\",\"clients\":" #clients ",\"interfaces\":0"

@@ -160,6 +160,8 @@ static void test_defaults_of_keys(void **state)
 	assert_false(lab->isolated);
 	assert_false(lab->link_local);
 	assert_false(lab->bypass_kill_switch);
+	assert_int_equal(lab->allow_port_forwarding.addresses, ALLOWED_ANY);
+	assert_int_equal(lab->allow_port_forwarding.from_port, 1024);
 	assert_false(lab->allow.restricted);
 	assert_int_equal(lab->max_interfaces, 256);
 	config_free(config);
@@ -278,6 +280,8 @@ static void test_every_key_of_linux(void **state)
 	assert_int_equal(lab->rate_limit_in.burst_bytes, 0);
 	assert_int_equal(lab->rate_limit_out.bits_per_second, 1000000);
 	assert_int_equal(lab->rate_limit_out.burst_bytes, 131072);
+	assert_int_equal(lab->allow_port_forwarding.addresses, ALLOWED_LOOPBACK);
+	assert_int_equal(lab->allow_port_forwarding.from_port, 80);
 	assert_int_equal(lab->max_interfaces, 32);
 	assert_int_equal(config_find(config, "office")->mode, NETWORK_BRIDGED);
 	config_free(config);

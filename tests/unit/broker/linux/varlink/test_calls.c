@@ -156,8 +156,9 @@ static void test_parameters_are_strict(void **state)
 		      "\\\"small\\\"; acquire it first\"}}");
 }
 
-#define SMALL \
-	"{\"name\":\"small\",\"aliases\":[],\"mode\":\"host\",\"mtu\":1500," SERVICES(false, 1)
+#define SMALL                                                                                      \
+	"{\"name\":\"small\",\"aliases\":[],\"mode\":\"host\",\"mtu\":1500," SERVICES(false, none, \
+										      1)
 
 static void test_networks(void **state)
 {
@@ -246,6 +247,7 @@ static void test_every_key_is_described(void **state)
 {
 	const char *const json =
 		"{\"aliases\":[\"one\",\"two\"],\"allow\":{\"groups\":[\"0\"],\"users\":[\"root\"]},"
+		"\"allow_port_forwarding\":{\"addresses\":\"loopback\",\"from_port\":80},"
 		"\"dhcp_reservations\":[{\"address\":\"10.0.0.10\",\"hostname\":\"db\","
 		"\"mac_address\":\"52:54:00:12:34:56\"}],\"external_interface\":\"eth0\","
 		"\"ipv6_prefix\":\"fd00:1:2:3::/64\",\"isolated\":true,\"mode\":\"shared\","
@@ -262,7 +264,8 @@ static void test_every_key_is_described(void **state)
 		"\"52:54:00:12:34:56\",\"address\":\"10.0.0.10\",\"hostname\":\"db\"}],"
 		"\"portForwarding\":[{\"protocol\":\"both\",\"externalAddress\":\"127.0.0.1\","
 		"\"externalPort\":8000,\"internalAddress\":\"10.0.0.10\",\"internalPort\":80,"
-		"\"count\":3}],\"isolated\":true,\"linkLocal\":false,\"bypassKillSwitch\":false,"
+		"\"count\":3}],\"allowPortForwarding\":{\"addresses\":\"loopback\","
+		"\"fromPort\":80},\"isolated\":true,\"linkLocal\":false,\"bypassKillSwitch\":false,"
 		"\"allow\":{\"users\":[\"root\"],\"groups\":[\"0\"]},\"maxInterfaces\":256}",
 		0, NULL);
 
