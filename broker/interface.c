@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "hold.h"
 #include "interface_options.h"
+#include "interface_ports.h"
 #include "names.h"
 #include "platform.h"
 #include "user_limits.h"
@@ -201,17 +202,20 @@ static int check_request(const struct network *network, const struct attach_requ
  * One with a name has an address from the start, by which it is found: until it has one, others
  * could have the name.
  */
-static int check_options(const struct network *network, const struct attach_request *request,
-			 const struct mac_address *mac, struct error *error)
+static int check_options(const struct client *client, const struct network *network,
+			 const struct attach_request *request, const struct mac_address *mac,
+			 struct error *error)
 {
 	struct interface_options *options = request->options;
 
 	if (interface_options_check(network, mac, options, error) < 0)
 		return -1;
-	if (!options->name[0] || options->has_ipv4 || !network_gives_ipv4(network->config))
-		return 0;
-	options->has_ipv4 = true;
-	return interface_choose_ipv4(network, mac, &options->ipv4, error);
+	if (options->name[0] && !options->has_ipv4 && network_gives_ipv4(network->config)) {
+		options->has_ipv4 = true;
+		if (interface_choose_ipv4(network, mac, &options->ipv4, error) < 0)
+			return -1;
+	}
+	return interface_ports_check(client, network, mac, options, error);
 }
 
 /* Returns 0, or -1 when memory is short. */
@@ -262,7 +266,7 @@ void broker_attach(struct client *client, const struct attach_request *request)
 		return;
 	}
 	mac = choose_mac(client, network, request);
-	if (check_options(network, &whole, &mac, &error) < 0) {
+	if (check_options(client, network, &whole, &mac, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}

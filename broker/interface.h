@@ -63,6 +63,7 @@ struct interface {
 	int64_t attached; /* microseconds since the epoch */
 	uid_t owner; /* who may open it by name */
 	struct usage *usage; /* its account's (user_limits.h) */
+	bool has_ports; /* those of its options lead to it: set by the platform */
 	void *platform;
 };
 
@@ -93,6 +94,11 @@ struct interface *broker_interface_find(const struct client *client, const char 
 
 /* Whether one of them has this address and is not about to go. */
 bool interfaces_have_mac(const struct network *network, const struct mac_address *mac);
+
+#define INTERFACE_WHO_SIZE 256
+
+/* Writes who it is: `machine "web" of network "lab" (device vmt0, user 1000)`. Returns text. */
+const char *interface_describe(const struct interface *interface, char text[INTERFACE_WHO_SIZE]);
 
 /* What an interface is made with, or was by an earlier broker. */
 struct interface_made {

@@ -19,6 +19,8 @@
  */
 #include "network.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,15 +113,40 @@ int network_start(struct client *client, struct network_config *config)
 	return -1;
 }
 
-static bool share_ports(const struct network_config *one, const struct network_config *other,
-			struct port_forwarding *shared)
+const char *interface_describe(const struct interface *interface, char text[INTERFACE_WHO_SIZE])
 {
-	for (size_t i = 0; i < one->n_port_forwardings; i++)
-		for (size_t j = 0; j < other->n_port_forwardings; j++)
-			if (port_forwarding_overlaps(&one->port_forwardings[i],
-						     &other->port_forwardings[j], shared))
-				return true;
-	return false;
+	const char *name = interface->options.name;
+	char mac[MAC_TEXT_SIZE];
+
+	(void)snprintf(text, INTERFACE_WHO_SIZE,
+		       "machine %s%s%s of network \"%s\" (%s%s%suser %ju)", name[0] ? "\"" : "",
+		       name[0] ? name : mac_address_format(&interface->mac, mac),
+		       name[0] ? "\"" : "", interface->network->config->name,
+		       interface->name[0] ? "device " : "", interface->name,
+		       interface->name[0] ? ", " : "", (uintmax_t)interface->owner);
+	return text;
+}
+
+/* Those that its interfaces have asked for stay theirs. */
+static int check_machines(const struct network *network, const struct network_config *config,
+			  struct error *error)
+{
+	struct port_forwarding shared;
+	char text[PORT_FORWARDING_TEXT_SIZE];
+	char who[INTERFACE_WHO_SIZE];
+
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		if (port_forwardings_share(config->port_forwardings, config->n_port_forwardings,
+					   i->options.port_forwardings,
+					   i->options.n_port_forwardings, &shared))
+			return error_set(
+				error, ERROR_CREATE_FAILED,
+				"%s lead%s to %s, which has asked for %s; stop that one or "
+				"choose another \"external_port\"",
+				port_forwarding_format(&shared, text),
+				shared.n_ports == 1 ? "s" : "", interface_describe(i, who),
+				shared.n_ports == 1 ? "it" : "them");
+	return 0;
 }
 
 int network_check_ports(const struct broker *broker, const struct network_config *config,
@@ -129,8 +156,13 @@ int network_check_ports(const struct broker *broker, const struct network_config
 		char text[PORT_FORWARDING_TEXT_SIZE];
 		struct port_forwarding shared;
 
-		if (network->state != NETWORK_REMOVING &&
-		    share_ports(config, network->config, &shared))
+		if (network->state == NETWORK_REMOVING)
+			continue;
+		if (check_machines(network, config, error) < 0)
+			return -1;
+		if (port_forwardings_share(config->port_forwardings, config->n_port_forwardings,
+					   network->config->port_forwardings,
+					   network->config->n_port_forwardings, &shared))
 			return error_set(error, ERROR_CREATE_FAILED,
 					 "%s still lead%s to network \"%s\", as it was "
 					 "configured before; end that network's use first",

@@ -19,7 +19,8 @@ int network_start(struct client *client, struct network_config *config);
 
 /*
  * Whether the external ports of an inactive network are free: a port leads to one
- * network in a configuration, but an active one may have an earlier one.
+ * network in a configuration, but an active one may have an earlier one, and its
+ * interfaces may have asked for some.
  * Returns 0, or -1 with error.
  */
 int network_check_ports(const struct broker *broker, const struct network_config *config,

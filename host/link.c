@@ -482,13 +482,8 @@ int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length
 		address, sizeof(*address)));
 }
 
-/*
- * The kernel looks for ::1 among the routes of the link that the packet came
- * by. It has taken none for ::1 from the wire before; this is about what the
- * firewall makes of the answers to the host itself. One that is there already
- * is no error.
- */
-int link_route_ipv6_loopback(int index)
+/* command: RTM_NEWROUTE or RTM_DELROUTE. */
+static int request_ipv6_loopback(int index, int command, int flags)
 {
 	const struct rtmsg header = {
 		.rtm_family = AF_INET6,
@@ -497,8 +492,7 @@ int link_route_ipv6_loopback(int index)
 		.rtm_protocol = RTPROT_STATIC,
 		.rtm_type = RTN_LOCAL,
 	};
-	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE);
-	int result;
+	struct nl_msg *message = nlmsg_alloc_simple(command, flags);
 
 	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(message, RTA_DST, sizeof(in6addr_loopback), &in6addr_loopback) < 0 ||
@@ -507,8 +501,27 @@ int link_route_ipv6_loopback(int index)
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
-	result = netlink_request(message);
+	return netlink_request(message);
+}
+
+/*
+ * The kernel looks for ::1 among the routes of the link that the packet came
+ * by. It has taken none for ::1 from the wire before; this is about what the
+ * firewall makes of the answers to the host itself. One that is there already
+ * is no error.
+ */
+int link_route_ipv6_loopback(int index)
+{
+	int result = request_ipv6_loopback(index, RTM_NEWROUTE, NLM_F_CREATE);
+
 	return result == -EEXIST ? 0 : result;
+}
+
+int link_unroute_ipv6_loopback(int index)
+{
+	int result = request_ipv6_loopback(index, RTM_DELROUTE, 0);
+
+	return result == -ESRCH ? 0 : result;
 }
 
 int link_forget_neighbour(int index, struct in_addr address)
@@ -541,6 +554,13 @@ void link_hear_announcements(const char *name)
 int link_route_loopback(const char *name, struct error *error)
 {
 	return sysctl_set(AF_INET, name, "route_localnet", 1, error);
+}
+
+void link_unroute_loopback(const char *name)
+{
+	struct error ignored;
+
+	(void)sysctl_set(AF_INET, name, "route_localnet", 0, &ignored);
 }
 
 bool link_ipv6_is_available(void)

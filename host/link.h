@@ -135,6 +135,10 @@ void link_hear_announcements(const char *name);
 int link_route_loopback(const char *name, struct error *error);
 int link_route_ipv6_loopback(int index);
 
+/* Undoes it. What is not there is no error. */
+void link_unroute_loopback(const char *name);
+int link_unroute_ipv6_loopback(int index);
+
 /* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */
 bool link_port_is_isolated(const struct nlmsghdr *message);
 

@@ -247,7 +247,8 @@ enum VMNET_BROKER_ENUM(vmnet_broker_protocol, unsigned int) {
 /* Ports of the host that lead to a machine (Linux). */
 struct vmnet_broker_port_forwarding {
 	enum vmnet_broker_protocol protocol;
-	char external_address[VMNET_BROKER_ADDRESS_SIZE]; /* of the host; "": all of its */
+	/* Of the host; "": all of its; "::" in a request: all of its IPv6 ones. */
+	char external_address[VMNET_BROKER_ADDRESS_SIZE];
 	uint16_t external_port; /* the first one */
 	/* Of the machine; "": what its interface has, of the external address's family, or IPv4. */
 	char internal_address[VMNET_BROKER_ADDRESS_SIZE];

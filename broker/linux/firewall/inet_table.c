@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/array.h"
 #include "firewall.h"
 #include "tables.h"
 
@@ -553,12 +554,15 @@ static void write_masqueraded(struct rules *rules)
 				   "}\n");
 }
 
-/* A broker that has lost the network's record may have left some of another configuration. */
+/*
+ * The last of them has gone with its machine, or a broker that has lost the network's record has
+ * left some of another configuration.
+ */
 static void write_no_ports(const struct rules *rules)
 {
-	static const char *const kinds[] = { "prerouting", "output" };
+	static const char *const kinds[] = { "prerouting", "output", "forwarded" };
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		(void)fprintf(rules->emptied,
 			      "add chain inet " FIREWALL_TABLE " %s-%s\n"
 			      "flush chain inet " FIREWALL_TABLE " %s-%s\n"

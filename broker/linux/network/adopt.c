@@ -18,6 +18,7 @@
 #include "adopt.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@
 #include "broker/linux/worker.h"
 #include "broker/state.h"
 #include "capture.h"
+#include "forwarded.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "interface_record.h"
@@ -53,6 +55,13 @@ struct leftovers {
 struct delete_job {
 	struct job job;
 	int index;
+};
+
+/* What an interface had that has ended since. */
+struct forget_job {
+	struct job job;
+	char network[NETWORK_NAME_MAX + 1];
+	struct interface_options options;
 };
 
 static void run_delete(struct job *job)
@@ -206,7 +215,10 @@ static int adopt_network(struct broker *broker, const struct leftovers *leftover
 	if (!is_used(leftovers, left))
 		return network_remove_leftover(left->name, config, addresses, bridge);
 	network = network_adopt(broker, config, addresses, bridge);
-	return network ? adopt_interfaces(leftovers, network) : -ENOMEM;
+	if (!network || adopt_interfaces(leftovers, network) < 0)
+		return -ENOMEM;
+	network_repair(network, REPAIR_EVERYTHING);
+	return 0;
 }
 
 static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
@@ -229,7 +241,38 @@ static int adopt_left(struct broker *broker, const struct leftovers *leftovers,
 	return 0;
 }
 
-static bool has_device(const char *network, const struct mac_address *mac, const void *userdata)
+static void run_forget(struct job *job)
+{
+	const struct forget_job *self = container_of(job, struct forget_job, job);
+
+	forwarded_end(&(struct forwarded_ports){ .network = self->network,
+						 .items = self->options.port_forwardings,
+						 .n = self->options.n_port_forwardings });
+}
+
+static void forget_done(struct job *job)
+{
+	struct forget_job *self = container_of(job, struct forget_job, job);
+
+	free(self->options.port_forwardings);
+	free(self);
+}
+
+/* Who used its ports is led anew, behind the repairs that have taken them. */
+static void forget_ports(const char *network, const struct mac_address *mac)
+{
+	struct forget_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return;
+	job->job = (struct job){ .run = run_forget, .done = forget_done };
+	(void)snprintf(job->network, sizeof(job->network), "%s", network);
+	interface_record_load(linux_platform.options->runtime_dir, network, mac, &job->options);
+	worker_submit(&network_worker, &job->job);
+	/* cppcheck-suppress memleak; the job is the worker's now */
+}
+
+static bool keeps_record(const char *network, const struct mac_address *mac, const void *userdata)
 {
 	const struct leftovers *leftovers = userdata;
 	struct alias alias;
@@ -239,6 +282,7 @@ static bool has_device(const char *network, const struct mac_address *mac, const
 		    mac_address_equal(&alias.mac, mac) &&
 		    !is_abandoned(leftovers, &leftovers->links[i], &alias))
 			return true;
+	forget_ports(network, mac);
 	return false;
 }
 
@@ -274,7 +318,7 @@ static int adopt_all(struct broker *broker, struct leftovers *leftovers)
 	for (size_t i = 0; i < leftovers->n_items && result == 0; i++)
 		result = adopt_left(broker, leftovers, &leftovers->items[i]);
 	if (result == 0)
-		result = interface_records_sweep(linux_platform.options->runtime_dir, has_device,
+		result = interface_records_sweep(linux_platform.options->runtime_dir, keeps_record,
 						 leftovers);
 	if (result == 0)
 		result = captures_adopt(broker, leftovers->links, leftovers->n_links);

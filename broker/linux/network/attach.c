@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of an interface. attach_worker makes the device, joins it to the bridge and hands over
- * its open descriptors, which are sent to the client and then closed on network_worker; from then
- * on the device lives as long as somebody has it open: a client that dies does not end it while
- * its machine runs. Its end comes by itself, and rtnetlink tells of it: nothing else ends an
- * interface, and platform_interface_detach() only makes it happen.
+ * The life of an interface. If it has asked for ports of the host, a repair of its network has them
+ * lead to it before anything else is made. attach_worker makes the device, joins it to the bridge
+ * and hands over its open descriptors, which are sent to the client and then closed on
+ * network_worker; from then on the device lives as long as somebody has it open: a client that
+ * dies does not end it while its machine runs. Its end comes by itself, and rtnetlink tells of it:
+ * nothing else ends an interface, and platform_interface_detach() only makes it happen.
  *
  * A device may end before the policy has heard of it. Then the notification
  * found nobody to tell, so its link is looked up once more at that point.
@@ -43,6 +44,7 @@
 /* interface->platform: the device of an interface, from its request to its end. */
 struct device {
 	struct job job; /* removes it */
+	struct attach_job *waiting; /* until its ports lead there; or NULL */
 	struct interface *interface; /* NULL once the policy knows that it is gone */
 	uid_t owner;
 	char network[NETWORK_NAME_MAX + 1];
@@ -59,6 +61,7 @@ struct device {
 /* Copies of all that making a device takes. */
 struct attach_job {
 	struct job job;
+	struct port_request ports;
 	struct interface *interface; /* the policy's thread alone */
 	struct interface_fds *fds; /* NULL: it failed */
 	char network[NETWORK_NAME_MAX + 1];
@@ -234,6 +237,22 @@ static void attach_job_free(struct attach_job *self)
 	free(self);
 }
 
+/* Nothing is left of it. */
+static void attach_failed(struct attach_job *self, const struct error *error)
+{
+	struct interface *interface = self->interface;
+	struct network *network = interface->network;
+	struct device *device = interface->platform;
+	const bool had_ports = interface->has_ports;
+
+	leave_reservation(interface);
+	network_leave_ports(network, interface);
+	broker_interface_attached(interface, NULL, error);
+	free(device);
+	if (had_ports)
+		network_repair(network, REPAIR_BRIDGE);
+}
+
 static void attach_done(struct job *job)
 {
 	struct attach_job *self = container_of(job, struct attach_job, job);
@@ -250,10 +269,23 @@ static void attach_done(struct job *job)
 		if (!link_name(self->port.index, name))
 			interface_link_gone(self->port.index);
 	} else {
-		leave_reservation(interface);
-		broker_interface_attached(interface, NULL, &self->error);
-		free(device);
+		attach_failed(self, &self->error);
 	}
+	attach_job_free(self);
+}
+
+static void ports_done(struct port_request *request)
+{
+	struct attach_job *self = container_of(request, struct attach_job, ports);
+	struct device *device = self->interface->platform;
+
+	device->waiting = NULL;
+	if (request->is_granted) {
+		worker_submit(&attach_worker, &self->job);
+		return;
+	}
+	attach_failed(self, &request->error);
+	free(self->fds);
 	attach_job_free(self);
 }
 
@@ -315,7 +347,8 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.rate_out = interface->options.rate_out,
 	};
 	if (!self->bridged)
-		gateway_filter_make(network->config, &network->addresses, &self->filter);
+		gateway_filter_make(network->config, &network->addresses,
+				    interface->options.n_port_forwardings > 0, &self->filter);
 	self->queues = interface->queues;
 	self->vhost = interface->vhost;
 	self->by_name = interface->by_name;
@@ -347,7 +380,18 @@ int platform_interface_attach(struct interface *interface)
 		return -1;
 	}
 	job->reserved = network_reserve(interface->network, interface, &job->former);
-	worker_submit(&attach_worker, &job->job);
+	if (!interface->options.n_port_forwardings) {
+		worker_submit(&attach_worker, &job->job);
+		return 0;
+	}
+	device->waiting = job;
+	job->ports = (struct port_request){
+		.interface = interface,
+		.ports = interface->options.port_forwardings,
+		.n_ports = interface->options.n_port_forwardings,
+		.done = ports_done,
+	};
+	network_forward(interface->network, &job->ports);
 	return 0;
 }
 
@@ -385,6 +429,8 @@ static void device_gone(struct device *device)
 {
 	struct interface *interface = device->interface;
 	const int index = device->index;
+	struct network *network;
+	bool had_ports;
 
 	device->interface = NULL;
 	if (!device->removing)
@@ -394,10 +440,16 @@ static void device_gone(struct device *device)
 	if (interface_options_are_given(&interface->options))
 		(void)interface_record_remove(linux_platform.options->runtime_dir,
 					      interface->network->config->name, &interface->mac);
+	network = interface->network;
+	had_ports = interface->has_ports;
 	leave_reservation(interface);
 	if (interface->options.rate_out.bits_per_second)
 		remove_limiter(index);
+	network_leave_ports(network, interface);
 	broker_interface_detached(interface);
+	/* One that goes with its last interface takes them along. */
+	if (had_ports)
+		network_repair(network, REPAIR_BRIDGE);
 }
 
 static void run_remove(struct job *job)
@@ -651,6 +703,7 @@ int interface_adopt(struct network *network, const struct link *link, const stru
 	device = interface ? device_new(interface) : NULL;
 	if (!device)
 		return -ENOMEM;
+	interface->has_ports = interface->options.n_port_forwardings > 0;
 	device->index = link->index;
 	device->unfiltered = link->persistent || link->multi_queue;
 	return 0;
@@ -660,7 +713,13 @@ void interfaces_forget(struct broker *broker)
 {
 	for (struct network *network = broker->networks; network; network = network->next) {
 		for (struct interface *i = network->interfaces; i; i = i->next) {
-			free(i->platform);
+			struct device *device = i->platform;
+
+			if (device->waiting) {
+				free(device->waiting->fds);
+				attach_job_free(device->waiting);
+			}
+			free(device);
 			i->platform = NULL;
 		}
 	}

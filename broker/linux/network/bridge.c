@@ -221,6 +221,15 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	return 0;
 }
 
+void bridge_leave_loopback(const struct network_config *config,
+			   const struct network_addresses *addresses, int bridge)
+{
+	if (!forwards_loopback(config, AF_INET))
+		link_unroute_loopback(addresses->bridge);
+	if (addresses->ipv6_prefix.length && !forwards_loopback(config, AF_INET6))
+		(void)link_unroute_ipv6_loopback(bridge);
+}
+
 static int make_checksums(const char *name, struct bridge *bridge, struct error *error)
 {
 	char device[INTERFACE_NAME_SIZE];

@@ -31,6 +31,13 @@ struct bridge {
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
 		bool repair, struct bridge *bridge, struct error *error);
 
+/*
+ * Takes back what machines needed to answer what came from the host's loopback, where the
+ * configuration forwards nothing to it any more. Failing changes nothing for anybody.
+ */
+void bridge_leave_loopback(const struct network_config *config,
+			   const struct network_addresses *addresses, int bridge);
+
 /* Gives it its IPv6 addresses, if it has any. An administrator may switch them off, and on. */
 int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
 		    int bridge, struct error *error);

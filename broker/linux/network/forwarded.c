@@ -81,10 +81,10 @@ static bool is_taken_from(const struct port_forwarding *forwarding,
 
 static bool is_in_the_way(const struct listed_socket *socket, const void *wanted)
 {
-	const struct network_config *config = wanted;
+	const struct forwarded_ports *ports = wanted;
 
-	for (size_t i = 0; i < config->n_port_forwardings; i++)
-		if (is_taken_from(&config->port_forwardings[i], socket))
+	for (size_t i = 0; i < ports->n; i++)
+		if (is_taken_from(&ports->items[i], socket))
 			return !is_networks_server(socket);
 	return false;
 }
@@ -103,50 +103,61 @@ static const char *describe_address(const struct listed_socket *socket, char *te
 	return text;
 }
 
-static int check_listeners(const struct network_config *config, struct error *error)
+static int check_listeners(const struct forwarded_ports *ports, struct error *error)
 {
 	char owner[128], at[INET6_ADDRSTRLEN + 4];
 	struct listed_socket socket;
+	const char *other;
 
-	if (!ports_find_any(is_in_the_way, config, &socket))
+	if (!ports_find_any(is_in_the_way, ports, &socket))
 		return 0;
 	(void)ports_describe_owner(&socket, owner, sizeof(owner));
 	(void)describe_address(&socket, at, sizeof(at));
-	return error_set(error, ERROR_CREATE_FAILED,
-			 "%s port %u is in use%s by %s; choose another \"external_port\"%s",
-			 socket.protocol == IPPROTO_TCP ? "tcp" : "udp", socket.port, at, owner,
-			 at[0] ? ", or another \"external_address\"" : "");
+	if (ports->is_asked)
+		other = at[0] ? "port of the host, or another of its addresses"
+			      : "port of the host";
+	else
+		other = at[0] ? "\"external_port\", or another \"external_address\""
+			      : "\"external_port\"";
+	return error_set(
+		error, ERROR_CREATE_FAILED, "%s port %u is in use%s by %s; choose another %s",
+		socket.protocol == IPPROTO_TCP ? "tcp" : "udp", socket.port, at, owner, other);
 }
 
-static int check_address(const struct port_forwarding *forwarding, struct error *error)
+/* key: where the address is from, with a space behind it, or "". */
+static int check_address(const struct port_forwarding *forwarding, const char *key,
+			 struct error *error)
 {
 	const void *address = &forwarding->external_address;
 	char text[INET6_ADDRSTRLEN];
 
 	if (!route_is_to_host(forwarding->family, address))
 		return error_set(error, ERROR_CREATE_FAILED,
-				 "\"external_address\" %s is no address of this host; choose one "
-				 "that \"ip address\" lists, or remove it for all of them",
-				 inet_ntop(forwarding->family, address, text, sizeof(text)));
+				 "%s%s is no address of this host; choose one that \"ip "
+				 "address\" lists, or remove it for all of them",
+				 key, inet_ntop(forwarding->family, address, text, sizeof(text)));
 	if (forwarding->family == AF_INET6 && port_forwarding_is_private(forwarding) &&
 	    sysctl_bridges_filter(AF_INET6))
 		return error_set(
 			error, ERROR_CREATE_FAILED,
-			"\"external_address\" ::1 cannot be had where br_netfilter filters "
-			"bridges; choose 127.0.0.1 and an IPv4 address of the machine, or set "
-			"net.bridge.bridge-nf-call-ip6tables to 0");
+			"%s::1 cannot be had where br_netfilter filters bridges; choose 127.0.0.1 "
+			"and an IPv4 address of the machine, or set "
+			"net.bridge.bridge-nf-call-ip6tables to 0",
+			key);
 	return 0;
 }
 
-int forwarded_check(const struct network_config *config, struct error *error)
+int forwarded_check(const struct forwarded_ports *ports, struct error *error)
 {
-	if (!config->n_port_forwardings)
+	const char *key = ports->is_asked ? "" : "\"external_address\" ";
+
+	if (!ports->n)
 		return 0;
-	for (size_t i = 0; i < config->n_port_forwardings; i++)
-		if (config->port_forwardings[i].has_external_address &&
-		    check_address(&config->port_forwardings[i], error) < 0)
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->items[i].has_external_address &&
+		    check_address(&ports->items[i], key, error) < 0)
 			return -1;
-	return check_listeners(config, error);
+	return check_listeners(ports, error);
 }
 
 /* Connections that are older */
@@ -171,47 +182,46 @@ static bool is_sent_to(const struct tracked_connection *connection,
  */
 static bool is_older(const struct tracked_connection *connection, const void *wanted)
 {
-	const struct network_config *config = wanted;
+	const struct forwarded_ports *ports = wanted;
 
 	if (connection->protocol != IPPROTO_UDP || connection->is_led)
 		return false;
-	for (size_t i = 0; i < config->n_port_forwardings; i++)
-		if (is_sent_to(connection, &config->port_forwardings[i]))
+	for (size_t i = 0; i < ports->n; i++)
+		if (is_sent_to(connection, &ports->items[i]))
 			return route_is_to_host(connection->family, &connection->to);
 	return false;
 }
 
 static bool is_left(const struct tracked_connection *connection, const void *wanted)
 {
-	const struct network_config *config = wanted;
+	const struct forwarded_ports *ports = wanted;
 
-	for (size_t i = 0; connection->is_led && i < config->n_port_forwardings; i++)
-		if (is_sent_to(connection, &config->port_forwardings[i]) &&
-		    memcmp(&connection->led_to, &config->port_forwardings[i].internal_address,
+	for (size_t i = 0; connection->is_led && i < ports->n; i++)
+		if (is_sent_to(connection, &ports->items[i]) &&
+		    memcmp(&connection->led_to, &ports->items[i].internal_address,
 			   address_size(connection->family)) == 0)
 			return true;
 	return false;
 }
 
-static void forget(const struct network_config *config,
+static void forget(const struct forwarded_ports *ports,
 		   bool (*is_wanted)(const struct tracked_connection *connection,
 				     const void *wanted))
 {
 	const char *error;
 
-	if (config->n_port_forwardings &&
-	    (conntrack_forget(AF_INET, is_wanted, config, &error) < 0 ||
-	     conntrack_forget(AF_INET6, is_wanted, config, &error) < 0))
-		log_warning(config->name,
+	if (ports->n && (conntrack_forget(AF_INET, is_wanted, ports, &error) < 0 ||
+			 conntrack_forget(AF_INET6, is_wanted, ports, &error) < 0))
+		log_warning(ports->network,
 			    "who used its forwarded ports before goes on where it did: %s", error);
 }
 
-void forwarded_begin(const struct network_config *config)
+void forwarded_begin(const struct forwarded_ports *ports)
 {
-	forget(config, is_older);
+	forget(ports, is_older);
 }
 
-void forwarded_end(const struct network_config *config)
+void forwarded_end(const struct forwarded_ports *ports)
 {
-	forget(config, is_left);
+	forget(ports, is_left);
 }

@@ -100,29 +100,25 @@ static void refuse_if_address(struct gateway_filter *filter, uint16_t mode, uint
 /* The addresses of the gateway: one or two. */
 struct claims {
 	const struct network_config *config;
+	/*
+	 * Where br_netfilter is loaded a bridge itself applies NAT to who uses a forwarded port
+	 * of his own network: then frames of machines come from the gateway's address, and rightly.
+	 */
+	bool is_source_free;
 	struct in6_addr ipv6[2];
 	size_t n_ipv6;
 };
 
-/*
- * Where br_netfilter is loaded a bridge itself applies NAT to who uses a forwarded port of his own
- * network: then frames of machines come from the gateway's address, and rightly.
- */
-static bool is_source_for_gateway_alone(const struct network_config *config)
-{
-	return !config->n_port_forwardings;
-}
-
 static void add_ipv4(struct gateway_filter *filter, const struct network_addresses *addresses,
-		     const struct network_config *config)
+		     const struct claims *claims)
 {
 	size_t block;
 
-	if (is_source_for_gateway_alone(config)) {
+	if (!claims->is_source_free) {
 		add(filter, BPF_LD | BPF_W | BPF_ABS, IPV4_SOURCE);
 		refuse_if(filter, ntohl(addresses->ipv4_gateway.s_addr));
 	}
-	if (!config->dhcp)
+	if (!claims->config->dhcp)
 		return;
 	add(filter, BPF_LD | BPF_H | BPF_ABS, IPV4_FRAGMENT);
 	add(filter, BPF_ALU | BPF_AND | BPF_K, IP_OFFMASK);
@@ -238,7 +234,7 @@ static void add_ipv6(struct gateway_filter *filter, const struct claims *claims)
 					    IPPROTO_AH, IPPROTO_DSTOPTS };
 	size_t block;
 
-	for (size_t i = 0; i < claims->n_ipv6 && is_source_for_gateway_alone(claims->config); i++)
+	for (size_t i = 0; i < claims->n_ipv6 && !claims->is_source_free; i++)
 		refuse_if_address(filter, BPF_ABS, IPV6_SOURCE, &claims->ipv6[i]);
 	add(filter, LOAD_CONSTANT, 0);
 	add(filter, BPF_ST, IN_FRAGMENTS);
@@ -280,9 +276,14 @@ static void add_exceptions(struct gateway_filter *filter, const struct mac_addre
 }
 
 void gateway_filter_make(const struct network_config *config,
-			 const struct network_addresses *addresses, struct gateway_filter *filter)
+			 const struct network_addresses *addresses, bool is_led_to,
+			 struct gateway_filter *filter)
 {
-	struct claims claims = { .config = config, .n_ipv6 = 1 };
+	struct claims claims = {
+		.config = config,
+		.is_source_free = is_led_to || config->n_port_forwardings,
+		.n_ipv6 = 1,
+	};
 	size_t block;
 
 	filter->n = 0;
@@ -297,7 +298,7 @@ void gateway_filter_make(const struct network_config *config,
 	add(filter, BPF_RET | BPF_K, ALL);
 	end_block(filter, block);
 	block = begin_block(filter, ETH_P_IP);
-	add_ipv4(filter, addresses, config);
+	add_ipv4(filter, addresses, &claims);
 	add(filter, BPF_RET | BPF_K, ALL);
 	end_block(filter, block);
 	block = begin_block(filter, ETH_P_IPV6);

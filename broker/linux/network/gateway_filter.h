@@ -19,8 +19,12 @@ struct gateway_filter {
 	unsigned short n;
 };
 
-/* Makes the program of a network of ours, for a TAP device or any socket that gets its frames. */
+/*
+ * Makes the program of a network of ours, for a TAP device or any socket that gets its frames.
+ * is_led_to: forwarded ports lead to the machine, as those of the network may to any.
+ */
 void gateway_filter_make(const struct network_config *config,
-			 const struct network_addresses *addresses, struct gateway_filter *filter);
+			 const struct network_addresses *addresses, bool is_led_to,
+			 struct gateway_filter *filter);
 
 #endif

@@ -35,6 +35,9 @@ struct linux_network {
 	bool busy;
 	enum repair repair_wanted;
 	bool removal_wanted;
+	struct port_request *requests; /* for the next job */
+	struct port_forwarding *left; /* the same */
+	size_t n_left;
 	enum repair remedy; /* of its faults, when it is tried again */
 	int bridge_seen; /* the index of its bridge, as of the last job that was done */
 	sd_event_source *retry; /* on while there is a remedy */
@@ -80,12 +83,96 @@ static void free_network(struct linux_network *self)
 	sd_event_source_disable_unref(self->retry);
 	network_config_unref(self->parts.config);
 	free(self->parts.others);
+	free(self->parts.ports);
+	free(self->parts.left);
+	free(self->left);
 	free(self);
+}
+
+/* Appends to a list that grows. Returns 0, or -1 when memory is short. */
+static int append_ports(struct port_forwarding **list, size_t *n,
+			const struct port_forwarding *ports, size_t n_ports)
+{
+	struct port_forwarding *grown =
+		n_ports ? reallocarray(*list, *n + n_ports, sizeof(*grown)) : *list;
+
+	if (!n_ports)
+		return 0;
+	if (!grown)
+		return -1;
+	memcpy(grown + *n, ports, n_ports * sizeof(*ports));
+	*list = grown;
+	*n += n_ports;
+	return 0;
+}
+
+/* With those of interfaces whose requests are to be looked at. */
+static size_t count_asked(const struct network *network)
+{
+	size_t n = 0;
+
+	for (const struct interface *i = network->interfaces; i; i = i->next)
+		n += i->options.n_port_forwardings;
+	return n;
+}
+
+/* The list of what the network forwards now. Without memory for it the last one stays. */
+static void list_ports(struct linux_network *self, size_t n_asked)
+{
+	struct network_parts *parts = &self->parts;
+	const struct network_config *config = parts->config;
+	struct port_forwarding *ports =
+		calloc(config->n_port_forwardings + n_asked, sizeof(*ports));
+	size_t n = config->n_port_forwardings;
+
+	if (!ports) {
+		for (struct port_request *request = parts->requests; request;
+		     request = request->next)
+			(void)error_set(&request->error, ERROR_INTERNAL,
+					"out of memory for forwarded ports");
+		return;
+	}
+	if (n)
+		memcpy(ports, config->port_forwardings, n * sizeof(*ports));
+	for (const struct interface *i = self->network->interfaces; i; i = i->next) {
+		if (!i->has_ports)
+			continue;
+		memcpy(ports + n, i->options.port_forwardings,
+		       i->options.n_port_forwardings * sizeof(*ports));
+		n += i->options.n_port_forwardings;
+	}
+	free(parts->ports);
+	parts->ports = parts->now.port_forwardings = ports;
+	parts->now.n_port_forwardings = n;
+}
+
+/* Copies for the job what is to be forwarded. */
+static void take_ports(struct linux_network *self)
+{
+	struct network_parts *parts = &self->parts;
+	const size_t n_asked = self->network ? count_asked(self->network) : 0;
+
+	parts->requests = self->requests;
+	self->requests = NULL;
+	/* Without memory who used them before goes on where it did. */
+	(void)append_ports(&parts->left, &parts->n_left, self->left, self->n_left);
+	self->n_left = 0;
+	if (parts->n_left)
+		parts->ports_changed = true;
+	if (n_asked) {
+		list_ports(self, n_asked);
+		return;
+	}
+	free(parts->ports);
+	parts->ports = NULL;
+	if (parts->config)
+		parts->now = *parts->config;
 }
 
 static void submit(struct linux_network *self, void (*run)(struct job *),
 		   void (*done)(struct job *))
 {
+	take_ports(self);
 	self->busy = true;
 	self->job = (struct job){ .run = run, .done = done, .at_once = run == run_remove };
 	worker_submit(&network_worker, &self->job);
@@ -194,19 +281,35 @@ static void report(struct linux_network *self)
 	set_remedy(self, remedy);
 }
 
+/* Whoever is told may have the network removed, for which it is not touched any more. */
+static void answer(struct port_request *request)
+{
+	while (request) {
+		struct port_request *next = request->next;
+
+		request->done(request);
+		request = next;
+	}
+}
+
 static void repair_done(struct job *job)
 {
 	struct linux_network *self = of_job(job);
+	struct port_request *requests = self->parts.requests;
 
+	self->parts.requests = NULL;
 	interfaces_rejoined(self->network, self->parts.rejoined, self->parts.n_rejoined);
 	free(self->parts.rejoined);
 	self->parts.rejoined = NULL;
 	self->parts.n_rejoined = 0;
+	for (struct port_request *request = requests; request; request = request->next)
+		request->interface->has_ports = request->is_granted;
 	job_ended(self);
 	report(self);
 	/* Also when it has just been made: it is looked at again then, see job_ended(). */
 	host_names_offer(self->network);
 	settle(self);
+	answer(requests);
 }
 
 static void start_repair(struct linux_network *self)
@@ -291,6 +394,8 @@ static struct linux_network *new_network(const char *name, struct network_config
 	}
 	(void)snprintf(self->parts.name, sizeof(self->parts.name), "%s", name);
 	self->parts.config = config;
+	if (config)
+		self->parts.now = *config;
 	if (timer_add(linux_platform.event, &self->retry, on_retry, self) >= 0)
 		return self;
 	free_network(self);
@@ -338,7 +443,6 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
 	self->network = network;
 	self->parts.addresses = *addresses;
 	self->parts.bridge.index = self->bridge_seen = bridge;
-	network_repair(network, REPAIR_EVERYTHING);
 	return network;
 }
 
@@ -407,6 +511,29 @@ void network_unreserve(const struct network *network, const struct interface *in
 		return;
 	reservations_end(network, interface);
 	(void)write_reservations(network);
+}
+
+void network_forward(struct network *network, struct port_request *request)
+{
+	struct linux_network *self = network->platform;
+	struct port_request **link = &self->requests;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = request;
+	network_repair(network, REPAIR_BRIDGE);
+}
+
+void network_leave_ports(struct network *network, struct interface *interface)
+{
+	struct linux_network *self = network->platform;
+
+	if (!interface->has_ports)
+		return;
+	interface->has_ports = false;
+	/* Without memory who used them before goes on where it did. */
+	(void)append_ports(&self->left, &self->n_left, interface->options.port_forwardings,
+			   interface->options.n_port_forwardings);
 }
 
 void network_has_machines(const struct network *network)

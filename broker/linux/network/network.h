@@ -11,8 +11,8 @@
 #include "parts.h"
 
 /*
- * Takes over a network with an interface that an earlier broker left, and puts
- * right what is not as it should be.
+ * Takes over a network with an interface that an earlier broker left. What is not as
+ * it should be is put right by network_repair(), when it has its interfaces.
  * config: taken over (the reference, too), whatever is returned.
  * bridge: the index of its bridge, 0 when it is gone.
  * Returns the network, now the policy's, or NULL when memory is short.
@@ -48,6 +48,18 @@ int network_reserve(struct network *network, const struct interface *interface,
 
 /* An interface has gone. */
 void network_unreserve(const struct network *network, const struct interface *interface);
+
+/*
+ * Has ports lead to an interface that is to be made: request->done() is called when they do, or
+ * cannot. What it points to is its owner's, and stays until then.
+ */
+void network_forward(struct network *network, struct port_request *request);
+
+/*
+ * An interface's ports do not lead to it any more: it has none, and the next job for its network,
+ * which the caller asks for, takes them away.
+ */
+void network_leave_ports(struct network *network, struct interface *interface);
 
 /* An interface was attached. */
 void network_has_machines(const struct network *network);

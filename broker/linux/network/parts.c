@@ -138,7 +138,7 @@ static int make_bridge(struct network_parts *self)
 	if (is_bridged(self))
 		result = bridge_find_host(&self->addresses, &self->bridge, &self->error);
 	else
-		result = bridge_make(self->config, &self->addresses, self->repair, &self->bridge,
+		result = bridge_make(&self->now, &self->addresses, self->repair, &self->bridge,
 				     &self->error);
 	if (result == 0 && self->repair)
 		result = bridge_join_ports(self->config, &self->addresses, &self->bridge,
@@ -172,7 +172,7 @@ static int unmake_bridges(struct network_parts *const *all, size_t n)
 
 static int make_ipv6(struct network_parts *self)
 {
-	return bridge_add_ipv6(self->config, &self->addresses, self->bridge.index, &self->error);
+	return bridge_add_ipv6(&self->now, &self->addresses, self->bridge.index, &self->error);
 }
 
 /* Step 5: dnsmasq */
@@ -210,16 +210,77 @@ static int remove_firewall(const struct network_parts *self, struct error *error
 	return firewall_remove(&name, 1, error);
 }
 
+static struct forwarded_ports ports_now(const struct network_parts *self)
+{
+	return (struct forwarded_ports){ .network = self->name,
+					 .items = self->now.port_forwardings,
+					 .n = self->now.n_port_forwardings };
+}
+
+static void forget_left(struct network_parts *self)
+{
+	forwarded_end(&(struct forwarded_ports){
+		.network = self->name, .items = self->left, .n = self->n_left });
+	self->n_left = 0;
+}
+
+/* Has those of the requests among the network's that can be had. */
+static void take_requests(struct network_parts *self)
+{
+	for (struct port_request *request = self->requests; request; request = request->next) {
+		const struct forwarded_ports ports = { .network = self->name,
+						       .items = request->ports,
+						       .n = request->n_ports,
+						       .is_asked = true };
+
+		if (request->error.code != ERROR_NONE)
+			continue;
+		if (forwarded_check(&ports, &request->error) < 0) {
+			request->error.code = ERROR_INVALID_PARAMETER;
+			request->error.parameter = "portForwarding";
+			continue;
+		}
+		memcpy(self->ports + self->now.n_port_forwardings, request->ports,
+		       request->n_ports * sizeof(*request->ports));
+		self->now.n_port_forwardings += request->n_ports;
+		self->ports_changed = true;
+	}
+}
+
+/* The rules are there, and lead to whom they have to. */
+static void ports_lead(struct network_parts *self)
+{
+	const struct forwarded_ports ports = ports_now(self);
+
+	if (self->ports_changed)
+		bridge_leave_loopback(&self->now, &self->addresses, self->bridge.index);
+	self->ports_changed = false;
+	forget_left(self);
+	forwarded_begin(&ports);
+	for (struct port_request *request = self->requests; request; request = request->next)
+		request->is_granted = request->error.code == ERROR_NONE;
+}
+
+/* Those that were not looked at, or could not be written: another step has failed. */
+static void refuse_requests(struct network_parts *self)
+{
+	for (struct port_request *request = self->requests; request; request = request->next)
+		if (!request->is_granted && request->error.code == ERROR_NONE)
+			request->error = self->error;
+}
+
 static int make_firewall(struct network_parts *self)
 {
+	const struct forwarded_ports ports = ports_now(self);
 	struct error ignored;
 
-	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+	if (is_bridged(self) ||
+	    (self->repair == REPAIR_BRIDGE && !self->bridge.is_new && !self->ports_changed))
 		return 0;
-	if (!self->repair && forwarded_check(self->config, &self->error) < 0)
+	if (!self->repair && forwarded_check(&ports, &self->error) < 0)
 		return -1;
-	if (firewall_create(self->config, &self->addresses, &self->error) == 0) {
-		forwarded_begin(self->config);
+	if (firewall_create(&self->now, &self->addresses, &self->error) == 0) {
+		ports_lead(self);
 		return 0;
 	}
 	/* nftables may have taken it, and ended before it could say so. */
@@ -230,10 +291,11 @@ static int make_firewall(struct network_parts *self)
 
 static int unmake_firewall(struct network_parts *self, struct error *error)
 {
+	const struct forwarded_ports ports = ports_now(self);
 	int result = is_bridged(self) ? 0 : remove_firewall(self, error);
 
-	if (self->config)
-		forwarded_end(self->config);
+	forwarded_end(&ports);
+	forget_left(self);
 	return result;
 }
 
@@ -248,9 +310,12 @@ static int unmake_firewalls(struct network_parts *const *all, size_t n)
 			names[n_names++] = all[i]->name;
 	if (shortage_check(firewall_remove(names, n_names, &ignored)) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (all[i]->config)
-			forwarded_end(all[i]->config);
+	for (size_t i = 0; i < n; i++) {
+		const struct forwarded_ports ports = ports_now(all[i]);
+
+		forwarded_end(&ports);
+		forget_left(all[i]);
+	}
 	return 0;
 }
 
@@ -472,6 +537,7 @@ void network_parts_repair(struct network_parts *self)
 
 	for (size_t i = 0; i < N_FAULTS; i++)
 		self->faults[i].code = ERROR_NONE;
+	take_requests(self);
 	for (size_t i = 0; i < N_STEPS; i++) {
 		const struct step *step = &steps[i];
 
@@ -482,6 +548,7 @@ void network_parts_repair(struct network_parts *self)
 		failed |= step->is_needed;
 		self->faults[step->fault] = self->error;
 	}
+	refuse_requests(self);
 }
 
 void network_parts_remove(struct network_parts *const *all, size_t n)

@@ -18,9 +18,26 @@ enum repair {
 	REPAIR_EVERYTHING,
 };
 
+/* Ports that an interface has asked for: a repair has them lead there before its device is made. */
+struct port_request {
+	struct port_request *next;
+	struct interface *interface; /* the policy's thread alone */
+	const struct port_forwarding *ports;
+	size_t n_ports;
+	bool is_granted;
+	struct error error; /* why not */
+	void (*done)(struct port_request *request); /* on the policy's thread; may free it */
+};
+
 struct network_parts {
 	char name[NETWORK_NAME_MAX + 1];
 	struct network_config *config; /* NULL: a leftover of which nothing is known */
+	struct network_config now; /* a copy, which forwards what the interfaces have, too */
+	struct port_forwarding *ports; /* of the copy, with room for those of requests; or NULL */
+	struct port_request *requests; /* that a repair is to look at */
+	struct port_forwarding *left; /* what interfaces that have gone had */
+	size_t n_left;
+	bool ports_changed; /* the rules are of others yet */
 	struct network_addresses addresses;
 	struct other_network *others; /* for the choice of addresses */
 	size_t n_others;

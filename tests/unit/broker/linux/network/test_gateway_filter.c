@@ -74,7 +74,7 @@ static void make(bool dhcp, bool router_advertisement, struct gateway_filter *fi
 	addresses.ipv4_gateway = ipv4_subnet_host(&addresses.ipv4_subnet, 1);
 	assert_int_equal(ipv6_prefix_parse("fd12:3456:789a:5::/64", &addresses.ipv6_prefix), 0);
 	addresses.ipv6_gateway = ipv6_prefix_host(&addresses.ipv6_prefix, 1);
-	gateway_filter_make(&config, &addresses, filter);
+	gateway_filter_make(&config, &addresses, false, filter);
 	assert_in_range(filter->n, 1, GATEWAY_FILTER_MAX);
 }
 

@@ -363,7 +363,8 @@ static void test_attach_options(void **state)
 	static const char wanted[] =
 		"{\"device\":\"vmt0\",\"name\":\"web\",\"macAddress\":\"06:07:07:07:07:07\","
 		"\"ipv4Address\":\"192.168.64.9\",\"ipv6Address\":\"fd00::9\",\"portForwarding\":["
-		"{\"protocol\":\"tcp\",\"externalPort\":8080,\"internalPort\":80,\"count\":1},"
+		"{\"protocol\":\"tcp\",\"externalPort\":8080,\"internalAddress\":\"192.168.64.9\","
+		"\"internalPort\":80,\"count\":1},"
 		"{\"protocol\":\"both\",\"externalAddress\":\"::1\",\"externalPort\":5000,"
 		"\"internalAddress\":\"fd00::9\",\"internalPort\":5000,\"count\":3}],"
 		"\"rateLimitIn\":{\"bitsPerSecond\":1000000,\"burstBytes\":70000},\"mtu\":9000,"
