@@ -257,6 +257,29 @@ def test_the_words_in_the_command(broker):
     assert other == "{other}"
 
 
+def test_published_ports(broker):
+    """As they were given, for the network before them or for all, which cannot have the same."""
+    done = broker.vmnetctl(
+        *("run", "--publish", "8080:80", "--network", "default", "--publish", "[::]:8080:80/udp"),
+        *("--publish", "127.0.0.1:9000-9010:9100-9110/tcp", "--", "sh", "-c"),
+        '"$0" inspect default --json',
+        broker.host.program("vmnetctl/vmnetctl"),
+    )
+    (interface,) = json.loads(done.stdout)["interfaces"]
+    keys = "protocol", "externalAddress", "internalAddress", "externalPort", "internalPort", "count"
+    ipv4, ipv6 = interface["ipv4Address"], interface["ipv6Address"]
+    assert [tuple(entry[key] for key in keys) for entry in interface["portForwarding"]] == [
+        ("tcp", None, ipv4, 8080, 80, 1),
+        ("udp", None, ipv6, 8080, 80, 1),
+        ("tcp", "127.0.0.1", ipv4, 9000, 9100, 11),
+    ]
+    done = broker.vmnetctl(
+        *("run", "--publish", "8080:80", "--network", "default", "--network", "host", "true"),
+        check=False,
+    )
+    assert "forwarded ports make no sense" in fails(done, 125)
+
+
 def test_words_for_what_is_not_there(broker):
     assert "add --vhost" in fails(run(broker, "--", "echo", "{vhostfd}"), 125)
     assert "use {ifname}" in fails(run(broker, "--open-by-name", "--", "echo", "{fd}"), 125)
@@ -528,6 +551,25 @@ def test_without_a_broker(host):
         (
             ["run", "--network", "a", "--queues", "17", "x"],
             '--queues takes a number from 1 to 16, not "17"',
+        ),
+        *(
+            (["run", "--network", "a", "--publish", ports, "x"], f"--publish {ports}: {complaint}")
+            for ports, complaint in {
+                "80": "the host's port is missing, which leads to the machine's; give both, as in "
+                "8080:80",
+                "127.0.0.1::80": "the host's port is missing, which leads to the machine's; give "
+                "both, as in 8080:80",
+                "8080:0": '"0" is no port, which is a number from 1 to 65535, or several in a row '
+                "such as 8000-8010",
+                "8010-8000:80": '"8010-8000" is no port, which is a number from 1 to 65535, or '
+                "several in a row such as 8000-8010",
+                "8000-8010:80": "11 of the host's ports cannot lead to 1 of the machine's; give as "
+                "many",
+                "80:80/sctp": '"sctp" is no protocol whose ports can be published; tcp and udp are',
+                "localhost:80:80": '"localhost" is no address of the host; give one such as '
+                "127.0.0.1 or [::1]",
+                "::1:80:80": '"::1" is no address of the host; give one such as 127.0.0.1 or [::1]',
+            }.items()
         ),
     ],
 )

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "publish.h"
 #include "rate.h"
 #include "vmnetctl/process.h"
 #include "vmnetctl/system.h"
@@ -26,6 +27,8 @@ const char run_help[] =
 	"  --ipv6 ADDRESS      its address by DHCPv6\n"
 	"  --mac ADDRESS       its MAC address, instead of one that is made of the name,\n"
 	"                      or up\n"
+	"  --publish PORTS     ports of the host that lead to it, as [ADDRESS:]8080:80[/udp];\n"
+	"                      may be given more than once\n"
 	"  --queues N          queues of the interface, each with a descriptor (1 to 16)\n"
 	"  --vhost             open /dev/vhost-net as well, once per queue\n"
 	"  --open-by-name      make a device that the command can open by its name\n"
@@ -64,6 +67,32 @@ struct arguments {
 	char **command; /* ends with NULL */
 };
 
+/* Appends to what is published. Returns DONE, or WRONG_USAGE after complaining. */
+static int publish(struct vmnet_broker_attach_options *options,
+		   const struct vmnet_broker_port_forwarding *forwardings, size_t n)
+{
+	const size_t n_before = options->n_port_forwardings;
+	struct vmnet_broker_port_forwarding *grown =
+		reallocarray((void *)options->port_forwardings, n_before + n, sizeof(*grown));
+
+	if (!grown) {
+		complain("out of memory");
+		return WRONG_USAGE;
+	}
+	memcpy(grown + n_before, forwardings, n * sizeof(*forwardings));
+	options->port_forwardings = grown;
+	options->n_port_forwardings += n;
+	return DONE;
+}
+
+static int add_published(struct vmnet_broker_attach_options *options, const char *text)
+{
+	struct vmnet_broker_port_forwarding forwarding;
+
+	return publish_parse(text, &forwarding) == DONE ? publish(options, &forwarding, 1)
+							: WRONG_USAGE;
+}
+
 /* Returns the options of the new request, or NULL after complaining. */
 static struct vmnet_broker_attach_options *
 add_request(struct arguments *arguments, const char *network,
@@ -78,7 +107,12 @@ add_request(struct arguments *arguments, const char *network,
 		return NULL;
 	}
 	*request = (struct request){ .network = network, .options = *defaults };
+	request->options.port_forwardings = NULL;
+	request->options.n_port_forwardings = 0;
 	arguments->n_requests++;
+	if (defaults->n_port_forwardings && publish(&request->options, defaults->port_forwardings,
+						    defaults->n_port_forwardings) != DONE)
+		return NULL;
 	return &request->options;
 }
 
@@ -111,6 +145,8 @@ static int take_option(int option, struct vmnet_broker_attach_options *options)
 	case 'm':
 		options->mac_address = optarg;
 		break;
+	case 'p':
+		return add_published(options, optarg);
 	case 'q':
 		queues = option_number("--queues", optarg, 1, QUEUES_MAX);
 		if (queues < 0)
@@ -133,8 +169,12 @@ static int take_option(int option, struct vmnet_broker_attach_options *options)
 	return DONE;
 }
 
-/* Fills arguments, whose requests have room for all. Returns DONE, WRONG_USAGE or SHOW_HELP. */
-static int parse(int argc, char **argv, struct arguments *arguments)
+/*
+ * Fills arguments, whose requests have room for all. defaults: get what is in front of the first
+ * network. Returns DONE, WRONG_USAGE or SHOW_HELP.
+ */
+static int parse(int argc, char **argv, struct arguments *arguments,
+		 struct vmnet_broker_attach_options *defaults)
 {
 	static const struct option options[] = {
 		{ "network", required_argument, NULL, 'n' },
@@ -142,6 +182,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{ "ipv4", required_argument, NULL, '4' },
 		{ "ipv6", required_argument, NULL, '6' },
 		{ "mac", required_argument, NULL, 'm' },
+		{ "publish", required_argument, NULL, 'p' },
 		{ "queues", required_argument, NULL, 'q' },
 		{ "vhost", no_argument, NULL, 'v' },
 		{ "open-by-name", no_argument, NULL, 'd' },
@@ -149,13 +190,12 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{ "rate-out", required_argument, NULL, 'o' },
 		{ 0 },
 	};
-	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
-	struct vmnet_broker_attach_options *current = &defaults;
+	struct vmnet_broker_attach_options *current = defaults;
 	int option, result;
 
 	while ((option = next_option(argc, argv, OPTIONS_FIRST, options)) != -1) {
 		if (option == 'n') {
-			current = add_request(arguments, optarg, &defaults);
+			current = add_request(arguments, optarg, defaults);
 			result = current ? DONE : WRONG_USAGE;
 		} else {
 			result = take_option(option, current);
@@ -296,6 +336,7 @@ static int attach_and_run(struct vmnet_broker *broker, struct arguments *argumen
 int run(int argc, char **argv)
 {
 	struct arguments arguments = { .requests = calloc((size_t)argc, sizeof(struct request)) };
+	struct vmnet_broker_attach_options defaults = { .size = sizeof(defaults) };
 	struct vmnet_broker *broker;
 	int result;
 
@@ -303,12 +344,15 @@ int run(int argc, char **argv)
 		complain("out of memory");
 		return EXIT_OWN_FAILURE;
 	}
-	result = parse(argc, argv, &arguments);
+	result = parse(argc, argv, &arguments, &defaults);
 	if (result == DONE) {
 		broker = connect_to_broker();
 		result = broker ? attach_and_run(broker, &arguments) : EXIT_OWN_FAILURE;
 		vmnet_broker_close(broker);
 	}
+	for (size_t i = 0; i < arguments.n_requests; i++)
+		free((void *)arguments.requests[i].options.port_forwardings);
+	free((void *)defaults.port_forwardings);
 	free(arguments.requests);
 	return result;
 }
