@@ -5,8 +5,8 @@
 Clients of several users acquire, attach, send, release, crash and are killed at random. The broker
 is killed or restarted at random, and what it made is broken by hand. All along two machines that
 were started at the beginning ping each other, their host and the outside, and hold TCP connections
-through NAT and by a forwarded port: not one packet may be lost. At the end the host has to be as it
-was before.
+through NAT, by a forwarded port and by one that a machine has asked for: not one packet may be
+lost. At the end the host has to be as it was before.
 """
 
 import argparse
@@ -49,7 +49,9 @@ ECHO_PORT = 7
 ECHO_PAUSE = 0.02  # seconds between the messages of a connection that is held
 ECHO_TIMEOUT = 20
 # What a client may be told while the broker is killed and its networks are broken by hand.
-EXPECTED = {"CreateFailed", "NotAcquired", "LimitExceeded"}
+EXPECTED = {"CreateFailed", "NotAcquired", "LimitExceeded", "ParameterRefused"}
+# Ports that clients ask for all the time, each of which one machine has at a time.
+PORTS = range(4000, 4008)
 
 
 class Actor:
@@ -98,7 +100,11 @@ class Actor:
             client.acquire(network)
         elif action == 3:
             client.acquire(network)
-            self._use(client.attach(network, queues=self.random.choice((1, 1, 2))))
+            options = {"queues": self.random.choice((1, 1, 2))}
+            if network == "default":
+                asked = {"protocol": "both", "externalPort": self.random.choice(PORTS)}
+                options["portForwarding"] = self.random.choice(([], [asked]))
+            self._use(client.attach(network, **options))
         elif action == 4:
             client.acquire(network)
             client.attach(network, openByName=True)
@@ -213,7 +219,8 @@ class Torture:
     def start(self):
         self.broker.start()
         one = self._machine("one", USERS[0], macAddress=MAC)
-        two = self._machine("two", USERS[0])
+        asked = {"protocol": "tcp", "externalPort": PORT + 1, "internalPort": 22}
+        two = self._machine("two", USERS[0], portForwarding=[asked])
         for machine in self.machines:
             machine.dhcp_to_stay()
         for machine, name, address in (
@@ -227,6 +234,7 @@ class Torture:
         self.echoes.append(Echo(one, self.host.outside, SERVER_IPV4))
         self.echoes.append(Echo(two, one, one.address))
         self.echoes.append(Echo(self.host.outside, one, HOST_IPV4, PORT))
+        self.echoes.append(Echo(self.host.outside, two, HOST_IPV4, PORT + 1))
         with self._hold_all():
             self.whole = self._services()
         # All processes are forked before the first thread starts.
@@ -336,7 +344,11 @@ class Torture:
             pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")
         ]
         return {
-            "rules": sorted(line.strip() for line in rules.splitlines()),
+            "rules": sorted(
+                line.strip()
+                for line in rules.splitlines()
+                if not any(f"th dport {port} dnat" in line for port in PORTS)
+            ),
             "routing": self._routing(),
             "routes": self._routes(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
