@@ -250,6 +250,23 @@ def test_a_port_of_the_host_alone_needs_no_way_in(doctor):
     assert doctor.examine() == {}
 
 
+def test_a_port_that_a_machine_asked_for_needs_a_way_in(doctor):
+    doctor.host.ip("link add wan up type veth peer name far")
+    doctor.host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1")
+    doctor.broker.configure({"lab": {"mode": "shared", "external_interface": "wan"}})
+    doctor.broker.vmnetctl("reload", uid=0)
+    client = doctor.broker.client()
+    client.acquire("lab")
+    says = 'network "lab": its forwarded ports cannot be reached by eth0, whose reverse path '
+    private = {"protocol": "tcp", "externalPort": 8080, "externalAddress": "127.0.0.1"}
+    public = {"protocol": "tcp", "externalPort": 8081}
+    client.attach("lab", openByName=True, portForwarding=[private])
+    assert not [problem for problem in doctor.examine() if problem.startswith(says)]
+    client.attach("lab", openByName=True, portForwarding=[public])
+    doctor.mend(doctor.find(says + "filter is strict"), "", ())
+    assert not [problem for problem in doctor.examine() if problem.startswith(says)]
+
+
 def test_a_rule_for_all_packets_is_no_trouble(doctor):
     led_elsewhere(doctor, "priority 10")
     wait_for(lambda: doctor.examine() == {}, what=doctor.examine)

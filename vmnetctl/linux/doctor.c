@@ -136,6 +136,7 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 		report_fault(network, inspection->network->fault);
 	else
 		check_reach(network);
+	check_ways_to_ports(inspection);
 	vmnet_broker_inspection_free(inspection);
 }
 

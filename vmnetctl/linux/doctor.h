@@ -28,6 +28,9 @@ void check_way_to_machines(const struct vmnet_broker_network *network);
 /* What the network's machines, if it is active, are answered is forwarded. */
 void check_forwarding(const struct vmnet_broker_network *network);
 
+/* Whether the ports that its machines have asked for can be reached from outside. */
+void check_ways_to_ports(const struct vmnet_broker_inspection *inspection);
+
 /* The subnet that was chosen for the network, if it is active, is nobody else's. */
 void check_active_subnet(const struct vmnet_broker_network *network);
 

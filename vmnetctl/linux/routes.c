@@ -4,6 +4,7 @@
  * asked where it would send them, so that whatever it goes by counts.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -163,18 +164,59 @@ static bool has_ways_in(const struct network_config *network)
 }
 
 /* As far as that check knows, machines with an uplink answer by it alone. */
-static void check_way_in(const struct network_config *network, const char *interface)
+static void check_way_in(const char *network, const char *uplink, const char *interface)
 {
-	const char *uplink = network->mode == NETWORK_SHARED ? network->external_interface : NULL;
 	char remedy[128];
 
-	if (!uplink || !has_ways_in(network) || strcmp(interface, uplink) == 0)
+	if (!uplink || strcmp(interface, uplink) == 0)
 		return;
 	(void)snprintf(remedy, sizeof(remedy), "sysctl -w net/ipv4/conf/%s/rp_filter=2", interface);
 	doctor_problem(remedy,
 		       "network \"%s\": its forwarded ports cannot be reached by %s, whose reverse "
 		       "path filter is strict",
-		       network->name, interface);
+		       network, interface);
+}
+
+static bool is_private(const struct vmnet_broker_port_forwarding *port)
+{
+	return strncmp(port->external_address, "127.", strlen("127.")) == 0 ||
+	       strcmp(port->external_address, "::1") == 0;
+}
+
+static bool has_public_port(const struct vmnet_broker_inspection *inspection)
+{
+	for (size_t i = 0; i < inspection->n_interfaces; i++) {
+		const struct vmnet_broker_interface *interface = inspection->interfaces[i];
+
+		for (size_t j = 0; j < interface->n_port_forwardings; j++)
+			if (!is_private(&interface->port_forwardings[j]))
+				return true;
+	}
+	return false;
+}
+
+void check_ways_to_ports(const struct vmnet_broker_inspection *inspection)
+{
+	const struct vmnet_broker_network *network = inspection->network;
+	char interface[IF_NAMESIZE];
+	json_t *configuration;
+
+	if (!has_public_port(inspection) || !network->configuration ||
+	    !find_way_out(AF_INET, interface) || !is_strict(interface))
+		return;
+	configuration = json_loads(network->configuration, 0, NULL);
+	/* With ports in the file check_ways_in() says so. */
+	if (json_array_size(json_object_get(configuration, "portForwarding")) == 0)
+		check_way_in(network->name,
+			     json_string_value(json_object_get(configuration, "externalInterface")),
+			     interface);
+	json_decref(configuration);
+}
+
+static void check_way_to_configured(const struct network_config *network, const char *interface)
+{
+	if (network->mode == NETWORK_SHARED && has_ways_in(network))
+		check_way_in(network->name, network->external_interface, interface);
 }
 
 void check_ways_in(void)
@@ -186,7 +228,7 @@ void check_ways_in(void)
 	/* Mistakes in the file have their own check. */
 	if (config && find_way_out(AF_INET, interface) && is_strict(interface))
 		for (size_t i = 0; i < config->n_networks; i++)
-			check_way_in(config->networks[i], interface);
+			check_way_to_configured(config->networks[i], interface);
 	config_errors_clear(&errors);
 	config_free(config);
 }
