@@ -8,6 +8,7 @@ import pytest
 from support.doctor import USERS, Doctor
 from support.hostile import USER
 from support.need import need_filtered_bridges
+from support.screen import Screen
 
 
 @pytest.fixture
@@ -52,3 +53,17 @@ def attach(broker):
             return stack.enter_context(client.attach(network, **options))
 
         yield make
+
+
+@pytest.fixture
+def screen(broker):
+    """Runs subcommands of vmnetctl on terminals, which are closed in the end."""
+    screens = []
+
+    def make(*argv, **options):
+        screens.append(Screen(broker, *argv, **options))
+        return screens[-1]
+
+    yield make
+    for one in screens:
+        one.close()

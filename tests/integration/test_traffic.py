@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What machines send and receive, as vmnetctl shows it: "metrics" and "top"."""
 
-import fcntl
-import os
-import pty
 import re
 import signal
 import socket
-import struct
 import subprocess
-import termios
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.screen import ENTERED, LEFT, SHELL
 
-from support.broker import SANITIZER_REPORT
-from support.wait import wait_for
 
 USER = 1234
 FRAME = 1014
@@ -146,95 +140,10 @@ def test_tables_one_after_another(broker, join):
         assert db.mac_address not in table
 
 
-# A shell with jobs: it says that its job was stopped, and continues it after a line.
-SHELL = ["sh", "-mc", '"$@" || { echo stopped; read -r line; fg; }', "sh"]
-
-
-class Screen:
-    """vmnetctl top on a terminal."""
-
-    def __init__(self, broker, *argv, shell=(), lines=24):
-        self._master, slave = pty.openpty()
-        self.resize(lines)
-        self.before = termios.tcgetattr(slave)
-        self._slave = slave
-        self.text = ""
-        self.process = subprocess.Popen(
-            broker.host.command(
-                [*shell, broker.host.program("vmnetctl/vmnetctl"), "top", *argv], USER
-            ),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**broker.environment(), "TERM": "xterm"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.set_blocking(self._master, False)
-
-    def resize(self, lines):
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 120, 0, 0))
-
-    def press(self, keys):
-        os.write(self._master, keys.encode())
-
-    def read(self):
-        try:
-            self.text += os.read(self._master, 65536).decode()
-        except BlockingIOError:
-            pass
-        return self.text
-
-    def wait_for(self, pattern):
-        """Waits until what has come since the last match matches; returns the match."""
-        match = wait_for(
-            lambda: re.search(pattern, self.read(), re.DOTALL), what=lambda: repr(self.text)
-        )
-        self.text = self.text[match.end() :]
-        return match
-
-    def wait_for_screen(self, pattern):
-        """Waits for a whole text with that in it; returns its lines."""
-        text = self.wait_for(rf"\x1b\[H\x1b\[J([^\x1b]*{pattern}[^\x1b]*)\r\n(?=\x1b|$)")[1]
-        return text.split("\r\n")
-
-    def is_restored(self):
-        return termios.tcgetattr(self._slave) == self.before
-
-    def wait(self):
-        status = self.process.wait(timeout=15)
-        self.read()
-        assert not SANITIZER_REPORT.search(self.text)
-        return status
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        os.close(self._slave)
-        os.close(self._master)
-
-
-ENTERED = r"\x1b\[\?1049h\x1b\[\?25l"
-LEFT = r"\x1b\[\?25h\x1b\[\?1049l"
-
-
-@pytest.fixture
-def screen(broker):
-    screens = []
-
-    def make(*argv, **options):
-        screens.append(Screen(broker, *argv, **options))
-        return screens[-1]
-
-    yield make
-    for one in screens:
-        one.close()
-
-
 def test_a_screen(broker, join, screen):
     join_named(broker, join, "default", "web")
     join_named(broker, join, "default", "db")
-    top = screen("--interval", "1", shell=SHELL)
+    top = screen("top", "--interval", "1", shell=SHELL)
     top.wait_for(ENTERED)
     assert not top.is_restored()
     head = top.wait_for_screen("db")[1]
@@ -268,7 +177,7 @@ def test_a_screen(broker, join, screen):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_screen_that_is_ended(broker, screen, number):
-    top = screen("default")
+    top = screen("top", "default")
     top.wait_for_screen("ETWORK")
     if number == signal.SIGINT:
         top.press("\x03")
@@ -281,7 +190,7 @@ def test_a_screen_that_is_ended(broker, screen, number):
 
 @pytest.mark.broker(config={"lab": {"mode": "host"}})
 def test_what_ends_a_screen_is_said_after_it(broker, screen):
-    top = screen("lab", "--interval", "1")
+    top = screen("top", "lab", "--interval", "1")
     top.wait_for_screen("ETWORK")
     broker.configure({})
     broker.vmnetctl("reload", uid=0)

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <net/if.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +35,6 @@ struct victims {
 	bool whole; /* the network, with who holds it */
 };
 
-static const char *user_name(uid_t uid, char text[32])
-{
-	const struct passwd *user = getpwuid(uid);
-
-	(void)snprintf(text, 32, user ? "%.31s" : "%.0s%u", user ? user->pw_name : "", uid);
-	return text;
-}
-
 static void print_process(pid_t pid, void *userdata)
 {
 	char path[32], command[32] = "?";
@@ -63,12 +54,12 @@ static void print_process(pid_t pid, void *userdata)
 
 static void print_machine(const struct machine *machine)
 {
-	char text[MACHINE_TEXT_SIZE], user[32];
+	char text[MACHINE_TEXT_SIZE], user[USER_TEXT_SIZE];
 
 	machine_describe(machine, text);
 	(void)fputs("  machine ", stderr);
 	(void)text_write(stderr, text, "");
-	(void)fprintf(stderr, " of user %s", user_name(machine->uid, user));
+	(void)fprintf(stderr, " of user %s", user_format(machine->uid, user));
 	openers_each(machine->device, print_process, NULL);
 	(void)fputc('\n', stderr);
 }
@@ -76,7 +67,7 @@ static void print_machine(const struct machine *machine)
 static void print_victims(const struct victims *victims)
 {
 	const struct vmnet_broker_inspection *inspection = victims->inspection;
-	char user[32];
+	char user[USER_TEXT_SIZE];
 
 	(void)fprintf(stderr, "This ends on network \"%s\":\n", inspection->network->name);
 	for (size_t i = 0; i < victims->n_machines; i++)
@@ -87,7 +78,7 @@ static void print_victims(const struct victims *victims)
 		(void)fputs("  the hold of ", stderr);
 		(void)text_write(stderr, client->command, "");
 		(void)fprintf(stderr, " (pid %lld) of user %s\n", (long long)client->pid,
-			      user_name((uid_t)client->uid, user));
+			      user_format((uid_t)client->uid, user));
 	}
 }
 
@@ -96,13 +87,13 @@ static int check_owners(const struct victims *victims)
 {
 	const struct vmnet_broker_inspection *inspection = victims->inspection;
 	const uid_t own = geteuid();
-	char user[32];
+	char user[USER_TEXT_SIZE];
 
 	for (size_t i = 0; i < victims->n_machines && own != 0; i++) {
 		if (victims->machines[i].uid == own)
 			continue;
 		complain("machine %s is user %s's; only that user and root may end it",
-			 victims->machines[i].device, user_name(victims->machines[i].uid, user));
+			 victims->machines[i].device, user_format(victims->machines[i].uid, user));
 		return FAILED;
 	}
 	for (size_t i = 0; i < inspection->n_clients && victims->whole && own != 0; i++) {
@@ -113,7 +104,7 @@ static int check_owners(const struct victims *victims)
 		complain("network \"%s\" is held by %s (pid %lld) of user %s, too; only root may "
 			 "end it",
 			 inspection->network->name, client->command, (long long)client->pid,
-			 user_name((uid_t)client->uid, user));
+			 user_format((uid_t)client->uid, user));
 		return FAILED;
 	}
 	return DONE;

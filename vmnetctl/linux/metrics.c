@@ -139,8 +139,8 @@ static void print_network_family(const struct network_family *family, const stru
 	const char *suffix = *family->unit ? "_total" : "";
 
 	print_head(family->name, family->type, family->unit, family->help);
-	for (size_t i = 0; i < usage->n_networks; i++) {
-		const struct vmnet_broker_inspection *inspection = usage->networks[i];
+	for (size_t i = 0; i < usage->networks.n_items; i++) {
+		const struct vmnet_broker_inspection *inspection = usage->networks.items[i];
 		int64_t value = family->value(inspection);
 
 		if (value < 0)

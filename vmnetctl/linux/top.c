@@ -11,9 +11,9 @@
 #include <time.h>
 
 #include "base/array.h"
-#include "screen.h"
 #include "subcommands.h"
 #include "usage.h"
+#include "vmnetctl/screen.h"
 #include "vmnetctl/system.h"
 #include "vmnetctl/table.h"
 #include "vmnetctl/text.h"
@@ -146,8 +146,8 @@ static void add_to(struct row *total, const struct row *row)
 /* Networks first, each with all of its machines. */
 static void add_networks(struct rows *rows, const struct usage *usage)
 {
-	for (size_t i = 0; i < usage->n_networks; i++) {
-		const struct vmnet_broker_network *network = usage->networks[i]->network;
+	for (size_t i = 0; i < usage->networks.n_items; i++) {
+		const struct vmnet_broker_network *network = usage->networks.items[i]->network;
 
 		if (network->active)
 			rows->items[rows->n_items++] = (struct row){ .network = network->name };
@@ -209,7 +209,7 @@ static int make_rows(struct rows *rows, const struct looks *looks)
 	const struct usage *now = &looks->now;
 
 	*rows = (struct rows){
-		.items = calloc(now->n_networks + now->n_machines + 1, sizeof(*rows->items)),
+		.items = calloc(now->networks.n_items + now->n_machines + 1, sizeof(*rows->items)),
 		.macs = calloc(now->n_machines + 1, sizeof(*rows->macs)),
 	};
 	if (!rows->items || !rows->macs) {
@@ -325,7 +325,7 @@ static bool stay(const struct looks *looks, int *result)
 		*result = draw(looks);
 		if (*result != DONE)
 			return false;
-		key = screen_wait(milliseconds_left(looks));
+		key = screen_wait(milliseconds_left(looks), -1);
 		if (key == SCREEN_TIMEOUT)
 			return true;
 		if (key == 'q' || key == SCREEN_GONE)
@@ -336,10 +336,9 @@ static bool stay(const struct looks *looks, int *result)
 
 static int show_screen(struct vmnet_broker *broker, const char *network, struct looks *looks)
 {
-	int result = screen_open();
+	int result = DONE;
 
-	if (result != DONE)
-		return result;
+	screen_open();
 	/* The first look has no rates yet. */
 	for (int n = 0; stay(looks, &result) && (!choice.count || n < choice.count); n++) {
 		result = look(broker, network, looks);

@@ -8,51 +8,12 @@
 #include "vmnetctl/text.h"
 #include "vmnetctl/vmnetctl.h"
 
-/* One that has left the configuration since it was listed is no error. */
-static int add_network(struct vmnet_broker *broker, const char *name, bool is_listed,
-		       struct usage *usage)
-{
-	struct vmnet_broker_inspection *inspection;
-	vmnet_broker_return_t status = vmnet_broker_inspect(broker, name, &inspection);
-
-	if (status == VMNET_BROKER_SUCCESS)
-		usage->networks[usage->n_networks++] = inspection;
-	else if (!is_listed || status != VMNET_BROKER_NOT_FOUND)
-		return complain_of(broker, status);
-	return DONE;
-}
-
-static int make_room(struct usage *usage, size_t n)
-{
-	usage->networks = calloc(n + 1, sizeof(*usage->networks));
-	if (usage->networks)
-		return DONE;
-	complain("out of memory");
-	return FAILED;
-}
-
-static int add_all_networks(struct vmnet_broker *broker, struct usage *usage)
-{
-	struct vmnet_broker_network **networks;
-	size_t n_networks;
-	vmnet_broker_return_t status = vmnet_broker_list(broker, &networks, &n_networks);
-	int result;
-
-	if (status != VMNET_BROKER_SUCCESS)
-		return complain_of(broker, status);
-	result = make_room(usage, n_networks);
-	for (size_t i = 0; i < n_networks && result == DONE; i++)
-		result = add_network(broker, networks[i]->name, true, usage);
-	vmnet_broker_networks_free(networks, n_networks);
-	return result;
-}
-
 static const struct vmnet_broker_inspection *network_of(const struct usage *usage,
 							const struct traffic *machine)
 {
-	for (size_t i = 0; i < usage->n_networks; i++)
-		if (strcmp(usage->networks[i]->network->name, machine->alias.network) == 0)
-			return usage->networks[i];
+	for (size_t i = 0; i < usage->networks.n_items; i++)
+		if (strcmp(usage->networks.items[i]->network->name, machine->alias.network) == 0)
+			return usage->networks.items[i];
 	return NULL;
 }
 
@@ -77,21 +38,13 @@ int usage_take(struct vmnet_broker *broker, const char *network, struct usage *u
 	int result;
 
 	*usage = (struct usage){ 0 };
-	if (network) {
-		result = make_room(usage, 1);
-		if (result == DONE)
-			result = add_network(broker, network, false, usage);
-	} else {
-		result = add_all_networks(broker, usage);
-	}
+	result = inspections_take(broker, network, &usage->networks);
 	return result == DONE ? add_machines(usage) : result;
 }
 
 void usage_clear(struct usage *usage)
 {
-	for (size_t i = 0; i < usage->n_networks; i++)
-		vmnet_broker_inspection_free(usage->networks[i]);
-	free(usage->networks);
+	inspections_clear(&usage->networks);
 	free(usage->machines);
 	*usage = (struct usage){ 0 };
 }

@@ -6,13 +6,11 @@
 #ifndef VMNET_VMNETCTL_LINUX_USAGE_H
 #define VMNET_VMNETCTL_LINUX_USAGE_H
 
-#include <vmnet-broker.h>
-
 #include "host/traffic.h"
+#include "vmnetctl/inspections.h"
 
 struct usage {
-	struct vmnet_broker_inspection **networks; /* also those that are not active */
-	size_t n_networks;
+	struct inspections networks;
 	struct traffic *machines; /* of these networks alone */
 	size_t n_machines;
 };

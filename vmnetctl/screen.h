@@ -4,8 +4,8 @@
  * table that takes less than a library of windows would be asked. However the program is stopped
  * or ended, but for SIGKILL and SIGSTOP, the terminal is as before.
  */
-#ifndef VMNET_VMNETCTL_LINUX_SCREEN_H
-#define VMNET_VMNETCTL_LINUX_SCREEN_H
+#ifndef VMNET_VMNETCTL_SCREEN_H
+#define VMNET_VMNETCTL_SCREEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,8 +13,7 @@
 /* Whether standard input and output are a terminal that can be one. */
 bool screen_is_possible(void);
 
-/* Returns DONE, or FAILED after complaining. */
-int screen_open(void);
+void screen_open(void);
 void screen_close(void);
 
 /*
@@ -28,12 +27,14 @@ enum {
 	SCREEN_TIMEOUT = -1,
 	SCREEN_CHANGED = -2, /* it has to be shown again */
 	SCREEN_GONE = -3, /* there is no terminal any more */
+	SCREEN_EVENT = -4, /* the descriptor is readable */
 };
 
 /*
- * Waits for a key, for so many milliseconds at most. Returns its character, or one of the above.
- * A signal that ends the program ends it.
+ * Waits for a key, for so many milliseconds at most, or until the descriptor is readable; -1: for
+ * keys alone. Returns the key's character, or one of the above. A signal that ends the program
+ * ends it.
  */
-int screen_wait(int milliseconds);
+int screen_wait(int milliseconds, int descriptor);
 
 #endif
