@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmnetctl inspect: who holds a network, its interfaces, its leases. */
-#include <pwd.h>
+/* vmnetctl inspect: who holds a network, its machines, its leases, and its configuration. */
+#include <string.h>
 
+#include "configuration.h"
 #include "json.h"
+#include "machines.h"
 #include "table.h"
 #include "text.h"
 #include "vmnetctl.h"
+#include "watch.h"
 
 static void add_row(struct table *table, const char *title, const char *text)
 {
@@ -13,16 +16,27 @@ static void add_row(struct table *table, const char *title, const char *text)
 	table_text(table, text);
 }
 
-static int print_network(const struct vmnet_broker_inspection *inspection)
+static void add_fault(struct table *table, const struct vmnet_broker_network *network)
+{
+	if (network->removed)
+		add_row(table, "Changed:", "the file has no such network any more");
+	else if (network->changed && !network->configuration)
+		add_row(table, "Changed:", "the file has it otherwise by now");
+	if (!network->fault)
+		return;
+	table_text(table, "Fault:");
+	table_style(table, TABLE_ALARMING);
+	table_text(table, network->fault);
+	table_style(table, TABLE_PLAIN);
+}
+
+static int write_network(const struct vmnet_broker_inspection *inspection, FILE *stream)
 {
 	const struct vmnet_broker_network *network = inspection->network;
 	struct table table;
 
 	table_start(&table, 2);
 	add_row(&table, "Network:", network->name);
-	if (network->description)
-		add_row(&table, "Description:", network->description);
-	add_row(&table, "Mode:", mode_name(network->mode));
 	add_row(&table, "State:", network->active ? "active" : "inactive");
 	if (network->ipv4_subnet)
 		add_row(&table, "Subnet:", network->ipv4_subnet);
@@ -30,74 +44,57 @@ static int print_network(const struct vmnet_broker_inspection *inspection)
 		add_row(&table, "Host's address:", network->ipv4_gateway);
 	if (network->ipv6_prefix)
 		add_row(&table, "IPv6 prefix:", network->ipv6_prefix);
-	table_text(&table, "MTU:");
-	table_format(&table, "%u", network->mtu);
 	if (network->bridge)
 		add_row(&table, "Bridge:", network->bridge);
-	if (network->changed)
-		add_row(&table,
-			"Changed:", "the configuration has it otherwise by now, or not at all");
-	if (network->fault)
-		add_row(&table, "Fault:", network->fault);
+	add_fault(&table, network);
 	if (inspection->rogue_packets >= 0) {
 		table_text(&table, "Rogue packets:");
 		table_format(&table, "%lld", (long long)inspection->rogue_packets);
 	}
-	return table_print(&table);
+	return table_write(&table, stream);
 }
 
-static int print_clients(const struct vmnet_broker_inspection *inspection)
+static int write_clients(const struct vmnet_broker_inspection *inspection, FILE *stream)
 {
+	char user[USER_TEXT_SIZE];
 	struct table table;
 
 	if (inspection->n_clients == 0) {
-		puts("\nNobody holds it.");
+		(void)fputs("\nNobody holds it.\n", stream);
 		return DONE;
 	}
-	puts("\nClients");
+	(void)fputs("\nClients\n", stream);
 	table_start(&table, 3);
 	table_text(&table, "PID");
 	table_text(&table, "USER");
 	table_text(&table, "COMMAND");
 	for (size_t i = 0; i < inspection->n_clients; i++) {
 		const struct vmnet_broker_client *client = inspection->clients[i];
-		const struct passwd *user = getpwuid((uid_t)client->uid);
 
 		table_format(&table, "%lld", (long long)client->pid);
-		if (user)
-			table_text(&table, user->pw_name);
-		else
-			table_format(&table, "%lld", (long long)client->uid);
+		table_text(&table, user_format(client->uid, user));
 		table_text(&table, client->command);
 	}
-	return table_print(&table);
+	return table_write(&table, stream);
 }
 
-static int print_interfaces(const struct vmnet_broker_inspection *inspection)
+static int write_machines(const struct machine_list *machines, FILE *stream)
 {
-	struct table table;
-
-	if (inspection->n_interfaces == 0)
+	if (machines->n_items == 0)
 		return DONE;
-	puts("\nInterfaces");
-	table_start(&table, 2);
-	table_text(&table, "DEVICE");
-	table_text(&table, "MAC ADDRESS");
-	for (size_t i = 0; i < inspection->n_interfaces; i++) {
-		table_text(&table, inspection->interfaces[i]->device);
-		table_text(&table, inspection->interfaces[i]->mac_address);
-	}
-	return table_print(&table);
+	(void)fputs("\nMachines\n", stream);
+	return machines_write(machines, false, stream);
 }
 
-static int print_leases(const struct vmnet_broker_inspection *inspection)
+static int write_leases(const struct vmnet_broker_inspection *inspection, FILE *stream)
 {
 	struct table table;
 
 	if (inspection->n_leases == 0)
 		return DONE;
-	puts("\nLeases");
+	(void)fputs("\nLeases\n", stream);
 	table_start(&table, 4);
+	table_cut(&table, 2, strlen("NAME"));
 	table_text(&table, "ADDRESS");
 	table_text(&table, "MAC ADDRESS");
 	table_text(&table, "NAME");
@@ -111,37 +108,50 @@ static int print_leases(const struct vmnet_broker_inspection *inspection)
 		table_text(&table, lease->hostname);
 		table_text(&table, lease->expires ? time_format(lease->expires, expires) : "never");
 	}
-	return table_print(&table);
+	return table_write(&table, stream);
 }
 
-static int print_for_people(const struct vmnet_broker_inspection *inspection)
+static int write_for_people(const struct vmnet_broker_inspection *inspection,
+			    const struct machine_list *machines, FILE *stream)
 {
-	if (print_network(inspection) != DONE || print_clients(inspection) != DONE ||
-	    print_interfaces(inspection) != DONE)
+	if (write_network(inspection, stream) != DONE ||
+	    write_clients(inspection, stream) != DONE || write_machines(machines, stream) != DONE ||
+	    write_leases(inspection, stream) != DONE)
 		return FAILED;
-	return print_leases(inspection);
+	return configuration_write(inspection->network, stream);
 }
 
-static int show(struct vmnet_broker *broker, char **arguments, int as_json)
+static int write_json(const struct vmnet_broker_inspection *inspection,
+		      const struct machine_list *machines, const struct view *view, FILE *stream)
 {
-	struct vmnet_broker_inspection *inspection;
-	vmnet_broker_return_t status = vmnet_broker_inspect(broker, *arguments, &inspection);
-	int result;
+	json_t *described = json_inspection(inspection);
 
-	if (status != VMNET_BROKER_SUCCESS)
-		return complain_of(broker, status);
-	if (as_json)
-		result = json_print(json_inspection(inspection), JSON_INDENT(2));
-	else
-		result = print_for_people(inspection);
-	vmnet_broker_inspection_free(inspection);
+	if (json_object_set_new(described, "machines", machines_json(machines)) < 0) {
+		json_decref(described);
+		described = NULL;
+	}
+	return view_json(view, described, stream);
+}
+
+static int show(struct vmnet_broker *broker, char **arguments, const struct view *view,
+		FILE *stream)
+{
+	struct inspections inspections;
+	struct machine_list machines = { 0 };
+	int result = inspections_take(broker, *arguments, &inspections);
+
+	if (result == DONE)
+		result = machines_take(&inspections, &machines);
+	if (result == DONE && view->json)
+		result = write_json(*inspections.items, &machines, view, stream);
+	else if (result == DONE)
+		result = write_for_people(*inspections.items, &machines, stream);
+	machines_clear(&machines);
+	inspections_clear(&inspections);
 	return result;
 }
 
 int inspect(int argc, char **argv)
 {
-	bool as_json = false;
-	int result = read_arguments(argc, argv, &as_json, 1, 1, "NETWORK");
-
-	return result == DONE ? with_broker(show, argv + optind, as_json) : result;
+	return view(argc, argv, 1, 1, "NETWORK", show);
 }

@@ -27,7 +27,7 @@ static json_t *readable(const char *text)
 	return value;
 }
 
-static json_t *json_text(const char *text)
+json_t *json_text(const char *text)
 {
 	json_t *value = text ? json_string(text) : json_null();
 
@@ -69,8 +69,7 @@ static json_t *json_client(const struct vmnet_broker_client *client)
 			 (json_int_t)client->uid, "command", json_text(client->command));
 }
 
-/* Null: it is not known, or never. */
-static json_t *json_timestamp(int64_t seconds)
+json_t *json_timestamp(int64_t seconds)
 {
 	return seconds ? json_integer(seconds * INT64_C(1000000)) : json_null();
 }
@@ -93,7 +92,7 @@ static json_t *json_forwarding(const struct vmnet_broker_port_forwarding *forwar
 			 (int)forwarding->internal_port, "count", (int)forwarding->count);
 }
 
-static json_t *json_forwardings(const struct vmnet_broker_interface *interface)
+json_t *json_forwardings(const struct vmnet_broker_interface *interface)
 {
 	json_t *list = json_array();
 
@@ -183,18 +182,18 @@ json_t *json_event(const struct vmnet_broker_event *event)
 			 json_text(event->fault));
 }
 
-int json_print(json_t *value, size_t flags)
+int json_write(json_t *value, size_t flags, FILE *stream)
 {
-	int printed = -1;
+	int written = -1;
 
 	if (value)
-		printed = json_dumpf(value, stdout, flags | JSON_ENSURE_ASCII);
+		written = json_dumpf(value, stream, flags | JSON_ENSURE_ASCII);
 	json_decref(value);
 	/* A standard output that takes nothing is found out by main(). */
-	if (printed < 0 && !ferror(stdout)) {
+	if (written < 0 && !ferror(stream)) {
 		complain("out of memory");
 		return FAILED;
 	}
-	(void)putchar('\n');
+	(void)fputc('\n', stream);
 	return DONE;
 }

@@ -7,16 +7,22 @@
 
 #include <vmnet-broker.h>
 
-/* Each returns a new reference, or NULL when memory is short. */
+/*
+ * Each returns a new reference, or NULL when memory is short. Text that is NULL becomes null, and a
+ * timestamp of 0, too.
+ */
+json_t *json_text(const char *text);
+json_t *json_timestamp(int64_t seconds);
+json_t *json_forwardings(const struct vmnet_broker_interface *interface);
 json_t *json_networks(struct vmnet_broker_network *const *networks, size_t n_networks);
 json_t *json_inspection(const struct vmnet_broker_inspection *inspection);
 json_t *json_event(const struct vmnet_broker_event *event);
 
 /*
- * Prints value on standard output, and takes the reference.
+ * Writes value and the end of a line, and takes the reference.
  * flags: jansson's; JSON_COMPACT or JSON_INDENT().
  * Returns DONE, or FAILED after complaining (also of NULL).
  */
-int json_print(json_t *value, size_t flags);
+int json_write(json_t *value, size_t flags, FILE *stream);
 
 #endif

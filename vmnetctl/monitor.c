@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vmnetctl monitor: events, one on a line, as they happen. */
+#include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
 #include "json.h"
 #include "system.h"
+#include "terminal.h"
 #include "text.h"
 #include "vmnetctl.h"
+
+/* Milliseconds after which the end of a lease is no part of a change. */
+#define CHANGE_TIME 50
+
+static void format_lease(const struct vmnet_broker_lease *lease, char *text, size_t size)
+{
+	char expires[TIME_TEXT_SIZE];
+
+	(void)snprintf(text, size, "%s %s %s expires %s", lease->address, lease->mac_address,
+		       lease->hostname ? lease->hostname : "-",
+		       lease->expires ? time_format(lease->expires, expires) : "never");
+}
 
 /* What the event is about, beside its network. */
 static void print_subject(const struct vmnet_broker_event *event)
 {
-	char text[512] = "", expires[TIME_TEXT_SIZE];
+	char text[512] = "";
 
 	if (event->client)
 		(void)snprintf(text, sizeof(text), "pid %lld uid %lld %s",
@@ -21,25 +35,32 @@ static void print_subject(const struct vmnet_broker_event *event)
 		(void)snprintf(text, sizeof(text), "%s %s", event->interface->device,
 			       event->interface->mac_address);
 	else if (event->lease)
-		(void)snprintf(text, sizeof(text), "%s %s %s expires %s", event->lease->address,
-			       event->lease->mac_address,
-			       event->lease->hostname ? event->lease->hostname : "-",
-			       event->lease->expires ? time_format(event->lease->expires, expires)
-						     : "never");
+		format_lease(event->lease, text, sizeof(text));
 	if (text[0] == '\0' && !event->fault)
 		return;
 	(void)fputs("  ", stdout);
 	(void)text_write(stdout, event->fault ? event->fault : text, "");
 }
 
-static void print_line(const struct vmnet_broker_event *event, const struct timeval *now)
+static void print_start(const char *type, const char *network, const struct timeval *now)
 {
 	char time_text[TIME_TEXT_SIZE];
 
 	(void)printf("%s.%03d  %-18s  ", time_format(now->tv_sec, time_text),
-		     (int)(now->tv_usec / 1000), vmnet_broker_event_name(event->type));
-	(void)text_write(stdout, event->network, "");
+		     (int)(now->tv_usec / 1000), type);
+	(void)text_write(stdout, network, "");
+}
+
+static void print_line(const struct vmnet_broker_event *event, const struct timeval *now)
+{
+	const bool is_fault = event->fault && terminal_has_colours();
+
+	print_start(vmnet_broker_event_name(event->type), event->network, now);
+	if (is_fault)
+		(void)fputs("\033[31m", stdout);
 	print_subject(event);
+	if (is_fault)
+		(void)fputs("\033[0m", stdout);
 	(void)putchar('\n');
 }
 
@@ -54,7 +75,7 @@ static int print_json(const struct vmnet_broker_event *event, const struct timev
 		value = NULL;
 	}
 	/* Milliseconds are 13 digits until the year 2286. */
-	return json_print(value, JSON_COMPACT | JSON_REAL_PRECISION(13));
+	return json_write(value, JSON_COMPACT | JSON_REAL_PRECISION(13), stdout);
 }
 
 /* Returns whether there is somebody left to print for. */
@@ -73,8 +94,63 @@ static int print_event(const struct vmnet_broker_event *event, bool as_json)
 	return result;
 }
 
+/* A machine that has another address at once: one line. */
+static int print_change(const struct vmnet_broker_event *before,
+			const struct vmnet_broker_event *event)
+{
+	struct timeval now;
+	char text[512];
+
+	(void)gettimeofday(&now, NULL);
+	print_start("lease_changed", event->network, &now);
+	(void)fputs("  ", stdout);
+	(void)text_write(stdout, before->lease->address, "");
+	(void)fputs(" -> ", stdout);
+	format_lease(event->lease, text, sizeof(text));
+	(void)text_write(stdout, text, "");
+	(void)putchar('\n');
+	return fflush(stdout) == 0 ? DONE : FAILED; /* main() says why */
+}
+
+static bool is_change(const struct vmnet_broker_event *before,
+		      const struct vmnet_broker_event *event)
+{
+	return event->type == VMNET_BROKER_LEASE_ADDED &&
+	       strcmp(before->network, event->network) == 0 &&
+	       strcmp(before->lease->mac_address, event->lease->mac_address) == 0;
+}
+
+/*
+ * Takes the next event, or NULL for none in time; kept is one that waits for its other half, or
+ * NULL. Returns as print_event().
+ */
+static int take(struct vmnet_broker_event **kept, struct vmnet_broker_event *event, bool as_json)
+{
+	struct vmnet_broker_event *before = *kept;
+	int result = DONE;
+
+	*kept = NULL;
+	if (before && event && is_change(before, event)) {
+		result = print_change(before, event);
+		vmnet_broker_event_free(event);
+		event = NULL;
+	} else if (before) {
+		result = print_event(before, as_json);
+	}
+	vmnet_broker_event_free(before);
+	if (event && !as_json && event->type == VMNET_BROKER_LEASE_REMOVED) {
+		*kept = event;
+		return result;
+	}
+	if (event && result == DONE)
+		result = print_event(event, as_json);
+	vmnet_broker_event_free(event);
+	return result;
+}
+
 static int print_events(struct vmnet_broker *broker, char **arguments, int as_json)
 {
+	struct vmnet_broker_event *kept = NULL;
 	vmnet_broker_return_t status;
 	int result = DONE;
 
@@ -84,12 +160,11 @@ static int print_events(struct vmnet_broker *broker, char **arguments, int as_js
 	while (status == VMNET_BROKER_SUCCESS && result == DONE) {
 		struct vmnet_broker_event *event;
 
-		status = vmnet_broker_next_event(broker, -1, &event);
-		if (status != VMNET_BROKER_SUCCESS || !event)
-			continue;
-		result = print_event(event, as_json);
-		vmnet_broker_event_free(event);
+		status = vmnet_broker_next_event(broker, kept ? CHANGE_TIME : -1, &event);
+		if (status == VMNET_BROKER_SUCCESS)
+			result = take(&kept, event, as_json);
 	}
+	vmnet_broker_event_free(kept);
 	return status == VMNET_BROKER_SUCCESS ? result : complain_of(broker, status);
 }
 

@@ -44,12 +44,12 @@ static int complain_of_option(const char *argument, const struct option *options
 int next_option(int argc, char **argv, enum option_order order, const struct option *options)
 {
 	struct option all[OPTIONS_MAX + 2] = { { "help", no_argument, NULL, FIRST_VALUE } };
-	char letters[2 * OPTIONS_MAX + sizeof("+:")] = ":";
+	char letters[2 * OPTIONS_MAX + sizeof("+:h")] = ":h";
 	size_t n = 1;
 	int value;
 
 	if (order == OPTIONS_FIRST)
-		strcpy(letters, "+:");
+		strcpy(letters, "+:h");
 	for (; options[n - 1].name && n <= OPTIONS_MAX; n++) {
 		all[n] = options[n - 1];
 		all[n].val = FIRST_VALUE + (int)n;
@@ -61,6 +61,7 @@ int next_option(int argc, char **argv, enum option_order order, const struct opt
 	switch (value) {
 	case -1:
 		return -1;
+	case 'h':
 	case FIRST_VALUE:
 		return SHOW_HELP;
 	case ':':

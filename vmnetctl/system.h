@@ -40,6 +40,12 @@ bool broker_has_gone(struct vmnet_broker *broker);
 /* From now on holds and events survive a broker that is started again, where they can. */
 void keep_broker(struct vmnet_broker *broker);
 
+/*
+ * Has the broker tell events on this connection. Returns the descriptor that they make readable, or
+ * -1 where there is none.
+ */
+int monitor_descriptor(struct vmnet_broker *broker);
+
 /* Whether a signal came from the terminal, which sends it to the whole process group. */
 bool is_from_terminal(const siginfo_t *info);
 

@@ -16,16 +16,21 @@
 #include "base/nearest.h"
 #include "system.h"
 #include "text.h"
+#include "watch.h"
 
 #define EXIT_USAGE 2
 
 #define JSON_HELP "  --json  print JSON, for scripts\n"
 
+static subcommand_function help;
+
 static const struct subcommand subcommands[] = {
-	{ "networks", networks, "[--json]", "Show what is configured, and what is active",
-	  JSON_HELP },
-	{ "inspect", inspect, "NETWORK [--json]",
-	  "Show who holds a network, its interfaces and its leases", JSON_HELP },
+	{ "networks", networks, WATCH_SYNOPSIS, "Show what is configured, and what is active",
+	  WATCH_HELP },
+	{ "machines", machines, "[NETWORK] " WATCH_SYNOPSIS,
+	  "Show the machines of a network, or of all", WATCH_HELP },
+	{ "inspect", inspect, "NETWORK " WATCH_SYNOPSIS,
+	  "Show who holds a network, its machines, leases and configuration", WATCH_HELP },
 	{ "hold", hold, "NETWORK...", "Hold networks until interrupted", "" },
 	{ "run", run, run_synopsis, run_description, run_help },
 	{ "monitor", monitor, "[--json]", "Print events as they happen, one on a line", JSON_HELP },
@@ -39,6 +44,12 @@ static const struct subcommand subcommands[] = {
 	  "" },
 	{ "reload", reload, "", "Have the broker read its configuration again", "" },
 	{ "doctor", doctor, "", "Find what keeps machines from their network, and the remedy", "" },
+	{ "help", help, "[SUBCOMMAND]", "Print the subcommands, or the options of one", "" },
+	{ "list", networks, WATCH_SYNOPSIS, "The same as networks", WATCH_HELP },
+	{ "ls", networks, WATCH_SYNOPSIS, "The same as networks", WATCH_HELP },
+	{ "ps", machines, "[NETWORK] " WATCH_SYNOPSIS, "The same as machines", WATCH_HELP },
+	{ "status", status, "[NETWORK] " WATCH_SYNOPSIS,
+	  "The same as networks, or of one network as inspect", WATCH_HELP },
 };
 
 /* Of all systems, and of one. */
@@ -77,7 +88,8 @@ static int show_help(void)
 	printf("usage: vmnetctl SUBCOMMAND [ARGUMENT...]\n\nSubcommands:\n");
 	for (size_t i = 0; (subcommand = subcommand_at(i)); i++)
 		printf("  %-10s%s\n", subcommand->name, subcommand->description);
-	printf("\nOptions:\n  --help     print this\n  --version  print the version\n"
+	printf("\nOptions:\n  --help     print this, as -h does\n"
+	       "  --version  print the version, as -V does\n"
 	       "\n\"vmnetctl SUBCOMMAND --help\" tells more of each, vmnetctl(1) everything.\n");
 	return DONE;
 }
@@ -117,6 +129,29 @@ static int call(const struct subcommand *subcommand, int argc, char **argv)
 	return result;
 }
 
+static const struct subcommand *find_subcommand(const char *name)
+{
+	const struct subcommand *subcommand;
+
+	for (size_t i = 0; (subcommand = subcommand_at(i)); i++)
+		if (strcmp(name, subcommand->name) == 0)
+			return subcommand;
+	return NULL;
+}
+
+static int help(int argc, char **argv)
+{
+	const struct subcommand *subcommand;
+	int result = read_arguments(argc, argv, NULL, 0, 1, "");
+
+	if (result != DONE)
+		return result;
+	if (!argv[optind])
+		return show_help();
+	subcommand = find_subcommand(argv[optind]);
+	return subcommand ? show_subcommand_help(subcommand) : complain_of_subcommand(argv[optind]);
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const struct subcommand *subcommand;
@@ -125,14 +160,12 @@ static int dispatch(int argc, char **argv)
 		complain("which subcommand? \"vmnetctl --help\" lists them");
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return show_help();
-	if (strcmp(argv[1], "--version") == 0)
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		return show_version();
-	for (size_t i = 0; (subcommand = subcommand_at(i)); i++)
-		if (strcmp(argv[1], subcommand->name) == 0)
-			return call(subcommand, argc - 1, argv + 1);
-	return complain_of_subcommand(argv[1]);
+	subcommand = find_subcommand(argv[1]);
+	return subcommand ? call(subcommand, argc - 1, argv + 1) : complain_of_subcommand(argv[1]);
 }
 
 /* A descriptor of a machine's must not become anybody's standard output. */

@@ -25,7 +25,8 @@ enum {
  */
 typedef int subcommand_function(int argc, char **argv);
 
-subcommand_function check, connect_port, doctor, hold, inspect, ip, monitor, networks, reload, run;
+subcommand_function check, connect_port, doctor, hold, inspect, ip, machines, monitor, networks,
+	reload, run, status;
 
 struct subcommand {
 	const char *name;
@@ -48,7 +49,7 @@ enum option_order {
  * The next option of the command line, as getopt_long() has it; each has a
  * character as its value.
  *
- * options: ends with an empty one; --help is added to it. One whose name is a
+ * options: ends with an empty one; --help and -h are added to it. One whose name is a
  *	letter is given as in "-n", and its value is that letter.
  *
  * Returns the option's value, -1 after the last one, WRONG_USAGE after

@@ -11,12 +11,14 @@ _vmnetctl_options() {
 	vmnetctl "$1" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p'
 }
 
-# What the subcommand $1 wants as its argument number $2: network, machine, file or nothing.
+# What the subcommand $1 wants as its argument number $2: network, machine, file, subcommand or
+# nothing.
 _vmnetctl_argument() {
 	case $(vmnetctl "$1" --help | head -n 1),$2 in
 	*' NETWORK...,'* | *" $1 NETWORK"*,1 | *" $1 [NETWORK]"*,1) echo network ;;
 	*' NETWORK MACHINE'*,2) echo machine ;;
 	*'[FILE],1') echo file ;;
+	*'[SUBCOMMAND],1') echo subcommand ;;
 	esac
 }
 
@@ -24,9 +26,9 @@ _vmnetctl_networks() {
 	vmnetctl networks --json | sed -n 's/^ *"name": "\(.*\)",$/\1/p'
 }
 
-# Those of the network $1 that gave a name.
+# Those of the network $1 that have a name.
 _vmnetctl_machines() {
-	vmnetctl inspect "$1" --json | sed -n 's/^ *"hostname": "\([[:alnum:]._-]*\)",$/\1/p'
+	vmnetctl machines "$1" --json | sed -n 's/^ *"name": "\([[:alnum:]._-]*\)",$/\1/p'
 }
 
 _vmnetctl() {
@@ -62,6 +64,7 @@ _vmnetctl() {
 		case $(_vmnetctl_argument "$subcommand" $((${#arguments[@]} + 1)) 2>/dev/null) in
 		network) words=$(_vmnetctl_networks 2>/dev/null) ;;
 		machine) words=$(_vmnetctl_machines "${arguments[0]}" 2>/dev/null) ;;
+		subcommand) words=$(_vmnetctl_subcommands) ;;
 		file) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 		esac
 	fi

@@ -22,11 +22,11 @@ function __vmnetctl_networks
     vmnetctl networks --json 2>/dev/null | string replace -rf '^ *"name": "(.*)",$' '$1'
 end
 
-# Those of the network that the command line has, if they gave a name.
+# Those of the network that the command line has, if they have one.
 function __vmnetctl_machines
     set -l words (commandline -poc)
-    vmnetctl inspect $words[3] --json 2>/dev/null |
-        string replace -rf '^ *"hostname": "([[:alnum:]._-]*)",$' '$1'
+    vmnetctl machines $words[3] --json 2>/dev/null |
+        string replace -rf '^ *"name": "([[:alnum:]._-]*)",$' '$1'
 end
 
 # Whether the next word is an argument of the kind that the subcommand's help calls $argv[1].
@@ -57,5 +57,6 @@ complete -c vmnetctl -n 'test "$(commandline -poc)[-1]" = --sort' \
 complete -c vmnetctl -n '__vmnetctl_wants NETWORK' -a '(__vmnetctl_networks)'
 complete -c vmnetctl -n '__vmnetctl_wants MACHINE' -a '(__vmnetctl_machines)'
 complete -c vmnetctl -n '__vmnetctl_wants FILE' -F
+complete -c vmnetctl -n '__vmnetctl_wants SUBCOMMAND' -a '(__vmnetctl_subcommands)'
 complete -c vmnetctl -n 'contains -- -- (commandline -poc)' \
     -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -poc)))'

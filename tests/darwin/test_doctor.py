@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What vmnetctl makes of a Mac's files and programs: "doctor"; "ip" and "connect" with its leases.
+"""What vmnetctl makes of a Mac's files and programs: "doctor", and what it finds by leases.
 
 It runs below a root of its own, which is this machine's with a Mac's files over it. Programs of
 macOS are stand-ins, which print and return what a test wants.
 """
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import threading
 
 import pytest
+from support.schema import check_json
 from world import USER_UID
 
 from support.namespace import Namespace
@@ -486,6 +488,54 @@ def test_a_port_of_a_machine(root):
     assert (done.returncode, done.stdout, done.stderr) == (0, "welcome", "")
     done = root.vmnetctl("connect", "default", "nosuch", "22")
     assert done.returncode == 1 and 'no machine "nosuch" has an address' in done.stderr
+
+
+LIVING = """{
+	name=web
+	ip_address=192.168.64.40
+	hw_address=1,52:54:0:0:0:20
+	lease=0xffffffff
+}
+{
+	name=gone
+	ip_address=192.168.64.41
+	hw_address=1,52:54:0:0:0:21
+	lease=0x6a0f2c41
+}
+{
+	name=old
+	ip_address=192.168.64.30
+	hw_address=1,52:54:0:0:0:1b
+	lease=0x6a0f2c41
+}
+{
+	name=other
+	ip_address=192.168.64.20
+	hw_address=1,52:54:0:0:0:22
+	lease=0x6a0f2c41
+}
+"""
+
+
+def test_machines(root):
+    """By leases that have not ended, and by the ARP table without the host itself."""
+    root.stand_in("/usr/sbin/arp", f"[ \"$*\" = -an ] && cat <<'END'\n{ARP}END")
+    root.write("/var/db/dhcpd_leases", LIVING)
+    root.mac.wire().acquire("default")
+    text = root.vmnetctl("machines", "--json").stdout
+    check_json("machines", text)
+    found = [
+        (machine["name"], machine["addresses"], machine["macAddress"])
+        for machine in json.loads(text)["machines"]
+    ]
+    assert found == [
+        ("old", ["192.168.64.30"], "52:54:00:00:00:1b"),
+        ("web", ["192.168.64.40"], "52:54:00:00:00:20"),
+        (None, ["192.168.64.20"], "52:54:00:00:00:1a"),
+        (None, ["192.168.64.21"], "52:54:00:00:00:1a"),
+        (None, ["192.168.64.22"], "52:54:00:00:00:1c"),
+    ]
+    assert root.vmnetctl("machines", "host").stdout == "There is no machine.\n"
 
 
 def test_no_leases_yet(root):

@@ -15,6 +15,7 @@ RUN = {
         f"vmnetctl run --network default -- {QEMU}",
         "vmnetctl networks",
         "vmnetctl inspect default",
+        "vmnetctl machines",
         "vmnetctl networks --json | jq -r '.networks[] | select(.state) | .configuration.name'",
         "vmnetctl inspect default --json | jq '.clients[].pid'",
         "vmnetctl monitor",
@@ -91,6 +92,7 @@ RUN_ELSEWHERE = {
         "virsh event web lifecycle'",
     ],
     "tests/integration/test_traffic.py::test_a_screen": ["vmnetctl top"],
+    "tests/integration/test_tables.py::test_watching_machines": ["vmnetctl networks --watch"],
     "tests/programs/test_programs.py::test_cni": ["/usr/lib/cni/dhcp daemon"],
     "tests/release/test_release.py::test_signed": ["scripts/release"],
     "tests/macos/test_install.py::test_the_line_of_the_readme": [

@@ -125,9 +125,10 @@ def test_machine(shell, broker):
     wait_for(lambda: len(broker.networks()) == 2)
     process = shell.start(run)
     wait_for(lambda: broker.inspect("default")["interfaces"], what=shell.output)
-    networks, inspection, active, holder = [shell.run(look) for look in looks]
+    networks, inspection, machines, active, holder = [shell.run(look) for look in looks]
     assert re.search(r"^default +shared +active ", networks, re.MULTILINE)
     assert "vmnetctl" in inspection and "Rogue packets" in inspection
+    assert re.search(r"^default .* vmt\d+ +([0-9a-f]{2}:){5}[0-9a-f]{2}$", machines, re.MULTILINE)
     assert active == "default\n"
     assert int(holder) == broker.inspect("default")["clients"][0]["pid"]
     end(process)

@@ -75,7 +75,8 @@ def test_subcommands_and_options(shell, host):
     assert "run" in subcommands
     assert set(shell.complete("")) - {"--help", "--version"} == subcommands
     assert shell.complete("ins") == ["inspect"]
-    assert shell.complete("inspect", "--") == ["--help", "--json"]
+    assert shell.complete("inspect", "--") == ["--help", "--interval", "--json", "--watch"]
+    assert shell.complete("help", "ins") == ["inspect"]
     assert shell.complete("cleanup", "--d") == ["--dry-run"]
     assert shell.complete("top", "--sort", "packets-") == ["packets-in", "packets-out"]
     options = shell.complete("run", "--network", "default", "--")
@@ -85,7 +86,7 @@ def test_subcommands_and_options(shell, host):
 def test_networks(shell):
     for words in (
         *(["hold"], ["hold", "default"], ["inspect"], ["ip"], ["run", "--network"]),
-        *(["top"], ["metrics"], ["connect"]),
+        *(["top"], ["metrics"], ["connect"], ["machines"], ["ps"], ["status"]),
     ):
         assert shell.complete(*words, "") == ["default", "host"]
         assert shell.complete(*words, "h") == ["host"]

@@ -16,6 +16,7 @@ import termios
 
 import pytest
 
+from support.schema import check_json
 from support.wait import wait_for
 
 USER = 1234
@@ -107,8 +108,10 @@ def test_json_is_what_the_broker_said(broker):
     with client.attach("default"):
         networks = json.loads(broker.vmnetctl("networks", "--json").stdout)
         assert without_null(networks["networks"]) == without_null(client.list("ListNetworks"))
-        inspection = json.loads(broker.vmnetctl("inspect", "--json", "default").stdout)
+        inspection = json.loads(broker.vmnetctl("inspect", "default", "--json").stdout)
+        (machine,) = inspection.pop("machines")
         (interface,) = inspection["interfaces"]
+        assert machine["device"] == interface["device"]
         told = {
             **client.call("DescribeNetwork", network="default"),
             **{key: client.inspect("default")[key] for key in ("clients", "interfaces", "leases")},
@@ -125,7 +128,7 @@ def test_inspect(broker):
     client.acquire("default")
     with client.attach("default", macAddress="52:54:00:12:34:56") as attachment:
         output = broker.vmnetctl("inspect", "default").stdout
-        assert re.search(rf"^{attachment.name} +52:54:00:12:34:56$", output, re.MULTILINE)
+        assert re.search(rf"  {attachment.name} +52:54:00:12:34:56$", output, re.MULTILINE)
     assert re.search(rf"^{os.getpid()} +{USER} +\S", output, re.MULTILINE)
     assert re.search(r"^Subnet: +192\.168\.64\.0/24$", output, re.MULTILINE)
     assert re.search(r"^Rogue packets: +0$", output, re.MULTILINE)
@@ -382,6 +385,8 @@ def test_monitor(broker):
     output, client = start_monitor(broker, "--json")
     client.acquire("default")
     output.wait_for_output('"client_acquired","network":"default"')
+    for line in output.output().splitlines():
+        check_json("monitor", line)
     events = [json.loads(line) for line in output.output().splitlines()]
     event = next(event for event in events if event["network"] == "default")
     assert event["type"] == "network_created"
@@ -538,7 +543,9 @@ def test_without_a_broker(host):
     [
         ([], 'which subcommand? "vmnetctl --help" lists them'),
         (["network"], "unknown subcommand network; did you mean networks?"),
-        (["status"], 'unknown subcommand status; "vmnetctl --help" lists them'),
+        (["volume"], 'unknown subcommand volume; "vmnetctl --help" lists them'),
+        (["stats"], "unknown subcommand stats; did you mean status?"),
+        (["help", "machine"], "unknown subcommand machine; did you mean machines?"),
         (["networks", "--jsn"], "unknown option --jsn; did you mean --json?"),
         (["networks", "--json=1"], "option --json takes no value"),
         (["networks", "-j"], "unknown option -j"),

@@ -8,6 +8,7 @@ import signal
 import traceback
 
 from .host import diff
+from .schema import check_json
 from .varlink import Client
 from .wait import wait_for
 
@@ -191,9 +192,12 @@ class Broker:
     def vmnetctl(self, *argv, uid=65534, check=True, **options):
         """Runs vmnetctl to its end, as an unprivileged user."""
         options.setdefault("env", self.environment())
-        return self.host.run(
+        done = self.host.run(
             self.host.program("vmnetctl/vmnetctl"), *argv, uid=uid, check=check, **options
         )
+        if "--json" in argv and done.returncode == 0:
+            check_json(argv[0], done.stdout)
+        return done
 
     def environment(self):
         """What a client's process needs to find the broker."""

@@ -42,6 +42,13 @@ int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 	return -1;
 }
 
+/* Its events come by a thread of XPC's. */
+int monitor_descriptor(struct vmnet_broker *broker)
+{
+	(void)broker;
+	return -1;
+}
+
 /* Its networks went with it. */
 void keep_broker(struct vmnet_broker *broker)
 {

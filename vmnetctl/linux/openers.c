@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open files as /proc has them, where the kernel says of each /dev/net/tun which device it is. */
+/* Open files as /proc shows them: there the kernel says of each of /dev/net/tun whose it is. */
 #include "openers.h"
 
 #include <ctype.h>
@@ -12,8 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/name.h"
+
 #define TUN_PATH "/dev/net/tun"
 #define DEVICE_LINE "\niff:\t"
+
+/* Who is told of what is found. */
+struct listener {
+	void (*each)(const char *device, pid_t pid, void *userdata);
+	void *userdata;
+};
 
 static bool is_tun(int fds, const char *number)
 {
@@ -23,7 +31,8 @@ static bool is_tun(int fds, const char *number)
 	return n == (ssize_t)strlen(TUN_PATH) && memcmp(target, TUN_PATH, (size_t)n) == 0;
 }
 
-static bool is_of_device(int process, const char *number, const char *device)
+/* Returns whether the descriptor is of a device. */
+static bool read_device(int process, const char *number, char device[INTERFACE_NAME_SIZE])
 {
 	char path[64], text[1024] = "";
 	const char *line;
@@ -37,10 +46,7 @@ static bool is_of_device(int process, const char *number, const char *device)
 		text[0] = '\0';
 	(void)close(file);
 	line = strstr(text, DEVICE_LINE);
-	if (!line)
-		return false;
-	line += strlen(DEVICE_LINE);
-	return strncmp(line, device, strlen(device)) == 0 && line[strlen(device)] == '\n';
+	return line && sscanf(line + strlen(DEVICE_LINE), "%15[^\n]", device) == 1;
 }
 
 static bool is_in_our_network(int process)
@@ -52,26 +58,29 @@ static bool is_in_our_network(int process)
 	       ours.st_ino == theirs.st_ino;
 }
 
-static bool has_open(int process, const char *device)
+static void look_at(int process, pid_t pid, const struct listener *listener)
 {
 	int fds = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fds < 0 ? NULL : fdopendir(fds);
 	const struct dirent *entry;
-	bool found = false;
+	char device[INTERFACE_NAME_SIZE];
 
 	if (!directory) {
 		if (fds >= 0)
 			(void)close(fds);
-		return false;
+		return;
 	}
-	while (!found && (entry = readdir(directory)))
-		found = is_tun(fds, entry->d_name) && is_of_device(process, entry->d_name, device);
+	while ((entry = readdir(directory)))
+		if (is_tun(fds, entry->d_name) && read_device(process, entry->d_name, device) &&
+		    is_in_our_network(process))
+			listener->each(device, pid, listener->userdata);
 	(void)closedir(directory);
-	return found && is_in_our_network(process);
 }
 
-void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata)
+void openers_each_device(void (*each)(const char *device, pid_t pid, void *userdata),
+			 void *userdata)
 {
+	const struct listener listener = { each, userdata };
 	DIR *directory = opendir("/proc");
 	const struct dirent *entry;
 
@@ -85,10 +94,33 @@ void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), v
 			openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)
 			continue;
-		if (has_open(process, device))
-			each(pid, userdata);
+		look_at(process, pid, &listener);
 		(void)close(process);
 	}
 	if (directory)
 		(void)closedir(directory);
+}
+
+struct wanted {
+	const char *device;
+	pid_t last; /* who was told of */
+	void (*each)(pid_t pid, void *userdata);
+	void *userdata;
+};
+
+static void tell(const char *device, pid_t pid, void *userdata)
+{
+	struct wanted *wanted = userdata;
+
+	if (strcmp(device, wanted->device) != 0 || pid == wanted->last)
+		return;
+	wanted->last = pid;
+	wanted->each(pid, wanted->userdata);
+}
+
+void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata)
+{
+	struct wanted wanted = { device, 0, each, userdata };
+
+	openers_each_device(tell, &wanted);
 }

@@ -6,9 +6,14 @@
 #include <sys/types.h>
 
 /*
- * Calls each() for the processes that have the device with this name open, this one excepted.
- * Those in another network namespace are passed over: what is so called there may be another.
+ * Calls each() for each descriptor of a TUN or TAP device that a process has, this one excepted, by
+ * rising pids. Those in another network namespace are passed over: what is so called there may be
+ * another.
  */
+void openers_each_device(void (*each)(const char *device, pid_t pid, void *userdata),
+			 void *userdata);
+
+/* Calls each() once for each of the processes that have the device with this name open. */
 void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata);
 
 #endif

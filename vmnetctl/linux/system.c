@@ -61,6 +61,13 @@ int watch_broker(struct vmnet_broker *broker, struct watch *watch)
 	return 0;
 }
 
+int monitor_descriptor(struct vmnet_broker *broker)
+{
+	if (vmnet_broker_monitor(broker) != VMNET_BROKER_SUCCESS)
+		return -1;
+	return vmnet_broker_fd(broker);
+}
+
 void keep_broker(struct vmnet_broker *broker)
 {
 	vmnet_broker_set_reconnect(broker, true);
