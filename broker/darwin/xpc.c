@@ -154,6 +154,7 @@ static int64_t wire_error(enum error_code code)
 	case ERROR_INVALID_CONFIGURATION:
 		return 6;
 	case ERROR_NONE:
+	case ERROR_ENDED: /* nobody ends networks here */
 	case ERROR_LIMIT_EXCEEDED:
 	case ERROR_INTERNAL:
 		break;

@@ -86,7 +86,7 @@ def test_a_machine_switches_its_queues(attach):
         switch_queue(queues[1], how)
 
 
-@pytest.mark.parametrize("options", [{}, {"named": True}, {"queues": 2}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"openByName": True}, {"queues": 2}], ids=str)
 @pytest.mark.parametrize(
     "make_frame",
     [arp_claim, ipv4_source, dhcp_offer, router_advertisement, neighbour_advertisement],
@@ -96,7 +96,7 @@ def test_a_checksum_does_not_make_the_gateway_of_a_machine(host, attach, make_fr
     host.filter_bridges("ip", 0)  # which looks at the sum of the header, too
     rogue, victim = attach(), attach(**options)
     data, at, value = make_frame(rogue, victim)
-    named = "named" in options
+    named = "openByName" in options
     fd = open_tap(host, victim.name) if named else victim.tap_fds[0]
     for other in victim.tap_fds[1:]:
         switch_queue(other, IFF_DETACH_QUEUE)

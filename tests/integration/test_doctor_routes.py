@@ -117,8 +117,8 @@ def led_elsewhere(doctor, rule):
 def no_route_to_machines(doctor):
     """Somebody has deleted both of a network's own, and not even the kernel makes one again."""
     network = doctor.broker.client().acquire("default")
-    doctor.host.ip(f"route delete local {network['ipv4_gateway']} dev vmb-default table local")
-    doctor.host.ip(f"route delete {network['ipv4_subnet']} dev vmb-default")
+    doctor.host.ip(f"route delete local {network['ipv4Gateway']} dev vmb-default table local")
+    doctor.host.ip(f"route delete {network['ipv4Subnet']} dev vmb-default")
 
 
 NO_ROUTE = "the host has no route to the outside: "

@@ -79,8 +79,8 @@ def test_a_machine_gets_an_address_and_moves_data(host, directory, build):
     try:
         for number in 1, 2:
             interface = {
-                "name": f"tap{number}",
-                "mac_address": f"52:54:00:00:00:0{number}",
+                "device": f"tap{number}",
+                "macAddress": f"52:54:00:00:00:0{number}",
                 "mtu": 1500,
             }
             attachment = Attachment(interface, [open_tap(host, f"tap{number}")], [])

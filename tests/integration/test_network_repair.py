@@ -34,8 +34,8 @@ def has_routes(broker, network):
     ipv4 = host.ip(f"-4 route show dev {bridge}").replace(" linkdown", "")
     ipv6 = host.ip(f"-6 route show dev {bridge} proto kernel")
     return (
-        f"{network['ipv4_subnet']} proto kernel scope link src {network['ipv4_gateway']} \n" == ipv4
-        and f"{network['ipv6_prefix']} metric 256" in ipv6
+        f"{network['ipv4Subnet']} proto kernel scope link src {network['ipv4Gateway']} \n" == ipv4
+        and f"{network['ipv6Prefix']} metric 256" in ipv6
         and "fe80::/64 metric 256" in ipv6
     )
 
@@ -72,10 +72,10 @@ def is_whole(broker, network):
         "link delete {bridge}",
         "link set {bridge} down",
         "address flush dev {bridge}",
-        "address delete {ipv4_gateway}/24 dev {bridge}",
+        "address delete {ipv4Gateway}/24 dev {bridge}",
         "address delete fe80::1/64 dev {bridge}",
-        "route delete {ipv4_subnet} dev {bridge}",
-        "-6 route delete {ipv6_prefix} dev {bridge}",
+        "route delete {ipv4Subnet} dev {bridge}",
+        "-6 route delete {ipv6Prefix} dev {bridge}",
         "route flush dev {bridge}",
         "-6 route flush dev {bridge}",
         "link set {bridge} name other",
@@ -148,7 +148,7 @@ def test_machines_are_found_again(broker, host, join):
 
 @pytest.mark.parametrize("family,metric", [("4", 0), ("6", 256)])
 def test_a_route_whose_place_was_taken(broker, network, family, metric):
-    subnet = network["ipv4_subnet" if family == "4" else "ipv6_prefix"]
+    subnet = network["ipv4Subnet" if family == "4" else "ipv6Prefix"]
     broker.host.ip(f"-{family} route replace {subnet} dev eth0 metric {metric}")
     wait_for(lambda: is_whole(broker, network))
     broker.host.ip(f"-{family} route delete {subnet} dev eth0")
@@ -156,12 +156,12 @@ def test_a_route_whose_place_was_taken(broker, network, family, metric):
 
 def test_a_route_that_cannot_be_made_is_said(broker, network):
     """Without the kernel's own of the address there can be none."""
-    own = f"local {network['ipv4_gateway']} dev {network['bridge']} table local"
+    own = f"local {network['ipv4Gateway']} dev {network['bridge']} table local"
     broker.host.ip(f"route delete {own}")
-    broker.host.ip(f"route delete {network['ipv4_subnet']} dev {network['bridge']}")
+    broker.host.ip(f"route delete {network['ipv4Subnet']} dev {network['bridge']}")
     broker.wait_for_log('network "default": cannot give bridge vmb-default the route to its subnet')
     assert "the route to its subnet: Invalid argument" in broker.inspect("default")["fault"]
-    broker.host.ip(f"route add {own} proto kernel scope host src {network['ipv4_gateway']}")
+    broker.host.ip(f"route add {own} proto kernel scope host src {network['ipv4Gateway']}")
     broker.wait_for_log('network "default": whole again', timeout=20)
     assert is_whole(broker, network)
 
