@@ -15,6 +15,7 @@
 
 #define CONNECTIONS_MAX 8
 #define ATTACHMENTS_MAX 8
+#define FORWARDINGS_MAX 8
 #define EVENT_TIMEOUT 20000 /* milliseconds */
 
 static struct connection {
@@ -46,22 +47,75 @@ static json_t *network_json(const struct vmnet_broker_network *network)
 	};
 
 	return checked(json_pack(
-		"{s:s, s:s?, s:s, s:b, s:s?, s:s?, s:s?, s:I, s:s?, s:I, s:I, s:b}", "name",
-		network->name, "description", network->description, "mode", modes[network->mode],
-		"active", network->active, "ipv4_subnet", network->ipv4_subnet, "ipv4_gateway",
-		network->ipv4_gateway, "ipv6_prefix", network->ipv6_prefix, "mtu",
+		"{s:s, s:s?, s:s, s:b, s:s?, s:s?, s:s?, s:s?, s:I, s:s?, s:I, s:I, s:b, s:b, "
+		"s:s?}",
+		"name", network->name, "description", network->description, "mode",
+		modes[network->mode], "active", network->active, "ipv4_subnet",
+		network->ipv4_subnet, "ipv4_gateway", network->ipv4_gateway, "ipv6_prefix",
+		network->ipv6_prefix, "ipv6_gateway", network->ipv6_gateway, "mtu",
 		(json_int_t)network->mtu, "bridge", network->bridge, "clients",
 		(json_int_t)network->clients, "interfaces", (json_int_t)network->interfaces,
-		"changed", network->changed));
+		"changed", network->changed, "removed", network->removed, "fault", network->fault));
+}
+
+/* A configuration, or NULL. */
+static json_t *configuration_json(const char *configuration)
+{
+	return configuration ? checked(json_loads(configuration, 0, NULL)) : json_null();
+}
+
+static const char *const protocols[] = {
+	[VMNET_BROKER_TCP] = "tcp",
+	[VMNET_BROKER_UDP] = "udp",
+	[VMNET_BROKER_TCP_AND_UDP] = "both",
+};
+
+/* What is "" is null. */
+static const char *optional(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+static json_t *forwardings_json(const struct vmnet_broker_interface *interface)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < interface->n_port_forwardings; i++) {
+		const struct vmnet_broker_port_forwarding *f = &interface->port_forwardings[i];
+
+		(void)json_array_append_new(
+			list, checked(json_pack("{s:s, s:s?, s:i, s:s?, s:i, s:i}", "protocol",
+						protocols[f->protocol], "external_address",
+						optional(f->external_address), "external_port",
+						(int)f->external_port, "internal_address",
+						optional(f->internal_address), "internal_port",
+						(int)f->internal_port, "count", (int)f->count)));
+	}
+	return list;
+}
+
+static json_t *rate_json(const struct vmnet_broker_rate_limit *limit)
+{
+	if (limit->bits_per_second == 0)
+		return json_null();
+	return checked(json_pack(
+		"{s:I, s:o}", "bits_per_second", (json_int_t)limit->bits_per_second, "burst_bytes",
+		limit->burst_bytes ? json_integer(limit->burst_bytes) : json_null()));
 }
 
 static json_t *interface_json(const struct vmnet_broker_interface *interface)
 {
 	if (!interface)
 		return json_null();
-	return checked(json_pack("{s:s, s:s, s:I, s:b}", "name", interface->device, "mac_address",
-				 interface->mac_address, "mtu", (json_int_t)interface->mtu,
-				 "vnet_header", interface->vnet_header));
+	return checked(json_pack(
+		"{s:s, s:s?, s:s, s:s?, s:s?, s:o, s:o, s:o, s:I, s:b, s:I, s:I}", "device",
+		interface->device, "name", interface->name, "mac_address", interface->mac_address,
+		"ipv4_address", interface->ipv4_address, "ipv6_address", interface->ipv6_address,
+		"port_forwarding", forwardings_json(interface), "rate_limit_in",
+		rate_json(&interface->rate_limit_in), "rate_limit_out",
+		rate_json(&interface->rate_limit_out), "mtu", (json_int_t)interface->mtu,
+		"vnet_header", interface->vnet_header, "uid", (json_int_t)interface->uid,
+		"attached", (json_int_t)interface->attached));
 }
 
 static json_t *client_json(const struct vmnet_broker_client *client)
@@ -98,10 +152,10 @@ static json_t *inspection_json(const struct vmnet_broker_inspection *inspection)
 		(void)json_array_append_new(interfaces, interface_json(inspection->interfaces[i]));
 	for (size_t i = 0; i < inspection->n_leases; i++)
 		(void)json_array_append_new(leases, lease_json(inspection->leases[i]));
-	return checked(json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "network",
+	return checked(json_pack("{s:o, s:o, s:o, s:o, s:o}", "network",
 				 network_json(inspection->network), "clients", clients,
-				 "interfaces", interfaces, "leases", leases, "fault",
-				 inspection->network->fault, "rogue_packets", rogue));
+				 "interfaces", interfaces, "leases", leases, "rogue_packets",
+				 rogue));
 }
 
 /* What the kernel calls descriptors. Counts those that a new program would inherit. */
@@ -175,6 +229,44 @@ static vmnet_broker_return_t do_inspect(struct connection *connection, const jso
 	return status;
 }
 
+static vmnet_broker_return_t do_configurations(struct connection *connection, const json_t *step,
+					       json_t *reply)
+{
+	struct vmnet_broker_network **networks;
+	vmnet_broker_return_t status;
+	json_t *configurations = json_array();
+	json_t *next = json_array();
+	size_t n;
+
+	(void)step;
+	status = vmnet_broker_list(connection->broker, &networks, &n);
+	for (size_t i = 0; i < n; i++) {
+		(void)json_array_append_new(configurations,
+					    configuration_json(networks[i]->configuration));
+		(void)json_array_append_new(next,
+					    configuration_json(networks[i]->next_configuration));
+	}
+	vmnet_broker_networks_free(networks, n);
+	(void)json_object_set_new(reply, "configurations", configurations);
+	(void)json_object_set_new(reply, "next", next);
+	return status;
+}
+
+/* The library tells it in an inspection alone. */
+static vmnet_broker_return_t do_part(struct connection *connection, const json_t *step,
+				     json_t *reply)
+{
+	const char *call = text(step, "call");
+	const char *part = strcmp(call, "describe") == 0 ? "network" : call;
+	json_t *inspection = json_object();
+	vmnet_broker_return_t status = do_inspect(connection, step, inspection);
+
+	if (status == VMNET_BROKER_SUCCESS)
+		(void)json_object_set(reply, part, json_object_get(inspection, part));
+	json_decref(inspection);
+	return status;
+}
+
 static vmnet_broker_return_t do_acquire(struct connection *connection, const json_t *step,
 					json_t *reply)
 {
@@ -203,15 +295,75 @@ static vmnet_broker_return_t do_reload(struct connection *connection, const json
 	return vmnet_broker_reload(connection->broker);
 }
 
+static void take_address(const json_t *object, const char *key,
+			 char address[VMNET_BROKER_ADDRESS_SIZE])
+{
+	const char *value = text(object, key);
+
+	(void)snprintf(address, VMNET_BROKER_ADDRESS_SIZE, "%s", value ? value : "");
+}
+
+static int number(const json_t *object, const char *key)
+{
+	return (int)json_integer_value(json_object_get(object, key));
+}
+
+static struct vmnet_broker_port_forwarding take_forwarding(const json_t *object)
+{
+	struct vmnet_broker_port_forwarding forwarding = {
+		.protocol = VMNET_BROKER_TCP,
+		.external_port = (uint16_t)number(object, "external_port"),
+		.internal_port = (uint16_t)number(object, "internal_port"),
+		.count = (uint16_t)number(object, "count"),
+	};
+
+	while (strcmp(protocols[forwarding.protocol], text(object, "protocol")) != 0)
+		if (forwarding.protocol++ == VMNET_BROKER_TCP_AND_UDP)
+			broken("there is no such protocol");
+	take_address(object, "external_address", forwarding.external_address);
+	take_address(object, "internal_address", forwarding.internal_address);
+	return forwarding;
+}
+
+static size_t take_forwardings(const json_t *list,
+			       struct vmnet_broker_port_forwarding forwardings[FORWARDINGS_MAX])
+{
+	const size_t n = json_array_size(list);
+
+	if (n > FORWARDINGS_MAX)
+		broken("there are too many ports");
+	for (size_t i = 0; i < n; i++)
+		forwardings[i] = take_forwarding(json_array_get(list, i));
+	return n;
+}
+
+static struct vmnet_broker_rate_limit take_rate(const json_t *object)
+{
+	return (struct vmnet_broker_rate_limit){
+		.bits_per_second =
+			(uint64_t)json_integer_value(json_object_get(object, "bits_per_second")),
+		.burst_bytes = (uint32_t)number(object, "burst_bytes"),
+	};
+}
+
 static vmnet_broker_return_t do_attach(struct connection *connection, const json_t *step,
 				       json_t *reply)
 {
+	struct vmnet_broker_port_forwarding forwardings[FORWARDINGS_MAX];
 	struct vmnet_broker_attach_options options = {
 		.size = sizeof(options),
 		.mac_address = text(step, "mac_address"),
-		.queues = (uint32_t)json_integer_value(json_object_get(step, "queues")),
+		.name = text(step, "name"),
+		.ipv4_address = text(step, "ipv4_address"),
+		.ipv6_address = text(step, "ipv6_address"),
+		.port_forwardings = forwardings,
+		.n_port_forwardings =
+			take_forwardings(json_object_get(step, "port_forwarding"), forwardings),
+		.rate_limit_in = take_rate(json_object_get(step, "rate_limit_in")),
+		.rate_limit_out = take_rate(json_object_get(step, "rate_limit_out")),
+		.queues = (uint32_t)number(step, "queues"),
 		.vhost = json_is_true(json_object_get(step, "vhost")),
-		.open_by_name = json_is_true(json_object_get(step, "named")),
+		.open_by_name = json_is_true(json_object_get(step, "open_by_name")),
 	};
 	struct vmnet_broker_attachment *attachment;
 	vmnet_broker_return_t status = vmnet_broker_attach(
@@ -266,12 +418,12 @@ static vmnet_broker_return_t do_event(struct connection *connection, const json_
 	(void)step;
 	if (event)
 		(void)json_object_update_new(
-			reply, checked(json_pack("{s:s, s:s, s:o, s:o, s:o}", "type",
+			reply, checked(json_pack("{s:s, s:s, s:o, s:o, s:o, s:s?}", "type",
 						 vmnet_broker_event_name(event->type), "network",
 						 event->network, "interface",
 						 interface_json(event->interface), "client",
 						 client_json(event->client), "lease",
-						 lease_json(event->lease))));
+						 lease_json(event->lease), "fault", event->fault)));
 	vmnet_broker_event_free(event);
 	return status;
 }
@@ -281,9 +433,13 @@ static const struct {
 	vmnet_broker_return_t (*make)(struct connection *connection, const json_t *step,
 				      json_t *reply);
 } calls[] = {
-	{ "list", do_list },	   { "inspect", do_inspect }, { "acquire", do_acquire },
-	{ "release", do_release }, { "reload", do_reload },   { "attach", do_attach },
-	{ "detach", do_detach },   { "close", do_close },     { "monitor", do_monitor },
+	{ "list", do_list },	   { "configurations", do_configurations },
+	{ "inspect", do_inspect }, { "describe", do_part },
+	{ "clients", do_part },	   { "interfaces", do_part },
+	{ "leases", do_part },	   { "acquire", do_acquire },
+	{ "release", do_release }, { "reload", do_reload },
+	{ "attach", do_attach },   { "detach", do_detach },
+	{ "close", do_close },	   { "monitor", do_monitor },
 	{ "event", do_event },
 };
 

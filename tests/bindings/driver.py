@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import json
 import os
+import re
 import sys
 
 import vmnet_broker
@@ -23,9 +24,47 @@ def plain(value):
         return value.value
     if isinstance(value, list):
         return [plain(item) for item in value]
+    if isinstance(value, float):
+        return int(value)  # times
     if dataclasses.is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return value
+
+
+def network(info):
+    """Without its configuration, and what is not counted in lists."""
+    value = plain(info)
+    for key in ("configuration", "next_configuration", "rogue_packets"):
+        del value[key]
+    return value
+
+
+def inspection(found):
+    value = plain(found)
+    rogue_packets = value["network"]["rogue_packets"]
+    return {**value, "network": network(found.network), "rogue_packets": rogue_packets}
+
+
+def configuration(value):
+    """One as the protocol has it, or None."""
+    if isinstance(value, list):
+        return [configuration(item) for item in value]
+    if isinstance(value, dict):
+        named = {re.sub("_(.)", lambda m: m[1].upper(), key): v for key, v in value.items()}
+        return {key: configuration(v) for key, v in named.items() if v is not None}
+    return value
+
+
+def given(port_forwarding=(), **options):
+    """Options as attach() takes them."""
+    for key in ("rate_limit_in", "rate_limit_out"):
+        if key in options:
+            options[key] = vmnet_broker.RateLimit(**options[key])
+    forwardings = [
+        vmnet_broker.PortForwarding(protocol=vmnet_broker.Protocol(p.pop("protocol")), **p)
+        for p in port_forwarding
+    ]
+    return {"port_forwarding": forwardings, **options}
 
 
 def describe(interface):
@@ -92,23 +131,42 @@ class Driver:
             }
 
     async def make(self, call, on, network=None, **options):
+        made = await self.ask(call, on, network)
+        return await self.act(call, on, network, options) if made is None else made
+
+    async def ask(self, call, on, name):
+        """What tells something; None: another call."""
         finish = self.binding.finish
         if on not in self.connections:
             self.connections[on] = await self.binding.open(call == "monitor")
         broker = self.connections[on]
         if call == "list":
-            return {"networks": plain(await finish(broker.networks()))}
+            return {"networks": [network(info) for info in await finish(broker.networks())]}
+        if call == "configurations":
+            networks = await finish(broker.networks())
+            return {
+                "configurations": [configuration(plain(info.configuration)) for info in networks],
+                "next": [configuration(plain(info.next_configuration)) for info in networks],
+            }
         if call == "inspect":
-            return plain(await finish(broker.inspect(network)))
+            return inspection(await finish(broker.inspect(name)))
+        if call == "describe":
+            return {"network": network(await finish(broker.describe(name)))}
+        if call in ("clients", "interfaces", "leases"):
+            return {call: plain(await finish(getattr(broker, call)(name)))}
+        return None
+
+    async def act(self, call, on, name, options):
+        finish, broker = self.binding.finish, self.connections[on]
         if call == "acquire":
-            acquired = self.networks[on, network] = await finish(broker.acquire(network))
-            return {"network": plain(acquired.info)}
+            acquired = self.networks[on, name] = await finish(broker.acquire(name))
+            return {"network": network(acquired.info)}
         if call == "release":
-            await finish(self.networks[on, network].release())
+            await finish(self.networks[on, name].release())
         elif call == "reload":
             await finish(broker.reload())
         elif call == "attach":
-            interface = await finish(self.networks[on, network].attach(**options))
+            interface = await finish(self.networks[on, name].attach(**given(**options)))
             self.interfaces.append(interface)
             return describe(interface)
         elif call == "detach":

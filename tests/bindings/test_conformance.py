@@ -5,14 +5,18 @@ A file is a list of cases. A case has a "name", and
 
 - "config": the networks.json of a real broker, and "uid", the user (12345), or
 - "exchanges" with a broker that only says what stands there: after "requests" have come, it
-  sends a "reply", or a "text" that is none, with "descriptors", or brings the connection to an
-  "end". So it is known what is sent, and what becomes of a reply that no broker should give.
+  sends a "reply", or a "text" that is none, with "descriptors"; after the last the connection
+  ends. So it is known what is sent, and what becomes of a reply that no broker should give.
 
 Its "steps" are done by a process of each binding, in turn: a "call", its arguments, and "on"
 which connection ("client"), which is made when it is first used. A step has a "reply" or an
-"error", by the names of vmnet-broker.h. Of an attached interface "tap" and "vhost" are what the
-kernel calls the descriptors, and "inheritable" is how many a new program would get. {"~": X} is a
-value whose text is a match of X; all else has to be equal, and nothing may be missing or more.
+"error", by the names of vmnet-broker.h; a configuration is as the protocol has it. Of an
+attached interface "tap" and "vhost" are what the kernel calls the descriptors, and "inheritable"
+is how many a new program would get. {"~": X} is a value whose text is a match of X; all else has
+to be equal, and nothing may be missing or more.
+
+{"=": NAME} is that of values.json, with what stands beside it in place of what that has. In a
+list {"*": N} is so many of what stands beside it.
 
 The library has no "name" and "field" of an error.
 """
@@ -34,14 +38,29 @@ import pytest
 from support.broker import SANITIZER_ENVIRONMENT, Broker
 
 HERE = pathlib.Path(__file__).parent
+VALUES = json.loads((HERE / "values.json").read_text(encoding="utf-8"))
 BINDINGS = ["C", "Go", "Python", "asyncio"]
 USER = 12345
+
+
+def written_out(value):
+    """The value without short forms."""
+    if isinstance(value, dict):
+        own = {key: written_out(item) for key, item in value.items() if key not in ("=", "*")}
+        return {**written_out(VALUES[value["="]]), **own} if "=" in value else own
+    if isinstance(value, list):
+        written = []
+        for item in value:
+            times = item.get("*", 1) if isinstance(item, dict) else 1
+            written += [written_out(item)] * times
+        return written
+    return value
 
 
 def cases(kind):
     """Those that have a "config", or "exchanges"."""
     return [
-        pytest.param(case, id=f"{path.stem}: {case['name']}")
+        pytest.param(written_out(case), id=f"{path.stem}: {case['name']}")
         for path in sorted(HERE.glob("conformance/*.json"))
         for case in json.loads(path.read_text(encoding="utf-8"))
         if kind in case
@@ -119,17 +138,23 @@ class Script(threading.Thread):
         with connection, connection.makefile("rb") as file, contextlib.suppress(ConnectionError):
             for number, exchange in enumerate(self.exchanges):
                 for expected in exchange.get("requests", []):
-                    request = json.loads(self._read(file))
+                    request = self._read(file)
                     self.differences += differences(expected, request, f"exchange {number}")
                 self._answer(connection, exchange)
         self._listener.close()
 
     @staticmethod
     def _read(file):
+        """A request, without the parameters that are null, as if they were missing."""
         text = b""
         while not text.endswith(b"\0"):
-            text += file.read(1)
-        return text[:-1]
+            byte = file.read(1)
+            if not byte:
+                return "the end"
+            text += byte
+        request = json.loads(text[:-1])
+        given = request["parameters"].items()
+        return {**request, "parameters": {k: v for k, v in given if v is not None}}
 
     @staticmethod
     def _answer(connection, exchange):

@@ -61,5 +61,6 @@ def test_the_program_of_the_readme(broker, go, directory, imported):
     )
     go("build", "-o", "program", cwd=folder)
     done = broker.host.run(folder / "program", uid=USER, env=broker.environment())
-    assert re.fullmatch(r"default 192\.168\.64\.0/24 [0-9a-f:]{17}\n/dev/net/tun\n", done.stdout)
+    told = r"default 192\.168\.64\.0/24 web [0-9a-f:]{17}\n/dev/net/tun\n"
+    assert re.fullmatch(told, done.stdout)
     broker.wait_until_clean()

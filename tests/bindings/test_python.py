@@ -146,7 +146,7 @@ def test_a_hold_is_given_back_with_the_last_network_of_it(broker, path):
 @with_broker
 def test_the_end_of_a_network_of_its_own_connection(broker, path):
     with vmnet_broker.acquire("lab", path) as network, network.attach() as interface:
-        assert broker.inspect("lab")["interfaces"][0]["name"] == interface.name
+        assert broker.inspect("lab")["interfaces"][0]["device"] == interface.device
     wait_for(lambda: not broker.networks()["lab"]["active"], what="the network's end")
     with pytest.raises(vmnet_broker.ConnectionFailed):
         network.attach()

@@ -62,11 +62,27 @@ func (b *Broker) do(ctx context.Context, call func() error, undo func()) error {
 	}
 }
 
+// ask makes a call about a network when it is its turn.
+func ask[T any](ctx context.Context, b *Broker, name string, call func(string) (T, error)) (T, error) {
+	var answer, none T
+	if err := checkName(name); err != nil {
+		return none, err
+	}
+	err := b.do(ctx, func() (err error) {
+		answer, err = call(name)
+		return err
+	}, nil)
+	if err != nil {
+		return none, err
+	}
+	return answer, nil
+}
+
 // Networks lists the networks that this user may acquire, active or not, by name.
 func (b *Broker) Networks(ctx context.Context) ([]NetworkInfo, error) {
 	var networks []NetworkInfo
 	err := b.do(ctx, func() (err error) {
-		networks, err = b.conn.list()
+		networks, err = b.conn.networks()
 		return err
 	}, nil)
 	if err != nil {
@@ -75,20 +91,34 @@ func (b *Broker) Networks(ctx context.Context) ([]NetworkInfo, error) {
 	return networks, nil
 }
 
-// Inspect tells all about one network, which need not be held. name may be an alias.
+// Describe tells about one network itself, which need not be held. name may be an
+// alias, as in all of these calls.
+func (b *Broker) Describe(ctx context.Context, name string) (NetworkInfo, error) {
+	return ask(ctx, b, name, b.conn.describe)
+}
+
+// Clients lists the connections that hold a network.
+func (b *Broker) Clients(ctx context.Context, name string) ([]Client, error) {
+	return ask(ctx, b, name, b.conn.clients)
+}
+
+// Interfaces lists those that are attached to a network (Linux).
+func (b *Broker) Interfaces(ctx context.Context, name string) ([]InterfaceInfo, error) {
+	return ask(ctx, b, name, b.conn.interfaces)
+}
+
+// Leases lists the addresses that a network's machines have by DHCP (Linux).
+func (b *Broker) Leases(ctx context.Context, name string) ([]Lease, error) {
+	return ask(ctx, b, name, b.conn.leases)
+}
+
+// Inspect is all of these at once.
 func (b *Broker) Inspect(ctx context.Context, name string) (*Inspection, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	var inspection *Inspection
-	err := b.do(ctx, func() (err error) {
-		inspection, err = b.conn.inspect(name)
-		return err
-	}, nil)
+	inspection, err := ask(ctx, b, name, b.conn.inspect)
 	if err != nil {
 		return nil, err
 	}
-	return inspection, nil
+	return &inspection, nil
 }
 
 // Reload has the broker read its configuration again. Root only.

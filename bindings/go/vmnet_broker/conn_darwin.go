@@ -14,9 +14,10 @@ import "C"
 
 import (
 	"context"
+	"encoding/json"
+	"net/netip"
 	"os"
 	"sync"
-	"time"
 	"unsafe"
 )
 
@@ -85,7 +86,7 @@ func (c *conn) call(network string, call func(name *C.char) C.vmnet_broker_retur
 	}
 }
 
-func (c *conn) list() (networks []NetworkInfo, err error) {
+func (c *conn) networks() (networks []NetworkInfo, err error) {
 	err = c.call("", func(*C.char) C.vmnet_broker_return_t {
 		var listed **C.struct_vmnet_broker_network
 		var n C.size_t
@@ -97,7 +98,7 @@ func (c *conn) list() (networks []NetworkInfo, err error) {
 	return networks, err
 }
 
-func (c *conn) inspect(name string) (inspection *Inspection, err error) {
+func (c *conn) inspect(name string) (inspection Inspection, err error) {
 	err = c.call(name, func(name *C.char) C.vmnet_broker_return_t {
 		var found *C.struct_vmnet_broker_inspection
 		status := C.vmnet_broker_inspect(c.broker, name, &found)
@@ -108,6 +109,26 @@ func (c *conn) inspect(name string) (inspection *Inspection, err error) {
 		return status
 	})
 	return inspection, err
+}
+
+func (c *conn) describe(name string) (NetworkInfo, error) {
+	inspection, err := c.inspect(name)
+	return inspection.Network, err
+}
+
+func (c *conn) clients(name string) ([]Client, error) {
+	inspection, err := c.inspect(name)
+	return inspection.Clients, err
+}
+
+func (c *conn) interfaces(name string) ([]InterfaceInfo, error) {
+	inspection, err := c.inspect(name)
+	return inspection.Interfaces, err
+}
+
+func (c *conn) leases(name string) ([]Lease, error) {
+	inspection, err := c.inspect(name)
+	return inspection.Leases, err
 }
 
 func (c *conn) acquire(name string) (network NetworkInfo, err error) {
@@ -225,35 +246,47 @@ func goItems[T, V any](array **T, n C.size_t, value func(*T) V) []V {
 	return items
 }
 
-// goItem makes a pointer to the value of one that may be nil.
-func goItem[T, V any](item *T, value func(*T) V) *V {
-	if item == nil {
-		return nil
-	}
-	v := value(item)
-	return &v
-}
-
 var modes = map[C.enum_vmnet_broker_mode]Mode{
 	C.VMNET_BROKER_SHARED:  Shared,
 	C.VMNET_BROKER_HOST:    Host,
 	C.VMNET_BROKER_BRIDGED: Bridged,
 }
 
+func goConfiguration(text *C.char) (configuration *NetworkConfiguration) {
+	if json.Unmarshal([]byte(C.GoString(text)), &configuration) != nil {
+		return nil
+	}
+	return configuration
+}
+
+// Addresses that are none are the zero value.
+func goAddress(text *C.char) netip.Addr {
+	address, _ := netip.ParseAddr(C.GoString(text))
+	return address
+}
+
+func goPrefix(text *C.char) netip.Prefix {
+	prefix, _ := netip.ParsePrefix(C.GoString(text))
+	return prefix
+}
+
 func goNetwork(network *C.struct_vmnet_broker_network) NetworkInfo {
 	return NetworkInfo{
-		Name:        C.GoString(network.name),
-		Description: C.GoString(network.description),
-		Mode:        modes[network.mode],
-		Active:      bool(network.active),
-		IPv4Subnet:  C.GoString(network.ipv4_subnet),
-		IPv4Gateway: C.GoString(network.ipv4_gateway),
-		IPv6Prefix:  C.GoString(network.ipv6_prefix),
-		MTU:         int(network.mtu),
-		Bridge:      C.GoString(network.bridge),
-		Clients:     int(network.clients),
-		Interfaces:  int(network.interfaces),
-		Changed:     bool(network.changed),
+		Name:              C.GoString(network.name),
+		Description:       C.GoString(network.description),
+		Mode:              modes[network.mode],
+		Active:            bool(network.active),
+		IPv4Subnet:        goPrefix(network.ipv4_subnet),
+		IPv4Gateway:       goAddress(network.ipv4_gateway),
+		IPv6Prefix:        goPrefix(network.ipv6_prefix),
+		MTU:               int(network.mtu),
+		Clients:           int(network.clients),
+		Changed:           bool(network.changed),
+		Removed:           bool(network.removed),
+		Fault:             C.GoString(network.fault),
+		RoguePackets:      -1,
+		Configuration:     goConfiguration(network.configuration),
+		NextConfiguration: goConfiguration(network.next_configuration),
 	}
 }
 
@@ -263,44 +296,25 @@ func goClient(client *C.struct_vmnet_broker_client) Client {
 	}
 }
 
-func goInterface(nic *C.struct_vmnet_broker_interface) InterfaceInfo {
-	return InterfaceInfo{
-		Name:       C.GoString(nic.name),
-		MAC:        C.GoString(nic.mac_address),
-		MTU:        int(nic.mtu),
-		VnetHeader: bool(nic.vnet_header),
+// Interfaces and leases are Linux's.
+func goInspection(inspection *C.struct_vmnet_broker_inspection) Inspection {
+	return Inspection{
+		Network:    goNetwork(inspection.network),
+		Clients:    goItems(inspection.clients, inspection.n_clients, goClient),
+		Interfaces: []InterfaceInfo{},
+		Leases:     []Lease{},
 	}
 }
 
-func goLease(given *C.struct_vmnet_broker_lease) Lease {
-	lease := Lease{
-		MAC:      C.GoString(given.mac_address),
-		Address:  C.GoString(given.address),
-		Hostname: C.GoString(given.hostname),
+func goEvent(come *C.struct_vmnet_broker_event) *Event {
+	event := &Event{
+		Type:    EventType(C.GoString(C.vmnet_broker_event_name(come._type))),
+		Network: C.GoString(come.network),
+		Fault:   C.GoString(come.fault),
 	}
-	if given.expires != 0 {
-		lease.Expires = time.Unix(int64(given.expires), 0)
+	if come.client != nil {
+		client := goClient(come.client)
+		event.Client = &client
 	}
-	return lease
-}
-
-func goInspection(inspection *C.struct_vmnet_broker_inspection) *Inspection {
-	return &Inspection{
-		Network:      goNetwork(inspection.network),
-		Clients:      goItems(inspection.clients, inspection.n_clients, goClient),
-		Interfaces:   goItems(inspection.interfaces, inspection.n_interfaces, goInterface),
-		Leases:       goItems(inspection.leases, inspection.n_leases, goLease),
-		Fault:        C.GoString(inspection.fault),
-		RoguePackets: int64(inspection.rogue_packets),
-	}
-}
-
-func goEvent(event *C.struct_vmnet_broker_event) *Event {
-	return &Event{
-		Type:      EventType(C.GoString(C.vmnet_broker_event_name(event._type))),
-		Network:   C.GoString(event.network),
-		Interface: goItem(event._interface, goInterface),
-		Client:    goItem(event.client, goClient),
-		Lease:     goItem(event.lease, goLease),
-	}
+	return event
 }

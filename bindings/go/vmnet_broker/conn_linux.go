@@ -46,6 +46,7 @@ type conn struct {
 	received  []byte
 	files     []*os.File
 	lostFiles bool // some could not be taken
+	continues bool // the last reply is not its call's last
 }
 
 func dial(ctx context.Context) (*conn, error) {
@@ -171,6 +172,8 @@ func (c *conn) reply(network string) (object, error) {
 	}
 	var name string
 	message.optional("error", &name)
+	c.continues = false
+	message.optional("continues", &c.continues)
 	switch {
 	case *message.bad:
 		return object{}, c.lost(network, errNoObject)
@@ -192,6 +195,9 @@ func refusal(name string, parameters object, network string) error {
 		message = about(network, reason)
 	} else if network != "" && field != "" && name == errorInvalidParameter {
 		message = fmt.Sprintf("network %q: the broker does not take this %q", network, field)
+		if form, known := forms[field]; known {
+			message += ": " + form
+		}
 	}
 	return &CallError{Kind: kind, Name: name, Message: message, Network: network, Field: field}
 }
@@ -218,16 +224,74 @@ func decode[T any](c *conn, method string, parameters any, network string,
 	return value, err
 }
 
-func (c *conn) list() ([]NetworkInfo, error) {
-	return decode(c, methodList, struct{}{}, "", takeNetworks)
+// list makes a call that lists, and takes of each of its replies what has the member,
+// if there is one. After one that is not understood the others are received, too: the next
+// call gets replies of its own.
+func list[T any](c *conn, method string, parameters any, network, member string,
+	take func(object) T) ([]T, error) {
+	c.closeFiles()
+	if err := c.send(method, parameters, true); err != nil {
+		return nil, c.lost(network, err)
+	}
+	items, bad := []T{}, false
+	for c.continues = true; c.continues; {
+		reply, err := c.reply(network)
+		if err != nil {
+			return nil, err
+		}
+		if reply.has(member) {
+			items = append(items, take(reply))
+			bad = bad || *reply.bad
+		}
+	}
+	if bad {
+		return nil, failed(ErrInvalidReply, network, nil)
+	}
+	return items, nil
 }
 
-func (c *conn) inspect(name string) (*Inspection, error) {
-	return decode(c, methodInspect, networkParameters{name}, name, takeInspection)
+// listOf lists what belongs to a network.
+func listOf[T any](c *conn, method, network, member string, take func(object) T) ([]T, error) {
+	return list(c, method, networkParameters{network}, network, member,
+		func(reply object) T { return take(reply.object(member)) })
+}
+
+func (c *conn) networks() ([]NetworkInfo, error) {
+	return list(c, methodNetworks, struct{}{}, "", "configuration", takeNetwork)
+}
+
+func (c *conn) describe(name string) (NetworkInfo, error) {
+	return decode(c, methodDescribe, networkParameters{name}, name, takeNetwork)
+}
+
+func (c *conn) clients(name string) ([]Client, error) {
+	return listOf(c, methodClients, name, "client", takeClient)
+}
+
+func (c *conn) interfaces(name string) ([]InterfaceInfo, error) {
+	return listOf(c, methodInterfaces, name, "interface", takeInterface)
+}
+
+func (c *conn) leases(name string) ([]Lease, error) {
+	return listOf(c, methodLeases, name, "lease", takeLease)
+}
+
+func (c *conn) inspect(name string) (inspection Inspection, err error) {
+	if inspection.Network, err = c.describe(name); err != nil {
+		return inspection, err
+	}
+	if inspection.Clients, err = c.clients(name); err != nil {
+		return inspection, err
+	}
+	if inspection.Interfaces, err = c.interfaces(name); err != nil {
+		return inspection, err
+	}
+	inspection.Leases, err = c.leases(name)
+	return inspection, err
 }
 
 func (c *conn) acquire(name string) (NetworkInfo, error) {
-	return decode(c, methodAcquire, networkParameters{name}, name, takeAcquired)
+	return decode(c, methodAcquire, networkParameters{name}, name, takeNetwork)
 }
 
 func (c *conn) release(name string) error {
@@ -242,8 +306,7 @@ func (c *conn) reload() error {
 
 func (c *conn) attach(name string, options AttachOptions) (*Interface, error) {
 	defer c.closeFiles()
-	attached, err := decode(c, methodAttach,
-		attachParameters{name, options.MAC, options.Queues, options.Vhost, options.Named}, name,
+	attached, err := decode(c, methodAttach, attachParameters(name, options), name,
 		func(o object) *Interface { return takeAttachment(o, c.files) })
 	if attached == nil {
 		return nil, err
@@ -266,7 +329,7 @@ func (c *conn) attach(name string, options AttachOptions) (*Interface, error) {
 // fits tells whether the files are those that were asked for.
 func (i *Interface) fits(options AttachOptions) bool {
 	queues, taps := options.Queues, options.Queues
-	if options.Named {
+	if options.OpenByName {
 		taps = 0
 	}
 	return len(i.Files) == taps && (len(i.VhostFiles) == 0 || len(i.VhostFiles) == queues)

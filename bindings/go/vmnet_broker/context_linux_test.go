@@ -27,10 +27,11 @@ type slow struct {
 }
 
 const (
-	acquired = `{"parameters":{"network":{"name":"lab","mode":"host","active":true,"mtu":1500,` +
-		`"clients":1,"interfaces":0,"changed":false}}}` + "\x00"
-	attached = `{"parameters":{"interface":{"name":"vmt0","mac_address":"52:54:00:12:34:56",` +
-		`"mtu":1500,"vnet_header":true},"tap_fds":[0],"vhost_fds":[]}}` + "\x00"
+	acquired = `{"parameters":{"configuration":{"name":"lab","mode":"host","mtu":1500},` +
+		`"removed":false,"state":{"mtu":1500,"clients":1,"interfaces":0}}}` + "\x00"
+	attached = `{"parameters":{"interface":{"device":"vmt0","macAddress":"52:54:00:12:34:56",` +
+		`"mtu":1500,"vnetHeader":true,"uid":1,"portForwarding":[],"attachedTimestamp":1},` +
+		`"tapFileDescriptors":[0],"vhostFileDescriptors":[]}}` + "\x00"
 	done = `{"parameters":{}}` + "\x00"
 )
 

@@ -86,7 +86,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found.Network.IPv4Subnet != network.IPv4Subnet || len(found.Clients) != 1 ||
-		found.Clients[0].PID != os.Getpid() || found.RoguePackets != -1 {
+		found.Clients[0].PID != os.Getpid() || found.Network.RoguePackets != -1 {
 		t.Fatal(found)
 	}
 	networks, err := broker.Networks(ctx)

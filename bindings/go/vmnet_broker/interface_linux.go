@@ -4,17 +4,28 @@ package vmnet_broker
 
 import (
 	"context"
+	"net/netip"
 	"os"
 )
 
-// AttachOptions is what an interface is asked to be. The zero value is the default.
+// AttachOptions is what an interface is asked to be, for as long as it lives. The zero
+// value is the default.
 type AttachOptions struct {
-	MAC    string // "52:54:00:12:34:56"; "": the broker chooses
-	Queues int    // 1 to 16; 0: 1
-	Vhost  bool   // open /dev/vhost-net too, once per queue, where the host has it
-	// Named makes a device that the caller's user can open by its name, for programs
+	// MAC is like "52:54:00:12:34:56". "": the broker chooses, the same for the same
+	// network, user and Name each time.
+	MAC         string
+	Name        string     // of the machine: a DNS label that no other one there has
+	IPv4Address netip.Addr // of the network, and free; zero: DHCP's choice
+	IPv6Address netip.Addr // the same
+	// PortForwarding is ports of the host that are to lead to it.
+	PortForwarding []PortForwarding
+	RateLimitIn    RateLimit // to the machine; zero: the configuration's
+	RateLimitOut   RateLimit // from the machine; zero: the configuration's
+	Queues         int       // 1 to 16; 0: 1
+	Vhost          bool      // open /dev/vhost-net too, once per queue, where the host has it
+	// OpenByName makes a device that the caller's user can open by its name, for programs
 	// that take no descriptor. It goes when the hold does, and no file comes with it.
-	Named bool
+	OpenByName bool
 }
 
 // Interface is an attached interface. It stays for as long as a descriptor of it is
@@ -27,7 +38,7 @@ type Interface struct {
 	VhostFiles []*os.File // one per queue, or none
 }
 
-// File is the file of the first queue, or nil of a named interface.
+// File is the file of the first queue, or nil of one that is opened by its name.
 func (i *Interface) File() *os.File {
 	if len(i.Files) == 0 {
 		return nil

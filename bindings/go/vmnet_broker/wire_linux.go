@@ -3,7 +3,7 @@
 package vmnet_broker
 
 // What data/com.github.nirs.vmnetbroker.varlink declares: every name of it that is
-// sent or received is in this file.
+// sent or received is in this file, or in a tag or an enumeration of types.go.
 
 import (
 	"bytes"
@@ -16,14 +16,17 @@ const (
 	protocol = "com.github.nirs.vmnetbroker."
 	service  = "org.varlink.service."
 
-	methodAcquire = protocol + "Acquire"
-	methodAttach  = protocol + "Attach"
-	methodInspect = protocol + "Inspect"
-	methodList    = protocol + "ListNetworks"
-	methodMonitor = protocol + "Monitor"
-	methodRelease = protocol + "Release"
-	methodReload  = protocol + "Reload"
-	methodInfo    = service + "GetInfo"
+	methodAcquire    = protocol + "Acquire"
+	methodAttach     = protocol + "Attach"
+	methodClients    = protocol + "ListClients"
+	methodDescribe   = protocol + "DescribeNetwork"
+	methodInterfaces = protocol + "ListInterfaces"
+	methodLeases     = protocol + "ListLeases"
+	methodMonitor    = protocol + "Monitor"
+	methodNetworks   = protocol + "ListNetworks"
+	methodRelease    = protocol + "Release"
+	methodReload     = protocol + "Reload"
+	methodInfo       = service + "GetInfo"
 
 	errorInvalidParameter = service + "InvalidParameter"
 )
@@ -40,16 +43,63 @@ var kinds = map[string]Error{
 	errorInvalidParameter:             ErrInvalidRequest,
 }
 
+// forms are what parameters have to be: the broker names only the one that is not so.
+var forms = map[string]string{
+	"macAddress":     "it is a machine's own address, like 52:54:00:12:34:56",
+	"name":           "it is 1 to 63 of a-z A-Z 0-9 - and neither starts nor ends with -",
+	"ipv4Address":    "it is an address like 192.168.64.10",
+	"ipv6Address":    "it is an address like fd12:3456:789a:1::10",
+	"portForwarding": "ports are 1 to 65535, and both addresses of one family",
+	"rateLimitIn":    "it is more than 0 bits per second",
+	"rateLimitOut":   "it is more than 0 bits per second",
+	"queues":         "they are 1 to 16",
+}
+
 type networkParameters struct {
 	Network string `json:"network"`
 }
 
-type attachParameters struct {
-	Network string `json:"network"`
-	MAC     string `json:"mac_address,omitempty"`
-	Queues  int    `json:"queues"`
-	Vhost   bool   `json:"vhost"`
-	Named   bool   `json:"named"`
+// put adds a parameter that is not its type's zero value.
+func put[T comparable](parameters map[string]any, name string, value T) {
+	var zero T
+	if value != zero {
+		parameters[name] = value
+	}
+}
+
+func forwardingParameters(forwarding PortForwarding) map[string]any {
+	parameters := map[string]any{
+		"protocol": forwarding.Protocol, "externalPort": forwarding.ExternalPort,
+	}
+	if forwarding.Protocol == "" {
+		parameters["protocol"] = TCP
+	}
+	put(parameters, "externalAddress", forwarding.ExternalAddress)
+	put(parameters, "internalAddress", forwarding.InternalAddress)
+	put(parameters, "internalPort", forwarding.InternalPort)
+	put(parameters, "count", forwarding.Count)
+	return parameters
+}
+
+func attachParameters(network string, options AttachOptions) map[string]any {
+	parameters := map[string]any{
+		"network": network, "queues": options.Queues, "vhost": options.Vhost,
+		"openByName": options.OpenByName,
+	}
+	put(parameters, "macAddress", options.MAC)
+	put(parameters, "name", options.Name)
+	put(parameters, "ipv4Address", options.IPv4Address)
+	put(parameters, "ipv6Address", options.IPv6Address)
+	put(parameters, "rateLimitIn", options.RateLimitIn)
+	put(parameters, "rateLimitOut", options.RateLimitOut)
+	var forwardings []map[string]any
+	for _, forwarding := range options.PortForwarding {
+		forwardings = append(forwardings, forwardingParameters(forwarding))
+	}
+	if forwardings != nil {
+		parameters["portForwarding"] = forwardings
+	}
+	return parameters
 }
 
 // object is one of JSON, taken apart member by member. After the first one that is
@@ -114,22 +164,18 @@ func (o object) number(name string) (value int64) {
 	return value
 }
 
+// time is zero where there is none.
+func (o object) time(name string) (at time.Time) {
+	if o.has(name) {
+		at = time.UnixMicro(o.number(name))
+	}
+	return at
+}
+
 func (o object) object(name string) object {
 	member := object{bad: o.bad}
 	member.fill(o.members[name])
 	return member
-}
-
-func list[T any](o object, name string, take func(object) T) []T {
-	var texts []json.RawMessage
-	o.required(name, &texts)
-	items := make([]T, 0, len(texts))
-	for _, text := range texts {
-		item := object{bad: o.bad}
-		item.fill(text)
-		items = append(items, take(item))
-	}
-	return items
 }
 
 func optionalItem[T any](o object, name string, take func(object) T) *T {
@@ -150,27 +196,41 @@ func (o object) mode(name string) Mode {
 	return mode
 }
 
-func takeNetwork(o object) NetworkInfo {
+// takeNetwork takes a reply to DescribeNetwork, or one that has the same.
+func takeNetwork(reply object) NetworkInfo {
+	o := reply.object("configuration")
 	network := NetworkInfo{
-		Name:        o.text("name"),
-		Description: o.optionalText("description"),
-		Mode:        o.mode("mode"),
-		Active:      o.boolean("active"),
-		IPv4Subnet:  o.optionalText("ipv4_subnet"),
-		IPv4Gateway: o.optionalText("ipv4_gateway"),
-		IPv6Prefix:  o.optionalText("ipv6_prefix"),
-		MTU:         int(o.number("mtu")),
-		Bridge:      o.optionalText("bridge"),
-		Clients:     int(o.number("clients")),
-		Interfaces:  int(o.number("interfaces")),
+		Name:         o.text("name"),
+		Description:  o.optionalText("description"),
+		Mode:         o.mode("mode"),
+		MTU:          int(o.number("mtu")),
+		RoguePackets: -1,
 	}
-	o.optional("changed", &network.Changed)
+	reply.optional("configuration", &network.Configuration)
+	reply.optional("nextConfiguration", &network.NextConfiguration)
+	reply.optional("removed", &network.Removed)
+	network.Changed = network.Removed || network.NextConfiguration != nil
+	if reply.has("state") {
+		network.takeState(reply.object("state"))
+	}
 	return network
 }
 
-func takeNetworks(o object) []NetworkInfo { return list(o, "networks", takeNetwork) }
-
-func takeAcquired(o object) NetworkInfo { return takeNetwork(o.object("network")) }
+func (n *NetworkInfo) takeState(o object) {
+	n.Active = true
+	o.optional("ipv4Subnet", &n.IPv4Subnet)
+	o.optional("ipv4Gateway", &n.IPv4Gateway)
+	o.optional("ipv6Prefix", &n.IPv6Prefix)
+	o.optional("ipv6Gateway", &n.IPv6Gateway)
+	n.MTU = int(o.number("mtu"))
+	n.Bridge = o.optionalText("bridge")
+	n.Clients = int(o.number("clients"))
+	n.Interfaces = int(o.number("interfaces"))
+	n.Fault = o.optionalText("fault")
+	if o.has("roguePackets") {
+		n.RoguePackets = o.number("roguePackets")
+	}
+}
 
 // takeReason gives an error's sentence and what it is about, "" where there is none.
 func takeReason(parameters object) (reason, field string) {
@@ -183,12 +243,21 @@ func takeReason(parameters object) (reason, field string) {
 }
 
 func takeInterface(o object) InterfaceInfo {
-	return InterfaceInfo{
-		Name:       o.text("name"),
-		MAC:        o.text("mac_address"),
+	nic := InterfaceInfo{
+		Device:     o.text("device"),
+		Name:       o.optionalText("name"),
+		MAC:        o.text("macAddress"),
 		MTU:        int(o.number("mtu")),
-		VnetHeader: o.boolean("vnet_header"),
+		VnetHeader: o.boolean("vnetHeader"),
+		UID:        int(o.number("uid")),
+		Attached:   o.time("attachedTimestamp"),
 	}
+	o.optional("ipv4Address", &nic.IPv4Address)
+	o.optional("ipv6Address", &nic.IPv6Address)
+	o.optional("portForwarding", &nic.PortForwarding)
+	o.optional("rateLimitIn", &nic.RateLimitIn)
+	o.optional("rateLimitOut", &nic.RateLimitOut)
+	return nic
 }
 
 func takeClient(o object) Client {
@@ -201,29 +270,12 @@ func takeClient(o object) Client {
 
 func takeLease(o object) Lease {
 	lease := Lease{
-		MAC:      o.text("mac_address"),
-		Address:  o.text("address"),
+		MAC:      o.text("macAddress"),
 		Hostname: o.optionalText("hostname"),
+		Expires:  o.time("expiresTimestamp"),
 	}
-	if o.has("expires") {
-		lease.Expires = time.Unix(o.number("expires"), 0)
-	}
+	o.required("address", &lease.Address)
 	return lease
-}
-
-func takeInspection(o object) *Inspection {
-	inspection := &Inspection{
-		Network:      takeNetwork(o.object("network")),
-		Clients:      list(o, "clients", takeClient),
-		Interfaces:   list(o, "interfaces", takeInterface),
-		Leases:       list(o, "leases", takeLease),
-		Fault:        o.optionalText("fault"),
-		RoguePackets: -1,
-	}
-	if o.has("rogue_packets") {
-		inspection.RoguePackets = o.number("rogue_packets")
-	}
-	return inspection
 }
 
 func takeEvent(reply object) *Event {
@@ -234,10 +286,12 @@ func takeEvent(reply object) *Event {
 		Interface: optionalItem(o, "interface", takeInterface),
 		Client:    optionalItem(o, "client", takeClient),
 		Lease:     optionalItem(o, "lease", takeLease),
+		Fault:     o.optionalText("fault"),
 	}
 	switch event.Type {
-	case NetworkCreated, NetworkRemoved, ClientAcquired, ClientReleased,
-		InterfaceAttached, InterfaceDetached, LeaseAdded, LeaseRemoved:
+	case NetworkCreated, NetworkRemoved, NetworkFaulted, NetworkMended,
+		ClientAcquired, ClientReleased, InterfaceAttached, InterfaceDetached,
+		LeaseAdded, LeaseRemoved:
 	default:
 		event.Type = EventUnknown
 	}
@@ -264,7 +318,7 @@ func (o object) takeFiles(name string, files []*os.File) []*os.File {
 func takeAttachment(o object, files []*os.File) *Interface {
 	return &Interface{
 		InterfaceInfo: takeInterface(o.object("interface")),
-		Files:         o.takeFiles("tap_fds", files),
-		VhostFiles:    o.takeFiles("vhost_fds", files),
+		Files:         o.takeFiles("tapFileDescriptors", files),
+		VhostFiles:    o.takeFiles("vhostFileDescriptors", files),
 	}
 }

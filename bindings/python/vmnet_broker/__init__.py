@@ -19,7 +19,9 @@ from ._errors import (
     NotFound,
 )
 from ._types import (
+    Allow,
     Client,
+    DhcpReservation,
     Event,
     EventType,
     Inspection,
@@ -27,16 +29,22 @@ from ._types import (
     InterfaceInfo,
     Lease,
     Mode,
+    NetworkConfiguration,
     NetworkInfo,
+    PortForwarding,
+    Protocol,
+    RateLimit,
 )
 from ._wire import address
 
 __all__ = [
+    "Allow",
     "Broker",
     "BrokerError",
     "Client",
     "ConnectionFailed",
     "CreateFailure",
+    "DhcpReservation",
     "Event",
     "EventType",
     "Inspection",
@@ -49,9 +57,13 @@ __all__ = [
     "Mode",
     "Monitor",
     "Network",
+    "NetworkConfiguration",
     "NetworkInfo",
     "NotAllowed",
     "NotFound",
+    "PortForwarding",
+    "Protocol",
+    "RateLimit",
     "acquire",
     "address",
 ]

@@ -6,11 +6,21 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Any, Iterator, Optional, TypeVar
+from typing import Any, Iterable, Iterator, Optional, TypeVar
 
 from . import _wire
 from ._errors import BrokerError, InvalidReply
-from ._types import Event, Inspection, Interface, NetworkInfo
+from ._types import (
+    Client,
+    Event,
+    Inspection,
+    Interface,
+    InterfaceInfo,
+    Lease,
+    NetworkInfo,
+    PortForwarding,
+    RateLimit,
+)
 
 T = TypeVar("T")
 
@@ -42,9 +52,12 @@ class _Connection:
             try:
                 self._socket.settimeout(self._timeout)
                 self._send(call.message)
-                while not self._received.has_message():
-                    self._received.read(self._socket)
-                return self._received.take(call)
+                while True:
+                    while not self._received.has_message():
+                        self._received.read(self._socket)
+                    result = self._received.take(call)
+                    if not call.lists or not self._received.continues:
+                        return result
             except BrokerError:
                 raise
             except BaseException as error:
@@ -106,9 +119,27 @@ class Broker:
         """The networks that this user may acquire, active or not, by name."""
         return self._connection.call(_wire.list_networks())
 
+    def describe(self, name: str) -> NetworkInfo:
+        """About one network itself, which need not be held. name may be an alias, as always."""
+        return self._connection.call(_wire.describe(name))
+
+    def clients(self, name: str) -> list[Client]:
+        """The connections that hold a network."""
+        return self._connection.call(_wire.list_clients(name))
+
+    def interfaces(self, name: str) -> list[InterfaceInfo]:
+        """Those that are attached to a network."""
+        return self._connection.call(_wire.list_interfaces(name))
+
+    def leases(self, name: str) -> list[Lease]:
+        """The addresses that a network's machines have by DHCP."""
+        return self._connection.call(_wire.list_leases(name))
+
     def inspect(self, name: str) -> Inspection:
-        """All about one network, which need not be held. name may be an alias."""
-        return self._connection.call(_wire.inspect(name))
+        """All of these, one after the other."""
+        return Inspection(
+            self.describe(name), self.clients(name), self.interfaces(name), self.leases(name)
+        )
 
     def acquire(self, name: str) -> Network:
         """Takes a hold on a network; returns when it is usable. name may be an alias.
@@ -161,20 +192,44 @@ class Network:
 
     def attach(
         self,
+        *,
         mac_address: Optional[str] = None,
+        name: Optional[str] = None,
+        ipv4_address: Optional[_wire.IPv4] = None,
+        ipv6_address: Optional[_wire.IPv6] = None,
+        port_forwarding: Iterable[PortForwarding] = (),
+        rate_limit_in: Optional[RateLimit] = None,
+        rate_limit_out: Optional[RateLimit] = None,
         queues: int = 1,
         vhost: bool = False,
-        named: bool = False,
+        open_by_name: bool = False,
     ) -> Interface:
-        """Attaches an interface.
+        """Attaches an interface, which is all that for as long as it lives.
 
-        mac_address: None: the broker chooses.
+        mac_address: None: the broker chooses, the same for the same network, user and name.
+        name: of the machine: a DNS label that no other one there has.
+        ipv4_address, ipv6_address: of the network, and free; None: DHCP's choice.
+        port_forwarding: ports of the host that are to lead to it.
+        rate_limit_in, rate_limit_out: to the machine and from it; None: the configuration's.
         queues: 1 to 16.
         vhost: open /dev/vhost-net too, once per queue, where the host has it.
-        named: a device that the caller's user can open by its name. It goes when the hold does,
-            and no descriptor comes with it.
+        open_by_name: a device that the caller's user can open by its name. It goes when the hold
+            does, and no descriptor comes with it.
         """
-        return self._broker._attach(_wire.attach(self.name, mac_address, queues, vhost, named))
+        call = _wire.attach(
+            self.name,
+            mac_address=mac_address,
+            name=name,
+            ipv4_address=ipv4_address,
+            ipv6_address=ipv6_address,
+            port_forwarding=port_forwarding,
+            rate_limit_in=rate_limit_in,
+            rate_limit_out=rate_limit_out,
+            queues=queues,
+            vhost=vhost,
+            open_by_name=open_by_name,
+        )
+        return self._broker._attach(call)
 
     def release(self) -> None:
         """Gives the hold back, and does nothing the second time."""

@@ -17,6 +17,78 @@ class Mode(enum.Enum):
     BRIDGED = "bridged"  # to the physical network itself
 
 
+class Protocol(enum.Enum):
+    """Protocols whose ports are forwarded."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    TCP_AND_UDP = "both"
+
+
+@dataclasses.dataclass(frozen=True)
+class PortForwarding:
+    """Ports of the host that lead to a machine."""
+
+    external_port: int  # the first one
+    internal_port: Optional[int] = None  # the first one; None: external_port
+    protocol: Protocol = Protocol.TCP
+    external_address: Optional[str] = None  # of the host; None: all of its addresses
+    # Of the machine; None: what its interface has, of the external address's family, or IPv4.
+    internal_address: Optional[str] = None
+    count: Optional[int] = None  # how many in a row; None: 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RateLimit:
+    """How much may pass in the long run."""
+
+    bits_per_second: int
+    burst_bytes: Optional[int] = None  # what may pass at once before; None: the broker chooses
+
+
+@dataclasses.dataclass(frozen=True)
+class DhcpReservation:
+    """An address that one machine has for good."""
+
+    mac_address: str
+    address: str
+    hostname: Optional[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Allow:
+    """Who may acquire a network, by names or numbers."""
+
+    users: list[str]
+    groups: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfiguration:
+    """A network as it is configured: the keys of networks.json."""
+
+    name: str
+    aliases: list[str]
+    description: Optional[str]
+    mode: Mode
+    subnet: Optional[str]  # None: the broker chooses
+    ipv6_prefix: Optional[str]  # the same
+    external_interface: Optional[str]  # None: by the host's routes
+    mtu: int
+    nat44: bool
+    nat66: bool
+    dhcp: bool
+    dns_proxy: bool
+    router_advertisement: bool
+    dhcp_reservations: list[DhcpReservation]
+    port_forwarding: list[PortForwarding]
+    isolated: bool
+    link_local: bool
+    bypass_kill_switch: bool
+    allow: Optional[Allow]  # None: everyone
+    max_interfaces: int
+
+
 @dataclasses.dataclass(frozen=True)
 class NetworkInfo:
     """A configured network. Addresses and the bridge are None while it is not active."""
@@ -28,11 +100,19 @@ class NetworkInfo:
     ipv4_subnet: Optional[str]  # CIDR, "192.168.64.0/24"; None too if it has none
     ipv4_gateway: Optional[str]  # the host's own address on it
     ipv6_prefix: Optional[str]  # CIDR; None too if it has none
+    ipv6_gateway: Optional[str]  # the host's own address on it
     mtu: int  # bytes of payload in the largest frame
     bridge: Optional[str]  # the host's device that joins the members
     clients: int  # connections that hold it
     interfaces: int  # machines' interfaces on it
-    changed: bool  # the configuration has another version of it, for its next life
+    changed: bool  # the file has another version of it, for its next life, or none
+    removed: bool  # the file has none
+    fault: Optional[str]  # what is wrong with it now, a sentence
+    # Frames in which a machine posed as the network's DHCP server, router or gateway, which were
+    # all dropped. None: nothing counts them, as in lists.
+    rogue_packets: Optional[int]
+    configuration: NetworkConfiguration  # as it was made with, or will be, with defaults
+    next_configuration: Optional[NetworkConfiguration]  # the file's; None: the same, or none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +128,18 @@ class Client:
 class InterfaceInfo:
     """One virtual machine's port on a network."""
 
-    name: str  # the host's name of the device
+    device: str  # the host's name of it
+    name: Optional[str]  # what the machine is called there; None: nothing was asked for
     mac_address: str  # what the machine's own device should use
+    ipv4_address: Optional[str]  # given to it by DHCP, and to nobody else
+    ipv6_address: Optional[str]  # the same
+    port_forwarding: list[PortForwarding]  # those that it asked for
+    rate_limit_in: Optional[RateLimit]  # to the machine
+    rate_limit_out: Optional[RateLimit]  # from the machine
     mtu: int
     vnet_header: bool  # packets carry a virtio-net header
+    uid: int  # who attached it
+    attached: float  # seconds since 1970-01-01 00:00:00 UTC
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +149,7 @@ class Lease:
     mac_address: str
     address: str
     hostname: Optional[str]
-    expires: Optional[int]  # seconds since 1970-01-01 00:00:00 UTC; None: never
+    expires: Optional[float]  # seconds since 1970-01-01 00:00:00 UTC; None: never
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +160,6 @@ class Inspection:
     clients: list[Client]
     interfaces: list[InterfaceInfo]
     leases: list[Lease]
-    fault: Optional[str]  # what is wrong with it now, a sentence
-    # Frames in which a machine posed as the network's DHCP server, router or gateway, which were
-    # all dropped. None: nothing counts them.
-    rogue_packets: Optional[int]
 
 
 class EventType(enum.Enum):
@@ -83,6 +167,8 @@ class EventType(enum.Enum):
 
     NETWORK_CREATED = "network_created"
     NETWORK_REMOVED = "network_removed"
+    NETWORK_FAULTED = "network_faulted"
+    NETWORK_MENDED = "network_mended"
     CLIENT_ACQUIRED = "client_acquired"
     CLIENT_RELEASED = "client_released"
     INTERFACE_ATTACHED = "interface_attached"
@@ -98,13 +184,14 @@ class EventType(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What has happened, to which network; the last three are None unless it is about one."""
+    """What has happened, to which network; the others are None unless it is about one."""
 
     type: EventType
     network: str
     interface: Optional[InterfaceInfo]
     client: Optional[Client]
     lease: Optional[Lease]
+    fault: Optional[str]  # of NETWORK_FAULTED: all that is wrong, a sentence
 
 
 class Interface:
@@ -121,9 +208,9 @@ class Interface:
         self.vhost_fds = vhost_fds
 
     @property
-    def name(self) -> str:
-        """The host's name of the device."""
-        return self.info.name
+    def device(self) -> str:
+        """The host's name of it."""
+        return self.info.device
 
     @property
     def mac_address(self) -> str:
@@ -131,7 +218,7 @@ class Interface:
         return self.info.mac_address
 
     def fileno(self) -> int:
-        """The descriptor of the first queue; a named interface has none."""
+        """The descriptor of the first queue; an interface that is opened by its name has none."""
         return self.tap_fds[0]
 
     def close(self) -> None:

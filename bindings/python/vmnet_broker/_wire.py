@@ -10,11 +10,12 @@ from __future__ import annotations
 import array
 import collections
 import dataclasses
+import ipaddress
 import json
 import os
 import re
 import socket
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import Any, Callable, Generic, Iterable, Optional, TypeVar, Union
 
 from ._errors import (
     BrokerError,
@@ -28,15 +29,20 @@ from ._errors import (
     about,
 )
 from ._types import (
+    Allow,
     Client,
+    DhcpReservation,
     Event,
     EventType,
-    Inspection,
     Interface,
     InterfaceInfo,
     Lease,
     Mode,
+    NetworkConfiguration,
     NetworkInfo,
+    PortForwarding,
+    Protocol,
+    RateLimit,
 )
 
 PROTOCOL = "com.github.nirs.vmnetbroker."
@@ -54,11 +60,26 @@ ERRORS: dict[str, type[BrokerError]] = {
     INVALID_PARAMETER: InvalidRequest,
 }
 
+# What parameters have to be: the broker names only the one that is not so.
+FORMS = {
+    "macAddress": "it is a machine's own address, like 52:54:00:12:34:56",
+    "name": "it is 1 to 63 of a-z A-Z 0-9 - and neither starts nor ends with -",
+    "ipv4Address": "it is an address like 192.168.64.10",
+    "ipv6Address": "it is an address like fd12:3456:789a:1::10",
+    "portForwarding": "ports are 1 to 65535, and both addresses of one family",
+    "rateLimitIn": "it is more than 0 bits per second",
+    "rateLimitOut": "it is more than 0 bits per second",
+    "queues": "they are 1 to 16",
+}
+
 MESSAGE_MAX = 16 << 20  # bytes
 FDS_MAX = 32  # a TAP and a vhost-net descriptor for each of 16 queues
 NETWORK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
+MICROSECONDS = 1_000_000  # of a second
 
 T = TypeVar("T")
+IPv4 = Union[str, ipaddress.IPv4Address]
+IPv6 = Union[str, ipaddress.IPv6Address]
 
 
 def address() -> str:
@@ -130,32 +151,113 @@ class Object:
         return None if self.members.get(name) is None else take(self.object(name))
 
     def items(self, name: str, take: Callable[[Object], T]) -> list[T]:
-        return [take(Object(item)) for item in self.required(name, list)]
+        return [take(Object(item)) for item in self.optional(name, list) or []]
+
+    def texts(self, name: str) -> list[str]:
+        items = self.optional(name, list) or []
+        if not all(isinstance(item, str) for item in items):
+            raise ValueError
+        return items
+
+    def boolean(self, name: str) -> bool:
+        return self.optional(name, bool) or False
 
 
-def take_network(o: Object) -> NetworkInfo:
-    return NetworkInfo(
+def take_forwarding(o: Object) -> PortForwarding:
+    return PortForwarding(
+        external_port=o.number("externalPort"),
+        internal_port=o.optional_number("internalPort"),
+        protocol=Protocol(o.required("protocol", str)),
+        external_address=o.optional("externalAddress", str),
+        internal_address=o.optional("internalAddress", str),
+        count=o.optional_number("count"),
+    )
+
+
+def take_rate_limit(o: Object) -> RateLimit:
+    return RateLimit(o.number("bitsPerSecond"), o.optional_number("burstBytes"))
+
+
+def take_reservation(o: Object) -> DhcpReservation:
+    return DhcpReservation(
+        mac_address=o.required("macAddress", str),
+        address=o.required("address", str),
+        hostname=o.optional("hostname", str),
+    )
+
+
+def take_allow(o: Object) -> Allow:
+    return Allow(o.texts("users"), o.texts("groups"))
+
+
+def take_configuration(o: Object) -> NetworkConfiguration:
+    return NetworkConfiguration(
         name=o.required("name", str),
+        aliases=o.texts("aliases"),
         description=o.optional("description", str),
         mode=Mode(o.required("mode", str)),
-        active=o.required("active", bool),
-        ipv4_subnet=o.optional("ipv4_subnet", str),
-        ipv4_gateway=o.optional("ipv4_gateway", str),
-        ipv6_prefix=o.optional("ipv6_prefix", str),
+        subnet=o.optional("subnet", str),
+        ipv6_prefix=o.optional("ipv6Prefix", str),
+        external_interface=o.optional("externalInterface", str),
         mtu=o.number("mtu"),
-        bridge=o.optional("bridge", str),
-        clients=o.number("clients"),
-        interfaces=o.number("interfaces"),
-        changed=o.optional("changed", bool) or False,
+        nat44=o.boolean("nat44"),
+        nat66=o.boolean("nat66"),
+        dhcp=o.boolean("dhcp"),
+        dns_proxy=o.boolean("dnsProxy"),
+        router_advertisement=o.boolean("routerAdvertisement"),
+        dhcp_reservations=o.items("dhcpReservations", take_reservation),
+        port_forwarding=o.items("portForwarding", take_forwarding),
+        isolated=o.boolean("isolated"),
+        link_local=o.boolean("linkLocal"),
+        bypass_kill_switch=o.boolean("bypassKillSwitch"),
+        allow=o.optional_item("allow", take_allow),
+        max_interfaces=o.optional_number("maxInterfaces") or 0,
+    )
+
+
+def take_network(reply: Object) -> NetworkInfo:
+    """Of a reply to DescribeNetwork, or one that has the same."""
+    configuration = take_configuration(reply.object("configuration"))
+    following = reply.optional_item("nextConfiguration", take_configuration)
+    removed = reply.boolean("removed")
+    active = reply.members.get("state") is not None
+    state = reply.object("state") if active else Object({})
+    return NetworkInfo(
+        name=configuration.name,
+        description=configuration.description,
+        mode=configuration.mode,
+        active=active,
+        ipv4_subnet=state.optional("ipv4Subnet", str),
+        ipv4_gateway=state.optional("ipv4Gateway", str),
+        ipv6_prefix=state.optional("ipv6Prefix", str),
+        ipv6_gateway=state.optional("ipv6Gateway", str),
+        mtu=state.number("mtu") if active else configuration.mtu,
+        bridge=state.optional("bridge", str),
+        clients=state.number("clients") if active else 0,
+        interfaces=state.number("interfaces") if active else 0,
+        changed=removed or following is not None,
+        removed=removed,
+        fault=state.optional("fault", str),
+        rogue_packets=state.optional_number("roguePackets"),
+        configuration=configuration,
+        next_configuration=following,
     )
 
 
 def take_interface(o: Object) -> InterfaceInfo:
     return InterfaceInfo(
-        name=o.required("name", str),
-        mac_address=o.required("mac_address", str),
+        device=o.required("device", str),
+        name=o.optional("name", str),
+        mac_address=o.required("macAddress", str),
+        ipv4_address=o.optional("ipv4Address", str),
+        ipv6_address=o.optional("ipv6Address", str),
+        port_forwarding=o.items("portForwarding", take_forwarding),
+        rate_limit_in=o.optional_item("rateLimitIn", take_rate_limit),
+        rate_limit_out=o.optional_item("rateLimitOut", take_rate_limit),
         mtu=o.number("mtu"),
-        vnet_header=o.required("vnet_header", bool),
+        vnet_header=o.required("vnetHeader", bool),
+        uid=o.number("uid"),
+        attached=o.number("attachedTimestamp") / MICROSECONDS,
     )
 
 
@@ -164,22 +266,12 @@ def take_client(o: Object) -> Client:
 
 
 def take_lease(o: Object) -> Lease:
+    expires = o.optional_number("expiresTimestamp")
     return Lease(
-        mac_address=o.required("mac_address", str),
+        mac_address=o.required("macAddress", str),
         address=o.required("address", str),
         hostname=o.optional("hostname", str),
-        expires=o.optional_number("expires"),
-    )
-
-
-def take_inspection(o: Object) -> Inspection:
-    return Inspection(
-        network=take_network(o.object("network")),
-        clients=o.items("clients", take_client),
-        interfaces=o.items("interfaces", take_interface),
-        leases=o.items("leases", take_lease),
-        fault=o.optional("fault", str),
-        rogue_packets=o.optional_number("rogue_packets"),
+        expires=None if expires is None else expires / MICROSECONDS,
     )
 
 
@@ -191,6 +283,7 @@ def take_event(reply: Object) -> Event:
         interface=o.optional_item("interface", take_interface),
         client=o.optional_item("client", take_client),
         lease=o.optional_item("lease", take_lease),
+        fault=o.optional("fault", str),
     )
 
 
@@ -207,11 +300,15 @@ def take_fds(o: Object, name: str, fds: list[int]) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Call(Generic[T]):
-    """A call, and what its reply is taken apart by."""
+    """A call, and what its reply is taken apart by; with lists each of its replies, till the last.
+
+    What take() makes of that one is the call's result.
+    """
 
     message: bytes
     network: Optional[str]
     take: Callable[[Object, Received], T]
+    lists: bool = False
 
 
 def _message(method: str, parameters: dict[str, Any], more: bool = False) -> bytes:
@@ -221,21 +318,63 @@ def _message(method: str, parameters: dict[str, Any], more: bool = False) -> byt
     return json.dumps(message).encode() + b"\0"
 
 
-def list_networks() -> Call[list[NetworkInfo]]:
-    message = _message(PROTOCOL + "ListNetworks", {})
-    return Call(message, None, lambda reply, _: reply.items("networks", take_network))
+def _list(
+    method: str, network: Optional[str], member: str, take: Callable[[Object], T]
+) -> Call[list[T]]:
+    """Takes what has the member, if there is one.
+
+    After one that is not understood the others are received, too: the next call gets replies of
+    its own.
+    """
+    items: list[T] = []
+    wrong: list[ValueError] = []
+
+    def add(reply: Object, received: Received) -> list[T]:
+        try:
+            if reply.members.get(member) is not None:
+                items.append(take(reply))
+        except ValueError as error:
+            wrong.append(error)
+        if wrong and not received.continues:
+            raise wrong[0]
+        return items
+
+    parameters = {} if network is None else {"network": network}
+    return Call(_message(PROTOCOL + method, parameters, more=True), network, add, lists=True)
 
 
-def inspect(name: str) -> Call[Inspection]:
+def _list_of(name: str, method: str, member: str, take: Callable[[Object], T]) -> Call[list[T]]:
+    """Lists what belongs to a network."""
     check_name(name)
-    message = _message(PROTOCOL + "Inspect", {"network": name})
-    return Call(message, name, lambda reply, _: take_inspection(reply))
+    return _list(method, name, member, lambda reply: take(reply.object(member)))
+
+
+def list_networks() -> Call[list[NetworkInfo]]:
+    return _list("ListNetworks", None, "configuration", take_network)
+
+
+def list_clients(name: str) -> Call[list[Client]]:
+    return _list_of(name, "ListClients", "client", take_client)
+
+
+def list_interfaces(name: str) -> Call[list[InterfaceInfo]]:
+    return _list_of(name, "ListInterfaces", "interface", take_interface)
+
+
+def list_leases(name: str) -> Call[list[Lease]]:
+    return _list_of(name, "ListLeases", "lease", take_lease)
+
+
+def describe(name: str) -> Call[NetworkInfo]:
+    check_name(name)
+    message = _message(PROTOCOL + "DescribeNetwork", {"network": name})
+    return Call(message, name, lambda reply, _: take_network(reply))
 
 
 def acquire(name: str) -> Call[NetworkInfo]:
     check_name(name)
     message = _message(PROTOCOL + "Acquire", {"network": name})
-    return Call(message, name, lambda reply, _: take_network(reply.object("network")))
+    return Call(message, name, lambda reply, _: take_network(reply))
 
 
 def release(name: str) -> Call[None]:
@@ -247,12 +386,55 @@ def reload() -> Call[None]:
     return Call(_message(PROTOCOL + "Reload", {}), None, lambda reply, _: None)
 
 
+def _forwarding_parameters(forwarding: PortForwarding) -> dict[str, Any]:
+    return _given(
+        protocol=forwarding.protocol.value,
+        externalAddress=forwarding.external_address,
+        externalPort=forwarding.external_port,
+        internalAddress=forwarding.internal_address,
+        internalPort=forwarding.internal_port,
+        count=forwarding.count,
+    )
+
+
+def _rate_parameters(limit: Optional[RateLimit]) -> Optional[dict[str, Any]]:
+    if limit is None:
+        return None
+    return _given(bitsPerSecond=limit.bits_per_second, burstBytes=limit.burst_bytes)
+
+
+def _given(**parameters: Any) -> dict[str, Any]:
+    """What is None is left out."""
+    return {key: value for key, value in parameters.items() if value is not None}
+
+
 def attach(
-    name: str, mac_address: Optional[str], queues: int, vhost: bool, named: bool
+    network: str,
+    *,
+    mac_address: Optional[str],
+    name: Optional[str],
+    ipv4_address: Optional[IPv4],
+    ipv6_address: Optional[IPv6],
+    port_forwarding: Iterable[PortForwarding],
+    rate_limit_in: Optional[RateLimit],
+    rate_limit_out: Optional[RateLimit],
+    queues: int,
+    vhost: bool,
+    open_by_name: bool,
 ) -> Call[Interface]:
-    parameters = {"network": name, "queues": queues, "vhost": vhost, "named": named}
-    if mac_address is not None:
-        parameters["mac_address"] = mac_address
+    parameters = _given(
+        network=network,
+        macAddress=mac_address,
+        name=name,
+        ipv4Address=None if ipv4_address is None else str(ipv4_address),
+        ipv6Address=None if ipv6_address is None else str(ipv6_address),
+        portForwarding=[_forwarding_parameters(item) for item in port_forwarding] or None,
+        rateLimitIn=_rate_parameters(rate_limit_in),
+        rateLimitOut=_rate_parameters(rate_limit_out),
+        queues=queues,
+        vhost=vhost,
+        openByName=open_by_name,
+    )
 
     def take(reply: Object, received: Received) -> Interface:
         if received.lost_fds:
@@ -260,21 +442,21 @@ def attach(
                 "this process has no room for the interface's descriptors; raise its limit of "
                 "open files"
             )
-            raise InternalError(about(name, sentence), name)
+            raise InternalError(about(network, sentence), network)
         left = received.fds.copy()
         interface = Interface(
             take_interface(reply.object("interface")),
-            take_fds(reply, "tap_fds", left),
-            take_fds(reply, "vhost_fds", left),
+            take_fds(reply, "tapFileDescriptors", left),
+            take_fds(reply, "vhostFileDescriptors", left),
         )
         # Programs count on their number of queues.
         taps, vhosts = len(interface.tap_fds), len(interface.vhost_fds)
-        if taps != (0 if named else queues) or vhosts not in (0, queues):
+        if taps != (0 if open_by_name else queues) or vhosts not in (0, queues):
             raise ValueError
         received.fds = [fd for fd in left if fd >= 0]
         return interface
 
-    return Call(_message(PROTOCOL + "Attach", parameters), name, take)
+    return Call(_message(PROTOCOL + "Attach", parameters), network, take)
 
 
 def monitor() -> Call[None]:
@@ -296,6 +478,7 @@ class Received:
     def __init__(self) -> None:
         self.fds: list[int] = []
         self.lost_fds = False  # some could not be taken
+        self.continues = False  # the last reply is not its call's last
         self._text = b""
         self._messages: collections.deque[bytes] = collections.deque()
 
@@ -324,6 +507,7 @@ class Received:
     def take(self, call: Call[T]) -> T:
         """Makes of the next message what the call's reply is. ValueError: it is none."""
         reply = Object(json.loads(self._messages.popleft()))
+        self.continues = reply.boolean("continues")
         parameters = Object(reply.optional("parameters", dict) or {})
         name = reply.optional("error", str)
         if name is not None:
@@ -354,4 +538,6 @@ def refusal(name: str, parameters: Object, network: Optional[str]) -> BrokerErro
         message = about(network, reason)
     elif network is not None and field and name == INVALID_PARAMETER:
         message = f'network "{network}": the broker does not take this "{field}"'
+        if field in FORMS:
+            message += f": {FORMS[field]}"
     return ERRORS.get(name, InvalidReply)(message, network, name, field)

@@ -13,11 +13,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Optional, TypeVar
+from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Optional, TypeVar
 
 from . import _wire
 from ._errors import BrokerError, InvalidReply
-from ._types import Event, Inspection, Interface, NetworkInfo
+from ._types import (
+    Client,
+    Event,
+    Inspection,
+    Interface,
+    InterfaceInfo,
+    Lease,
+    NetworkInfo,
+    PortForwarding,
+    RateLimit,
+)
 
 __all__ = ["Broker", "Monitor", "Network", "acquire", "connect", "monitor"]
 
@@ -98,8 +108,11 @@ class _Connection:
         async with self._lock:
             try:
                 await self._send(call.message)
-                await self._wait_for_message()
-                return self._received.take(call)
+                while True:
+                    await self._wait_for_message()
+                    result = self._received.take(call)
+                    if not call.lists or not self._received.continues:
+                        return result
             except (EOFError, OSError) as error:
                 self._end()
                 raise _wire.lost(call.network) from error
@@ -153,9 +166,30 @@ class Broker:
         """The networks that this user may acquire, active or not, by name."""
         return await self._finish(_wire.list_networks())
 
+    async def describe(self, name: str) -> NetworkInfo:
+        """About one network itself, which need not be held. name may be an alias, as always."""
+        return await self._finish(_wire.describe(name))
+
+    async def clients(self, name: str) -> list[Client]:
+        """The connections that hold a network."""
+        return await self._finish(_wire.list_clients(name))
+
+    async def interfaces(self, name: str) -> list[InterfaceInfo]:
+        """Those that are attached to a network."""
+        return await self._finish(_wire.list_interfaces(name))
+
+    async def leases(self, name: str) -> list[Lease]:
+        """The addresses that a network's machines have by DHCP."""
+        return await self._finish(_wire.list_leases(name))
+
     async def inspect(self, name: str) -> Inspection:
-        """All about one network, which need not be held. name may be an alias."""
-        return await self._finish(_wire.inspect(name))
+        """All of these, one after the other."""
+        return Inspection(
+            await self.describe(name),
+            await self.clients(name),
+            await self.interfaces(name),
+            await self.leases(name),
+        )
 
     async def acquire(self, name: str) -> Network:
         """Takes a hold on a network; returns when it is usable. name may be an alias.
@@ -213,13 +247,32 @@ class Network:
 
     async def attach(
         self,
+        *,
         mac_address: Optional[str] = None,
+        name: Optional[str] = None,
+        ipv4_address: Optional[_wire.IPv4] = None,
+        ipv6_address: Optional[_wire.IPv6] = None,
+        port_forwarding: Iterable[PortForwarding] = (),
+        rate_limit_in: Optional[RateLimit] = None,
+        rate_limit_out: Optional[RateLimit] = None,
         queues: int = 1,
         vhost: bool = False,
-        named: bool = False,
+        open_by_name: bool = False,
     ) -> Interface:
         """Attaches an interface: what is asked for is as with vmnet_broker.Network.attach()."""
-        call = _wire.attach(self.name, mac_address, queues, vhost, named)
+        call = _wire.attach(
+            self.name,
+            mac_address=mac_address,
+            name=name,
+            ipv4_address=ipv4_address,
+            ipv6_address=ipv6_address,
+            port_forwarding=port_forwarding,
+            rate_limit_in=rate_limit_in,
+            rate_limit_out=rate_limit_out,
+            queues=queues,
+            vhost=vhost,
+            open_by_name=open_by_name,
+        )
         return await self._broker._finish(call, _close)
 
     async def release(self) -> None:

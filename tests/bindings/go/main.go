@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -20,14 +21,46 @@ const timeout = 20 * time.Second
 
 type object = map[string]any
 
+type forwarding struct {
+	Protocol        vmnet_broker.Protocol `json:"protocol"`
+	ExternalAddress netip.Addr            `json:"external_address"`
+	ExternalPort    uint16                `json:"external_port"`
+	InternalAddress netip.Addr            `json:"internal_address"`
+	InternalPort    uint16                `json:"internal_port"`
+	Count           uint16                `json:"count"`
+}
+
+type rate struct {
+	BitsPerSecond uint64 `json:"bits_per_second"`
+	BurstBytes    uint32 `json:"burst_bytes"`
+}
+
 type step struct {
-	On      string `json:"on"`
-	Call    string `json:"call"`
-	Network string `json:"network"`
-	MAC     string `json:"mac_address"`
-	Queues  int    `json:"queues"`
-	Vhost   bool   `json:"vhost"`
-	Named   bool   `json:"named"`
+	On             string       `json:"on"`
+	Call           string       `json:"call"`
+	Network        string       `json:"network"`
+	MAC            string       `json:"mac_address"`
+	Name           string       `json:"name"`
+	IPv4           netip.Addr   `json:"ipv4_address"`
+	IPv6           netip.Addr   `json:"ipv6_address"`
+	PortForwarding []forwarding `json:"port_forwarding"`
+	RateIn         rate         `json:"rate_limit_in"`
+	RateOut        rate         `json:"rate_limit_out"`
+	Queues         int          `json:"queues"`
+	Vhost          bool         `json:"vhost"`
+	OpenByName     bool         `json:"open_by_name"`
+}
+
+func (s step) options() *vmnet_broker.AttachOptions {
+	options := &vmnet_broker.AttachOptions{
+		MAC: s.MAC, Name: s.Name, IPv4Address: s.IPv4, IPv6Address: s.IPv6,
+		RateLimitIn: vmnet_broker.RateLimit(s.RateIn), RateLimitOut: vmnet_broker.RateLimit(s.RateOut),
+		Queues: s.Queues, Vhost: s.Vhost, OpenByName: s.OpenByName,
+	}
+	for _, f := range s.PortForwarding {
+		options.PortForwarding = append(options.PortForwarding, vmnet_broker.PortForwarding(f))
+	}
+	return options
 }
 
 // driver has what there is, by the names of connections.
@@ -45,12 +78,13 @@ func check(err error) {
 	}
 }
 
-// optional is nil for what is empty.
-func optional(text string) any {
-	if text == "" {
+// optional is nil for a zero value.
+func optional[T comparable](value T) any {
+	var zero T
+	if value == zero {
 		return nil
 	}
-	return text
+	return value
 }
 
 func network(n vmnet_broker.NetworkInfo) object {
@@ -58,18 +92,74 @@ func network(n vmnet_broker.NetworkInfo) object {
 		"name": n.Name, "description": optional(n.Description), "mode": n.Mode,
 		"active": n.Active, "ipv4_subnet": optional(n.IPv4Subnet),
 		"ipv4_gateway": optional(n.IPv4Gateway), "ipv6_prefix": optional(n.IPv6Prefix),
-		"mtu": n.MTU, "bridge": optional(n.Bridge), "clients": n.Clients,
-		"interfaces": n.Interfaces, "changed": n.Changed,
+		"ipv6_gateway": optional(n.IPv6Gateway), "mtu": n.MTU, "bridge": optional(n.Bridge),
+		"clients": n.Clients, "interfaces": n.Interfaces, "changed": n.Changed,
+		"removed": n.Removed, "fault": optional(n.Fault),
 	}
+}
+
+// without is a value without members that are null or "".
+func without(value any) any {
+	switch value := value.(type) {
+	case []any:
+		for i := range value {
+			value[i] = without(value[i])
+		}
+	case object:
+		for name, member := range value {
+			if member == nil || member == "" {
+				delete(value, name)
+			} else {
+				value[name] = without(member)
+			}
+		}
+	}
+	return value
+}
+
+// configuration is one as the protocol has it, or nil.
+func configuration(c *vmnet_broker.NetworkConfiguration) (value any) {
+	text, err := json.Marshal(c)
+	check(err)
+	check(json.Unmarshal(text, &value))
+	return without(value)
+}
+
+func configurations(networks []vmnet_broker.NetworkInfo) object {
+	made, next := []any{}, []any{}
+	for _, n := range networks {
+		made = append(made, configuration(n.Configuration))
+		next = append(next, configuration(n.NextConfiguration))
+	}
+	return object{"configurations": made, "next": next}
 }
 
 func client(c vmnet_broker.Client) object {
 	return object{"pid": c.PID, "uid": c.UID, "command": c.Command}
 }
 
+func port(f vmnet_broker.PortForwarding) object {
+	return object{
+		"protocol": f.Protocol, "external_address": optional(f.ExternalAddress),
+		"external_port": f.ExternalPort, "internal_address": optional(f.InternalAddress),
+		"internal_port": f.InternalPort, "count": f.Count,
+	}
+}
+
+func limit(r vmnet_broker.RateLimit) any {
+	if r.BitsPerSecond == 0 {
+		return nil
+	}
+	return object{"bits_per_second": r.BitsPerSecond, "burst_bytes": optional(r.BurstBytes)}
+}
+
 func nic(i vmnet_broker.InterfaceInfo) object {
 	return object{
-		"name": i.Name, "mac_address": i.MAC, "mtu": i.MTU, "vnet_header": i.VnetHeader,
+		"device": i.Device, "name": optional(i.Name), "mac_address": i.MAC,
+		"ipv4_address": optional(i.IPv4Address), "ipv6_address": optional(i.IPv6Address),
+		"port_forwarding": list(i.PortForwarding, port), "rate_limit_in": limit(i.RateLimitIn),
+		"rate_limit_out": limit(i.RateLimitOut), "mtu": i.MTU, "vnet_header": i.VnetHeader,
+		"uid": i.UID, "attached": i.Attached.Unix(),
 	}
 }
 
@@ -101,13 +191,13 @@ func item[T any](item *T, value func(T) object) any {
 
 func inspection(i *vmnet_broker.Inspection) object {
 	var rogue any
-	if i.RoguePackets >= 0 {
-		rogue = i.RoguePackets
+	if i.Network.RoguePackets >= 0 {
+		rogue = i.Network.RoguePackets
 	}
 	return object{
 		"network": network(i.Network), "clients": list(i.Clients, client),
 		"interfaces": list(i.Interfaces, nic), "leases": list(i.Leases, lease),
-		"fault": optional(i.Fault), "rogue_packets": rogue,
+		"rogue_packets": rogue,
 	}
 }
 
@@ -115,6 +205,7 @@ func event(e *vmnet_broker.Event) object {
 	return object{
 		"type": e.Type, "network": e.Network, "interface": item(e.Interface, nic),
 		"client": item(e.Client, client), "lease": item(e.Lease, lease),
+		"fault": optional(e.Fault),
 	}
 }
 
@@ -158,6 +249,21 @@ func (d *driver) make(ctx context.Context, s step) (object, error) {
 	case "list":
 		networks, err := broker.Networks(ctx)
 		return object{"networks": list(networks, network)}, err
+	case "configurations":
+		networks, err := broker.Networks(ctx)
+		return configurations(networks), err
+	case "describe":
+		found, err := broker.Describe(ctx, s.Network)
+		return object{"network": network(found)}, err
+	case "clients":
+		clients, err := broker.Clients(ctx, s.Network)
+		return object{"clients": list(clients, client)}, err
+	case "interfaces":
+		interfaces, err := broker.Interfaces(ctx, s.Network)
+		return object{"interfaces": list(interfaces, nic)}, err
+	case "leases":
+		leases, err := broker.Leases(ctx, s.Network)
+		return object{"leases": list(leases, lease)}, err
 	case "inspect":
 		found, err := broker.Inspect(ctx, s.Network)
 		if err != nil {
@@ -176,9 +282,7 @@ func (d *driver) make(ctx context.Context, s step) (object, error) {
 	case "reload":
 		return object{}, broker.Reload(ctx)
 	case "attach":
-		made, err := d.networks[held].Attach(ctx, &vmnet_broker.AttachOptions{
-			MAC: s.MAC, Queues: s.Queues, Vhost: s.Vhost, Named: s.Named,
-		})
+		made, err := d.networks[held].Attach(ctx, s.options())
 		if err != nil {
 			return nil, err
 		}
