@@ -390,6 +390,47 @@ static vmnet_broker_return_t do_detach(struct connection *connection, const json
 	return VMNET_BROKER_SUCCESS;
 }
 
+/* The device that is named, or that of the interface that was attached last. */
+static const char *device_of(struct connection *connection, const json_t *step)
+{
+	if (text(step, "device"))
+		return text(step, "device");
+	if (connection->n_attachments == 0)
+		broken("there is no interface");
+	return connection->attachments[connection->n_attachments - 1]->interface->device;
+}
+
+static vmnet_broker_return_t do_capture(struct connection *connection, const json_t *step,
+					json_t *reply)
+{
+	int inheritable = 0;
+	int fd;
+	vmnet_broker_return_t status = vmnet_broker_capture(
+		connection->broker, text(step, "network"), device_of(connection, step), &fd);
+
+	if (status != VMNET_BROKER_SUCCESS)
+		return status;
+	(void)json_object_set_new(reply, "capture", descriptors_json(&fd, 1, &inheritable));
+	(void)json_object_set_new(reply, "inheritable", json_integer(inheritable));
+	(void)close(fd);
+	return status;
+}
+
+static vmnet_broker_return_t do_end(struct connection *connection, const json_t *step,
+				    json_t *reply)
+{
+	(void)reply;
+	return vmnet_broker_end(connection->broker, text(step, "network"), NULL);
+}
+
+static vmnet_broker_return_t do_end_interface(struct connection *connection, const json_t *step,
+					      json_t *reply)
+{
+	(void)reply;
+	return vmnet_broker_end(connection->broker, text(step, "network"),
+				device_of(connection, step));
+}
+
 static vmnet_broker_return_t do_close(struct connection *connection, const json_t *step,
 				      json_t *reply)
 {
@@ -433,13 +474,23 @@ static const struct {
 	vmnet_broker_return_t (*make)(struct connection *connection, const json_t *step,
 				      json_t *reply);
 } calls[] = {
-	{ "list", do_list },	   { "configurations", do_configurations },
-	{ "inspect", do_inspect }, { "describe", do_part },
-	{ "clients", do_part },	   { "interfaces", do_part },
-	{ "leases", do_part },	   { "acquire", do_acquire },
-	{ "release", do_release }, { "reload", do_reload },
-	{ "attach", do_attach },   { "detach", do_detach },
-	{ "close", do_close },	   { "monitor", do_monitor },
+	{ "list", do_list },
+	{ "configurations", do_configurations },
+	{ "inspect", do_inspect },
+	{ "describe", do_part },
+	{ "clients", do_part },
+	{ "interfaces", do_part },
+	{ "leases", do_part },
+	{ "acquire", do_acquire },
+	{ "release", do_release },
+	{ "reload", do_reload },
+	{ "attach", do_attach },
+	{ "detach", do_detach },
+	{ "capture", do_capture },
+	{ "end", do_end },
+	{ "end_interface", do_end_interface },
+	{ "close", do_close },
+	{ "monitor", do_monitor },
 	{ "event", do_event },
 };
 

@@ -67,15 +67,17 @@ def given(port_forwarding=(), **options):
     return {"port_forwarding": forwardings, **options}
 
 
-def describe(interface):
-    """An interface, and what its descriptors are."""
-    fds = interface.tap_fds + interface.vhost_fds
+def describe_fds(**fds):
+    """What the descriptors are."""
     return {
-        "interface": plain(interface.info),
-        "tap": [os.readlink(f"/proc/self/fd/{fd}") for fd in interface.tap_fds],
-        "vhost": [os.readlink(f"/proc/self/fd/{fd}") for fd in interface.vhost_fds],
-        "inheritable": sum(os.get_inheritable(fd) for fd in fds),
+        **{key: [os.readlink(f"/proc/self/fd/{fd}") for fd in value] for key, value in fds.items()},
+        "inheritable": sum(os.get_inheritable(fd) for value in fds.values() for fd in value),
     }
+
+
+def describe(interface):
+    fds = describe_fds(tap=interface.tap_fds, vhost=interface.vhost_fds)
+    return {"interface": plain(interface.info), **fds}
 
 
 class Waiting:
@@ -171,6 +173,13 @@ class Driver:
             return describe(interface)
         elif call == "detach":
             self.interfaces.pop().close()
+        elif call == "capture":
+            with await finish(broker.capture(name, self.device(options))) as capture:
+                return describe_fds(capture=[capture.fileno()])
+        elif call == "end":
+            await finish(broker.end(name))
+        elif call == "end_interface":
+            await finish(broker.end(name, self.device(options)))
         elif call == "close":
             self.connections.pop(on).close()
         elif call == "event":
@@ -178,6 +187,10 @@ class Driver:
         else:
             assert call == "monitor", call
         return {}
+
+    def device(self, options):
+        """The one that is named, or that of the interface that was attached last."""
+        return options["device"] if "device" in options else self.interfaces[-1].device
 
 
 async def main():

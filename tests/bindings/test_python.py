@@ -247,6 +247,21 @@ def test_an_event_is_not_lost_when_its_wait_is_cancelled(path):
 
 
 @with_broker
+def test_a_capture(path):
+    sent = bytes.fromhex("ffffffffffff 525400123457 88b5") + b"hello"
+    with vmnet_broker.Broker(path) as connection, connection.acquire("lab") as network:
+        interface = network.attach(mac_address="52:54:00:12:34:57")
+        with connection.capture("lab", interface.device) as capture:
+            os.write(interface.fileno(), bytes(10) + sent)
+            wait_for(lambda: sent in (capture.read() or b""), what="the frame that was sent")
+            wait_for(lambda: capture.read() is None, what="the end of what has come")
+            connection.end("lab", interface.device)
+            with pytest.raises(OSError, match="File descriptor in bad state"):
+                wait_for(capture.read, what="the end of the capture")
+        interface.close()
+
+
+@with_broker
 def test_calls_of_one_connection_at_once(broker, path):
     async def use(connection, name):
         async with await connection.acquire(name) as network:

@@ -311,12 +311,9 @@ func (c *conn) attach(name string, options AttachOptions) (*Interface, error) {
 	if attached == nil {
 		return nil, err
 	}
-	switch {
-	case c.lostFiles:
-		err = failed(ErrInternalError, name, nil)
-		err.(*CallError).Message = about(name, "this process has no room for the interface's "+
-			"descriptors; raise its limit of open files")
-	case err == nil && !attached.fits(options):
+	if c.lostFiles {
+		err = noRoom(name)
+	} else if err == nil && !attached.fits(options) {
 		err = failed(ErrInvalidReply, name, nil)
 	}
 	if err != nil {
@@ -324,6 +321,33 @@ func (c *conn) attach(name string, options AttachOptions) (*Interface, error) {
 		return nil, err
 	}
 	return attached, nil
+}
+
+// noRoom is the error of a call whose files could not be taken.
+func noRoom(name string) error {
+	return &CallError{
+		Kind: ErrInternalError, Network: name,
+		Message: about(name, "this process has no room for the descriptors of the reply; raise "+
+			"its limit of open files"),
+	}
+}
+
+func (c *conn) capture(name, device string) (*os.File, error) {
+	defer c.closeFiles()
+	file, err := decode(c, methodCapture, deviceParameters{name, &device}, name,
+		func(o object) *os.File { return takeCapture(o, c.files) })
+	if c.lostFiles {
+		if file != nil {
+			_ = file.Close()
+		}
+		return nil, noRoom(name)
+	}
+	return file, err
+}
+
+func (c *conn) end(name string, device *string) error {
+	_, err := c.call(methodEnd, deviceParameters{name, device}, name)
+	return err
 }
 
 // fits tells whether the files are those that were asked for.

@@ -20,6 +20,7 @@ const (
 	ErrNotFound       Error = 5 // no network of this name is configured
 	ErrCreateFailure  Error = 6 // the system refuses, or networks.json has errors
 	ErrInternalError  Error = 7 // out of memory, or a limit was reached
+	ErrEnded          Error = 8 // somebody has ended a network that was held
 )
 
 var sentences = map[Error]string{
@@ -30,6 +31,7 @@ var sentences = map[Error]string{
 	ErrNotFound:       "no such network is configured",
 	ErrCreateFailure:  "the network or interface cannot be created",
 	ErrInternalError:  "out of memory, or a limit was reached",
+	ErrEnded:          "somebody has ended a network that was held",
 }
 
 // Error is a sentence about failures of this kind.
@@ -49,8 +51,10 @@ type CallError struct {
 	Name    string
 	Message string // a sentence for people, which names the network
 	Network string // "": the call was about none
-	Field   string // the parameter that was refused, or the limit that was reached
-	cause   error
+	// Field is the parameter that was refused, as the protocol calls it ("macAddress"),
+	// or the limit that was reached.
+	Field string
+	cause error
 }
 
 // Error is the message.

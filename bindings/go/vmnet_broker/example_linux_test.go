@@ -3,6 +3,7 @@
 package vmnet_broker_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -24,12 +25,14 @@ func Example() {
 	defer network.Close()
 	fmt.Println(network.Name, network.Mode, network.Active)
 
-	nic, err := network.Attach(ctx, &vmnet_broker.AttachOptions{MAC: "52:54:00:12:34:56"})
+	nic, err := network.Attach(ctx, &vmnet_broker.AttachOptions{
+		Name: "web", MAC: "52:54:00:12:34:56",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer nic.Close()
-	fmt.Println(nic.MAC)
+	fmt.Println(nic.Name, nic.MAC)
 
 	machine := exec.Command("readlink", "/proc/self/fd/3")
 	machine.ExtraFiles = []*os.File{nic.File()}
@@ -39,6 +42,53 @@ func Example() {
 	}
 	// Output:
 	// default shared true
-	// 52:54:00:12:34:56
+	// web 52:54:00:12:34:56
 	// /dev/net/tun
+}
+
+// A frame comes with a struct virtio_net_hdr before it.
+func ExampleBroker_Capture() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	broker, err := vmnet_broker.Connect(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
+	network, err := broker.Acquire(ctx, "default")
+	if err != nil {
+		log.Fatal(err)
+	}
+	nic, err := network.Attach(ctx, &vmnet_broker.AttachOptions{MAC: "52:54:00:12:34:57"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer nic.Close()
+	capture, err := broker.Capture(ctx, "default", nic.Device)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer capture.Close()
+
+	// What a machine would send: to everybody, of a type for experiments.
+	frame := []byte("\xff\xff\xff\xff\xff\xff\x52\x54\x00\x12\x34\x57\x88\xb5hello")
+	if _, err := nic.File().Write(append(make([]byte, 10), frame...)); err != nil {
+		log.Fatal(err)
+	}
+	deadline, _ := ctx.Deadline()
+	if err := capture.SetReadDeadline(deadline); err != nil {
+		log.Fatal(err)
+	}
+	for buffer := make([]byte, 1<<17); ; {
+		n, err := capture.Read(buffer)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if bytes.HasPrefix(buffer[10:n], frame) {
+			fmt.Println("it was sent")
+			break
+		}
+	}
+	// Output:
+	// it was sent
 }

@@ -78,3 +78,42 @@ func (n *Network) Attach(ctx context.Context, options *AttachOptions) (*Interfac
 	}
 	return attached, nil
 }
+
+// Capture opens what a machine sends and gets from now on, by its device, which need not
+// be attached by this connection, but by the same user; root may open anybody's. A Read
+// gives one frame, with a struct virtio_net_hdr of 10 bytes before it. Frames for which
+// a slow reader leaves no room are lost. When the machine ends, so do they, with an error.
+func (b *Broker) Capture(ctx context.Context, network, device string) (*os.File, error) {
+	if err := checkName(network); err != nil {
+		return nil, err
+	}
+	var file *os.File
+	err := b.do(ctx, func() (err error) {
+		file, err = b.conn.capture(network, device)
+		return err
+	}, func() { _ = file.Close() })
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+// EndNetwork ends a network whoever uses it: the interfaces of its machines, and all
+// holds with their connections, on which the next call returns ErrEnded; a hold of this
+// one is released. Only for root, or when all that ends is the caller's own user's.
+func (b *Broker) EndNetwork(ctx context.Context, network string) error {
+	return b.end(ctx, network, nil)
+}
+
+// EndInterface ends the interface of one machine, by its device. Only for root, or the
+// user who attached it.
+func (b *Broker) EndInterface(ctx context.Context, network, device string) error {
+	return b.end(ctx, network, &device)
+}
+
+func (b *Broker) end(ctx context.Context, network string, device *string) error {
+	if err := checkName(network); err != nil {
+		return err
+	}
+	return b.do(ctx, func() error { return b.conn.end(network, device) }, nil)
+}

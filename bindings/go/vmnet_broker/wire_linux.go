@@ -18,8 +18,10 @@ const (
 
 	methodAcquire    = protocol + "Acquire"
 	methodAttach     = protocol + "Attach"
+	methodCapture    = protocol + "Capture"
 	methodClients    = protocol + "ListClients"
 	methodDescribe   = protocol + "DescribeNetwork"
+	methodEnd        = protocol + "End"
 	methodInterfaces = protocol + "ListInterfaces"
 	methodLeases     = protocol + "ListLeases"
 	methodMonitor    = protocol + "Monitor"
@@ -39,6 +41,7 @@ var kinds = map[string]Error{
 	protocol + "LimitExceeded":        ErrInternalError,
 	protocol + "InvalidConfiguration": ErrCreateFailure,
 	protocol + "ParameterRefused":     ErrInvalidRequest,
+	protocol + "Ended":                ErrEnded,
 	protocol + "Internal":             ErrInternalError,
 	errorInvalidParameter:             ErrInvalidRequest,
 }
@@ -53,10 +56,16 @@ var forms = map[string]string{
 	"rateLimitIn":    "it is more than 0 bits per second",
 	"rateLimitOut":   "it is more than 0 bits per second",
 	"queues":         "they are 1 to 16",
+	"device":         "it is the host's name of a machine's device",
 }
 
 type networkParameters struct {
 	Network string `json:"network"`
+}
+
+type deviceParameters struct {
+	Network string  `json:"network"`
+	Device  *string `json:"device,omitempty"`
 }
 
 // put adds a parameter that is not its type's zero value.
@@ -298,18 +307,25 @@ func takeEvent(reply object) *Event {
 	return event
 }
 
-// takeFiles takes files by their indexes. Each can be had once: files gets nil for it.
+// takeFile takes a file by its index, or nil. Each can be had once.
+func (o object) takeFile(index int, files []*os.File) *os.File {
+	if index < 0 || index >= len(files) || files[index] == nil {
+		*o.bad = true
+		return nil
+	}
+	file := files[index]
+	files[index] = nil
+	return file
+}
+
 func (o object) takeFiles(name string, files []*os.File) []*os.File {
 	var indexes []int
 	var taken []*os.File
 	o.required(name, &indexes)
 	for _, index := range indexes {
-		if index < 0 || index >= len(files) || files[index] == nil {
-			*o.bad = true
-			break
+		if file := o.takeFile(index, files); file != nil {
+			taken = append(taken, file)
 		}
-		taken = append(taken, files[index])
-		files[index] = nil
 	}
 	return taken
 }
@@ -321,4 +337,11 @@ func takeAttachment(o object, files []*os.File) *Interface {
 		Files:         o.takeFiles("tapFileDescriptors", files),
 		VhostFiles:    o.takeFiles("vhostFileDescriptors", files),
 	}
+}
+
+// takeCapture takes the file of a capture, or nil.
+func takeCapture(o object, files []*os.File) *os.File {
+	index := -1
+	o.required("tapFileDescriptor", &index)
+	return o.takeFile(index, files)
 }

@@ -12,6 +12,7 @@ from ._errors import (
     BrokerError,
     ConnectionFailed,
     CreateFailure,
+    Ended,
     InternalError,
     InvalidReply,
     InvalidRequest,
@@ -20,6 +21,7 @@ from ._errors import (
 )
 from ._types import (
     Allow,
+    Capture,
     Client,
     DhcpReservation,
     Event,
@@ -41,10 +43,12 @@ __all__ = [
     "Allow",
     "Broker",
     "BrokerError",
+    "Capture",
     "Client",
     "ConnectionFailed",
     "CreateFailure",
     "DhcpReservation",
+    "Ended",
     "Event",
     "EventType",
     "Inspection",

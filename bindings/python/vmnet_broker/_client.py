@@ -11,6 +11,7 @@ from typing import Any, Iterable, Iterator, Optional, TypeVar
 from . import _wire
 from ._errors import BrokerError, InvalidReply
 from ._types import (
+    Capture,
     Client,
     Event,
     Inspection,
@@ -164,6 +165,21 @@ class Broker:
     def reload(self) -> None:
         """Has the broker read its configuration again. Root only."""
         self._connection.call(_wire.reload())
+
+    def capture(self, network: str, device: str) -> Capture:
+        """What a machine of this user's sends and gets from now on; for root, of any user's."""
+        return self._connection.call(_wire.capture(network, device))
+
+    def end(self, network: str, device: Optional[str] = None) -> None:
+        """Ends a network whoever uses it: its interfaces, and all holds with their connections.
+
+        The next call on such a connection raises Ended; a hold of this one is released.
+
+        device: of one machine, whose interface ends alone.
+
+        Only for root, or when all that ends is the caller's own user's.
+        """
+        self._connection.call(_wire.end(network, device))
 
     def close(self) -> None:
         """Ends the connection, and with it every hold of it. Interfaces that are open stay."""

@@ -77,6 +77,13 @@ class InternalError(BrokerError):
     sentence = "out of memory, or a limit was reached"
 
 
+class Ended(BrokerError):
+    """Somebody has ended a network that was held, and with it the connection."""
+
+    status = 8
+    sentence = "somebody has ended a network that was held"
+
+
 def about(network: Optional[str], sentence: str) -> str:
     """The sentence, which names the network if there is one."""
     if network is None or f'"{network}"' in sentence:

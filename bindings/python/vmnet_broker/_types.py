@@ -8,6 +8,8 @@ import enum
 import os
 from typing import Any, Optional
 
+FRAME_MAX = 1 << 17  # bytes
+
 
 class Mode(enum.Enum):
     """How a network is connected."""
@@ -228,6 +230,43 @@ class Interface:
         self.tap_fds, self.vhost_fds = [], []
 
     def __enter__(self) -> Interface:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+class Capture:
+    """What a machine sends and gets, until close() or the machine's end.
+
+    The descriptor does not block: select.select() or an event loop tells when there is a frame.
+    Those for which a slow reader leaves no room are lost.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
+
+    def read(self) -> Optional[bytes]:
+        """A frame, with a struct virtio_net_hdr of 10 bytes before it; None: none has come.
+
+        OSError: the machine has ended.
+        """
+        try:
+            return os.read(self._fd, FRAME_MAX)
+        except BlockingIOError:
+            return None
+
+    def close(self) -> None:
+        """Ends it, and does nothing the second time."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def __enter__(self) -> Capture:
         return self
 
     def __exit__(self, *_: Any) -> None:

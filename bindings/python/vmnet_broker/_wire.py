@@ -21,6 +21,7 @@ from ._errors import (
     BrokerError,
     ConnectionFailed,
     CreateFailure,
+    Ended,
     InternalError,
     InvalidReply,
     InvalidRequest,
@@ -30,6 +31,7 @@ from ._errors import (
 )
 from ._types import (
     Allow,
+    Capture,
     Client,
     DhcpReservation,
     Event,
@@ -56,6 +58,7 @@ ERRORS: dict[str, type[BrokerError]] = {
     PROTOCOL + "LimitExceeded": InternalError,
     PROTOCOL + "InvalidConfiguration": CreateFailure,
     PROTOCOL + "ParameterRefused": InvalidRequest,
+    PROTOCOL + "Ended": Ended,
     PROTOCOL + "Internal": InternalError,
     INVALID_PARAMETER: InvalidRequest,
 }
@@ -70,6 +73,7 @@ FORMS = {
     "rateLimitIn": "it is more than 0 bits per second",
     "rateLimitOut": "it is more than 0 bits per second",
     "queues": "they are 1 to 16",
+    "device": "it is the host's name of a machine's device",
 }
 
 MESSAGE_MAX = 16 << 20  # bytes
@@ -287,15 +291,16 @@ def take_event(reply: Object) -> Event:
     )
 
 
-def take_fds(o: Object, name: str, fds: list[int]) -> list[int]:
-    """Takes descriptors by their indexes. Each can be had once: fds gets -1 for it."""
-    taken = []
-    for index in o.required(name, list):
-        if type(index) is not int or not 0 <= index < len(fds) or fds[index] < 0:
-            raise ValueError
-        taken.append(fds[index])
-        fds[index] = -1
+def take_fd(index: Any, fds: list[int]) -> int:
+    """Takes a descriptor by its index. Each can be had once: fds gets -1 for it."""
+    if type(index) is not int or not 0 <= index < len(fds) or fds[index] < 0:
+        raise ValueError
+    taken, fds[index] = fds[index], -1
     return taken
+
+
+def take_fds(o: Object, name: str, fds: list[int]) -> list[int]:
+    return [take_fd(index, fds) for index in o.required(name, list)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -437,13 +442,7 @@ def attach(
     )
 
     def take(reply: Object, received: Received) -> Interface:
-        if received.lost_fds:
-            sentence = (
-                "this process has no room for the interface's descriptors; raise its limit of "
-                "open files"
-            )
-            raise InternalError(about(network, sentence), network)
-        left = received.fds.copy()
+        left = received.all_fds(network)
         interface = Interface(
             take_interface(reply.object("interface")),
             take_fds(reply, "tapFileDescriptors", left),
@@ -457,6 +456,25 @@ def attach(
         return interface
 
     return Call(_message(PROTOCOL + "Attach", parameters), network, take)
+
+
+def capture(network: str, device: str) -> Call[Capture]:
+    check_name(network)
+
+    def take(reply: Object, received: Received) -> Capture:
+        left = received.all_fds(network)
+        taken = Capture(take_fd(reply.members.get("tapFileDescriptor"), left))
+        received.fds = [fd for fd in left if fd >= 0]
+        return taken
+
+    message = _message(PROTOCOL + "Capture", {"network": network, "device": device})
+    return Call(message, network, take)
+
+
+def end(network: str, device: Optional[str]) -> Call[None]:
+    check_name(network)
+    message = _message(PROTOCOL + "End", _given(network=network, device=device))
+    return Call(message, network, lambda reply, _: None)
 
 
 def monitor() -> Call[None]:
@@ -516,6 +534,16 @@ class Received:
             return call.take(parameters, self)
         except ValueError:
             raise InvalidReply.plain(call.network) from None
+
+    def all_fds(self, network: str) -> list[int]:
+        """A copy of those that came with the reply."""
+        if self.lost_fds:
+            sentence = (
+                "this process has no room for the descriptors of the reply; raise its limit of "
+                "open files"
+            )
+            raise InternalError(about(network, sentence), network)
+        return self.fds.copy()
 
     def close_fds(self) -> None:
         """Closes the descriptors that were not taken."""

@@ -13,11 +13,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Optional, TypeVar
+from typing import (
+    Any,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Optional,
+    TypeVar,
+    Union,
+)
 
 from . import _wire
 from ._errors import BrokerError, InvalidReply
 from ._types import (
+    Capture,
     Client,
     Event,
     Inspection,
@@ -38,8 +49,8 @@ async def _keep(_: Any) -> None:
     """Undoes nothing."""
 
 
-async def _close(interface: Interface) -> None:
-    interface.close()
+async def _close(opened: Union[Interface, Capture]) -> None:
+    opened.close()
 
 
 def _set(future: asyncio.Future[None]) -> None:
@@ -219,6 +230,14 @@ class Broker:
     async def reload(self) -> None:
         """Has the broker read its configuration again. Root only."""
         await self._finish(_wire.reload())
+
+    async def capture(self, network: str, device: str) -> Capture:
+        """What a machine of this user's sends and gets from now on; for root, of any user's."""
+        return await self._finish(_wire.capture(network, device), _close)
+
+    async def end(self, network: str, device: Optional[str] = None) -> None:
+        """Ends a network, or one interface: as vmnet_broker.Broker.end()."""
+        await self._finish(_wire.end(network, device))
 
     def close(self) -> None:
         """Ends the connection, and with it every hold of it. Interfaces that are open stay."""

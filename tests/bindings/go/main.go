@@ -49,6 +49,7 @@ type step struct {
 	Queues         int          `json:"queues"`
 	Vhost          bool         `json:"vhost"`
 	OpenByName     bool         `json:"open_by_name"`
+	Device         *string      `json:"device"`
 }
 
 func (s step) options() *vmnet_broker.AttachOptions {
@@ -209,26 +210,36 @@ func event(e *vmnet_broker.Event) object {
 	}
 }
 
-// attached is an interface, and what its descriptors are.
-func attached(i *vmnet_broker.Interface) object {
-	inheritable := 0
-	names := func(files []*os.File) []string {
-		names := []string{}
-		for _, file := range files {
-			name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
-			check(err)
-			names = append(names, name)
-			flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.Fd(), syscall.F_GETFD, 0)
-			if flags&syscall.FD_CLOEXEC == 0 {
-				inheritable++
-			}
+// opened is what descriptors are, and how many of them a new program would get.
+func opened(files []*os.File) (names []string, inheritable int) {
+	names = []string{}
+	for _, file := range files {
+		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+		check(err)
+		names = append(names, name)
+		flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.Fd(), syscall.F_GETFD, 0)
+		if flags&syscall.FD_CLOEXEC == 0 {
+			inheritable++
 		}
-		return names
 	}
-	tap, vhost := names(i.Files), names(i.VhostFiles)
+	return names, inheritable
+}
+
+func attached(i *vmnet_broker.Interface) object {
+	tap, inheritable := opened(i.Files)
+	vhost, more := opened(i.VhostFiles)
 	return object{
-		"interface": nic(i.InterfaceInfo), "tap": tap, "vhost": vhost, "inheritable": inheritable,
+		"interface": nic(i.InterfaceInfo), "tap": tap, "vhost": vhost,
+		"inheritable": inheritable + more,
 	}
+}
+
+// device is the one that is named, or that of the interface that was attached last.
+func (d *driver) device(s step) string {
+	if s.Device != nil {
+		return *s.Device
+	}
+	return d.interfaces[len(d.interfaces)-1].Device
 }
 
 func (d *driver) open(ctx context.Context, s step) (err error) {
@@ -293,6 +304,17 @@ func (d *driver) make(ctx context.Context, s step) (object, error) {
 		made := d.interfaces[last]
 		d.interfaces = d.interfaces[:last]
 		return object{}, made.Close()
+	case "capture":
+		file, err := broker.Capture(ctx, s.Network, d.device(s))
+		if err != nil {
+			return nil, err
+		}
+		names, inheritable := opened([]*os.File{file})
+		return object{"capture": names, "inheritable": inheritable}, file.Close()
+	case "end":
+		return object{}, broker.EndNetwork(ctx, s.Network)
+	case "end_interface":
+		return object{}, broker.EndInterface(ctx, s.Network, d.device(s))
 	case "close":
 		delete(d.brokers, s.On)
 		return object{}, broker.Close()
