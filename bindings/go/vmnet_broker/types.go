@@ -62,6 +62,8 @@ type NetworkConfiguration struct {
 	RouterAdvertisement bool              `json:"routerAdvertisement"`
 	DHCPReservations    []DHCPReservation `json:"dhcpReservations"`
 	PortForwarding      []PortForwarding  `json:"portForwarding"`
+	RateLimitIn         RateLimit         `json:"rateLimitIn"`  // of machines that ask for none
+	RateLimitOut        RateLimit         `json:"rateLimitOut"` // the same
 	Isolated            bool              `json:"isolated"`
 	LinkLocal           bool              `json:"linkLocal"`
 	BypassKillSwitch    bool              `json:"bypassKillSwitch"`

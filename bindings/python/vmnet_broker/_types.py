@@ -84,6 +84,8 @@ class NetworkConfiguration:
     router_advertisement: bool
     dhcp_reservations: list[DhcpReservation]
     port_forwarding: list[PortForwarding]
+    rate_limit_in: Optional[RateLimit]  # of machines that ask for none
+    rate_limit_out: Optional[RateLimit]  # the same
     isolated: bool
     link_local: bool
     bypass_kill_switch: bool

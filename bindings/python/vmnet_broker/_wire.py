@@ -211,6 +211,8 @@ def take_configuration(o: Object) -> NetworkConfiguration:
         router_advertisement=o.boolean("routerAdvertisement"),
         dhcp_reservations=o.items("dhcpReservations", take_reservation),
         port_forwarding=o.items("portForwarding", take_forwarding),
+        rate_limit_in=o.optional_item("rateLimitIn", take_rate_limit),
+        rate_limit_out=o.optional_item("rateLimitOut", take_rate_limit),
         isolated=o.boolean("isolated"),
         link_local=o.boolean("linkLocal"),
         bypass_kill_switch=o.boolean("bypassKillSwitch"),

@@ -99,7 +99,13 @@ func network(n vmnet_broker.NetworkInfo) object {
 	}
 }
 
-// without is a value without members that are null or "".
+// isNone tells whether a member is what stands for none.
+func isNone(member any) bool {
+	limit, isObject := member.(object)
+	return member == nil || member == "" || isObject && limit["bitsPerSecond"] == 0.0
+}
+
+// without is a value without what is none.
 func without(value any) any {
 	switch value := value.(type) {
 	case []any:
@@ -108,7 +114,7 @@ func without(value any) any {
 		}
 	case object:
 		for name, member := range value {
-			if member == nil || member == "" {
+			if isNone(member) {
 				delete(value, name)
 			} else {
 				value[name] = without(member)
