@@ -138,7 +138,7 @@ def test_machine(shell, broker):
 def test_four_queues(shell, broker):
     process = shell.start(*shell.left)
     (interface,) = wait_for(lambda: broker.inspect("default")["interfaces"], what=shell.output)
-    rings = broker.host.run("ls", f"/sys/class/net/{interface['name']}/queues").stdout
+    rings = broker.host.run("ls", f"/sys/class/net/{interface['device']}/queues").stdout
     assert {"rx-0", "rx-3"} < set(rings.split()) and "rx-4" not in rings
     end(process)
 

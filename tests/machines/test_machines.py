@@ -72,7 +72,7 @@ def test_each_queue_of_a_machine_is_used(broker, make_guest):
     guest.dhcp()
     assert guest.output("ls -d /sys/class/net/eth0/queues/rx-* | wc -l") == "2"
     (interface,) = broker.inspect("default")["interfaces"]
-    details = broker.host.ip(f"-d link show {interface['name']}")
+    details = broker.host.ip(f"-d link show {interface['device']}")
     assert re.search(r"multi_queue", details)
 
     gateway = broker.networks()["default"]["ipv4Gateway"]
