@@ -62,13 +62,15 @@ type NetworkConfiguration struct {
 	RouterAdvertisement bool              `json:"routerAdvertisement"`
 	DHCPReservations    []DHCPReservation `json:"dhcpReservations"`
 	PortForwarding      []PortForwarding  `json:"portForwarding"`
-	RateLimitIn         RateLimit         `json:"rateLimitIn"`  // of machines that ask for none
-	RateLimitOut        RateLimit         `json:"rateLimitOut"` // the same
-	Isolated            bool              `json:"isolated"`
-	LinkLocal           bool              `json:"linkLocal"`
-	BypassKillSwitch    bool              `json:"bypassKillSwitch"`
-	Allow               *Allow            `json:"allow"` // nil: everyone
-	MaxInterfaces       int               `json:"maxInterfaces"`
+	// AllowPortForwarding is which others machines may be attached with.
+	AllowPortForwarding AllowPortForwarding `json:"allowPortForwarding"`
+	RateLimitIn         RateLimit           `json:"rateLimitIn"`  // of machines that ask for none
+	RateLimitOut        RateLimit           `json:"rateLimitOut"` // the same
+	Isolated            bool                `json:"isolated"`
+	LinkLocal           bool                `json:"linkLocal"`
+	BypassKillSwitch    bool                `json:"bypassKillSwitch"`
+	Allow               *Allow              `json:"allow"` // nil: everyone
+	MaxInterfaces       int                 `json:"maxInterfaces"`
 }
 
 // DHCPReservation is an address that one machine has for good.
@@ -76,6 +78,13 @@ type DHCPReservation struct {
 	MAC      string     `json:"macAddress"`
 	Address  netip.Addr `json:"address"`
 	Hostname string     `json:"hostname"` // "": none
+}
+
+// AllowPortForwarding is which ports may be forwarded at the wish of whoever attaches a
+// machine and is not root.
+type AllowPortForwarding struct {
+	Addresses string `json:"addresses"` // of the host: "any", "loopback" or "none"
+	FromPort  int    `json:"fromPort"`  // the lowest one
 }
 
 // Allow is who may acquire a network, by names or numbers.
@@ -96,7 +105,7 @@ const (
 // PortForwarding is ports of the host that lead to a machine (Linux).
 type PortForwarding struct {
 	Protocol        Protocol   `json:"protocol"`        // "": TCP
-	ExternalAddress netip.Addr `json:"externalAddress"` // of the host; zero: all of its
+	ExternalAddress netip.Addr `json:"externalAddress"` // of the host; zero: all of its, "::": of IPv6
 	ExternalPort    uint16     `json:"externalPort"`    // the first one
 	// InternalAddress is the machine's. Zero: what its interface has, of the external
 	// address's family, or IPv4.

@@ -21,6 +21,7 @@ from ._errors import (
 )
 from ._types import (
     Allow,
+    AllowPortForwarding,
     Capture,
     Client,
     DhcpReservation,
@@ -41,6 +42,7 @@ from ._wire import address
 
 __all__ = [
     "Allow",
+    "AllowPortForwarding",
     "Broker",
     "BrokerError",
     "Capture",

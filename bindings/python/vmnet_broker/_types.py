@@ -34,7 +34,7 @@ class PortForwarding:
     external_port: int  # the first one
     internal_port: Optional[int] = None  # the first one; None: external_port
     protocol: Protocol = Protocol.TCP
-    external_address: Optional[str] = None  # of the host; None: all of its addresses
+    external_address: Optional[str] = None  # of the host; None: all, "::": all of IPv6
     # Of the machine; None: what its interface has, of the external address's family, or IPv4.
     internal_address: Optional[str] = None
     count: Optional[int] = None  # how many in a row; None: 1
@@ -55,6 +55,14 @@ class DhcpReservation:
     mac_address: str
     address: str
     hostname: Optional[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class AllowPortForwarding:
+    """Which ports may be forwarded at the wish of whoever attaches a machine and is not root."""
+
+    addresses: str  # of the host: "any", "loopback" or "none"
+    from_port: int  # the lowest one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +92,7 @@ class NetworkConfiguration:
     router_advertisement: bool
     dhcp_reservations: list[DhcpReservation]
     port_forwarding: list[PortForwarding]
+    allow_port_forwarding: Optional[AllowPortForwarding]  # which others machines may have
     rate_limit_in: Optional[RateLimit]  # of machines that ask for none
     rate_limit_out: Optional[RateLimit]  # the same
     isolated: bool

@@ -31,6 +31,7 @@ from ._errors import (
 )
 from ._types import (
     Allow,
+    AllowPortForwarding,
     Capture,
     Client,
     DhcpReservation,
@@ -190,6 +191,10 @@ def take_reservation(o: Object) -> DhcpReservation:
     )
 
 
+def take_allowed_ports(o: Object) -> AllowPortForwarding:
+    return AllowPortForwarding(o.required("addresses", str), o.number("fromPort"))
+
+
 def take_allow(o: Object) -> Allow:
     return Allow(o.texts("users"), o.texts("groups"))
 
@@ -211,6 +216,7 @@ def take_configuration(o: Object) -> NetworkConfiguration:
         router_advertisement=o.boolean("routerAdvertisement"),
         dhcp_reservations=o.items("dhcpReservations", take_reservation),
         port_forwarding=o.items("portForwarding", take_forwarding),
+        allow_port_forwarding=o.optional_item("allowPortForwarding", take_allowed_ports),
         rate_limit_in=o.optional_item("rateLimitIn", take_rate_limit),
         rate_limit_out=o.optional_item("rateLimitOut", take_rate_limit),
         isolated=o.boolean("isolated"),
