@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine_name.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,4 +29,10 @@ bool machine_name_is_dhcp_word(const char *name)
 			   (strchr("smhdwSMHDW", name[digits]) && name[digits + 1] == '\0')))
 		return true;
 	return strcasecmp(name, "infinite") == 0 || strcasecmp(name, "ignore") == 0;
+}
+
+void machine_name_write(FILE *file, const char *name)
+{
+	for (; *name; name++)
+		(void)fputc(tolower((unsigned char)*name), file);
 }

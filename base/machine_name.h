@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * Names that programs look for by themselves: for a proxy (wpad), a tunnel
@@ -19,5 +20,11 @@ bool machine_name_is_sought(const char *name);
 
 /* Whether dnsmasq would take it for something else than a name. */
 bool machine_name_is_dhcp_word(const char *name);
+
+/*
+ * Writes a name, of a machine or of a network, for dnsmasq: in small letters, which is the same
+ * name. One with a capital it takes for one of IDNA, which has none like "Ab--c".
+ */
+void machine_name_write(FILE *file, const char *name);
 
 #endif

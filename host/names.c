@@ -62,7 +62,7 @@ const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE]
 
 	for (const char *c = network; *c; c++)
 		if (is_whole || isalnum((unsigned char)*c))
-			*end++ = *c;
+			*end++ = (char)tolower((unsigned char)*c);
 	strcpy(end, ".internal");
 	return domain;
 }

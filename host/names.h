@@ -84,8 +84,9 @@ void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE]);
 void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
 
 /*
- * What the names of its machines end in, "NETWORK.internal". A network's name that is none for
- * DNS ("a..b", "a-") is one without what DNS minds: "ab.internal". Returns domain.
+ * What the names of its machines end in, "NETWORK.internal", in small letters, which
+ * is the same name: see machine_name_write(). A network's name that is none for DNS
+ * ("a..b", "a-") is one without what DNS minds: "ab.internal". Returns domain.
  */
 const char *network_domain(const char *network, char domain[NETWORK_DOMAIN_SIZE]);
 

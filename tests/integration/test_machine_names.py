@@ -25,6 +25,14 @@ CONFIG = {
     },
     "small": {"mode": "host", "subnet": "192.168.151.0/29"},
     "static": {"mode": "shared", "dhcp": False, "router_advertisement": False},
+    # dnsmasq takes none of these names as it is.
+    "Ab--c": {
+        "mode": "host",
+        "subnet": "192.168.152.0/24",
+        "dhcp_reservations": [
+            {"mac_address": "52:54:00:00:00:0b", "address": "192.168.152.10", "hostname": "De--f"}
+        ],
+    },
 }
 PREFIX = "fd12:3456:789a:50::"
 THIEF = mac_of(1)
@@ -113,6 +121,15 @@ def test_a_name_is_its_machines_alone(broker, start, join):
         neighbour.dhcp(hostname="web")
         assert resolve("web") == [neighbour.address]
     assert not [name for name in os.listdir(broker.runtime_dir) if name.endswith(".interface")]
+
+
+def test_names_that_are_none_of_idna(broker, start):
+    machine = start("Ab--c", name="Gh--i", ipv4Address="192.168.152.20")
+    machine.dhcp()
+    assert machine.address == "192.168.152.20"
+    assert machine.resolve("GH--i") == ["192.168.152.20"]
+    assert machine.resolve("De--f.Ab--c.internal") == ["192.168.152.10"]
+    assert broker.vmnetctl("ip", "--wait", "5", "Ab--c", "Gh--i").stdout == machine.address + "\n"
 
 
 def test_an_address_is_given_to_one_alone(broker, start, join):

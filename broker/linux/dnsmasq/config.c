@@ -34,8 +34,11 @@ static void write_host(FILE *file, const char *network, const char *name, const 
 {
 	char domain[NETWORK_DOMAIN_SIZE];
 
-	(void)fprintf(file, "host-record=%s,%s.%s,%s\n", name, name,
-		      network_domain(network, domain), addresses);
+	(void)fputs("host-record=", file);
+	machine_name_write(file, name);
+	(void)fputc(',', file);
+	machine_name_write(file, name);
+	(void)fprintf(file, ".%s,%s\n", network_domain(network, domain), addresses);
 }
 
 /* Names that nobody else can take: the gateway's, and those that are reserved. */
@@ -99,10 +102,11 @@ static void write_dns(FILE *file, const struct network_config *config,
 /* What a machine calls itself, with a domain or without, is not taken for one of these. */
 static void write_refused_name(FILE *file, const char *name)
 {
-	(void)fprintf(file,
-		      "dhcp-name-match=set:unnamed,%s\n"
-		      "dhcp-name-match=set:unnamed,%s.*\n",
-		      name, name);
+	(void)fputs("dhcp-name-match=set:unnamed,", file);
+	machine_name_write(file, name);
+	(void)fputs("\ndhcp-name-match=set:unnamed,", file);
+	machine_name_write(file, name);
+	(void)fputs(".*\n", file);
 }
 
 /*
@@ -151,10 +155,12 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
 		char mac[MAC_TEXT_SIZE];
 
-		(void)fprintf(
-			file, "dhcp-host=%s,%s%s%s\n", mac_address_format(&reservation->mac, mac),
-			text_of(reservation->address, text[0]), reservation->hostname ? "," : "",
-			reservation->hostname ? reservation->hostname : "");
+		(void)fprintf(file, "dhcp-host=%s,%s%s", mac_address_format(&reservation->mac, mac),
+			      text_of(reservation->address, text[0]),
+			      reservation->hostname ? "," : "");
+		if (reservation->hostname)
+			machine_name_write(file, reservation->hostname);
+		(void)fputc('\n', file);
 	}
 }
 

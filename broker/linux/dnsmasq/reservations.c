@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/machine_name.h"
 #include "base/memstream.h"
 #include "broker/linux/linux.h"
 #include "dhcp_message.h"
@@ -31,7 +32,8 @@ static void write_line(FILE *file, const struct interface *interface)
 	if (options->has_ipv4)
 		(void)fprintf(file, ",%s", inet_ntop(AF_INET, &options->ipv4, text, sizeof(text)));
 	if (options->name[0])
-		(void)fprintf(file, ",%s", options->name);
+		(void)fputc(',', file);
+	machine_name_write(file, options->name);
 	(void)fputc('\n', file);
 }
 

@@ -37,7 +37,7 @@ static void test_domain(void **state)
 	char domain[NETWORK_DOMAIN_SIZE];
 
 	(void)state;
-	assert_string_equal(network_domain("a.b_c-D", domain), "a.b_c-D.internal");
+	assert_string_equal(network_domain("a.b_c-D", domain), "a.b_c-d.internal");
 	assert_string_equal(network_domain("a..b-", domain), "ab.internal");
 	assert_string_equal(network_domain(LONGEST_NAME, domain), LONGEST_NAME ".internal");
 }

@@ -154,7 +154,7 @@ static void test_reservations(void **state)
 {
 	struct network_config network = config(NETWORK_SHARED);
 	struct dhcp_reservation reservations[] = {
-		{ .mac = { { 0x52, 0x54, 0, 0, 0, 10 } }, .hostname = (char[]){ "db" } },
+		{ .mac = { { 0x52, 0x54, 0, 0, 0, 10 } }, .hostname = (char[]){ "Db--x" } },
 		{ .mac = { { 0x52, 0x54, 0, 0, 0, 11 } } },
 	};
 
@@ -163,11 +163,11 @@ static void test_reservations(void **state)
 	inet_pton(AF_INET, "192.168.105.11", &reservations[1].address);
 	network.dhcp_reservations = reservations;
 	network.n_dhcp_reservations = ARRAY_SIZE(reservations);
-	assert_true(has_line(&network, "dhcp-host=52:54:00:00:00:0a,192.168.105.10,db"));
+	assert_true(has_line(&network, "dhcp-host=52:54:00:00:00:0a,192.168.105.10,db--x"));
 	assert_true(has_line(&network, "dhcp-host=52:54:00:00:00:0b,192.168.105.11"));
-	assert_true(has_line(&network, "host-record=db,db.lab.internal,192.168.105.10"));
-	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db"));
-	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db.*"));
+	assert_true(has_line(&network, "host-record=db--x,db--x.lab.internal,192.168.105.10"));
+	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db--x"));
+	assert_true(has_line(&network, "dhcp-name-match=set:unnamed,db--x.*"));
 }
 
 static void test_domains(void **state)
@@ -177,7 +177,7 @@ static void test_domains(void **state)
 		const char *line;
 	} names[] = {
 		{ "a", "domain=a.internal" },	      { "a.b", "domain=a.b.internal" },
-		{ "A_b-1", "domain=A_b-1.internal" }, { "a-", "domain=a.internal" },
+		{ "A_b-1", "domain=a_b-1.internal" }, { "a-", "domain=a.internal" },
 		{ "a..b", "domain=ab.internal" },     { "a.", "domain=a.internal" },
 		{ "a.-b", "domain=ab.internal" },     { "a-.b", "domain=ab.internal" },
 	};
