@@ -337,8 +337,10 @@ struct interface *broker_interface_adopt(struct network *network, const struct i
 {
 	struct interface *interface = interface_new(network, made);
 
-	if (interface)
-		(void)snprintf(interface->name, sizeof(interface->name), "%s", made->name);
+	if (!interface)
+		return NULL;
+	(void)snprintf(interface->name, sizeof(interface->name), "%s", made->name);
+	interface->may_have_former = true;
 	return interface;
 }
 

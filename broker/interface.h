@@ -54,6 +54,7 @@ struct interface {
 	char name[INTERFACE_NAME_SIZE]; /* set by the platform */
 	struct mac_address mac;
 	bool is_new_mac; /* made up for it: no machine has had it before */
+	bool may_have_former; /* leases of its machine's, of before it was attached */
 	unsigned int queues; /* it has no more of them */
 	unsigned int frames; /* that each of them may hold */
 	bool vhost;

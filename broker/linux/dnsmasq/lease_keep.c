@@ -16,9 +16,12 @@
 
 static bool is_to_be_kept(const struct network *network, const struct dhcp_lease *lease, time_t now)
 {
-	const time_t enough =
-		lease_is_reserved(network, lease, now) ? RESERVED_SECONDS / 2 : ENOUGH_SECONDS;
+	const bool is_reserved = lease_is_reserved(network, lease, now);
+	const time_t enough = is_reserved ? RESERVED_SECONDS / 2 : ENOUGH_SECONDS;
 
+	/* What a machine had in a former life, and has not asked for again. */
+	if (is_reserved && !lease_is_asked_for(network, lease))
+		return false;
 	return lease->expires > 0 && lease->expires - now < enough &&
 	       interfaces_have_mac(network, &lease->mac);
 }

@@ -18,8 +18,11 @@
 
 #include "base/memstream.h"
 #include "broker/interface.h"
+#include "broker/platform.h"
 
 #define N_FIELDS 5
+/* How long it may take until a server does as it is asked. */
+#define DELAY_SECONDS 30
 /* As many leave room for others: see lease_release.c. */
 #define LEASES_KEPT (LEASES_MAX / 4 * 3)
 /* The longest name, the longest client id as "00:00:..", and the rest. */
@@ -211,15 +214,41 @@ char *leases_prepare(const char *text, size_t length, const struct ipv4_subnet *
 	return memstream_close(file, &prepared);
 }
 
+/* Returns the interface that it is of, or NULL. */
+static const struct interface *find_interface(const struct network *network,
+					      const struct dhcp_lease *lease)
+{
+	const struct interface *i = network->interfaces;
+
+	while (i && !mac_address_equal(&i->mac, &lease->mac))
+		i = i->next;
+	return i;
+}
+
+static time_t seconds_attached(const struct interface *interface)
+{
+	return (time_t)((platform_now() - interface->attached) / 1000000);
+}
+
+bool lease_is_asked_for(const struct network *network, const struct dhcp_lease *lease)
+{
+	const struct interface *interface = find_interface(network, lease);
+
+	return interface && interface->options.has_ipv4 &&
+	       interface->options.ipv4.s_addr == lease->address.s_addr;
+}
+
 bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now)
 {
-	if (!lease->expires || lease->expires - now > RESERVED_SECONDS)
+	const time_t left = lease->expires - now;
+	const struct interface *interface;
+
+	if (lease->is_taken || !lease->expires || left > RESERVED_SECONDS)
 		return false;
-	for (const struct interface *i = network->interfaces; i; i = i->next)
-		if (i->options.has_ipv4 && i->options.ipv4.s_addr == lease->address.s_addr &&
-		    mac_address_equal(&i->mac, &lease->mac))
-			return true;
-	return false;
+	interface = find_interface(network, lease);
+	return lease_is_asked_for(network, lease) ||
+	       (interface && interface->may_have_former &&
+		left + seconds_attached(interface) <= RESERVED_SECONDS + DELAY_SECONDS);
 }
 
 static struct lease *lease_new(const struct dhcp_lease *from, time_t ahead)

@@ -56,9 +56,12 @@ int leases_parse(const char *text, size_t length, struct dhcp_lease **leases, si
 int leases_list(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,
 		time_t now, time_t ahead, struct lease **list);
 
+/* Whether it is an interface's that has asked for its address. */
+bool lease_is_asked_for(const struct network *network, const struct dhcp_lease *lease);
+
 /*
- * Whether it is of the address that an interface has asked for, and ends so soon
- * that its machine has not asked for it yet.
+ * Whether it is an interface's whose machine has not asked for it: it ends as soon as what is
+ * reserved for it, or was when it was attached.
  */
 bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now);
 

@@ -105,15 +105,18 @@ static void release(struct talk *talk, const struct dhcp_lease *lease)
 		(void)dhcp_message_release(talk->fd, talk->network->addresses.ipv4_gateway, lease);
 }
 
-static void reserve(struct talk *talk, const struct interface *interface)
+static void reserve(struct talk *talk, const struct dhcp_lease *lease)
 {
-	const struct dhcp_lease lease = {
-		.mac = interface->mac,
-		.address = interface->options.ipv4,
-	};
-
 	if (can_say(talk))
-		(void)dhcp_message_reserve(talk->fd, talk->network->addresses.ipv4_gateway, &lease);
+		(void)dhcp_message_reserve(talk->fd, talk->network->addresses.ipv4_gateway, lease);
+}
+
+static void reserve_asked(struct talk *talk, const struct interface *interface)
+{
+	reserve(talk, &(struct dhcp_lease){
+			      .mac = interface->mac,
+			      .address = interface->options.ipv4,
+		      });
 }
 
 /* It is written in its place, and may be found without its end for a moment. */
@@ -140,20 +143,26 @@ static char *read_leases(const struct network *network, size_t *length)
 	return text;
 }
 
-static void release_former(struct talk *talk, const struct interface *interface,
-			   const struct dhcp_lease *lease, struct former_addresses *former)
+static void take_former(struct talk *talk, struct interface *interface,
+			const struct dhcp_lease *lease, struct former_addresses *former)
 {
 	const struct interface_options *options = &interface->options;
 	const bool is_own = mac_address_equal(&lease->mac, &interface->mac);
 
 	if (is_own && former->n < FORMER_MAX)
 		former->items[former->n++] = lease->address;
+	/* Others know when it comes back: who asked first would have its address. */
+	if (is_own && !lease->is_taken && !options->has_ipv4) {
+		interface->may_have_former = true;
+		reserve(talk, lease);
+		return;
+	}
 	if (is_own || (options->has_ipv4 && options->ipv4.s_addr == lease->address.s_addr &&
 		       !interfaces_have_mac(talk->network, &lease->mac)))
 		release(talk, lease);
 }
 
-void reservations_begin(const struct network *network, const struct interface *interface,
+void reservations_begin(const struct network *network, struct interface *interface,
 			struct former_addresses *former)
 {
 	struct talk talk = { network, -1 };
@@ -164,11 +173,11 @@ void reservations_begin(const struct network *network, const struct interface *i
 	former->n = 0;
 	if (text && leases_parse(text, length, &leases, &n) == 0)
 		for (size_t i = 0; i < n; i++)
-			release_former(&talk, interface, &leases[i], former);
+			take_former(&talk, interface, &leases[i], former);
 	if (text && interface->options.has_ipv6)
 		dhcpv6_release(network->addresses.bridge, text, &interface->options.ipv6);
 	if (interface->options.has_ipv4)
-		reserve(&talk, interface);
+		reserve_asked(&talk, interface);
 	end_talk(&talk);
 	free(leases);
 	free(text);
@@ -211,6 +220,6 @@ void reservations_keep(const struct network *network, const struct dhcp_lease *l
 	for (const struct interface *i = network->interfaces; i; i = i->next)
 		if (i->options.has_ipv4 && i->state != INTERFACE_DETACHING &&
 		    !is_leased(i, leases, n_leases))
-			reserve(&talk, i);
+			reserve_asked(&talk, i);
 	end_talk(&talk);
 }

@@ -35,11 +35,12 @@ static inline bool interface_reserves(const struct interface *interface)
 int reservations_write(const struct network *network);
 
 /*
- * Begins an interface's life: what its machine had by DHCP in a former one is
- * given back, and so is what a machine that has gone had of what it asks for.
+ * Begins an interface's life: what its machine had by DHCP in a former one is kept
+ * for it, until it could have asked, or given back when it asks for another. What a
+ * machine that has gone had of what it asks for is given back.
  * former: gets what was its own.
  */
-void reservations_begin(const struct network *network, const struct interface *interface,
+void reservations_begin(const struct network *network, struct interface *interface,
 			struct former_addresses *former);
 
 /* Its end: what was reserved for it is free. */

@@ -486,7 +486,7 @@ static bool has_lease(const struct network *network, const struct mac_address *m
 	return false;
 }
 
-int network_reserve(struct network *network, const struct interface *interface,
+int network_reserve(struct network *network, struct interface *interface,
 		    struct former_addresses *former)
 {
 	bool reserves = interface_reserves(interface);

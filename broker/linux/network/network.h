@@ -43,7 +43,7 @@ void network_repair(struct network *network, enum repair repair);
  * former life is not its own any more. former: gets the addresses of that.
  * Returns 0, or a negative errno when what it asks for cannot be.
  */
-int network_reserve(struct network *network, const struct interface *interface,
+int network_reserve(struct network *network, struct interface *interface,
 		    struct former_addresses *former);
 
 /* An interface has gone. */

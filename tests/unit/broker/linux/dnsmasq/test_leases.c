@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/interface.h"
 #include "broker/linux/dnsmasq/leases.h"
+#include "broker/platform.h"
 
 /* The leases of a text; the caller frees them. */
 static const struct network network; /* without interfaces */
@@ -214,6 +216,37 @@ static void test_for_the_policy(void **state)
 	free(leases);
 }
 
+static void test_what_a_machine_has_not_asked_for(void **state)
+{
+	struct interface interface = {
+		.mac = { { 0x52, 0x54, 0, 0, 0, 10 } },
+		.attached = platform_now(),
+	};
+	struct network with = { .interfaces = &interface };
+	struct dhcp_lease lease = { .mac = interface.mac, .expires = RESERVED_SECONDS };
+
+	(void)state;
+	lease.address.s_addr = htonl(0xc0a8690a);
+	assert_false(lease_is_reserved(&with, &lease, 0));
+	interface.may_have_former = true;
+	assert_true(lease_is_reserved(&with, &lease, 0));
+	lease.expires++;
+	assert_false(lease_is_reserved(&with, &lease, 0));
+	lease.expires--;
+	/* It was not when the interface was attached that it was given for so long. */
+	interface.attached -= INT64_C(120) * 1000000;
+	assert_false(lease_is_reserved(&with, &lease, 0));
+	assert_true(lease_is_reserved(&with, &lease, 120));
+	interface.options.has_ipv4 = true;
+	assert_false(lease_is_asked_for(&with, &lease));
+	interface.options.ipv4 = lease.address;
+	assert_true(lease_is_asked_for(&with, &lease));
+	assert_true(lease_is_reserved(&with, &lease, 0));
+	lease.is_taken = true;
+	assert_false(lease_is_reserved(&with, &lease, 0));
+	assert_false(lease_is_reserved(&network, &lease, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_host_names),
 		cmocka_unit_test(test_the_longest_client_id),
 		cmocka_unit_test(test_for_the_policy),
+		cmocka_unit_test(test_what_a_machine_has_not_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
