@@ -89,13 +89,15 @@ static const struct mac_address *asked_ipv4(const struct network *network, struc
 /* By a machine that is there. */
 static const struct mac_address *leased_ipv4(const struct network *network, struct in_addr address)
 {
+	const struct mac_address *taken;
 	char text[INET_ADDRSTRLEN];
 
 	(void)inet_ntop(AF_INET, &address, text, sizeof(text));
 	for (const struct lease *lease = network->leases; lease; lease = lease->next)
 		if (strcmp(lease->address, text) == 0 && interfaces_have_mac(network, &lease->mac))
 			return &lease->mac;
-	return NULL;
+	taken = platform_taken_ipv4(network, address);
+	return taken && interfaces_have_mac(network, taken) ? taken : NULL;
 }
 
 static bool is_other(const struct mac_address *whose, const struct mac_address *mac)

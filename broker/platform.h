@@ -98,6 +98,13 @@ struct host_key {
 struct host_key platform_host_key(void);
 
 /*
+ * Whose an address is that a machine has taken beside the one that it has by DHCP. NULL:
+ * nobody's that is known of. It is the platform's, until the policy's function returns.
+ */
+const struct mac_address *platform_taken_ipv4(const struct network *network,
+					      struct in_addr address);
+
+/*
  * Makes the device that interface describes, joins it to its network, and sets
  * interface->name. Answered by broker_interface_attached().
  *

@@ -82,6 +82,14 @@ def ends(broker, network, machine):
     wait_for(is_gone, what="the end of an interface")
 
 
+def wait_until_known(broker, network, address):
+    def is_known():
+        with open(f"{broker.state_dir}/{network}.leases", encoding="ascii") as file:
+            return f" {address} " in file.read()
+
+    wait_for(is_known, what=f"a lease of {address}")
+
+
 def test_a_name_is_its_machines_alone(broker, start, join):
     neighbour = join("lab", hostname="web")
     with DhcpClient(neighbour) as dhcp, Resolver(neighbour, "192.168.150.1") as resolver:
@@ -257,6 +265,20 @@ def test_refusals(broker, start, refused, join):
     assert parameter == "ipv4Address"
     assert reason.startswith(
         f"IPv4 address {other.address} is leased to MAC address {other.mac_address} on network"
+    )
+    other.ip("address add 192.168.150.60/24 dev eth0")
+    other.run("busybox", "arping", "-U", "-c1", "-w1", "-I", "eth0", "192.168.150.60", check=False)
+    wait_until_known(broker, "lab", "192.168.150.60")
+    with DhcpClient(other) as dhcp:
+        later = dhcp.get(THIEF)
+    wait_for(
+        lambda: later in [lease["address"] for lease in broker.inspect("lab")["leases"]],
+        what="the broker's knowledge of a later lease",
+    )
+    assert refused("lab", ipv4Address="192.168.150.60") == (
+        "ipv4Address",
+        f"IPv4 address 192.168.150.60 is leased to MAC address {other.mac_address} on network "
+        '"lab"; 192.168.150.61 is free',
     )
     assert refused("static", ipv4Address="192.168.150.20") == (
         "ipv4Address",

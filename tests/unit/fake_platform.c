@@ -114,6 +114,13 @@ struct host_key platform_host_key(void)
 	return (struct host_key){ "a fake host's ke" };
 }
 
+const struct mac_address *platform_taken_ipv4(const struct network *network, struct in_addr address)
+{
+	(void)network;
+	(void)address;
+	return NULL;
+}
+
 void platform_random(void *bytes, size_t size)
 {
 	uint8_t *byte = bytes;

@@ -486,6 +486,11 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 	return 0;
 }
 
+const struct mac_address *dnsmasq_taken(const struct dnsmasq *self, struct in_addr address)
+{
+	return self->watch.leases ? lease_watch_taken(self->watch.leases, address) : NULL;
+}
+
 void dnsmasq_unsupervise(struct dnsmasq *self)
 {
 	if (self->watch.restart)

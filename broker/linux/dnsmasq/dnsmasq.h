@@ -53,6 +53,12 @@ void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
 /* It is to read the hosts that interfaces have asked for anew: it is supervised. */
 void dnsmasq_reread(const struct dnsmasq *dnsmasq);
 
+/*
+ * Whose an address is that its machine has taken beside its lease, as far as is known; NULL:
+ * nobody's. It is supervised.
+ */
+const struct mac_address *dnsmasq_taken(const struct dnsmasq *dnsmasq, struct in_addr address);
+
 /* Ends the supervision. On the policy's thread, before dnsmasq_stop(). */
 void dnsmasq_unsupervise(struct dnsmasq *dnsmasq);
 

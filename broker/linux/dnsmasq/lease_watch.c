@@ -376,6 +376,14 @@ void lease_watch_look(struct lease_watch *watch)
 	lease_watch_listen(watch);
 }
 
+const struct mac_address *lease_watch_taken(const struct lease_watch *watch, struct in_addr address)
+{
+	for (size_t i = 0; i < watch->n_leases; i++)
+		if (watch->leases[i].is_taken && watch->leases[i].address.s_addr == address.s_addr)
+			return &watch->leases[i].mac;
+	return NULL;
+}
+
 /* The watch */
 
 int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,

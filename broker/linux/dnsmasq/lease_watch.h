@@ -56,6 +56,10 @@ void lease_watch_listen(struct lease_watch *watch);
  */
 void lease_watch_look(struct lease_watch *watch);
 
+/* Whose an address is that its machine has taken beside its lease; NULL: nobody's. */
+const struct mac_address *lease_watch_taken(const struct lease_watch *watch,
+					    struct in_addr address);
+
 /* Frees it; what is under way ends by itself. NULL is allowed. */
 void lease_watch_free(struct lease_watch *watch);
 

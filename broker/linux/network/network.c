@@ -513,6 +513,14 @@ void network_unreserve(const struct network *network, const struct interface *in
 	(void)write_reservations(network);
 }
 
+const struct mac_address *platform_taken_ipv4(const struct network *network, struct in_addr address)
+{
+	const struct linux_network *self = network->platform;
+
+	return !self->busy && self->parts.dnsmasq ? dnsmasq_taken(self->parts.dnsmasq, address)
+						  : NULL;
+}
+
 void network_forward(struct network *network, struct port_request *request)
 {
 	struct linux_network *self = network->platform;
