@@ -5,6 +5,7 @@
  *	duid SERVER-DUID
  *	EXPIRES IAID ADDRESS HOSTNAME CLIENT-DUID
  *
+ * with a T before the IAID of an address that was asked for as a temporary one,
  * and writes a message of DHCPv6 (RFC 8415). The answer reaches nobody.
  */
 #include "dhcpv6_release.h"
@@ -24,15 +25,25 @@
 #define OPTION_CLIENT 1
 #define OPTION_SERVER 2
 #define OPTION_IA_NA 3
+#define OPTION_IA_TA 4
 #define OPTION_IA_ADDRESS 5
 #define OPTION_ELAPSED 8
-/* A DUID has up to 130 bytes, "00:" in text. */
-#define DUID_MAX 130U
-#define DUID_TEXT_SIZE (3 * DUID_MAX)
+/* A DUID may have 130 bytes; a server takes as many as there is room for in a frame. */
+#define DUID_MAX 1500U
+#define DUID_TEXT_SIZE (3 * DUID_MAX) /* "00:" each */
+/* With numbers, address and name. */
+#define LINE_SIZE (DUID_TEXT_SIZE + 512)
 
 struct duid {
 	uint8_t bytes[DUID_MAX];
 	uint16_t length;
+};
+
+struct lease6 {
+	struct duid server;
+	struct duid client;
+	bool is_temporary;
+	uint32_t identity;
 };
 
 static int parse_duid(const char *text, struct duid *duid)
@@ -50,26 +61,42 @@ static int parse_duid(const char *text, struct duid *duid)
 	return -1;
 }
 
-/* Of its line; the lease's, or of the server alone. Returns whether there is one. */
-static bool find_lease(const char *leases, const struct in6_addr *address, struct duid *server,
-		       uint32_t *identity, struct duid *client)
+/* Copies a line, as far as it fits. Returns the next one, or NULL. */
+static const char *take_line(const char *text, char line[LINE_SIZE])
 {
-	char duid[DUID_TEXT_SIZE + 1];
+	size_t length = strcspn(text, "\n");
+
+	(void)snprintf(line, LINE_SIZE, "%.*s", (int)length, text);
+	return text[length] ? text + length + 1 : NULL;
+}
+
+/*
+ * Of its line; the lease's, or of the server alone. Returns whether there is one. sscanf() is
+ * given one line at a time: it looks for the end of all that there is.
+ */
+static bool find_lease(const char *leases, const struct in6_addr *address, struct lease6 *lease)
+{
+	char line[LINE_SIZE];
 	char ia[16];
 	char text[INET6_ADDRSTRLEN];
 	bool is_server_known = false;
 
-	for (const char *line = leases; line; line = strchr(line, '\n')) {
+	while (leases) {
 		struct in6_addr found;
+		const char *duid;
 
-		line += *line == '\n';
-		if (sscanf(line, "duid %390s", duid) == 1)
-			is_server_known = parse_duid(duid, server) == 0;
-		else if (sscanf(line, "%*s %15s %45s %*s %390s", ia, text, duid) == 3 &&
+		leases = take_line(leases, line);
+		duid = strrchr(line, ' ');
+		if (!duid)
+			continue;
+		if (strncmp(line, "duid ", 5) == 0)
+			is_server_known = parse_duid(duid + 1, &lease->server) == 0;
+		else if (sscanf(line, "%*s %15s %45s", ia, text) == 2 &&
 			 inet_pton(AF_INET6, text, &found) == 1 &&
 			 memcmp(&found, address, sizeof(found)) == 0) {
-			*identity = (uint32_t)strtoul(ia, NULL, 10);
-			return is_server_known && parse_duid(duid, client) == 0;
+			lease->is_temporary = ia[0] == 'T';
+			lease->identity = (uint32_t)strtoul(ia + lease->is_temporary, NULL, 10);
+			return is_server_known && parse_duid(duid + 1, &lease->client) == 0;
 		}
 	}
 	return false;
@@ -109,22 +136,29 @@ static void send_message(const char *bridge, const uint8_t *message, size_t size
 	(void)close(fd);
 }
 
+/* Its header, without what is in it. The times of one that is not temporary are none. */
+static uint8_t *put_association(uint8_t *to, const struct lease6 *lease, size_t size)
+{
+	const uint32_t header[3] = { htonl(lease->identity) };
+	const size_t length = lease->is_temporary ? sizeof(header[0]) : sizeof(header);
+
+	to = put_header(to, lease->is_temporary ? OPTION_IA_TA : OPTION_IA_NA, length + size);
+	return put(to, header, length);
+}
+
 void dhcpv6_release(const char *bridge, const char *leases, const struct in6_addr *address)
 {
 	const uint32_t none[2] = { 0 };
 	uint8_t message[4 + 6 + 2 * (4 + DUID_MAX) + (4 + 12) + (4 + 24)] = { RELEASE, 0, 0, 1 };
-	struct duid server, client;
 	uint8_t *end = message + 4;
-	uint32_t identity;
+	struct lease6 lease;
 
-	if (!find_lease(leases, address, &server, &identity, &client))
+	if (!find_lease(leases, address, &lease))
 		return;
-	identity = htonl(identity);
 	end = put(put_header(end, OPTION_ELAPSED, 2), none, 2);
-	end = put_duid(end, OPTION_CLIENT, &client);
-	end = put_duid(end, OPTION_SERVER, &server);
-	end = put(put_header(end, OPTION_IA_NA, 12 + 4 + 24), &identity, sizeof(identity));
-	end = put(end, none, sizeof(none));
+	end = put_duid(end, OPTION_CLIENT, &lease.client);
+	end = put_duid(end, OPTION_SERVER, &lease.server);
+	end = put_association(end, &lease, 4 + 24);
 	end = put(put_header(end, OPTION_IA_ADDRESS, 24), address, sizeof(*address));
 	end = put(end, none, sizeof(none));
 	send_message(bridge, message, (size_t)(end - message));
