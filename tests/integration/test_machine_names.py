@@ -163,6 +163,21 @@ def test_an_address_is_given_to_one_alone(broker, start, join):
         )
 
 
+def test_who_asks_for_nothing_has_nothing_read_anew(broker, start):
+    """A server forgets all that it has looked up."""
+
+    def hosts():
+        return os.stat(f"{broker.runtime_dir}/lab.hosts").st_ino
+
+    start("lab").dhcp()
+    before = hosts()
+    # Its network is repaired.
+    start("lab", queues=2).dhcp()
+    assert hosts() == before
+    start("lab", name="web")
+    assert hosts() != before
+
+
 def test_ip_is_of_the_machine_that_is_there(broker, start, join):
     mac = "52:54:00:00:00:77"
     machine = start("lab", macAddress=mac)

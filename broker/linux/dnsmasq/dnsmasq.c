@@ -34,7 +34,6 @@
 #include "leases.h"
 #include "liveness.h"
 #include "process.h"
-#include "reservations.h"
 #include "resolvers.h"
 #include "starter.h"
 
@@ -447,7 +446,7 @@ void dnsmasq_has_machines(struct dnsmasq *self)
 	lease_watch_listen(self->watch.leases);
 }
 
-int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
+int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge, bool rereads,
 		      void (*on_leases_lost)(struct network *network))
 {
 	int r;
@@ -476,8 +475,8 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 		dnsmasq_has_machines(self);
 	if (r < 0)
 		return r;
-	/* It may have been started before one of them asked for something. */
-	if (network->interfaces && reservations_write(network) == 0)
+	/* Before anything is asked for in the stead of machines. */
+	if (rereads)
 		on_resolvers(self);
 	if (self->server.pidfd >= 0)
 		broker_network_fault(network, FAULT_SERVERS, NULL);

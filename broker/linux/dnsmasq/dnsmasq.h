@@ -38,13 +38,14 @@ bool dnsmasq_lacks_bridge(const struct error *error);
  * is the network's FAULT_SERVERS. On the policy's thread.
  *
  * bridge: the index of the network's bridge, for as long as this lasts.
+ * rereads: it is to read what interfaces have asked for anew, as by dnsmasq_reread().
  * on_leases_lost: called when its lease file has been removed; may be from
  *	within this call.
  *
  * Returns 0, or a negative errno when not all of that will be: for another try,
  * after dnsmasq_unsupervise().
  */
-int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int bridge,
+int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int bridge, bool rereads,
 		      void (*on_leases_lost)(struct network *network));
 
 /* Its network, which is supervised, has got an interface: from now on it has to serve. */

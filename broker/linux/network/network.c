@@ -39,6 +39,7 @@ struct linux_network {
 	struct port_forwarding *left; /* the same */
 	size_t n_left;
 	enum repair remedy; /* of its faults, when it is tried again */
+	bool is_unread; /* what interfaces have asked for may be other than dnsmasq knows */
 	int bridge_seen; /* the index of its bridge, as of the last job that was done */
 	sd_event_source *retry; /* on while there is a remedy */
 };
@@ -225,12 +226,16 @@ static void on_leases_lost(struct network *network)
 
 static void watch_dnsmasq(struct linux_network *self)
 {
+	const bool rereads = self->is_unread && self->network->interfaces &&
+			     reservations_write(self->network) == 0;
 	char fault[128];
 	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network, self->bridge_seen,
-				       on_leases_lost);
+				       rereads, on_leases_lost);
 
-	if (result >= 0)
+	if (result >= 0) {
+		self->is_unread = self->is_unread && !rereads;
 		return;
+	}
 	(void)snprintf(fault, sizeof(fault), "its dnsmasq and leases cannot be watched: %s",
 		       strerror(-result));
 	broker_network_fault(self->network, FAULT_SERVERS, fault);
@@ -443,6 +448,7 @@ struct network *network_adopt(struct broker *broker, struct network_config *conf
 	self->network = network;
 	self->parts.addresses = *addresses;
 	self->parts.bridge.index = self->bridge_seen = bridge;
+	self->is_unread = true;
 	return network;
 }
 
@@ -467,13 +473,14 @@ static bool has_servers(const struct network *network)
 	return network_gives_ipv4(network->config) || network_gives_ipv6(network);
 }
 
-/* After a job dnsmasq reads them by itself. */
+/* During a job dnsmasq cannot be told; afterwards it is. */
 static int write_reservations(const struct network *network)
 {
-	const struct linux_network *self = network->platform;
+	struct linux_network *self = network->platform;
 	int result = reservations_write(network);
 
-	if (result == 0 && !self->busy && self->parts.dnsmasq)
+	self->is_unread = result < 0 || self->busy || !self->parts.dnsmasq;
+	if (!self->is_unread)
 		dnsmasq_reread(self->parts.dnsmasq);
 	return result;
 }
