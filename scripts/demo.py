@@ -2,32 +2,40 @@
 """The demonstration itself; scripts/demo prepares it.
 
 It stands on what the tests use: a host and the world outside of it in namespaces, a real broker,
-and real machines that are started by vmnetctl.
+and real machines that are started by vmnetctl. What is shown as typed is what is run.
 """
 
 import argparse
 import contextlib
-import http.server
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests"))
 
 from support.broker import Broker  # noqa: E402
+from support.echo import WhoServer  # noqa: E402
 from support.guest import Guest  # noqa: E402
-from support.host import HOST_IPV4, SERVER_IPV4, SERVER_NAME, Host  # noqa: E402
+from support.host import HOST_IPV4, SERVER_NAME, Host  # noqa: E402
 from support.isolate import isolate  # noqa: E402
 from support.wait import wait_for  # noqa: E402
 
 ALICE, BOB = 2001, 2002
-BRIDGE = "vmb-default"
+PUBLISH = ["--publish", "8080:80"]
+PAGE = "Hello, this is web"
+PINGS = 300
 START = time.monotonic()
+INTRODUCTION = """
+vmnet-broker: machines with names, a port of the host, and a broker that is killed
+
+The host is a namespace, and so is the world outside of it. What is typed by whom is
+shown as it is run, but for "...": that is where the broker keeps its files here, and
+what the machines boot."""
 
 
 def expect(condition, what):
@@ -35,150 +43,181 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
-class Step:
-    """One line of the demonstration: what was done, how it went and when."""
-
-    def __init__(self, text):
-        self.text = text
-        self.detail = ""
-
-    def __enter__(self):
-        return self
-
-    def _mark(self, held):
-        text = "ok" if held else "FAILED"
-        if not sys.stdout.isatty():
-            return f"{text:6}"
-        return f"\033[{32 if held else 31}m{text:6}\033[0m"
-
-    def __exit__(self, kind, _value, _traceback):
-        print(
-            f"{time.monotonic() - START:6.1f} s  {self._mark(kind is None)}  {self.text}"
-            + (f": {self.detail}" if self.detail else ""),
-            flush=True,
-        )
-
-
-class PeerAddress(http.server.BaseHTTPRequestHandler):
-    """The server outside: tells each client the address that it came from."""
-
-    def do_GET(self):
-        body = self.client_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def start_server(outside, stack):
-    """The server's web service and its names."""
-    outside.start_dns()
-    with outside.entered():
-        server = http.server.ThreadingHTTPServer((SERVER_IPV4, 80), PeerAddress)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
-
-
 def show(text):
     for line in text.rstrip().splitlines():
-        print(f"{'':18}{line}".rstrip())
+        print(f"      {line}".rstrip(), flush=True)
 
 
-def start_machines(broker, kvm, stack):
-    """Both boot at the same time; the network is made by the first."""
-    with Step(f"alice, user {ALICE} without root, starts a machine by vmnetctl run") as step:
-        alice = Guest(broker, uid=ALICE, kvm=kvm, name="alice")
-        stack.callback(alice.close)
-        wait_for(lambda: BRIDGE in broker.host.links(), 15, f"{BRIDGE}\n{alice.log()}")
-        wait_for(lambda: broker.client().networks()["default"]["active"], 15, "the network")
-        network = broker.client().networks()["default"]
-        step.detail = f'network "default" came up as {BRIDGE}, {network["ipv4Subnet"]}'
-    with Step(f"bob, user {BOB}, starts another on the same network"):
-        bob = Guest(broker, uid=BOB, kvm=kvm, name="bob")
-        stack.callback(bob.close)
-    for guest in alice, bob:
-        with Step(f"{guest.name}'s machine runs") as step:
-            guest.boot()
-            step.detail = "Linux " + guest.output("uname -r")
-        with Step(f"{guest.name}'s machine asks for an address by DHCP") as step:
-            guest.ip, seconds = guest.dhcp()
-            step.detail = f"{guest.ip} after {seconds:.1f} s"
-    expect(alice.ip != bob.ip, "two machines with one address")
-    return alice, bob, network
+class Chapter:
+    """What is claimed, before it is shown, and whether it held."""
+
+    def __init__(self, claim):
+        self._claim = claim
+
+    def __enter__(self):
+        print(f"\n{self._claim}\n", flush=True)
+
+    def __exit__(self, kind, _value, _traceback):
+        text = "FAILED" if kind else "ok"
+        if sys.stdout.isatty():
+            text = f"\033[{31 if kind else 32}m{text}\033[0m"
+        print(f"  {text}, after {time.monotonic() - START:.1f} s", flush=True)
 
 
-def show_traffic(alice, bob, network):
-    for guest, other in (alice, bob), (bob, alice):
-        for name, address in (
-            (f"{other.name}'s", other.ip),
-            ("the host", network["ipv4Gateway"]),
-            ("the server outside", SERVER_IPV4),
-        ):
-            with Step(f"{guest.name}'s machine reaches {name}, {address}"):
-                expect(guest.ping(address), "no answer")
-        with Step(f"{guest.name}'s machine resolves {SERVER_NAME}") as step:
-            addresses = guest.resolve(SERVER_NAME)
-            expect(SERVER_IPV4 in addresses, f"resolved to {addresses}")
-            step.detail = SERVER_IPV4
-        with Step(f"{guest.name}'s machine asks the server by HTTP who is there") as step:
-            seen = guest.output(f"wget -q -O - http://{SERVER_NAME}/")
-            expect(seen == HOST_IPV4, f"the server saw {seen}")
-            step.detail = f"{seen}, the host's own address: NAT"
+class Terminal:
+    """Somebody's: what is typed there is shown and run, and what it prints is shown, too."""
+
+    def __init__(self, prompt, run):
+        """run: runs a line of shell there, and returns its output; it raises for check."""
+        self._prompt = prompt
+        self._run = run
+
+    def show(self, line):
+        print(f"  {self._prompt} {line}", flush=True)
+
+    def type(self, line, expected="", check=True):
+        self.show(line)
+        output = self._run(line, check=check).strip()
+        show(output)
+        expect(expected in output, f"It should have said: {expected}")
 
 
-def show_death(broker, alice, bob):
-    bob.run(f"ping -i 0.2 {SERVER_IPV4} >/tmp/ping & echo $! >/tmp/pid")
-    with Step("alice's machine is killed with SIGKILL") as step:
-        status = alice.kill()
+class World:
+    """The host, its broker and its users, and what is outside."""
+
+    def __init__(self, directory, build, kvm, stack):
+        self._kvm = kvm
+        self._stack = stack
+        self.host = Host(directory, build)
+        stack.callback(self.host.close)
+        self.host.outside.start_dns()
+        stack.enter_context(WhoServer(self.host.outside, 7, "you come from"))
+        self.broker = Broker(self.host, args=[])
+        stack.callback(self.broker.close_clients)
+        stack.callback(lambda: sys.exc_info()[0] and show(self.broker.log()))
+        self.environment = {
+            **self.broker.environment(),
+            # As if it were all installed.
+            "PATH": f"{self.host.program('vmnetctl')}:{os.environ['PATH']}",
+            "LD_LIBRARY_PATH": self.host.find_machines(),
+        }
+        self.root = self._terminal("root#", self.host, 0)
+        self.alice = self._terminal("alice$", self.host, ALICE)
+        self.bob = self._terminal("bob$", self.host, BOB)
+        self.outside = self._terminal("outside$", self.host.outside, BOB)
+
+    def _terminal(self, prompt, place, uid):
+        def run(line, check):
+            options = {"env": self.environment, "stderr": subprocess.STDOUT, "check": check}
+            return place.run("sh", "-c", line, uid=uid, **options).stdout
+
+        return Terminal(prompt, run)
+
+    def n_interfaces(self):
+        return len(self.broker.inspect("default")["interfaces"])
+
+    def rules(self):
+        return self.host.run("nft", "list", "ruleset").stdout
+
+    def start_broker(self):
+        self.root.show("vmnet-broker ... &")
+        self.broker.start()
+
+    def start_machine(self, terminal, uid, name, options=()):
+        options = ["--name", name, *options]
+        guest = Guest(self.broker, uid=uid, kvm=self._kvm, name=name, options=options)
+        self._stack.callback(guest.close)
+        words = ["vmnetctl", *guest.arguments]
+        program, network = words.index("--") + 1, words.index("-netdev")
+        lines = words[:program], [words[program], "..."], [*words[network:], "&"]
+        terminal.show(" \\\n        ".join(map(" ".join, lines)))
+        guest.terminal = Terminal(f"{name}#", guest.output)
+        return guest
+
+
+def serve_page(web):
+    """Once it runs; returns its address."""
+    web.boot()
+    address, _ = web.dhcp()
+    web.terminal.type(f"echo '{PAGE}' >/tmp/index.html && httpd -p 80 -h /tmp")
+    return address
+
+
+def start_machines(world):
+    with Chapter("Alice, who is not root, starts a machine, and Bob another on the same network."):
+        web = world.start_machine(world.alice, ALICE, "web", PUBLISH)
+        db = world.start_machine(world.bob, BOB, "db")
+        address = serve_page(web)
+        db.boot()
+        expect(db.dhcp()[0] != address, "two machines with one address")
+        world.alice.type("vmnetctl machines default", "web")
+    return web, db, address
+
+
+def show_traffic(world, db):
+    with Chapter("Machines find each other by name, and so does the host."):
+        db.terminal.type("wget -q -O - http://web.default.internal", PAGE)
+        world.alice.type("curl -sS http://web.default.internal", PAGE)
+    with Chapter("Port 8080 of the host leads to port 80 of Alice's, for as long as it runs."):
+        world.outside.type(f"curl -sS http://{HOST_IPV4}:8080", PAGE)
+    with Chapter(f"Machines reach the outside, which sees the host's address, {HOST_IPV4}."):
+        db.terminal.type(f"nc {SERVER_NAME} 7", f"from {HOST_IPV4}")
+
+
+def show_death(world, web, db):
+    """Of a machine, and while it is started again of the broker; returns the machine."""
+    broker = world.broker
+    with Chapter("Alice's machine is killed: its interface and port go. She starts it again."):
+        (pid,) = web.pids()
+        world.alice.type(f"kill -9 {pid}")
+        status = web.wait()
         expect(status == 128 + signal.SIGKILL, f"vmnetctl ended with status {status}")
-        wait_for(lambda: broker.client().networks()["default"]["interfaces"] == 1, 10, "its end")
-        step.detail = "its interface and its hold are gone"
-    with Step("bob's machine keeps its network") as step:
-        replies = "grep -c 'bytes from' /tmp/ping"
-        seen = int(bob.run(replies, check=False)[1])
-        wait_for(lambda: int(bob.run(replies, check=False)[1]) >= seen + 5, 20, "more replies")
-        bob.run("kill -INT $(cat /tmp/pid)")
-        summary = wait_for(
-            lambda: bob.run("grep transmitted /tmp/ping", check=False)[1].strip(), 10, "ping's end"
-        )
-        expect(", 0% packet loss" in summary, summary)
-        step.detail = f"ping all along: {summary}"
+        wait_for(lambda: "8080" not in world.rules(), 10, "the end of its port")
+        expect(world.n_interfaces() == 1, "its interface is still there")
+        world.outside.type(f"curl -sS http://{HOST_IPV4}:8080", "Failed to connect", check=False)
+        web = world.start_machine(world.alice, ALICE, "web", PUBLISH)
+        wait_for(lambda: world.n_interfaces() == 2, 10, "its interface")
+    with Chapter("Meanwhile the broker is killed, and another takes over. No packet is lost."):
+        db.terminal.type(f"ping -c {PINGS} -i 0.01 {SERVER_NAME} >/tmp/ping &")
+
+        def replies():
+            return int(db.run("grep -c 'bytes from' /tmp/ping", check=False)[1])
+
+        wait_for(lambda: replies() > 5, 10, "replies")
+        world.root.type(f"kill -9 {broker.pid}")
+        broker.process.wait()
+        world.start_broker()
+        world.bob.type("vmnetctl machines default", "web")
+        expect(replies() < PINGS, "The ping has ended before the broker was there again.")
+        wait_for(lambda: db.succeeds("grep -q transmitted /tmp/ping"), 20, "the end of the ping")
+        db.terminal.type("tail -n 2 /tmp/ping", f"{PINGS} packets received, 0% packet loss")
+    return web
 
 
 def demonstrate(directory, build, kvm, stack):
-    with Step("a host in a namespace of its own, and outside of it a server") as step:
-        host = Host(directory, build)
-        stack.callback(host.close)
-        start_server(host.outside, stack)
-        step.detail = f"{SERVER_NAME}, {SERVER_IPV4}"
-    with Step("the broker is started: nothing but its socket is there"):
-        broker = Broker(host, args=[])
-        stack.callback(broker.close_clients)
-        broker.start()
-        stack.callback(lambda: sys.exc_info()[0] and show(broker.log()))
+    print(INTRODUCTION)
+    with Chapter("The broker is started: nothing is there of it but its socket."):
+        world = World(directory, build, kvm, stack)
+        broker = world.broker
+        world.start_broker()
         broker.wait_until_clean()
-    alice, bob, network = start_machines(broker, kvm, stack)
-    show_traffic(alice, bob, network)
-    with Step("vmnetctl networks and vmnetctl inspect, as bob sees them"):
-        tables = [
-            broker.vmnetctl("networks", uid=BOB).stdout,
-            broker.vmnetctl("inspect", "default", uid=BOB).stdout,
-        ]
-    show("\n\n".join(table.rstrip() for table in tables))
-    show_death(broker, alice, bob)
-    with Step("bob's machine is powered off"):
-        status = bob.poweroff()
-        expect(status == 0, f"vmnetctl ended with status {status}")
-    with Step("the host is as it was before") as step:
+    web, db, address = start_machines(world)
+    show_traffic(world, db)
+    web = show_death(world, web, db)
+    with Chapter("Alice's machine has its address again, its name and its port."):
+        expect(serve_page(web) == address, "another address")
+        world.alice.type("vmnetctl ip default web --wait 10", address)
+        world.alice.type("curl -sS http://web.default.internal", PAGE)
+        world.outside.type(f"curl -sS http://{HOST_IPV4}:8080", PAGE)
+    with Chapter("The machines are switched off, and the host is as it was before."):
+        for guest in web, db:
+            guest.terminal.show("poweroff -f")
+            status = guest.poweroff()
+            expect(status == 0, f"vmnetctl ended with status {status}")
         broker.close_clients()
         broker.wait_until_clean()
-        step.detail = "compared: " + ", ".join(broker.snapshot())
-    with Step("the broker ends when asked to"):
+        show("compared: " + ", ".join(broker.snapshot()))
+        world.root.show(f"kill {broker.pid}")
         broker.stop()
         broker.wait_until_clean()
 

@@ -109,20 +109,29 @@ class Console:
 class Guest(Console):
     """A running machine of QEMU's with a device on each of its networks."""
 
-    def __init__(self, broker, networks=("default",), uid=65534, kvm=False, queues=1, name="guest"):
+    def __init__(
+        self,
+        broker,
+        networks=("default",),
+        uid=65534,
+        kvm=False,
+        queues=1,
+        name="guest",
+        options=(),
+    ):
+        """options: further ones of vmnetctl run, for the last of the networks."""
         self.uid = uid
         self._log_path = os.path.join(broker.host.directory, f"{name}.log")
         program = broker.host.program("vmnetctl/vmnetctl")
-        options = [f"--queues={queues}"]
+        arguments = ["run", f"--queues={queues}"] if queues > 1 else ["run"]
         for network in networks:
-            options += ["--network", network]
+            arguments += ["--network", network]
+        machine = self._qemu(broker.host, networks, kvm, queues)
+        self.arguments = [*arguments, *options, "--", *machine]
         with open(self._log_path, "w", encoding="ascii") as log:
             self._process = broker.host.popen(
                 program,
-                "run",
-                *options,
-                "--",
-                *self._qemu(broker.host, networks, kvm, queues),
+                *self.arguments,
                 uid=uid,
                 env=broker.environment(),
                 stdin=subprocess.PIPE,
@@ -176,18 +185,26 @@ class Guest(Console):
         with open(self._log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def kill(self):
-        """SIGKILL to the machine itself; returns vmnetctl's exit status."""
+    def pids(self):
+        """The machine itself, once it has been started."""
         children = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
         with open(children, encoding="ascii") as file:
-            for pid in file.read().split():
-                os.kill(int(pid), signal.SIGKILL)
+            return [int(pid) for pid in file.read().split()]
+
+    def wait(self):
+        """For its end; returns vmnetctl's exit status."""
         return self._process.wait(timeout=20)
+
+    def kill(self):
+        """SIGKILL to the machine itself; returns vmnetctl's exit status."""
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
+        return self.wait()
 
     def poweroff(self):
         """Lets the machine end by itself; returns vmnetctl's exit status."""
         self.send("poweroff -f")
-        return self._process.wait(timeout=20)
+        return self.wait()
 
     def close(self):
         if self._process.poll() is None:
