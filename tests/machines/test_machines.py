@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real machines of users without root: what they are promised of their networks."""
 
+import os
 import re
 
 import pytest
@@ -10,11 +11,22 @@ from support.traffic import echo_server
 from support.wait import wait_for
 
 ALICE, BOB = 2001, 2002
+WEB = {"uid": ALICE, "name": "alice", "options": ["--name", "web", "--publish", "8080:80"]}
+
+
+def expect_page(broker, web, neighbour):
+    """Everybody has it from the machine called "web": by its name, and by its port of the host."""
+    address = "http://web.default.internal"
+    web.run("echo hello >/tmp/index.html && httpd -p 80 -h /tmp")
+    assert neighbour.output(f"wget -q -O - {address}") == "hello"
+    host, names = broker.host, {**os.environ, "LD_LIBRARY_PATH": broker.host.find_machines()}
+    assert host.run("curl", "-sS", address, uid=BOB, env=names).stdout == "hello\n"
+    assert host.outside.run("curl", "-sS", f"http://{HOST_IPV4}:8080").stdout == "hello\n"
 
 
 def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
     outside.start_dns()
-    alice = make_guest(uid=ALICE, name="alice")
+    alice = make_guest(**WEB)
     bob = make_guest(uid=BOB, name="bob")
     for guest in alice, bob:
         guest.boot()
@@ -38,9 +50,18 @@ def test_machines_of_two_users_share_a_network(broker, outside, make_guest):
     wait_for(lambda: ":7 " in bob.output("netstat -ltn"), what="a listening machine")
     assert alice.echoes(bob.ip, 7)
 
+    expect_page(broker, alice, bob)
     assert alice.kill() == 128 + 9
     assert bob.ping(SERVER_IPV4)
-    assert bob.poweroff() == 0
+
+    # The same command again, which finds another broker; and it outlives that one, too.
+    broker.restart()
+    again = make_guest(**WEB).boot()
+    broker.restart()
+    assert again.dhcp()[0] == alice.ip
+    expect_page(broker, again, bob)
+    for guest in again, bob:
+        assert guest.poweroff() == 0
     broker.wait_until_clean()
 
 
