@@ -12,7 +12,7 @@ QEMU = (
 # By the tests of test_examples.py that are called so, each of which runs all of its own.
 RUN = {
     "machine": [
-        f"vmnetctl run --network default -- {QEMU}",
+        f"vmnetctl run --network default --name db --publish 5432:5432 -- {QEMU}",
         "vmnetctl networks",
         "vmnetctl inspect default",
         "vmnetctl machines",
@@ -31,9 +31,9 @@ RUN = {
     ],
     "try": ["scripts/try --name web disk.img", "scripts/try --name db disk.img"],
     "log_in": [
-        "ping -c 3 $(vmnetctl ip default web --wait 60)",
         "vmnetctl ip default web --wait 60",
-        "ssh cloud@web.default.internal",
+        "ping -c 3 web.default.internal",
+        "ssh -o ConnectionAttempts=30 cloud@web.default.internal",
         "ssh admin@$(vmnetctl ip default db --wait 30)",
     ],
     "log_in_by_the_port": [

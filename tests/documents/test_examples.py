@@ -39,7 +39,7 @@ class Shell:
         (programs / "vmnetctl").symlink_to(host.program("vmnetctl/vmnetctl"))
         (self.folder / "scripts").symlink_to(documents.TOP / "scripts")
         (self.folder / "disk.img").write_bytes(bytes(1 << 20))
-        self._environment = {
+        self.environment = {
             **environment,
             "HOME": str(self.folder),
             "PATH": f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -65,14 +65,14 @@ class Shell:
         Returns what it printed.
         """
         line = self._line(command, words)
-        return self.host.run("sh", "-c", line, env=self._environment).stdout
+        return self.host.run("sh", "-c", line, env=self.environment).stdout
 
     def start(self, command):
         """The same of one that goes on: its process, whose output is in the file "output"."""
         with open(self.folder / "output", "wb") as output:
             return self.host.popen(
                 *("sh", "-c", self._line(command, {})),
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -173,11 +173,12 @@ def test_try(shell, broker):
     """It is started with the command that it prints, and what it makes for that is removed."""
     for command in list(shell.left):
         process = shell.start(command)
-        wait_for(lambda: broker.inspect("default")["interfaces"], what=shell.output)
+        (interface,) = wait_for(lambda: broker.inspect("default")["interfaces"], what=shell.output)
         seed = re.search(r"file\.dir=([^,]+)", shell.output())[1]
         name = re.search("--name (\\w+)", command)[1]
         assert f"local-hostname: {name}\n" in (pathlib.Path(seed) / "meta-data").read_text()
-        assert "vmnetctl run --network default -- qemu-system-" in shell.output()
+        assert f"vmnetctl run --network default --name {name} -- qemu-system-" in shell.output()
+        assert interface["name"] == name
         end(process)
         wait_for(lambda seed=seed: not os.path.exists(seed), what="the end of its folder")
         wait_for(lambda: not broker.inspect("default")["interfaces"], what="the end of it")
@@ -185,11 +186,11 @@ def test_try(shell, broker):
 
 def test_log_in(shell, broker, join):
     """docs/quick-start.md and vmnetctl(1): a machine is reached by its name."""
-    machines = {name: join("default", hostname=name) for name in ("web", "db")}
-    folder = broker.host.find_machines()
-    shell.stand_in("ssh", f'LD_LIBRARY_PATH={folder} getent ahostsv4 "${{1#*@}}"')
+    machines = {name: join("default", name=name) for name in ("web", "db")}
+    shell.environment["LD_LIBRARY_PATH"] = broker.host.find_machines()
+    shell.stand_in("ssh", 'for last; do :; done; getent ahostsv4 "${last#*@}"')
     for command in list(shell.left):
-        name = re.search("default (\\w+)|@(\\w+)", command)
+        name = re.search("default (\\w+)|(\\w+)\\.default", command)
         address = machines[name[1] or name[2]].address
         expected = " 3 received, 0% packet loss" if "ping" in command else address
         assert expected in shell.run(command)

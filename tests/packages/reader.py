@@ -66,7 +66,7 @@ class Reader:
         return self._host.run("runuser", "-l", NAME, "-c", shell, timeout=300)
 
     def use(self, disk):
-        """What "Use" says: two machines on "default", one of which is reached by its name."""
+        """What "Use" says: two machines on "default", which are reached by their names."""
         for place in SOURCE, HOME:
             self.type(f"cp {disk} {place}/disk.img")
         try:
@@ -82,10 +82,11 @@ class Reader:
     def _use(self):
         self._start(printed("scripts/try"), SOURCE)
         self.type("until vmnetctl networks | grep '^default .* active '; do sleep 0.1; done")
-        said = self.type(printed("vmnetctl networks"), answer="hostname; id -un")
+        said = self.type(printed("cloud@web"), answer="hostname; id -un")
         assert said.endswith("web\ncloud\n"), said
         self._start(printed("vmnetctl run"), HOME)
-        self.type("vmnetctl ip default machine --wait 120")
+        self.type("vmnetctl ip default db --wait 120")
+        self.type("getent ahostsv4 db.default.internal")
 
     def _start(self, text, place):
         """In a terminal of its own."""
