@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an installation could leave on a booted host."""
 
-# The log of what was done, and what keeps it, are not its own; nor is the dynamic linker's list.
+# The log of what was done, and what keeps it, are not its own; nor is the dynamic linker's list,
+# nor what the system's services have there while they run.
 OTHERS = (
     "/var/backups",
     "/var/cache",
@@ -9,6 +10,7 @@ OTHERS = (
     "/var/lib/dpkg",
     "/var/lib/systemd/timers",
     "/var/log",
+    "/var/tmp",
 )
 
 
