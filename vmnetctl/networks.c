@@ -83,7 +83,7 @@ static int write_for_people(struct vmnet_broker_network *const *networks, size_t
 		return DONE;
 	}
 	for (size_t i = 0; i < n_networks; i++)
-		held |= networks[i]->clients > 0;
+		held |= networks[i]->active;
 	if (write_table(networks, n_networks, stream) != DONE ||
 	    write_faults(networks, n_networks, stream) != DONE)
 		return FAILED;

@@ -356,6 +356,23 @@ def test_the_command_outlives_the_broker(broker):
     assert running.wait() == 3
 
 
+def test_a_broker_that_goes_before_there_is_a_machine_is_followed_by_the_next(broker):
+    def connections():
+        sockets = pathlib.Path(f"/proc/{broker.pid}/net/unix").read_text(encoding="utf-8")
+        return sockets.count(f" {broker.socket_path}\n")
+
+    listening = connections()
+    broker.process.send_signal(signal.SIGSTOP)
+    running = Running(broker, "run", "--network", "default", "--", "sh", "-c", COMMAND)
+    wait_for(lambda: connections() > listening)
+    broker.kill()
+    broker.start()
+    running.wait_for_output("^ready")
+    assert broker.networks()["default"]["interfaces"] == 1
+    running.send(signal.SIGTERM)
+    assert running.wait() == 3
+
+
 def test_the_command_outlives_vmnetctl(broker):
     running = Running(broker, "run", "--network", "default", "--", "sh", "-c", COMMAND)
     pid = int(running.wait_for_output("^ready (.*)$")[1])

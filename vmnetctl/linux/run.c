@@ -325,8 +325,11 @@ static int attach_and_run(struct vmnet_broker *broker, struct arguments *argumen
 	pid_t pid = -1;
 
 	assert(arguments->n_requests > 0); /* parse() has seen to it */
+	/* A machine that runs keeps its network; before that it needs a broker. */
+	vmnet_broker_set_reconnect(broker, true);
 	for (size_t i = 0; i < arguments->n_requests && result == DONE; i++)
 		result = attach(broker, &arguments->requests[i]);
+	vmnet_broker_set_reconnect(broker, false);
 	if (result == DONE && watch_broker(broker, &watch) == 0)
 		pid = start(arguments);
 	free_attachments(arguments);
