@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from support.varlink import INTERFACE, VarlinkError, flat
+from support.varlink import INTERFACE, METRICS, VarlinkError, flat
 from support.wait import wait_for
 
 INTERFACE_FILE = os.path.join(
@@ -58,7 +58,7 @@ def test_the_service_describes_itself(broker):
     client = broker.client(uid=USER)
     info = client.call("org.varlink.service.GetInfo")
     assert info["product"] == "vmnet-broker"
-    assert info["interfaces"] == ["org.varlink.service", INTERFACE]
+    assert info["interfaces"] == ["org.varlink.service", INTERFACE, METRICS]
     for interface in info["interfaces"]:
         reply = client.call("org.varlink.service.GetInterfaceDescription", interface=interface)
         path = os.path.join(os.path.dirname(INTERFACE_FILE), f"{interface}.varlink")
@@ -238,6 +238,52 @@ def test_lists_have_one_object_a_reply(broker):
     assert client.receive_message()[0] == {"parameters": {}}
     error = error_of(client.list, "ListLeases", network="lost")
     assert error.name == "NetworkNotFound"
+
+
+def metrics(client):
+    """{(family, network): value}; network is None in totals."""
+    return {
+        (one["name"], one.get("object")): one["value"] for one in client.list(f"{METRICS}.List")
+    }
+
+
+def test_metrics_are_of_what_the_caller_may_know(broker):
+    client = broker.client(uid=USER)
+    client.acquire("lab")
+    client.acquire("closed")
+    families = client.list(f"{METRICS}.Describe")
+    assert {family["type"] for family in families} == {"gauge"}
+    assert all(family["description"] for family in families)
+    with client.attach("lab"):
+        of_user, of_stranger = metrics(client), metrics(broker.client(uid=STRANGER))
+    assert {name for name, _ in of_user} == {family["name"] for family in families}
+    networks = {network for _, network in of_user if network}
+    assert networks == set(CONFIG)
+    assert {network for _, network in of_stranger if network} == networks - {"closed"}
+    for name, network, of_both in (
+        ("ActiveNetworks", None, (2, 1)),
+        ("Clients", None, (2, 1)),
+        ("Interfaces", None, (1, 1)),
+        ("Faults", None, (0, 0)),
+        ("NetworkActive", "lab", (1, 1)),
+        ("NetworkActive", "other", (0, 0)),
+        ("NetworkClients", "lab", (1, 1)),
+        ("NetworkInterfaces", "lab", (1, 1)),
+        ("NetworkFaults", "lab", (0, 0)),
+    ):
+        key = (f"{INTERFACE}.{name}", network)
+        assert (of_user[key], of_stranger[key]) == of_both, key
+    assert error_of(client.call, f"{METRICS}.List").error == "org.varlink.service.ExpectedMore"
+
+
+def test_metrics_of_many_networks_come_once(broker):
+    """In several parts, each behind the last one's end."""
+    broker.configure({f"net-{number:03}": {"mode": "host"} for number in range(300)})
+    client = broker.client()
+    assert client.call("Reload") == {}
+    listed = [(one["name"], one.get("object", "")) for one in client.list(f"{METRICS}.List")]
+    assert listed == sorted(set(listed))
+    assert len(listed) == 4 * 300 + 4
 
 
 def test_a_configuration_and_the_next_one(broker):

@@ -97,6 +97,14 @@ def debian(request, directory, binds):
 
 
 @pytest.fixture
+def latest(request):
+    """Such a host, if its systemd is to have what is in no stable release yet."""
+    if request.config.getoption("release") != "forky":
+        pytest.skip("needs systemd 260: --release forky")
+    return request.getfixturevalue("debian")
+
+
+@pytest.fixture
 def reader(debian):
     """Who does there what README.md says."""
     return Reader(debian)

@@ -15,6 +15,7 @@ from support.leavings import snapshot
 STARTER = "/usr/libexec/vmnet-broker-dnsmasq"
 MACHINE = "/tree/packaging/debian/tests/machine"
 REGISTERED = "/run/varlink/registry/com.github.nirs.vmnetbroker"
+REPORTS = "/run/systemd/report/com.github.nirs.vmnetbroker"
 NAMES = "/tree/tests/packages/names"
 INSTALL = ("apt-get", "-y", "-o", "APT::Sandbox::User=root", "install")
 RESTART = """
@@ -26,6 +27,18 @@ for _ in 1 2 3; do
 done
 until systemctl status vmnet-broker | grep 'Status: "1 active network, '; do sleep 0.1; done
 kill $!
+"""
+
+
+# As any user: what systemd collects of all services.
+REPORT = """
+report="setpriv --reuid=nobody --regid=nogroup --clear-groups /usr/lib/systemd/systemd-report"
+vmnetctl hold default >/dev/null 2>&1 &
+until $report --no-legend metrics com.github.nirs.vmnetbroker.NetworkClients |
+    grep ' default  *-  *1$'; do sleep 0.1; done
+kill $!
+$report --no-legend describe com.github.nirs.vmnetbroker | grep 'ActiveNetworks  *gauge '
+varlinkctl list-registry | grep '^com.github.nirs.vmnetbroker '
 """
 
 
@@ -62,7 +75,8 @@ def test_life_of_the_packages(debian, reader, directory):
     assert debian.run("systemctl", "is-active", "vmnet-broker.socket") == "active\n"
     assert debian.run("systemctl", "is-enabled", "vmnet-broker.socket") == "enabled\n"
     assert "No network is held." in debian.run("vmnetctl", "networks")
-    assert debian.run("readlink", REGISTERED) == "/run/vmnet-broker/socket\n"
+    for link in REGISTERED, REPORTS:
+        assert debian.run("readlink", link) == "/run/vmnet-broker/socket\n"
 
     debian.run(MACHINE, TAPNET="/tapnet")
     reader.use("/disk.img")
@@ -93,7 +107,8 @@ def test_life_of_the_packages(debian, reader, directory):
 
     reader.type(quoted("sudo apt-get purge"), answer="y")
     assert snapshot(debian) == before
-    debian.run("test", "!", "-L", REGISTERED)
+    for link in REGISTERED, REPORTS:
+        debian.run("test", "!", "-L", link)
     for user in "vmnet-broker", "vmnet-dnsmasq":
         assert "nologin" in debian.run("getent", "passwd", user)
 
@@ -108,3 +123,8 @@ def test_restart_with_an_active_network(debian, debs):
     debian.run(MACHINE, NAMES, TAPNET="/tapnet")
     # With the network systemd-resolved has lost what it knew of it.
     assert "default.internal" not in debian.run("resolvectl", "domain")
+
+
+def test_what_newer_systemd_asks(latest, debs):
+    install(latest, debs["vmnet-broker"], debs["libvmnet-broker0"])
+    latest.run("sh", "-euc", REPORT)

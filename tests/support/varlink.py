@@ -9,6 +9,7 @@ import socket
 import struct
 
 INTERFACE = "com.github.nirs.vmnetbroker"
+METRICS = "io.systemd.Metrics"
 INSPECTED = ("fault", "roguePackets")  # of a state, what inspect() has beside the network
 MAX_FDS = 253  # of one message, by the kernel
 

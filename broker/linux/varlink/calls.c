@@ -24,6 +24,7 @@
 #include "connection.h"
 #include "describe.h"
 #include "fds.h"
+#include "metrics.h"
 #include "sending.h"
 #include "untaken.h"
 
@@ -52,6 +53,7 @@ static const struct {
 } interfaces[] = {
 	{ SERVICE_INTERFACE, SERVICE_DESCRIPTION },
 	{ PROTOCOL_INTERFACE, PROTOCOL_DESCRIPTION },
+	{ METRICS_INTERFACE, METRICS_DESCRIPTION },
 };
 
 #define N_INTERFACES (sizeof(interfaces) / sizeof(interfaces[0]))
@@ -222,6 +224,16 @@ static void serve_list_interfaces(struct connection *connection)
 static void serve_list_leases(struct connection *connection)
 {
 	list_start(connection, LIST_LEASES);
+}
+
+static void serve_list_metrics(struct connection *connection)
+{
+	list_start(connection, LIST_METRICS);
+}
+
+static void serve_describe_metrics(struct connection *connection)
+{
+	list_start(connection, LIST_METRIC_FAMILIES);
 }
 
 static void serve_describe_network(struct connection *connection)
@@ -473,6 +485,8 @@ static const struct method methods[] = {
 	  .parameters = { NETWORK_PARAMETER, { "device", true, take_device } } },
 	{ PROTOCOL_INTERFACE, "Monitor", .serve = serve_monitor, .needs_more = true },
 	{ PROTOCOL_INTERFACE, "Reload", .serve = serve_reload },
+	{ METRICS_INTERFACE, "List", .serve = serve_list_metrics, .needs_more = true },
+	{ METRICS_INTERFACE, "Describe", .serve = serve_describe_metrics, .needs_more = true },
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))

@@ -15,14 +15,18 @@
 #include "broker/interface.h"
 #include "connection.h"
 #include "describe.h"
+#include "metrics.h"
 #include "sending.h"
 
 #define PART_BYTES ((size_t)32 * 1024)
 
-/* What is listed of a kind. infos: the network, or all of them, the last one without a config. */
+/*
+ * What is listed of a kind. all: struct network_info, the network, or all of them, the last one
+ * without a config; or struct metric.
+ */
 struct list {
 	/* The first one behind listing->last. Returns NULL when there is none. */
-	const void *(*first)(const struct listing *listing, const struct network_info *infos);
+	const void *(*first)(const struct listing *listing, const void *all);
 	const void *(*next)(const void *object);
 	void (*mark)(struct listing *listing, const void *object);
 	json_t *(*describe)(const void *object); /* the parameters of its reply */
@@ -35,8 +39,10 @@ static const void *network_or_end(const struct network_info *info)
 	return info->config ? info : NULL;
 }
 
-static const void *first_network(const struct listing *listing, const struct network_info *infos)
+static const void *first_network(const struct listing *listing, const void *all)
 {
+	const struct network_info *infos = all;
+
 	while (listing->begun && infos->config &&
 	       strcmp(infos->config->name, listing->last.name) <= 0)
 		infos++;
@@ -60,8 +66,9 @@ static json_t *describe_listed_network(const void *object)
 
 /* Clients, by their holds */
 
-static const void *first_hold(const struct listing *listing, const struct network_info *infos)
+static const void *first_hold(const struct listing *listing, const void *all)
 {
+	const struct network_info *infos = all;
 	const struct hold *hold = infos->network ? infos->network->holds : NULL;
 
 	while (listing->begun && hold && hold->number >= listing->last.number)
@@ -93,8 +100,9 @@ static const void *interface_with_device(const struct interface *interface)
 	return interface;
 }
 
-static const void *first_interface(const struct listing *listing, const struct network_info *infos)
+static const void *first_interface(const struct listing *listing, const void *all)
 {
+	const struct network_info *infos = all;
 	const struct interface *interface = infos->network ? infos->network->interfaces : NULL;
 
 	while (listing->begun && interface && interface->number >= listing->last.number)
@@ -119,8 +127,9 @@ static json_t *describe_listed_interface(const void *object)
 
 /* Leases, in the order of lease_compare() */
 
-static const void *first_lease(const struct listing *listing, const struct network_info *infos)
+static const void *first_lease(const struct listing *listing, const void *all)
 {
+	const struct network_info *infos = all;
 	const struct lease *lease = infos->network ? infos->network->leases : NULL;
 	struct lease last = { .mac = listing->last.lease.mac };
 
@@ -148,12 +157,60 @@ static json_t *describe_listed_lease(const void *object)
 	return json_pack("{s:o}", "lease", describe_lease(object));
 }
 
+/* Metrics, and families of them */
+
+static const void *metric_or_end(const struct metric *metric)
+{
+	return metric->network ? metric : NULL;
+}
+
+static bool has_come(const struct metric *metric, const struct listing *listing)
+{
+	if (!listing->begun || metric->family != listing->last.metric.family)
+		return listing->begun && metric->family < listing->last.metric.family;
+	return strcmp(metric->network, listing->last.metric.network) <= 0;
+}
+
+static const void *first_metric(const struct listing *listing, const void *all)
+{
+	const struct metric *metric = all;
+
+	while (metric->network && has_come(metric, listing))
+		metric++;
+	return metric_or_end(metric);
+}
+
+static const void *next_metric(const void *object)
+{
+	return metric_or_end((const struct metric *)object + 1);
+}
+
+static void mark_metric(struct listing *listing, const void *object)
+{
+	const struct metric *metric = object;
+
+	listing->last.metric.family = metric->family;
+	strcpy(listing->last.metric.network, metric->network);
+}
+
+static json_t *describe_metric(const void *object)
+{
+	return metric_describe(object);
+}
+
+static json_t *describe_metric_family(const void *object)
+{
+	return metric_describe_family(object);
+}
+
 static const struct list lists[] = {
 	[LIST_NETWORKS] = { first_network, next_network, mark_network, describe_listed_network },
 	[LIST_CLIENTS] = { first_hold, next_hold, mark_hold, describe_hold },
 	[LIST_INTERFACES] = { first_interface, next_interface, mark_interface,
 			      describe_listed_interface },
 	[LIST_LEASES] = { first_lease, next_lease, mark_lease, describe_listed_lease },
+	[LIST_METRICS] = { first_metric, next_metric, mark_metric, describe_metric },
+	[LIST_METRIC_FAMILIES] = { first_metric, next_metric, mark_metric, describe_metric_family },
 };
 
 /* Parts */
@@ -184,11 +241,10 @@ static int add_reply(struct part *part, json_t *parameters, bool continues)
 }
 
 /* Fills a part and moves the listing on. Returns the object for the next one, or NULL. */
-static const void *fill(struct part *part, struct listing *listing,
-			const struct network_info *infos)
+static const void *fill(struct part *part, struct listing *listing, const void *all)
 {
 	const struct list *list = &lists[listing->kind];
-	const void *object = list->first(listing, infos);
+	const void *object = list->first(listing, all);
 	int r = object ? 0 : add_reply(part, json_object(), false);
 
 	while (object && r == 0 && part->size < PART_BYTES) {
@@ -206,38 +262,69 @@ static const void *fill(struct part *part, struct listing *listing,
 	return object;
 }
 
-/* What there is to be listed now, which the caller frees. Returns NULL with error. */
-static struct network_info *find_infos(const struct connection *connection, struct error *error)
+static struct metric *find_metrics(const struct connection *connection, struct error *error)
 {
-	struct network_info *infos;
+	struct network_info *infos = NULL;
+	struct metric *metrics;
 	size_t n;
 
-	if (connection->call.listing.kind == LIST_NETWORKS)
-		return broker_list(connection->client, &infos, &n, error) < 0 ? NULL : infos;
-	infos = calloc(1, sizeof(*infos));
-	if (!infos)
+	if (broker_list(connection->client, &infos, &n, error) < 0)
+		return NULL;
+	metrics = metrics_of(infos, n);
+	free(infos);
+	if (!metrics)
+		error_set(error, ERROR_INTERNAL, "out of memory for metrics");
+	return metrics;
+}
+
+static struct network_info *find_network(const struct connection *connection, struct error *error)
+{
+	struct network_info *info = calloc(1, sizeof(*info));
+
+	if (!info)
 		error_set(error, ERROR_INTERNAL, "out of memory for a list");
-	if (infos &&
-	    broker_inspect(connection->client, connection->call.network, infos, error) < 0) {
-		free(infos);
-		infos = NULL;
+	if (info && broker_inspect(connection->client, connection->call.network, info, error) < 0) {
+		free(info);
+		info = NULL;
 	}
-	return infos;
+	return info;
+}
+
+/* What there is to be listed now, which the caller frees. Returns NULL with error. */
+static void *find_all(const struct connection *connection, struct error *error)
+{
+	struct network_info *infos;
+	struct metric *families;
+	size_t n;
+
+	switch (connection->call.listing.kind) {
+	case LIST_NETWORKS:
+		return broker_list(connection->client, &infos, &n, error) < 0 ? NULL : infos;
+	case LIST_METRICS:
+		return find_metrics(connection, error);
+	case LIST_METRIC_FAMILIES:
+		families = metrics_families();
+		if (!families)
+			error_set(error, ERROR_INTERNAL, "out of memory for metrics");
+		return families;
+	default:
+		return find_network(connection, error);
+	}
 }
 
 void list_continue(struct connection *connection)
 {
 	struct part part = { 0 };
 	struct error error;
-	struct network_info *infos = find_infos(connection, &error);
+	void *all = find_all(connection, &error);
 
-	if (!infos) {
+	if (!all) {
 		connection_send(connection, describe_error(&error, connection->call.network), NULL);
 		return;
 	}
-	if (!fill(&part, &connection->call.listing, infos))
+	if (!fill(&part, &connection->call.listing, all))
 		connection->state = CONNECTION_OPEN;
-	free(infos);
+	free(all);
 	connection_send_part(connection, part.text, part.size);
 }
 

@@ -19,7 +19,9 @@ enum list_kind {
 	LIST_NETWORKS,
 	LIST_CLIENTS,
 	LIST_INTERFACES,
-	LIST_LEASES
+	LIST_LEASES,
+	LIST_METRICS,
+	LIST_METRIC_FAMILIES
 };
 
 /* A list that is under way, and the object that came last, by what it is ordered by. */
@@ -33,6 +35,10 @@ struct listing {
 			struct mac_address mac;
 			char address[INET6_ADDRSTRLEN];
 		} lease;
+		struct {
+			size_t family;
+			char network[NETWORK_NAME_MAX + 1];
+		} metric;
 	} last;
 };
 

@@ -10,6 +10,7 @@
  *	calls.c		the methods
  *	attach_options.c	what Attach asks for with an interface
  *	lists.c		those that list, part by part
+ *	metrics.c	io.systemd.Metrics
  *	describe.c	the policy's structures and errors in the protocol's words
  *	sending.c	what it is sent
  *	events.c	what those are told who monitor

@@ -24,7 +24,8 @@ static void test_get_info(void **state)
 		      "{\"parameters\":{\"vendor\":\"vmnet-broker\",\"product\":\"vmnet-broker\","
 		      "\"version\":\"" VMNET_BROKER_VERSION "\","
 		      "\"url\":\"https://github.com/nirs/vmnet-broker\",\"interfaces\":["
-		      "\"org.varlink.service\",\"com.github.nirs.vmnetbroker\"]}}");
+		      "\"org.varlink.service\",\"com.github.nirs.vmnetbroker\","
+		      "\"io.systemd.Metrics\"]}}");
 }
 
 static void test_descriptions(void **state)
