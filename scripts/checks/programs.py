@@ -274,7 +274,7 @@ def exposure(checks, log):
     """what systemd says of the services' sandboxes: an exposure under 2.0"""
     checks.build(PLAIN, log)
     result = Result()
-    for service in "vmnet-broker", "vmnet-broker-dnsmasq":
+    for service in "vmnet-broker", "vmnet-broker-dnsmasq", "vmnet-broker-names":
         status, output = log.run(
             "systemd-analyze",
             "security",

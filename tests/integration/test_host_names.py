@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of machines on the host, by the module of the C library (nss/)."""
+"""Names of machines on the host (nss/): by the module of the C library, and by the hook of
+systemd-resolved."""
 
+import base64
 import ctypes
 import errno
 import os
 import signal
 import socket
+import struct
 import sys
 
 import pytest
 
 from support.host import SERVER_IPV4, SERVER_IPV6
+from support.varlink import Client
 from support.wait import wait_for
 
 USER = 1234
@@ -41,6 +45,10 @@ assert len(os.listdir("/proc/self/fd")) == before
 print(*found)
 """
 UNAVAIL, TRYAGAIN = -1, -2  # as nss.h has them
+HOOK = "io.systemd.Resolve.Hook"
+A, TXT, AAAA = 1, 16, 28  # as DNS has them
+NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+PASSED_ON = (None, [])
 
 pytestmark = pytest.mark.broker(config=CONFIG)
 
@@ -152,3 +160,70 @@ def test_buffers_may_be_too_small(names, join, build):
     assert set(buffer.raw[size:512]) == {0xAA}
     address = ctypes.string_at(host.addresses[0], host.length)
     assert socket.inet_ntoa(address) == web.address and not host.addresses[1]
+
+
+@pytest.fixture
+def hook(broker, directory):
+    """Where systemd-resolved would connect."""
+    path = os.path.join(directory, "hook")
+    program = broker.host.program("nss/vmnet-broker-names")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        os.chmod(path, 0o666)
+        process = broker.host.popen("sh", "-c", 'exec "$0" 3<&0', program, stdin=listener)
+    yield path
+    process.kill()
+    process.wait()
+
+
+def send_question(client, name, *types):
+    question = [{"key": {"class": 1, "type": one, "name": name}} for one in types]
+    client.send(f"{HOOK}.ResolveRecord", {"question": question})
+
+
+def ask(client, name, *types):
+    """What a question is answered: its code, and the addresses."""
+    send_question(client, name, *types)
+    reply = client.receive()
+    wire = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    addresses = []
+    for answer in reply.get("answer", []):
+        record = base64.b64decode(answer["raw"], validate=True)
+        assert record.startswith(wire)
+        kind, internet, _, length = struct.unpack_from(">HHIH", record, len(wire))
+        address = record[len(wire) + 10 :]
+        assert kind in types and internet == 1 and length == len(address)
+        family = socket.AF_INET if kind == A else socket.AF_INET6
+        addresses.append(socket.inet_ntop(family, address))
+    return reply.get("rcode"), addresses
+
+
+def test_the_hook_of_systemd_resolved(broker, hook, join):
+    with Client(hook) as client, Client(hook) as other, Client(hook, uid=USER) as stranger:
+        assert client.call(f"{HOOK}.QueryFilter")["filterDomains"] == ["internal"]
+        assert ask(client, "web.lab.internal", A) == PASSED_ON
+        web = join("lab", hostname="web")
+        both = {web.address, web.ipv6_address()}
+        wait_for(
+            lambda: set(ask(client, "web.lab.internal", A, AAAA)[1]) == both, what="both addresses"
+        )
+        assert ask(client, "Web.LAB.internal", A) == (NOERROR, [web.address])
+        assert ask(client, "web.lab.internal", TXT) == (NOERROR, [])
+        assert ask(client, "none.lab.internal", A, AAAA) == (NXDOMAIN, [])
+        for name in "web.host.internal", "lab.internal", "web.lab.internal.example":
+            assert ask(client, name, A, AAAA) == PASSED_ON
+        wait_for(stranger.is_closed, what="the end of who may not ask")
+
+        (server,) = broker.host.processes("dnsmasq")
+        os.kill(server, signal.SIGSTOP)
+        try:
+            send_question(client, "web.lab.internal", A)
+            # Who asks for something else does not wait.
+            assert ask(other, "web.host.internal", A) == PASSED_ON
+            assert client.receive() == {"rcode": SERVFAIL, "answer": []}
+        finally:
+            os.kill(server, signal.SIGCONT)
+        web.kill()
+        web.client.close()
+        wait_for(lambda: ask(client, "web.lab.internal", A) == PASSED_ON, what="the network's end")

@@ -40,6 +40,21 @@ kill $!
 $report --no-legend describe com.github.nirs.vmnetbroker | grep 'ActiveNetworks  *gauge '
 varlinkctl list-registry | grep '^com.github.nirs.vmnetbroker '
 """
+# Where nobody may tell systemd-resolved of networks: a machine's name, also after all is started
+# again that answers for it, and names that are no machine's.
+HOOK = """
+find() { setpriv --reuid=nobody --regid=nogroup --clear-groups getent ahostsv4 "$1" || echo "$1?"; }
+systemctl restart systemd-resolved
+[ -z "$(resolvectl domain vmb-default | sed 's/.*: *//')" ]
+address=$(vmnetctl ip default guest)
+for service in '' vmnet-broker.service vmnet-broker-names.service systemd-resolved.service; do
+    [ -z "$service" ] || systemctl restart $service
+    find guest.default.internal | grep "^$address "
+done
+find none.default.internal | grep '?$'
+find guest.other.internal | grep '?$'
+resolvectl query guest.default.internal | grep 'Data from: .*hook'
+"""
 
 
 def newer(deb, directory):
@@ -128,3 +143,10 @@ def test_restart_with_an_active_network(debian, debs):
 def test_what_newer_systemd_asks(latest, debs):
     install(latest, debs["vmnet-broker"], debs["libvmnet-broker0"])
     latest.run("sh", "-euc", REPORT)
+    latest.run("systemctl", "mask", "--runtime", "--now", "polkit.service")
+    latest.run(MACHINE, "sh", "-euc", HOOK, TAPNET="/tapnet")
+    assert "guest.default.internal" not in latest.run(
+        "getent", "hosts", "guest.default.internal", check=False
+    )
+    latest.run("systemctl", "stop", "vmnet-broker.socket")
+    assert latest.run("pgrep", "vmnet-broker-na", check=False) == ""
