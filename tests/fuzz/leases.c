@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < n_leases; i++) {
 		must(leases[i].expires >= 0);
 		check_hostname(leases[i].hostname);
-		if (leases[i].is_taken)
+		must(!leases[i].is_taken || !leases[i].is_reserved);
+		if (leases[i].is_taken || leases[i].is_reserved)
 			continue;
 		addresses += leases[i].address.s_addr;
 		n_asked_for++;

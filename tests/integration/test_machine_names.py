@@ -121,9 +121,10 @@ def test_a_name_is_its_machines_alone(broker, start, join):
         again = start("lab", name="Web")
         assert again.mac_address == web.mac_address
         assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
-        again.dhcp()
+        again.dhcp(client=["-x", "lease:600"])
         assert again.address == address
         assert resolve("web") == [address]
+        assert broker.vmnetctl("ip", "--wait", "5", "lab", "web").stdout == address + "\n"
         ends(broker, "lab", again)
         wait_for(lambda: not resolve("web"), what="the end of the name")
         neighbour.dhcp(hostname="web")

@@ -57,7 +57,8 @@ static struct dhcp_message message_for(uint8_t type, const struct dhcp_lease *le
 {
 	struct dhcp_message message = {
 		.op = BOOTREQUEST,
-		.hardware_type = lease->is_taken ? TAKEN_HARDWARE_TYPE : HARDWARE_ETHERNET,
+		.hardware_type = lease->is_taken || lease->is_reserved ? UNASKED_HARDWARE_TYPE
+								       : HARDWARE_ETHERNET,
 		.hardware_length = sizeof(lease->mac),
 		.client = lease->address,
 		.cookie = { 0x63, 0x82, 0x53, 0x63 },

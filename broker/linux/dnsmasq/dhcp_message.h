@@ -23,8 +23,8 @@ int dhcp_message_socket(const char *bridge);
 int dhcp_message_request(int fd, struct in_addr server, const struct dhcp_lease *lease);
 
 /*
- * The same for a lease of RESERVED_SECONDS, by which it is known that its machine has not asked for
- * it.
+ * The same for a lease of RESERVED_SECONDS. One that is reserved is the machine's as soon as that
+ * asks; until then it is none of its leases.
  */
 int dhcp_message_reserve(int fd, struct in_addr server, const struct dhcp_lease *lease);
 

@@ -6,7 +6,7 @@
  *
  * with "*" for what is not known, and a client id only where an earlier version
  * had it written. Others (a DUID, IPv6 leases) look different. For what machines
- * have taken MAC is 06-MAC:ADDRESS, in hexadecimal.
+ * have taken MAC is 06-MAC:ADDRESS, in hexadecimal; for what is reserved, 06-MAC.
  */
 #include "leases.h"
 
@@ -65,22 +65,25 @@ static size_t split(char *line, char *fields[N_FIELDS])
 	return n;
 }
 
-/* Of an Ethernet, or that of an address which a machine has taken; the lease has its address. */
+/* Of an Ethernet, or of what no machine has asked for; the lease has its address. */
 static int parse_hardware(const char *text, struct dhcp_lease *lease)
 {
 	const uint8_t *bytes = (const uint8_t *)&lease->address;
 	char start[MAC_TEXT_SIZE];
-	char whole[64];
+	char reserved[64];
+	char taken[sizeof(reserved) + sizeof(":ff:ff:ff:ff")];
 
 	if (mac_address_parse(text, &lease->mac) == 0)
 		return 0;
 	(void)snprintf(start, sizeof(start), "%s", text + strnlen(text, strlen("06-")));
 	if (mac_address_parse(start, &lease->mac) < 0)
 		return -1;
-	(void)snprintf(whole, sizeof(whole), "%02x-%s:%02x:%02x:%02x:%02x", TAKEN_HARDWARE_TYPE,
-		       start, bytes[0], bytes[1], bytes[2], bytes[3]);
-	lease->is_taken = true;
-	return strcmp(text, whole) == 0 ? 0 : -1;
+	(void)snprintf(reserved, sizeof(reserved), "%02x-%s", UNASKED_HARDWARE_TYPE, start);
+	(void)snprintf(taken, sizeof(taken), "%s:%02x:%02x:%02x:%02x", reserved, bytes[0], bytes[1],
+		       bytes[2], bytes[3]);
+	lease->is_reserved = strcmp(text, reserved) == 0;
+	lease->is_taken = strcmp(text, taken) == 0;
+	return lease->is_reserved || lease->is_taken ? 0 : -1;
 }
 
 static int parse_line(char *line, struct dhcp_lease *lease)
@@ -240,15 +243,17 @@ bool lease_is_asked_for(const struct network *network, const struct dhcp_lease *
 
 bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now)
 {
-	const time_t left = lease->expires - now;
 	const struct interface *interface;
+	time_t length;
 
-	if (lease->is_taken || !lease->expires || left > RESERVED_SECONDS)
-		return false;
+	if (lease->is_taken || lease->is_reserved || !lease->expires)
+		return lease->is_reserved;
 	interface = find_interface(network, lease);
-	return lease_is_asked_for(network, lease) ||
-	       (interface && interface->may_have_former &&
-		left + seconds_attached(interface) <= RESERVED_SECONDS + DELAY_SECONDS);
+	if (!interface || !interface->may_have_former)
+		return false;
+	length = lease->expires - now + seconds_attached(interface);
+	return length >= RESERVED_SECONDS - DELAY_SECONDS &&
+	       length <= RESERVED_SECONDS + DELAY_SECONDS;
 }
 
 static struct lease *lease_new(const struct dhcp_lease *from, time_t ahead)

@@ -8,8 +8,11 @@
 /* How long an address is given for. */
 #define LEASE_SECONDS 3600
 
-/* How long it is reserved for, for a machine that has not asked for it yet. */
-#define RESERVED_SECONDS 600
+/*
+ * How long it is reserved for, for a machine that has not asked for it yet. Nothing that a machine
+ * would ask for: what it had in a former life is known by this.
+ */
+#define RESERVED_SECONDS 550
 
 /* Of a network of any size: a server takes the square of their number of time to start. */
 #define LEASES_MAX 4096U
@@ -21,17 +24,18 @@ static inline unsigned int leases_max(const struct ipv4_subnet *subnet)
 }
 
 /*
- * The hardware type, of no machine here, and so the start of the hardware address in the lease of
- * an address that a machine has taken by itself beside its own: the rest is the MAC address and
- * that address.
+ * The hardware type, of no machine here, and so the start of the hardware address, in a lease that
+ * no machine has asked for. The rest is the MAC address; and the address, if its machine has taken
+ * that by itself beside its own.
  */
-#define TAKEN_HARDWARE_TYPE 6
+#define UNASKED_HARDWARE_TYPE 6
 
 /* An IPv4 address that a machine has by DHCP. It makes its IPv6 addresses itself. */
 struct dhcp_lease {
 	struct mac_address mac;
 	struct in_addr address;
 	bool is_taken; /* it has not asked for it: see taken.h */
+	bool is_reserved; /* the same: see reservations.h */
 	char hostname[HOSTNAME_TEXT_MAX + 1]; /* "": none */
 	time_t expires; /* by the clock of preload.c; 0: never */
 };
@@ -60,8 +64,8 @@ int leases_list(const struct network *network, const struct dhcp_lease *leases, 
 bool lease_is_asked_for(const struct network *network, const struct dhcp_lease *lease);
 
 /*
- * Whether it is an interface's whose machine has not asked for it: it ends as soon as what is
- * reserved for it, or was when it was attached.
+ * Whether its machine has not asked for it: it is reserved, or ends as what an interface's machine
+ * had in a former life, which was kept for it when it was attached.
  */
 bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now);
 

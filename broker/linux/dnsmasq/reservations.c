@@ -116,6 +116,7 @@ static void reserve_asked(struct talk *talk, const struct interface *interface)
 	reserve(talk, &(struct dhcp_lease){
 			      .mac = interface->mac,
 			      .address = interface->options.ipv4,
+			      .is_reserved = true,
 		      });
 }
 
@@ -152,7 +153,7 @@ static void take_former(struct talk *talk, struct interface *interface,
 	if (is_own && former->n < FORMER_MAX)
 		former->items[former->n++] = lease->address;
 	/* Others know when it comes back: who asked first would have its address. */
-	if (is_own && !lease->is_taken && !options->has_ipv4) {
+	if (is_own && !lease->is_taken && !lease->is_reserved && !options->has_ipv4) {
 		interface->may_have_former = true;
 		reserve(talk, lease);
 		return;
@@ -185,7 +186,7 @@ void reservations_begin(const struct network *network, struct interface *interfa
 
 void reservations_end(const struct network *network, const struct interface *interface)
 {
-	const struct dhcp_lease lease = {
+	struct dhcp_lease lease = {
 		.mac = interface->mac,
 		.address = interface->options.ipv4,
 	};
@@ -196,8 +197,11 @@ void reservations_end(const struct network *network, const struct interface *int
 
 	if (text)
 		dhcpv6_release(network->addresses.bridge, text, &interface->options.ipv6);
-	if (interface->options.has_ipv4)
+	/* Whether its machine has asked or not. */
+	for (int i = 0; i < 2 && interface->options.has_ipv4; i++) {
 		release(&talk, &lease);
+		lease.is_reserved = true;
+	}
 	end_talk(&talk);
 	free(text);
 }

@@ -2,8 +2,9 @@
 /*
  * Names and addresses that interfaces have asked for, made good with the network's dnsmasq.
  * They are in a file that it reads anew when it is told to; and each address is leased from the
- * start, so that its name is found, and is nobody else's. Such a lease is short until the machine
- * itself has asked. On the policy's thread; waits for nobody.
+ * start, so that its name is found, and is nobody else's: by a hardware type of its own, for which
+ * dnsmasq has the machine's line of the file, too. So it gives that lease up to the machine when
+ * that asks. On the policy's thread; waits for nobody.
  */
 #ifndef VMNET_BROKER_LINUX_DNSMASQ_RESERVATIONS_H
 #define VMNET_BROKER_LINUX_DNSMASQ_RESERVATIONS_H

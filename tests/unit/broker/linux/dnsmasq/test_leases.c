@@ -115,7 +115,7 @@ static void test_no_leases(void **state)
 	free(parse("x 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
 	free(parse("-1 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
 	free(parse("99999999999999999999 52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
-	free(parse("1 06-52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
+	free(parse("1 07-52:54:00:00:00:0a 192.168.105.10 db *\n", 0));
 	free(parse("1 52:54:00:00:00:0a 192.168.105.256 db *\n", 0));
 	free(parse("1 52:54:00:00:00:0a 192.168.105.10 db\n", 0));
 	free(parse("1 52:54:00:00:00", 0));
@@ -230,9 +230,12 @@ static void test_what_a_machine_has_not_asked_for(void **state)
 	assert_false(lease_is_reserved(&with, &lease, 0));
 	interface.may_have_former = true;
 	assert_true(lease_is_reserved(&with, &lease, 0));
-	lease.expires++;
+	/* What machines ask for: RFC 2131 leaves it to them. */
+	lease.expires = 600;
 	assert_false(lease_is_reserved(&with, &lease, 0));
-	lease.expires--;
+	lease.expires = 120;
+	assert_false(lease_is_reserved(&with, &lease, 0));
+	lease.expires = RESERVED_SECONDS;
 	/* It was not when the interface was attached that it was given for so long. */
 	interface.attached -= INT64_C(120) * 1000000;
 	assert_false(lease_is_reserved(&with, &lease, 0));
@@ -241,10 +244,31 @@ static void test_what_a_machine_has_not_asked_for(void **state)
 	assert_false(lease_is_asked_for(&with, &lease));
 	interface.options.ipv4 = lease.address;
 	assert_true(lease_is_asked_for(&with, &lease));
-	assert_true(lease_is_reserved(&with, &lease, 0));
-	lease.is_taken = true;
 	assert_false(lease_is_reserved(&with, &lease, 0));
-	assert_false(lease_is_reserved(&network, &lease, 0));
+	lease.is_taken = true;
+	assert_false(lease_is_reserved(&with, &lease, 120));
+	lease.is_taken = false;
+	assert_false(lease_is_reserved(&network, &lease, 120));
+	lease.is_reserved = true;
+	assert_true(lease_is_reserved(&network, &lease, 0));
+}
+
+static void test_what_is_reserved(void **state)
+{
+	struct dhcp_lease *leases = parse("7 06-52:54:00:00:00:0a 192.168.105.10 db *\n"
+					  "7 52:54:00:00:00:0a 192.168.105.11 db *\n",
+					  2);
+	struct lease *list;
+
+	(void)state;
+	assert_true(leases[0].is_reserved && !leases[0].is_taken);
+	assert_true(mac_address_equal(&leases[0].mac, &leases[1].mac));
+	assert_false(leases[1].is_reserved);
+	assert_int_equal(leases_list(&network, leases, 2, 0, 0, &list), 0);
+	assert_string_equal(list->address, "192.168.105.11");
+	assert_null(list->next);
+	leases_free(list);
+	free(leases);
 }
 
 int main(void)
@@ -257,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_leases),
 		cmocka_unit_test(test_what_machines_have_taken),
+		cmocka_unit_test(test_what_is_reserved),
 		cmocka_unit_test(test_a_line_that_is_cut),
 		cmocka_unit_test(test_host_names),
 		cmocka_unit_test(test_the_longest_client_id),
