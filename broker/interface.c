@@ -150,25 +150,29 @@ static struct mac_address mac_generate(const struct network *network)
 	return mac;
 }
 
-static struct mac_address mac_of_name(const struct network *network, uid_t uid, const char *name)
+static int mac_of_name(const struct network *network, uid_t uid, const char *name,
+		       struct mac_address *mac, struct error *error)
 {
 	unsigned int attempt = 0;
-	struct mac_address mac;
+	struct host_key key;
 
+	if (platform_host_key(&key, error) < 0)
+		return -1;
 	do
-		mac = interface_named_mac(network, uid, name, attempt++);
-	while (mac_is_used(network, &mac) || mac_is_reserved(network, &mac));
-	return mac;
+		*mac = interface_named_mac(network, &key, uid, name, attempt++);
+	while (mac_is_used(network, mac) || mac_is_reserved(network, mac));
+	return 0;
 }
 
-static struct mac_address choose_mac(const struct client *client, const struct network *network,
-				     const struct attach_request *request)
+static int choose_mac(const struct client *client, const struct network *network,
+		      const struct attach_request *request, struct mac_address *mac,
+		      struct error *error)
 {
-	if (request->mac)
-		return *request->mac;
-	if (request->options && request->options->name[0])
-		return mac_of_name(network, client->credentials.uid, request->options->name);
-	return mac_generate(network);
+	if (!request->mac && request->options && request->options->name[0])
+		return mac_of_name(network, client->credentials.uid, request->options->name, mac,
+				   error);
+	*mac = request->mac ? *request->mac : mac_generate(network);
+	return 0;
 }
 
 static int check_request(const struct network *network, const struct attach_request *request,
@@ -261,12 +265,9 @@ void broker_attach(struct client *client, const struct attach_request *request)
 	if (!network || interface_options_set_rates(network, whole.options, &error) < 0 ||
 	    limits_check_interface(client, frames_held(request->queues * frames, whole.options),
 				   &error) < 0 ||
-	    check_request(network, request, &error) < 0) {
-		platform_attached(client, NULL, NULL, &error);
-		return;
-	}
-	mac = choose_mac(client, network, request);
-	if (check_options(client, network, &whole, &mac, &error) < 0) {
+	    check_request(network, request, &error) < 0 ||
+	    choose_mac(client, network, request, &mac, &error) < 0 ||
+	    check_options(client, network, &whole, &mac, &error) < 0) {
 		platform_attached(client, NULL, NULL, &error);
 		return;
 	}

@@ -28,12 +28,11 @@ static uint64_t mix(uint64_t value)
 	return value ^ value >> 33;
 }
 
-struct mac_address interface_named_mac(const struct network *network, uid_t uid, const char *name,
-				       unsigned int attempt)
+struct mac_address interface_named_mac(const struct network *network, const struct host_key *key,
+				       uid_t uid, const char *name, unsigned int attempt)
 {
 	const uint32_t numbers[] = { (uint32_t)uid, attempt };
-	struct host_key key = platform_host_key();
-	uint64_t value = hash(UINT64_C(0xcbf29ce484222325), key.bytes, sizeof(key.bytes));
+	uint64_t value = hash(UINT64_C(0xcbf29ce484222325), key->bytes, sizeof(key->bytes));
 	struct mac_address mac;
 
 	value = hash(value, network->config->name, strlen(network->config->name) + 1);

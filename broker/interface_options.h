@@ -8,6 +8,8 @@
 
 #include "interface.h"
 
+struct host_key;
+
 /*
  * Judges the name and the addresses. mac: the interface's, NULL when it is to
  * be a new one. Returns 0, or -1 with error.
@@ -25,9 +27,10 @@ int interface_options_set_rates(const struct network *network, struct interface_
 /*
  * The MAC address of a user's machine of this name: the same each time, on this
  * host alone. attempt: 0, and more for as long as it is used or reserved.
+ * key: the host's.
  */
-struct mac_address interface_named_mac(const struct network *network, uid_t uid, const char *name,
-				       unsigned int attempt);
+struct mac_address interface_named_mac(const struct network *network, const struct host_key *key,
+				       uid_t uid, const char *name, unsigned int attempt);
 
 /*
  * Chooses an address for an interface that has asked for none: what is reserved for its

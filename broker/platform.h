@@ -95,7 +95,8 @@ struct host_key {
 	uint8_t bytes[16];
 };
 
-struct host_key platform_host_key(void);
+/* Returns 0, or -1 with error when there is a key that cannot be read: there is no other. */
+int platform_host_key(struct host_key *key, struct error *error);
 
 /*
  * Whose an address is that a machine has taken beside the one that it has by DHCP. NULL:

@@ -132,6 +132,28 @@ def test_a_name_is_its_machines_alone(broker, start, join):
     assert not [name for name in os.listdir(broker.runtime_dir) if name.endswith(".interface")]
 
 
+def test_a_key_that_cannot_be_read(broker, start):
+    web = start("lab", name="web")
+    ends(broker, "lab", web)
+    web.client.close()
+    broker.stop()
+    key = f"{broker.state_dir}/key"
+    os.rename(key, f"{key}.away")
+    os.mkdir(key)
+    broker.start()
+    with pytest.raises(VarlinkError) as failure:
+        start("lab", name="web")
+    assert failure.value.error.endswith(".CreateFailed")
+    assert failure.value.parameters["reason"] == (
+        f"{key}, from which MAC addresses of machines with a name are made, cannot be read: Is a "
+        "directory; mend that, or ask for a MAC address, too"
+    )
+    start("lab", name="web2", macAddress="52:54:00:00:00:77")
+    os.rmdir(key)
+    os.rename(f"{key}.away", key)
+    assert start("lab", name="web").mac_address == web.mac_address
+
+
 def test_names_that_are_none_of_idna(broker, start):
     machine = start("Ab--c", name="Gh--i", ipv4Address="192.168.152.20")
     machine.dhcp()

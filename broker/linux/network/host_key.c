@@ -40,23 +40,34 @@ static void save(const char *path, const struct host_key *key)
 			    path, strerror(-result));
 }
 
-struct host_key platform_host_key(void)
+/* One that is missing or damaged is replaced. */
+static int load(struct host_key *key, struct error *error)
 {
-	static struct host_key key;
-	static bool is_known;
 	char path[PATH_MAX];
 	size_t length;
 	char *text;
 
-	if (is_known)
-		return key;
 	(void)snprintf(path, sizeof(path), "%s/key", linux_platform.options->state_dir);
 	text = file_read(path, TEXT_SIZE, &length);
-	is_known = true;
-	if (!text || parse(text, &key) < 0) {
-		platform_random(key.bytes, sizeof(key.bytes));
-		save(path, &key);
+	if (!text && errno != ENOENT)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "%s, from which MAC addresses of machines with a name are made, "
+				 "cannot be read: %s; mend that, or ask for a MAC address, too",
+				 path, strerror(errno));
+	if (!text || parse(text, key) < 0) {
+		platform_random(key->bytes, sizeof(key->bytes));
+		save(path, key);
 	}
 	free(text);
-	return key;
+	return 0;
+}
+
+int platform_host_key(struct host_key *key, struct error *error)
+{
+	static struct host_key known;
+	static bool is_known;
+
+	is_known = is_known || load(&known, error) == 0;
+	*key = known;
+	return is_known ? 0 : -1;
 }

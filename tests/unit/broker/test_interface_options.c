@@ -9,7 +9,11 @@
 #include <string.h>
 
 #include "broker/interface_options.h"
+#include "broker/platform.h"
 #include "tests/unit/broker/fixture.h"
+
+/* fake_platform.c's */
+static const struct host_key key = { "a fake host's ke" };
 
 /* What the last one of them was answered with is the client's error. */
 static struct interface *attach_as(struct fake_client *client, struct interface_options options,
@@ -69,12 +73,12 @@ static void test_other_names_get_others(void **state)
 	(void)state;
 	holder("lab");
 	network = network_in("lab", NETWORK_ACTIVE);
-	macs[0] = interface_named_mac(network, 1000, "web", 0);
-	macs[1] = interface_named_mac(network, 1001, "web", 0);
-	macs[2] = interface_named_mac(network, 1000, "wea", 0);
-	macs[3] = interface_named_mac(network, 1000, "web", 1);
+	macs[0] = interface_named_mac(network, &key, 1000, "web", 0);
+	macs[1] = interface_named_mac(network, &key, 1001, "web", 0);
+	macs[2] = interface_named_mac(network, &key, 1000, "wea", 0);
+	macs[3] = interface_named_mac(network, &key, 1000, "web", 1);
 	holder("default");
-	macs[4] = interface_named_mac(network_in("default", NETWORK_ACTIVE), 1000, "web", 0);
+	macs[4] = interface_named_mac(network_in("default", NETWORK_ACTIVE), &key, 1000, "web", 0);
 	for (size_t i = 0; i < ARRAY_SIZE(macs); i++)
 		for (size_t j = 0; j < i; j++)
 			assert_false(mac_address_equal(&macs[i], &macs[j]));
@@ -84,8 +88,8 @@ static void test_a_used_address_is_passed_over(void **state)
 {
 	struct fake_client *client = holder("default");
 	struct network *network = network_in("default", NETWORK_ACTIVE);
-	struct mac_address mac = interface_named_mac(network, 1000, "web", 0);
-	struct mac_address next = interface_named_mac(network, 1000, "web", 1);
+	struct mac_address mac = interface_named_mac(network, &key, 1000, "web", 0);
+	struct mac_address next = interface_named_mac(network, &key, 1000, "web", 1);
 	struct interface *interface;
 	struct in_addr free_one, other;
 	struct error error;
