@@ -3,6 +3,8 @@
 
 import itertools
 import os
+import pathlib
+import signal
 import socket
 import struct
 
@@ -10,6 +12,7 @@ import pytest
 
 from support.dhcp import DhcpClient, mac_of
 from support.dns import Resolver
+from support.processes import STARTER, children, socket_of
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -152,6 +155,22 @@ def test_a_key_that_cannot_be_read(broker, start):
     os.rmdir(key)
     os.rename(f"{key}.away", key)
     assert start("lab", name="web").mac_address == web.mac_address
+
+
+def test_a_signal_that_is_lost(broker, start, join):
+    neighbour = join("lab")
+    starter = children(broker.pid)[STARTER]
+    sending = socket_of(broker.pid, socket.AF_UNIX, socket.SOCK_SEQPACKET)  # to the starter
+    with sending, Resolver(neighbour, "192.168.150.1") as resolver:
+        os.kill(starter, signal.SIGSTOP)
+        wait_for(lambda: " T " in pathlib.Path(f"/proc/{starter}/stat").read_text(encoding="ascii"))
+        with pytest.raises(BlockingIOError):
+            while True:
+                sending.send(b"nothing", socket.MSG_DONTWAIT)
+        start("lab", name="web", ipv4Address="192.168.150.30")
+        assert resolver.resolve("web") == []
+        os.kill(starter, signal.SIGCONT)
+        wait_for(lambda: resolver.resolve("web") == ["192.168.150.30"], what="the name")
 
 
 def test_names_that_are_none_of_idna(broker, start):

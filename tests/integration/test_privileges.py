@@ -14,7 +14,7 @@ import pytest
 
 from support.broker import Broker
 from support.host import UPLINK, descriptors
-from support.processes import children
+from support.processes import children, socket_of
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -22,7 +22,6 @@ SERVICE_UID = 29001
 DNSMASQ_UID = 29002
 USED_UP_UID = 29003
 LIBC = ctypes.CDLL(None)
-PIDFD_GETFD = 438
 CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW = 10, 12, 13
 OF_BROKER = 1 << CAP_NET_ADMIN
 OF_STARTER = 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW
@@ -362,22 +361,6 @@ def test_what_a_dnsmasq_that_was_taken_over_may_do(host, directory, installed):
     broker.finish()
 
 
-def raw_socket_of(pid):
-    """The same open socket as the one of IPv6 that a process has for any message of ICMPv6."""
-    pidfd = os.pidfd_open(pid)
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(number), 0)
-        if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
-            os.close(fd)
-            continue
-        found = socket.socket(fileno=fd)
-        if (found.family, found.type) == (socket.AF_INET6, socket.SOCK_RAW):
-            os.close(pidfd)
-            return found
-        found.close()
-    raise AssertionError("no raw socket")
-
-
 def test_a_dnsmasq_that_was_taken_over_is_no_router_outside(service_broker):
     """With the socket by which it is one on its own network."""
     host = service_broker.host
@@ -385,7 +368,8 @@ def test_a_dnsmasq_that_was_taken_over_is_no_router_outside(service_broker):
     client.acquire("default")
     (bridge,) = (name for name in host.links() if name.startswith("vmb-"))
     advertisement = bytes.fromhex("86000000 40000708 00000000 00000000")
-    with client.attach("default"), raw_socket_of(dnsmasq(service_broker)) as taken:
+    of_icmpv6 = socket_of(dnsmasq(service_broker), socket.AF_INET6, socket.SOCK_RAW)
+    with client.attach("default"), of_icmpv6 as taken:
         with host.entered():
             outside, inside = map(socket.if_nametoindex, (UPLINK, bridge))
         taken.sendto(advertisement, ("ff02::1", 0, 0, inside))

@@ -73,6 +73,7 @@ struct watch {
 	sd_event_source *look; /* at whether it serves, and leases; on while there are machines */
 	struct liveness liveness; /* at the last look */
 	unsigned int stuck; /* looks in a row that found it so */
+	bool is_unread; /* it could not be told to read its files anew */
 	uint64_t pause_usec;
 	uint64_t started_usec;
 };
@@ -92,6 +93,11 @@ struct restart {
 };
 
 /* The server */
+
+static void tell_to_read(struct dnsmasq *self)
+{
+	self->watch.is_unread = starter_signal(self->server.pidfd, SIGHUP) < 0;
+}
 
 /* A host network has no outside to ask. */
 static bool asks_resolvers(const struct network_config *config)
@@ -192,7 +198,7 @@ struct dnsmasq *dnsmasq_begin(const struct network_config *config,
 	    dnsmasq_files_have(&self->server.files, self->server.config)) {
 		/* Also when an earlier broker has copied them, and ended before it told. */
 		if (asks_resolvers(config))
-			starter_signal(self->server.pidfd, SIGHUP);
+			tell_to_read(self);
 		return self;
 	}
 	if (self->server.pidfd >= 0)
@@ -300,15 +306,15 @@ static void plan_restart(struct dnsmasq *self)
 /* It reads them anew. One that is being started is told when it is watched. */
 static void on_resolvers(void *userdata)
 {
-	const struct dnsmasq *self = userdata;
+	struct dnsmasq *self = userdata;
 
 	if (self->watch.end)
-		starter_signal(self->server.pidfd, SIGHUP);
+		tell_to_read(self);
 }
 
-void dnsmasq_reread(const struct dnsmasq *self)
+void dnsmasq_reread(struct dnsmasq *self)
 {
-	on_resolvers((void *)self);
+	on_resolvers(self);
 }
 
 /* Watches the one that a restart has made. One that cannot be watched is no use. */
@@ -323,7 +329,7 @@ static int take_over(struct dnsmasq *self, struct error *error)
 		return 0;
 	}
 	self->watch.end = sd_event_source_disable_unref(self->watch.end);
-	starter_signal(self->server.pidfd, SIGKILL);
+	(void)starter_signal(self->server.pidfd, SIGKILL);
 	close(self->server.pidfd);
 	self->server.pidfd = -1;
 	return error_set(error, ERROR_CREATE_FAILED, "its dnsmasq cannot be watched: %s",
@@ -425,8 +431,10 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	if (self->watch.stuck == STUCK_LOOKS) {
 		self->watch.stuck = 0;
 		log_warning(self->server.name, "its dnsmasq has stopped serving; it is killed");
-		starter_signal(self->server.pidfd, SIGKILL);
+		(void)starter_signal(self->server.pidfd, SIGKILL);
 	}
+	if (self->watch.is_unread)
+		on_resolvers(self);
 	if (self->watch.end)
 		lease_watch_look(self->watch.leases);
 	if (self->watch.stuck > 0)

@@ -51,8 +51,11 @@ int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int brid
 /* Its network, which is supervised, has got an interface: from now on it has to serve. */
 void dnsmasq_has_machines(struct dnsmasq *dnsmasq);
 
-/* It is to read the hosts that interfaces have asked for anew: it is supervised. */
-void dnsmasq_reread(const struct dnsmasq *dnsmasq);
+/*
+ * It is to read the hosts that interfaces have asked for anew: it is supervised. When it
+ * cannot be told now, it is at the next look at it.
+ */
+void dnsmasq_reread(struct dnsmasq *dnsmasq);
 
 /*
  * Whose an address is that its machine has taken beside its lease, as far as is known; NULL:

@@ -136,7 +136,7 @@ static bool ends_within(int pidfd, int msec)
 static void send_signal(int pidfd, int number)
 {
 	if (pidfd_send_signal(pidfd, number, NULL, 0) < 0 && errno == EPERM)
-		starter_signal(pidfd, number);
+		(void)starter_signal(pidfd, number);
 }
 
 void dnsmasq_process_ask_to_end(int pidfd)
@@ -217,7 +217,7 @@ static const char *remedy(int result)
 
 static void end_at_once(int pidfd)
 {
-	starter_signal(pidfd, SIGKILL);
+	(void)starter_signal(pidfd, SIGKILL);
 	(void)ends_within(pidfd, STOP_MSEC);
 	(void)close(pidfd);
 }

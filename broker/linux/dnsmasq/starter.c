@@ -532,7 +532,7 @@ int starter_start(const char *config, const char *leases, int input_fd, int erro
 	return result;
 }
 
-void starter_signal(int pidfd, int number)
+int starter_signal(int pidfd, int number)
 {
 	const struct packet_fds fds = { { pidfd, -1 } };
 	int result = ask(&number, sizeof(number), fds);
@@ -540,10 +540,11 @@ void starter_signal(int pidfd, int number)
 
 	/* The service has ended. The worker alone connects anew for good, when it starts one. */
 	if (starter.child || (result != -EPIPE && result != -ECONNRESET))
-		return;
+		return result;
 	fd = open_connection();
 	if (fd < 0)
-		return;
-	(void)send_packet(fd, &number, sizeof(number), fds);
+		return fd;
+	result = send_packet(fd, &number, sizeof(number), fds);
 	(void)close(fd);
+	return result;
 }

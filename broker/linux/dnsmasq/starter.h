@@ -38,7 +38,10 @@ void starter_stop(void);
  */
 int starter_start(const char *config, const char *leases, int input_fd, int error_fd, pid_t *pid);
 
-/* Sends a dnsmasq and what it has started a signal. On any thread. */
-void starter_signal(int pidfd, int number);
+/*
+ * Sends a dnsmasq and what it has started a signal. On any thread; waits for nobody: returns 0, or
+ * -EAGAIN while the starter has too much to do, or another negative errno.
+ */
+int starter_signal(int pidfd, int number);
 
 #endif
