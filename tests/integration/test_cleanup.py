@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """vmnetctl cleanup: what a broker left is removed without one, and nothing else."""
 
+import contextlib
+import os
 import random
+import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -29,6 +34,17 @@ table inet theirs {
 """
 
 
+LIMIT = {"bitsPerSecond": 16_000_000, "burstBytes": 65536}
+LIMITS = {"rateLimitIn": LIMIT, "rateLimitOut": LIMIT}
+TAKE = """
+import signal, socket
+taken = socket.socket(socket.AF_UNIX)
+taken.bind("\\0com.github.nirs.vmnet-broker")
+print("taken", flush=True)
+signal.pause()
+"""
+
+
 def fails(done):
     assert done.returncode == 1, done.stdout
     return done.stderr
@@ -43,6 +59,17 @@ def cleanup(broker):
         return broker.vmnetctl("cleanup", folder, *argv, uid=uid, check=check)
 
     return run
+
+
+@contextlib.contextmanager
+def listening(broker):
+    """As systemd does for a broker that it is to start."""
+    os.unlink(broker.socket_path)
+    with broker.host.entered(), socket.socket(socket.AF_UNIX) as server:
+        server.bind(broker.socket_path)
+        server.listen()
+        yield
+    os.unlink(broker.socket_path)
 
 
 @pytest.fixture
@@ -79,10 +106,16 @@ def acquire_all(broker):
 def test_all_that_a_killed_broker_left(broker, before, cleanup, join, plug_in):
     client = acquire_all(broker)
     client.attach("lab", openByName=True).close()
-    join("default")
+    join("default", name="web", **LIMITS)
     plug_in("lan")
+    with broker.client() as capturing:
+        (device,) = (i["device"] for i in broker.inspect("default")["interfaces"])
+        reply = capturing.call("Capture", network="default", device=device)
+        capture = capturing.fds[reply["tapFileDescriptor"]]
+    assert {name[:5] for name in broker.host.links()} >= {"vmtr-", "vmt-c"}
     running = fails(cleanup(check=False))
     assert running.startswith("vmnetctl: a broker runs here, and removes by itself what nobody")
+    assert 'and "vmnetctl end NETWORK" ends them' in running
     broker.kill()
 
     def left():
@@ -97,15 +130,19 @@ def test_all_that_a_killed_broker_left(broker, before, cleanup, join, plug_in):
     *used, remedy = fails(cleanup(check=False)).splitlines()
     assert sorted(line.split('"')[1] for line in used) == ["default", "lan"]
     assert remedy == (
-        "vmnetctl: end these machines first, or take their networks from them with --force; what "
-        "would go --dry-run shows"
+        'vmnetctl: end these machines first, by "vmnetctl end NETWORK" while a broker runs, or '
+        "take their networks from them with --force; what would go --dry-run shows"
     )
+    with listening(broker):
+        assert "is started by the first program that wants one" in fails(cleanup(check=False))
     before_it = left()
     planned = cleanup("--dry-run").stdout
     assert left() == before_it
 
     done = cleanup("--force")
     print(done.stdout)
+    assert ", of a capture\n" in done.stdout and ", of a limit\n" in done.stdout
+    os.close(capture)
     assert_as(before, broker)
     kinds = {line.split()[1] for line in done.stdout.splitlines()}
     assert kinds >= {"device", "process", "forwarding", "routing", "table", "bridge", "file"}
@@ -114,6 +151,22 @@ def test_all_that_a_killed_broker_left(broker, before, cleanup, join, plug_in):
 
     broker.start()
     assert acquire_all(broker).networks()["default"]["active"]
+
+
+@pytest.mark.broker(config=CONFIG)
+def test_a_lock_that_is_another_programs(broker, cleanup):
+    broker.stop()
+    taken = broker.host.popen(sys.executable, "-c", TAKE, uid=1234, stdout=subprocess.PIPE)
+    assert taken.stdout.readline() == "taken\n"
+    broker.start()
+    broker.client().acquire("default")
+    assert fails(cleanup(check=False)).startswith("vmnetctl: a broker runs here, or is started by")
+    broker.kill()
+    hides = fails(cleanup(check=False))
+    assert hides.startswith("vmnetctl: a program that is no broker has taken the name @com.github")
+    taken.kill()
+    taken.wait()
+    assert "removed bridge" in cleanup().stdout
 
 
 @pytest.mark.broker(config=CONFIG)

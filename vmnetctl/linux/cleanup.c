@@ -9,6 +9,7 @@
 #include "cleanup.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,13 @@
 #include "vmnetctl/text.h"
 
 #define RUNTIME_DIR "/run/vmnet-broker"
+#define STOP "\"systemctl stop vmnet-broker.socket vmnet-broker.service\""
+
+/* What a broker that was killed had open may outlive it by a moment: see instance_lock.c. */
+#define LISTENING_TRIES 20
+#define LISTENING_MSEC 50
+/* In /proc/net/unix: __SO_ACCEPTCON. */
+#define LISTENS 0x10000UL
 
 static struct {
 	bool dry_run;
@@ -90,6 +98,18 @@ static bool is_checksums(const struct link *link)
 	       strncmp(link->name, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) == 0;
 }
 
+static bool is_limiter(const struct link *link)
+{
+	return strcmp(link->kind, "ifb") == 0 && limiter_port(link->name);
+}
+
+static bool is_capture(const struct link *link)
+{
+	struct capture_alias alias;
+
+	return capture_alias_parse(link->alias, &alias) == 0;
+}
+
 /* One that has gone by itself meanwhile is no failure. */
 static int delete_link(const struct link *link)
 {
@@ -98,17 +118,24 @@ static int delete_link(const struct link *link)
 	return result == -ENODEV ? 0 : result;
 }
 
+/* With a machine's device its filters go, those of captures and limits, too. */
 static void remove_devices(const struct link *links, size_t n_links)
 {
 	struct alias alias;
 	char mac[MAC_TEXT_SIZE];
 
-	for (size_t i = 0; i < n_links; i++)
+	for (size_t i = 0; i < n_links; i++) {
 		if (is_device(&links[i], &alias) &&
 		    cleanup_begin("device %s of machine %s on network \"%s\"%s", links[i].name,
 				  mac_address_format(&alias.mac, mac), alias.network,
 				  links[i].carrier ? ", which uses it" : ""))
 			cleanup_end(delete_link(&links[i]));
+		if (is_capture(&links[i]) &&
+		    cleanup_begin("device %s, of a capture", links[i].name))
+			cleanup_end(delete_link(&links[i]));
+		if (is_limiter(&links[i]) && cleanup_begin("device %s, of a limit", links[i].name))
+			cleanup_end(delete_link(&links[i]));
+	}
 }
 
 static void remove_bridges(const struct link *links, size_t n_links)
@@ -140,23 +167,62 @@ static bool is_used(const struct link *links, size_t n_links)
 			 links[i].name);
 	}
 	if (found)
-		complain("end these machines first, or take their networks from them with "
-			 "--force; what would go --dry-run shows");
+		complain("end these machines first, by \"vmnetctl end NETWORK\" while a broker "
+			 "runs, or take their networks from them with --force; what would go "
+			 "--dry-run shows");
 	return found;
 }
 
-/* From here on no broker starts. Returns DONE, or FAILED after complaining. */
+/* Where programs find a broker. To connect there would start one. */
+static bool is_listened_at(const char *path)
+{
+	char line[512], bound[256];
+	unsigned long flags;
+	bool found = false;
+	FILE *file = fopen("/proc/net/unix", "re");
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%*s %*s %*s %lx %*s %*s %*s %255s", &flags, bound) == 2 &&
+			(flags & LISTENS) && strcmp(bound, path) == 0;
+	if (file)
+		(void)fclose(file);
+	return found;
+}
+
+static bool may_start(void)
+{
+	const char *variable = getenv("VMNET_BROKER_SOCKET");
+	const char *path = variable && *variable ? variable : RUNTIME_DIR "/socket";
+
+	for (unsigned int tries = 1; is_listened_at(path); tries++) {
+		if (tries == LISTENING_TRIES)
+			return true;
+		(void)poll(NULL, 0, LISTENING_MSEC);
+	}
+	return false;
+}
+
+/*
+ * From here on no broker starts. One that runs has gone on without the lock if another program had
+ * it. Returns DONE, or FAILED after complaining.
+ */
 static int keep_brokers_out(void)
 {
 	const char *unknown;
 	int result = instance_lock_claim(&unknown);
 
-	if (result == 0 || (result == -EADDRINUSE && !unknown))
-		return DONE;
 	if (result == -EBUSY)
 		complain("a broker runs here, and removes by itself what nobody uses; \"vmnetctl "
-			 "inspect NETWORK\" shows who does. To clean up without it stop it first: "
-			 "\"systemctl stop vmnet-broker.socket vmnet-broker.service\"");
+			 "inspect NETWORK\" shows who does, and \"vmnetctl end NETWORK\" ends "
+			 "them. To clean up without it stop it first: " STOP);
+	else if (may_start())
+		complain("a broker runs here, or is started by the first program that wants one; "
+			 "stop it first: " STOP);
+	else if (result == 0)
+		return DONE;
+	else if (result == -EADDRINUSE && !unknown)
+		complain("a program that is no broker has taken the name @" INSTANCE_LOCK_NAME
+			 ", and hides whether one runs; \"ss -xap\" shows it: end it first");
 	else
 		complain("cannot tell whether a broker runs here: %s",
 			 unknown ? unknown : strerror(-result));
