@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import random
 import socket
 import subprocess
@@ -43,6 +44,13 @@ taken.bind("\\0com.github.nirs.vmnet-broker")
 print("taken", flush=True)
 signal.pause()
 """
+# Called like the broker's, and with something else in them.
+OTHERS = {
+    "networks.json": '{\n  "config": {\n    "mode": "shared"\n  }\n}\n',
+    "addresses.json": '{\n  "bridge": "vmb-default"\n}\n',
+    "mine.hosts": "192.168.105.2 web\n",
+    "mine.resolv.conf": "nameserver 192.0.2.1\n",
+}
 
 
 def fails(done):
@@ -151,6 +159,22 @@ def test_all_that_a_killed_broker_left(broker, before, cleanup, join, plug_in):
 
     broker.start()
     assert acquire_all(broker).networks()["default"]["active"]
+
+
+@pytest.mark.broker(config=CONFIG)
+def test_files_of_others(broker, cleanup):
+    broker.client().acquire("default")
+    broker.kill()
+    for folder in broker.state_dir, broker.runtime_dir:
+        for name, text in OTHERS.items():
+            pathlib.Path(folder, name).write_text(text, encoding="ascii")
+    names = os.listdir(broker.state_dir)
+    for folder in broker.state_dir, broker.runtime_dir:
+        cleanup(f"--runtime-dir={folder}")
+        assert OTHERS.keys() <= set(os.listdir(folder))
+    assert sorted(os.listdir(broker.state_dir)) == sorted(names)
+    assert "default.json" in names
+    assert "default.json" not in os.listdir(broker.runtime_dir)
 
 
 @pytest.mark.broker(config=CONFIG)

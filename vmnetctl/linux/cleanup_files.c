@@ -112,22 +112,53 @@ void cleanup_servers(const char *runtime_dir)
 	(void)closedir(directory);
 }
 
-/* Whether a broker notes something in a file of that name, or was about to. */
-static bool is_record(const char *name)
-{
-	static const char *const suffixes[] = {
-		".json",	".client", DNSMASQ_CONFIG_SUFFIX, ".dnsmasq.pid",
-		".resolv.conf", ".hosts",  ".interface",
-	};
-	char whole[NAME_MAX + 1];
+/* What files of a broker's are called, and how they start. */
+static const struct record {
+	const char *suffix;
+	const char *start; /* NULL: a MAC address */
+} records[] = {
+	{ ".json", "{\n  \"config\": \"" },
+	{ ".client", "{\"holds\":" },
+	{ ".interface", "{\n  \"name\": " },
+	{ DNSMASQ_CONFIG_SUFFIX, "# Made by vmnet-broker " },
+	{ ".dnsmasq.pid", "" },
+	{ ".resolv.conf", "server=" },
+	{ ".hosts", NULL },
+};
 
+#define START_MAX 32
+
+static bool starts_as(const struct record *record, char *text)
+{
+	struct mac_address mac;
+
+	if (record->start)
+		return strncmp(text, record->start, strlen(record->start)) == 0;
+	text[strcspn(text, ",")] = '\0';
+	return mac_address_parse(text, &mac) == 0;
+}
+
+/*
+ * Whether a broker notes something in a file of that name, or was about to: others have files that
+ * are called so, too. In one that is empty nothing is lost.
+ */
+static bool is_record(const char *directory, const char *name)
+{
+	char path[PATH_MAX], whole[NAME_MAX + 1];
+	size_t length;
+	char *text;
+	bool found = false;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
 	(void)snprintf(whole, sizeof(whole), "%s", name);
 	if (has_suffix(whole, FILE_NEW_SUFFIX))
 		whole[strlen(whole) - strlen(FILE_NEW_SUFFIX)] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-		if (has_suffix(whole, suffixes[i]))
-			return true;
-	return false;
+	text = file_read(path, START_MAX, &length);
+	for (size_t i = 0; i < ARRAY_SIZE(records) && text && !found; i++)
+		found = has_suffix(whole, records[i].suffix) &&
+			(length == 0 || starts_as(&records[i], text));
+	free(text);
+	return found;
 }
 
 void cleanup_records(const char *runtime_dir)
@@ -141,7 +172,7 @@ void cleanup_records(const char *runtime_dir)
 		return;
 	}
 	while ((entry = readdir(directory)))
-		if (is_record(entry->d_name) &&
+		if (is_record(runtime_dir, entry->d_name) &&
 		    cleanup_begin("file %s/%s", runtime_dir, entry->d_name))
 			cleanup_end(unlinkat(dirfd(directory), entry->d_name, 0) < 0 ? -errno : 0);
 	(void)closedir(directory);
