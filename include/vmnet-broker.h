@@ -267,8 +267,12 @@ struct vmnet_broker_interface {
 	char *device; /* the host's name of it */
 	char *_Nullable name; /* what the machine is called there; NULL: nothing was asked for */
 	char *mac_address; /* what the machine's own device should use */
-	char *_Nullable ipv4_address; /* given to it by DHCP, as it was asked for; NULL: it was not */
-	char *_Nullable ipv6_address; /* the same */
+	/*
+	 * Given to it by DHCP, and to nobody else: what it asked for, or, with a name or ports, the
+	 * broker's choice; NULL: what DHCP chooses.
+	 */
+	char *_Nullable ipv4_address;
+	char *_Nullable ipv6_address; /* the same by DHCPv6, but that a name alone gets none */
 	struct vmnet_broker_port_forwarding *port_forwardings; /* those that it asked for */
 	size_t n_port_forwardings;
 	struct vmnet_broker_rate_limit rate_limit_in; /* to the machine */
@@ -331,8 +335,9 @@ struct vmnet_broker_attach_options {
 	const char *_Nullable mac_address; /* "52:54:00:12:34:56"; NULL: the broker chooses */
 	/* What the machine is to be called: a DNS label that no other machine there has. */
 	const char *_Nullable name;
-	const char *_Nullable ipv4_address; /* of the network, and free; NULL: DHCP's choice */
-	const char *_Nullable ipv6_address; /* the same */
+	/* Of the network, and free; NULL: DHCP's choice, or, with a name or ports, the broker's. */
+	const char *_Nullable ipv4_address;
+	const char *_Nullable ipv6_address; /* the same, but that the broker chooses for ports alone */
 	const struct vmnet_broker_port_forwarding *_Nullable port_forwardings;
 	size_t n_port_forwardings;
 	struct vmnet_broker_rate_limit rate_limit_in; /* to the machine; 0: the configuration's */
