@@ -38,6 +38,8 @@ static int write_network(const struct vmnet_broker_inspection *inspection, FILE 
 	table_start(&table, 2);
 	add_row(&table, "Network:", network->name);
 	add_row(&table, "State:", network->active ? "active" : "inactive");
+	if (network->removed)
+		add_row(&table, "Removed:", "the configuration has it no more");
 	if (network->ipv4_subnet)
 		add_row(&table, "Subnet:", network->ipv4_subnet);
 	if (network->ipv4_gateway)
