@@ -87,6 +87,7 @@ struct network {
 	struct broker *broker;
 	struct network_config *config; /* counted; what it was created with */
 	enum network_state state;
+	bool ending; /* somebody has ended it: who comes meanwhile waits for its next life */
 	struct network_addresses addresses; /* set while active */
 	struct hold *holds;
 	struct interface *interfaces;

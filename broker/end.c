@@ -98,6 +98,8 @@ static void end_network(struct client *client, struct network *network)
 	if (network->state == NETWORK_REMOVING)
 		return;
 	log_info(network->config->name, "ended by user %ju", (uintmax_t)client->credentials.uid);
+	/* Else who is ended could have it again at once, and it would never be gone. */
+	network->ending = true;
 	for (struct interface *i = network->interfaces; i; i = i->next)
 		end_interface(client, i);
 	end_holds(client, network);

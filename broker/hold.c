@@ -112,6 +112,14 @@ struct hold *hold_waiting(const struct network *network)
 	return NULL;
 }
 
+bool holds_keep(const struct network *network)
+{
+	for (const struct hold *hold = network->holds; hold; hold = hold->next_on_network)
+		if (!hold->waiting || !network->ending)
+			return true;
+	return false;
+}
+
 /* A hold on a network that is there, or on its way. Returns 0, or -1 when memory is short. */
 static int join(struct client *client, struct network *network)
 {
@@ -119,7 +127,7 @@ static int join(struct client *client, struct network *network)
 
 	if (!hold)
 		return -1;
-	if (network->state == NETWORK_ACTIVE)
+	if (network->state == NETWORK_ACTIVE && !network->ending)
 		hold_granted(hold);
 	return 0;
 }

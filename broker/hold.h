@@ -17,6 +17,9 @@ void hold_end(struct hold *hold);
 /* One that waits for the network, or NULL. */
 struct hold *hold_waiting(const struct network *network);
 
+/* Whether there is one by which the network lives on: one that waits for its next life is none. */
+bool holds_keep(const struct network *network);
+
 /* Answers one that waits. What it calls may change any hold: it is not touched afterwards. */
 void hold_granted(struct hold *hold);
 

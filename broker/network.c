@@ -10,7 +10,8 @@
  * The first hold makes it and asks the platform to create the network;
  * clients that come meanwhile wait on it with a hold of their own. When an
  * active network has neither hold nor interface the platform is asked to remove
- * it; a client that comes meanwhile waits for the next life. The platform has
+ * it; a client that comes meanwhile waits for the next life, and so does one that
+ * comes while what somebody has ended is still in use. The platform has
  * only one thing to do for a network at a time, and what a client does in
  * between changes holds alone, so every order of events ends right.
  *
@@ -87,7 +88,7 @@ void network_free(struct network *network)
 
 void broker_network_check(struct network *network)
 {
-	if (network->state != NETWORK_ACTIVE || network->holds || network->interfaces)
+	if (network->state != NETWORK_ACTIVE || holds_keep(network) || network->interfaces)
 		return;
 	log_debug(network->config->name, "nobody uses it any more");
 	network->state = NETWORK_REMOVING;
@@ -203,12 +204,9 @@ void broker_network_created(struct network *network, const struct error *error)
 	if (platform_may_log(network->user, false))
 		log_info(network->config->name, "created");
 	network_event(network, EVENT_NETWORK_CREATED);
-	if (!network->holds) {
-		broker_network_check(network);
-		return;
-	}
 	/* A front end that is answered may release at once, and even acquire again. */
-	while (network->state == NETWORK_ACTIVE && (hold = hold_waiting(network)))
+	while (network->state == NETWORK_ACTIVE && !network->ending &&
+	       (hold = hold_waiting(network)))
 		hold_granted(hold);
 	broker_network_check(network);
 }

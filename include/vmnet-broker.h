@@ -408,8 +408,9 @@ vmnet_broker_return_t vmnet_broker_capture(struct vmnet_broker *broker, const ch
 /*
  * Ends a network whoever uses it: the interfaces of its machines, and all holds with their
  * connections, on which the next call returns ENDED. A hold of this connection's own is released.
- * Returns when the network has gone, with SUCCESS also when there was none. Only for root, or when
- * all that ends is the caller's own user's.
+ * Returns when the network has gone, with SUCCESS also when there was none; who acquires it
+ * meanwhile waits for its next life. Only for root, or when all that ends is the caller's own
+ * user's.
  *
  * network: the network's name or one of its aliases.
  * device: NULL, or the host's name of a machine's device, which then ends alone.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/hold.h"
 #include "broker/platform.h"
 #include "broker/user_limits.h"
 #include "must.h"
@@ -71,7 +72,7 @@ void platform_network_remove(struct network *network)
 
 	must(thing && thing->work == FAKE_PRESENT);
 	must(network->state == NETWORK_REMOVING);
-	must(!network->holds && !network->interfaces);
+	must(!holds_keep(network) && !network->interfaces);
 	thing->work = FAKE_REMOVING;
 }
 

@@ -60,6 +60,45 @@ static void test_while_it_is_made(void **state)
 	assert_ptr_equal(fake_gone, network);
 }
 
+/* It goes nevertheless, and they get its next life. */
+static void test_who_comes_meanwhile(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct interface *interface = attached(client, "default", false);
+	struct fake_client *next = connect_user(1000);
+	struct network *network = network_in("default", NETWORK_ACTIVE);
+
+	(void)state;
+	(void)end(connect_user(0), "");
+	fake_disconnect(client);
+	fake_acquire(next, "default");
+	assert_true(next->asked);
+	fake_detached(interface);
+	fake_removed(network);
+	assert_ptr_equal(fake_gone, network);
+	fake_created(network_in("default", NETWORK_CREATING));
+	assert_string_equal(next->network, "default");
+}
+
+static void test_who_comes_while_it_is_made(void **state)
+{
+	struct fake_client *client = connect_user(1000);
+	struct fake_client *next = connect_user(1000);
+	struct network *network;
+
+	(void)state;
+	fake_acquire(client, "default");
+	network = network_in("default", NETWORK_CREATING);
+	(void)end(connect_user(0), "");
+	fake_disconnect(client);
+	fake_acquire(next, "default");
+	fake_created(network);
+	assert_true(next->asked);
+	fake_removed(network);
+	fake_created(network_in("default", NETWORK_CREATING));
+	assert_string_equal(next->network, "default");
+}
+
 static void test_of_others(void **state)
 {
 	struct fake_client *client = holder("default");
@@ -94,6 +133,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_of_a_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_while_it_is_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_comes_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_comes_while_it_is_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_of_others, setup, teardown),
 	};
 
