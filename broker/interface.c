@@ -45,6 +45,7 @@ static void interface_free(struct interface *interface)
 	*link = interface->next;
 	interface->usage->interfaces--;
 	usage_charge_frames(interface->usage, -charge_of(interface));
+	interface->usage->ports -= interface_ports_kept(&interface->options);
 	if (interface->state == INTERFACE_ATTACHING)
 		interface->usage->requests--;
 	usage_leave(interface->usage);
@@ -78,6 +79,7 @@ static struct interface *interface_new(struct network *network, const struct int
 		made->options->port_forwardings = NULL;
 	}
 	usage_charge_frames(interface->usage, charge_of(interface));
+	interface->usage->ports += interface_ports_kept(&interface->options);
 	interface->next = network->interfaces;
 	network->interfaces = interface;
 	return interface;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "interface_options.h"
+#include "user_limits.h"
 
 /* Each is a rule, and one for each packet that begins a connection. */
 #define ENTRIES_MAX 32
@@ -42,7 +43,8 @@ static int check_mode(const struct network_config *config, struct error *error)
 			      : "whose addresses and services are the physical network's");
 }
 
-static int check_sizes(const struct interface_options *options, struct error *error)
+/* Ports that lead to others. */
+static unsigned int count_mapped(const struct interface_options *options)
 {
 	unsigned int mapped = 0;
 
@@ -52,6 +54,19 @@ static int check_sizes(const struct interface_options *options, struct error *er
 		if (port->n_ports > 1 && port->internal_port != port->external_port)
 			mapped += port->n_ports;
 	}
+	return mapped;
+}
+
+unsigned int interface_ports_kept(const struct interface_options *options)
+{
+	return (unsigned int)options->n_port_forwardings + count_mapped(options);
+}
+
+static int check_sizes(const struct client *client, const struct interface_options *options,
+		       struct error *error)
+{
+	const unsigned int mapped = count_mapped(options);
+
 	if (options->n_port_forwardings > ENTRIES_MAX)
 		return refuse(error,
 			      "an interface has %u entries of forwarded ports at the most, not "
@@ -62,7 +77,7 @@ static int check_sizes(const struct interface_options *options, struct error *er
 			      "%u ports of an interface at the most lead to others, not %u; have "
 			      "them lead to the same",
 			      MAPPED_MAX, mapped);
-	return 0;
+	return limits_check_ports(client, interface_ports_kept(options), error);
 }
 
 /* The address that stands for all of a family is none. */
@@ -257,7 +272,7 @@ int interface_ports_check(const struct client *client, const struct network *net
 {
 	if (options->n_port_forwardings == 0)
 		return 0;
-	if (check_mode(network->config, error) < 0 || check_sizes(options, error) < 0)
+	if (check_mode(network->config, error) < 0 || check_sizes(client, options, error) < 0)
 		return -1;
 	for (size_t i = 0; i < options->n_port_forwardings; i++) {
 		struct port_forwarding *port = &options->port_forwardings[i];

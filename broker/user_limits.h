@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much of the broker one user may have: connections, holds, requests that wait, monitors,
- * interfaces, captures, and the frames in both. Reaching a limit is an error for that user alone;
- * root has no limit but that of all connections. What a user may have waiting on the socket is
- * limited elsewhere (broker/linux/varlink/turns.h).
+ * interfaces, their ports of the host, captures, and the frames in both. Reaching a limit is an
+ * error for that user alone; root has no limit but that of all connections. What a user may have
+ * waiting on the socket is limited elsewhere (broker/linux/varlink/turns.h).
  *
  * What a user has is counted as it comes and goes, and looked up when a client connects or an
  * interface is made: a check takes no longer for who has more. Users are accounts here, as
@@ -21,6 +21,7 @@
 #define LIMIT_USER_INTERFACES 1024U
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
 #define LIMIT_USER_CAPTURES 8U
+#define LIMIT_USER_PORTS 4096U /* asked for: rules, and pairs of ports in them */
 #define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
 
 /*
@@ -42,6 +43,7 @@ struct usage {
 	unsigned int requests; /* of holds and interfaces, those that are waited for */
 	unsigned int monitors;
 	unsigned int captures;
+	unsigned int ports; /* rules for its interfaces, and pairs of ports in them */
 	unsigned int frames; /* that its interfaces and captures may hold */
 };
 
@@ -67,6 +69,9 @@ int limits_check_monitor(const struct client *client, struct error *error);
 int limits_check_hold(const struct client *client, struct error *error);
 
 int limits_check_capture(const struct client *client, struct error *error);
+
+/* more: what an interface would have of LIMIT_USER_PORTS. */
+int limits_check_ports(const struct client *client, unsigned int more, struct error *error);
 
 /* frames: what all its queues may hold. */
 int limits_check_interface(const struct client *client, unsigned int frames, struct error *error);

@@ -9,11 +9,10 @@
 #include <string.h>
 
 #include "broker/network.h"
+#include "broker/user_limits.h"
 #include "tests/unit/broker/fixture.h"
 
-/* NULL: they are refused, and the client's error says so. */
-static struct interface *ask(struct fake_client *client, const struct port_forwarding *ports,
-			     size_t n)
+static void request(struct fake_client *client, const struct port_forwarding *ports, size_t n)
 {
 	struct interface_options options = { .n_port_forwardings = n };
 	struct attach_request request = { .network = "default", .queues = 1, .options = &options };
@@ -23,6 +22,13 @@ static struct interface *ask(struct fake_client *client, const struct port_forwa
 	memcpy(options.port_forwardings, ports, n * sizeof(*ports));
 	fake_attach(client, &request);
 	free(options.port_forwardings);
+}
+
+/* NULL: they are refused, and the client's error says so. */
+static struct interface *ask(struct fake_client *client, const struct port_forwarding *ports,
+			     size_t n)
+{
+	request(client, ports, n);
 	if (client->asked)
 		return network_in("default", NETWORK_ACTIVE)->interfaces;
 	assert_int_equal(client->error.code, ERROR_INVALID_PARAMETER);
@@ -144,6 +150,37 @@ static void test_root_is_not_bound(void **state)
 	fake_attached(interface);
 }
 
+static void test_a_user_has_so_many(void **state)
+{
+	struct fake_client *client = holder("default");
+	struct fake_client *root = connect_user(0);
+	struct port_forwarding others = tcp(8000);
+	struct interface *interface;
+
+	(void)state;
+	others.n_ports = 100;
+	interface = ask_for(client, others);
+	assert_non_null(interface);
+	assert_int_equal(client->client->usage->ports, 101);
+	fake_attached(interface);
+	fake_detached(interface);
+	assert_int_equal(client->client->usage->ports, 0);
+	others.internal_port = others.external_port;
+	client->client->usage->ports = LIMIT_USER_PORTS - 1;
+	interface = ask_for(client, others);
+	assert_non_null(interface);
+	fake_attached(interface);
+	others = tcp(9000);
+	request(client, &others, 1);
+	assert_int_equal(client->error.code, ERROR_LIMIT_EXCEEDED);
+	assert_string_equal(client->error.limit, "forwarded_ports_per_user");
+	fake_acquire(root, "default");
+	root->client->usage->ports = LIMIT_USER_PORTS;
+	interface = ask_for(root, others);
+	assert_non_null(interface);
+	fake_attached(interface);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +188,7 @@ int main(void)
 		TEST(test_a_machine_has_them_until_it_has_gone),
 		TEST(test_the_file_comes_second),
 		TEST(test_root_is_not_bound),
+		TEST(test_a_user_has_so_many),
 	};
 
 	return cmocka_run_group_tests_name("interface ports", tests, NULL, NULL);

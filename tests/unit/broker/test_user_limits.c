@@ -135,6 +135,20 @@ static void test_monitors(void **state)
 	assert_int_equal(limits_check_monitor(&root, &error), 0);
 }
 
+static void test_ports(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_int_equal(limits_check_ports(&client, LIMIT_USER_PORTS, &error), 0);
+	client.usage->ports = 1;
+	assert_int_equal(limits_check_ports(&client, LIMIT_USER_PORTS, &error), -1);
+	assert_exceeded(&error, "forwarded_ports_per_user", LIMIT_USER_PORTS);
+	assert_int_equal(limits_check_ports(&other, LIMIT_USER_PORTS, &error), 0);
+	root.usage->ports = 1;
+	assert_int_equal(limits_check_ports(&root, LIMIT_USER_PORTS, &error), 0);
+}
+
 /* Each with so many queues, until a limit is reached. Returns how many. */
 static unsigned int attach_all(const struct client *who, unsigned int queues, struct error *error)
 {
@@ -251,6 +265,7 @@ int main(void)
 		TEST(test_interfaces),
 		TEST(test_requests),
 		TEST(test_monitors),
+		TEST(test_ports),
 		TEST(test_frames_of_an_interface),
 		TEST(test_frames_of_a_user),
 		TEST(test_frames_of_all),
