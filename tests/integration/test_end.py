@@ -2,11 +2,15 @@
 """vmnetctl end: whom it hits, who may, and that those who are hit are told."""
 
 import contextlib
+import fcntl
 import os
+import pathlib
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -14,6 +18,8 @@ from support.varlink import VarlinkError
 from support.wait import wait_for
 
 USER, OTHER = 1234, 1235
+INFO = "org.varlink.service.GetInfo"
+CALL = b'{"method": "org.varlink.service.GetInfo"}\0'
 STUBBORN = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
 
 pytestmark = pytest.mark.broker(config={"lab": {"mode": "shared"}})
@@ -106,6 +112,49 @@ def test_a_network(broker, start):
     assert held.returncode == 1
     assert machine.stderr.readline() == 'vmnetctl: network "lab" was ended by user 0\n'
     assert end(broker, "lab", "--yes").returncode == 0
+
+
+def bytes_waiting(client):
+    return struct.unpack("i", fcntl.ioctl(client.socket, termios.FIONREAD, bytes(4)))[0]
+
+
+def replies_in_a_socket(broker):
+    """How many of GetInfo go out to a client that reads none."""
+    with broker.client(uid=USER) as client, broker.client(uid=OTHER) as other:
+        client.send(INFO)
+        length = wait_for(lambda: bytes_waiting(client))
+        client.send_raw(CALL * 800)
+
+        def served_no_more():
+            before = bytes_waiting(client)
+            for _ in range(10):  # users take turns
+                other.call(INFO)
+            return bytes_waiting(client) == before
+
+        wait_for(served_no_more)
+        return bytes_waiting(client) // length
+
+
+def opened_devices(pid):
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            text = info.read_text(encoding="ascii")
+            yield from re.findall(r"^iff:\t(.+)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("uid", (USER, 0))
+def test_the_broker_is_not_asked(broker, uid):
+    """A client that does not read leaves its device open there, and nowhere else."""
+    room = replies_in_a_socket(broker)
+    with broker.client(uid=uid) as client:
+        client.acquire("lab")
+        client.send_raw(CALL * room)
+        client.send("Attach", {"network": "lab"})
+        device = device_of(broker)
+        assert device in opened_devices(broker.pid)
+        done = end(broker, "lab", "--yes", "--timeout", "1", uid=0)
+        assert done.returncode == 0 and "run by" not in done.stderr
+        assert broker.is_running() and device not in broker.host.links()
 
 
 def test_it_asks(broker, start):

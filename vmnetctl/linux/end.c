@@ -60,7 +60,7 @@ static void print_machine(const struct machine *machine)
 	(void)fputs("  machine ", stderr);
 	(void)text_write(stderr, text, "");
 	(void)fprintf(stderr, " of user %s", user_format(machine->uid, user));
-	openers_each(machine->device, print_process, NULL);
+	openers_each(machine->device, machine->uid, print_process, NULL);
 	(void)fputc('\n', stderr);
 }
 
@@ -151,7 +151,8 @@ static void end_processes(const struct victims *victims)
 	bool asked = false;
 
 	for (size_t i = 0; i < victims->n_machines; i++)
-		openers_each(victims->machines[i].device, ask_to_end, &asked);
+		openers_each(victims->machines[i].device, victims->machines[i].uid, ask_to_end,
+			     &asked);
 	while (asked && is_there(victims) && time(NULL) < end)
 		(void)nanosleep(&between_looks, NULL);
 }

@@ -16,6 +16,7 @@
 
 #define TUN_PATH "/dev/net/tun"
 #define DEVICE_LINE "\niff:\t"
+#define BROKER_LINE "Name:\tvmnet-broker\n"
 
 /* Who is told of what is found. */
 struct listener {
@@ -101,8 +102,26 @@ void openers_each_device(void (*each)(const char *device, pid_t pid, void *userd
 		(void)closedir(directory);
 }
 
+/* Whoever has a device can hand it to a process of somebody else, which is not to end for that. */
+static bool is_machine_of(pid_t pid, uid_t owner)
+{
+	char path[32], line[64];
+	uid_t uid = (uid_t)-1;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file) && strcmp(line, BROKER_LINE) != 0)
+		if (sscanf(line, "Uid: %u", &uid) == 1)
+			break;
+	if (file)
+		(void)fclose(file);
+	return uid == owner || (owner == 0 && uid != (uid_t)-1);
+}
+
 struct wanted {
 	const char *device;
+	uid_t owner;
 	pid_t last; /* who was told of */
 	void (*each)(pid_t pid, void *userdata);
 	void *userdata;
@@ -112,15 +131,17 @@ static void tell(const char *device, pid_t pid, void *userdata)
 {
 	struct wanted *wanted = userdata;
 
-	if (strcmp(device, wanted->device) != 0 || pid == wanted->last)
+	if (strcmp(device, wanted->device) != 0 || pid == wanted->last ||
+	    !is_machine_of(pid, wanted->owner))
 		return;
 	wanted->last = pid;
 	wanted->each(pid, wanted->userdata);
 }
 
-void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata)
+void openers_each(const char *device, uid_t owner, void (*each)(pid_t pid, void *userdata),
+		  void *userdata)
 {
-	struct wanted wanted = { device, 0, each, userdata };
+	struct wanted wanted = { device, owner, 0, each, userdata };
 
 	openers_each_device(tell, &wanted);
 }

@@ -13,7 +13,11 @@
 void openers_each_device(void (*each)(const char *device, pid_t pid, void *userdata),
 			 void *userdata);
 
-/* Calls each() once for each of the processes that have the device with this name open. */
-void openers_each(const char *device, void (*each)(pid_t pid, void *userdata), void *userdata);
+/*
+ * Calls each() once for each of the owner's processes that have the device with this name open, or
+ * of all for root's. Not for the broker: it has a device until its client has taken that.
+ */
+void openers_each(const char *device, uid_t owner, void (*each)(pid_t pid, void *userdata),
+		  void *userdata);
 
 #endif
