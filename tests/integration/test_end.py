@@ -114,6 +114,23 @@ def test_a_network(broker, start):
     assert end(broker, "lab", "--yes").returncode == 0
 
 
+def test_what_a_machine_calls_itself_is_no_other_s_name(broker):
+    """Neither of the one that has asked for that name, nor in its way."""
+    with broker.client(uid=USER) as client, broker.client(uid=OTHER) as other:
+        first = client.acquire("lab")["ipv4Subnet"].removesuffix(".0/24")
+        other.acquire("lab")
+        with client.attach("lab", name="web") as web, other.attach("lab") as liar:
+            with open(f"{broker.state_dir}/lab.leases", "a", encoding="ascii") as leases:
+                leases.write(f"4000000000 {liar.mac_address} {first}.8 web *\n")
+                leases.write(f"4000000000 {web.mac_address} {first}.9 * *\n")
+            wait_for(lambda: len(broker.inspect("lab")["leases"]) == 2)
+            assert broker.vmnetctl("ip", "lab", "web").stdout == f"{first}.9\n"
+            assert end(broker, "lab", "web", "--yes").returncode == 0
+            assert web.name not in broker.host.links() and liar.name in broker.host.links()
+            assert end(broker, "lab", "web", "--yes", uid=0).returncode == 0
+            assert liar.name not in broker.host.links()
+
+
 def bytes_waiting(client):
     return struct.unpack("i", fcntl.ioctl(client.socket, termios.FIONREAD, bytes(4)))[0]
 

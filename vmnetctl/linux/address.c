@@ -21,6 +21,24 @@ static bool is_of(const struct vmnet_broker_lease *lease, const char *machine)
 	       mac_address_parse(lease->mac_address, &mac) == 0 && mac_address_equal(&wanted, &mac);
 }
 
+/* The interface that was attached with that name or MAC address, or NULL. */
+static const struct vmnet_broker_interface *
+find_interface(const struct vmnet_broker_inspection *inspection, const char *machine)
+{
+	struct mac_address wanted, mac;
+	bool has_mac = mac_address_parse(machine, &wanted) == 0;
+
+	for (size_t i = 0; i < inspection->n_interfaces; i++) {
+		const struct vmnet_broker_interface *interface = inspection->interfaces[i];
+
+		if ((interface->name && strcasecmp(interface->name, machine) == 0) ||
+		    (has_mac && mac_address_parse(interface->mac_address, &mac) == 0 &&
+		     mac_address_equal(&wanted, &mac)))
+			return interface;
+	}
+	return NULL;
+}
+
 /* A lease outlives its machine, for the next one of that address. */
 static bool is_attached(const struct vmnet_broker_inspection *inspection,
 			const struct vmnet_broker_lease *lease)
@@ -31,12 +49,21 @@ static bool is_attached(const struct vmnet_broker_inspection *inspection,
 	return false;
 }
 
+/* What finds its leases: its name is its own, whatever others call themselves. */
+static const char *key_of(const struct vmnet_broker_inspection *inspection, const char *machine)
+{
+	const struct vmnet_broker_interface *interface = find_interface(inspection, machine);
+
+	return interface ? interface->mac_address : machine;
+}
+
 /* The machine's lease, or NULL; of several an IPv4 one, which every program can use. */
 static const struct vmnet_broker_lease *find_lease(const struct vmnet_broker_inspection *inspection,
 						   const char *machine)
 {
 	const struct vmnet_broker_lease *found = NULL;
 
+	machine = key_of(inspection, machine);
 	for (size_t i = 0; i < inspection->n_leases; i++) {
 		const struct vmnet_broker_lease *lease = inspection->leases[i];
 
@@ -104,24 +131,6 @@ static void add_link_local(struct machine_addresses *addresses, const char *text
 	add(addresses, scoped);
 }
 
-/* The interface that was attached with that name or MAC address, or NULL. */
-static const struct vmnet_broker_interface *
-find_interface(const struct vmnet_broker_inspection *inspection, const char *machine)
-{
-	struct mac_address wanted, mac;
-	bool has_mac = mac_address_parse(machine, &wanted) == 0;
-
-	for (size_t i = 0; i < inspection->n_interfaces; i++) {
-		const struct vmnet_broker_interface *interface = inspection->interfaces[i];
-
-		if ((interface->name && strcasecmp(interface->name, machine) == 0) ||
-		    (has_mac && mac_address_parse(interface->mac_address, &mac) == 0 &&
-		     mac_address_equal(&wanted, &mac)))
-			return interface;
-	}
-	return NULL;
-}
-
 /* is_ipv6: of that family alone. */
 static void add_leases(struct machine_addresses *addresses,
 		       const struct vmnet_broker_inspection *inspection, const char *machine,
@@ -153,11 +162,9 @@ static void add_all(struct machine_addresses *addresses,
 	const struct vmnet_broker_interface *interface = find_interface(inspection, machine);
 	const char *bridge = inspection->network->bridge;
 
-	if (interface) {
-		/* Its name is its own, whatever others call themselves. */
-		machine = interface->mac_address;
+	machine = key_of(inspection, machine);
+	if (interface)
 		add_asked_for(addresses, interface);
-	}
 	add_leases(addresses, inspection, machine, true, false);
 	add_leases(addresses, inspection, machine, true, true);
 	for (size_t i = 0; i < inspection->n_leases; i++)

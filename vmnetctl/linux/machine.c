@@ -53,14 +53,22 @@ void machine_describe(const struct machine *machine, char text[MACHINE_TEXT_SIZE
 		(void)snprintf(text, MACHINE_TEXT_SIZE, "%s (%s)", mac, machine->device);
 }
 
-/* Also by the name that it gives itself beside the one that was asked for. */
-static bool fits(const struct vmnet_broker_inspection *inspection, const struct machine *machine,
-		 const char *word)
+/* By what the broker has of it: whatever others call themselves. */
+static bool is_called(const struct vmnet_broker_inspection *inspection,
+		      const struct machine *machine, const char *name, const char *word)
+{
+	(void)inspection;
+	return strcmp(machine->device, word) == 0 || has_mac(word, &machine->mac) ||
+	       (name && strcasecmp(name, word) == 0);
+}
+
+static bool calls_itself(const struct vmnet_broker_inspection *inspection,
+			 const struct machine *machine, const char *name, const char *word)
 {
 	const char *own = hostname(inspection, &machine->mac);
 
-	return strcmp(machine->device, word) == 0 || strcasecmp(machine->name, word) == 0 ||
-	       has_mac(word, &machine->mac) || (own && strcasecmp(own, word) == 0);
+	(void)name;
+	return own && strcasecmp(own, word) == 0;
 }
 
 static void append(char list[LIST_SIZE], const struct machine *machine)
@@ -72,24 +80,34 @@ static void append(char list[LIST_SIZE], const struct machine *machine)
 	(void)snprintf(list + length, LIST_SIZE - length, "%s%s", length > 0 ? ", " : "", text);
 }
 
-/* Returns how many fit; machine gets the last of them, the lists those and all. */
-static size_t look(const struct vmnet_broker_inspection *inspection, const char *word,
-		   struct machine *machine, char fitting[LIST_SIZE], char all[LIST_SIZE])
-{
-	size_t n = 0;
+/* Who is looked for, and what was found. */
+struct search {
+	const struct vmnet_broker_inspection *inspection;
+	const char *word;
+	struct machine *machine; /* the last one that fits */
+	size_t n; /* how many fit */
+	char fitting[LIST_SIZE];
+	char all[LIST_SIZE];
+};
 
-	for (size_t i = 0; i < inspection->n_interfaces; i++) {
+/* name: of each what was asked for with it, or NULL. */
+static void look(struct search *self,
+		 bool (*fits)(const struct vmnet_broker_inspection *inspection,
+			      const struct machine *machine, const char *name, const char *word))
+{
+	self->fitting[0] = self->all[0] = '\0';
+	for (size_t i = 0; i < self->inspection->n_interfaces; i++) {
+		const struct vmnet_broker_interface *interface = self->inspection->interfaces[i];
 		struct machine each;
 
-		machine_of(inspection, inspection->interfaces[i], &each);
-		append(all, &each);
-		if (!fits(inspection, &each, word))
+		machine_of(self->inspection, interface, &each);
+		append(self->all, &each);
+		if (!fits(self->inspection, &each, interface->name, self->word))
 			continue;
-		append(fitting, &each);
-		*machine = each;
-		n++;
+		append(self->fitting, &each);
+		*self->machine = each;
+		self->n++;
 	}
-	return n;
 }
 
 int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
@@ -97,21 +115,23 @@ int find_machine(struct vmnet_broker *broker, const char *network, const char *w
 {
 	struct vmnet_broker_inspection *inspection;
 	vmnet_broker_return_t status = vmnet_broker_inspect(broker, network, &inspection);
-	char fitting[LIST_SIZE] = "", all[LIST_SIZE] = "";
-	size_t n;
+	struct search search = { inspection, word, machine, 0, "", "" };
 
 	if (status != VMNET_BROKER_SUCCESS)
 		return complain_of(broker, status);
-	n = look(inspection, word, machine, fitting, all);
+	look(&search, is_called);
+	if (search.n == 0)
+		look(&search, calls_itself);
 	vmnet_broker_inspection_free(inspection);
-	if (n == 1)
+	if (search.n == 1)
 		return DONE;
-	if (n > 1)
+	if (search.n > 1)
 		complain("network \"%s\": more than one machine is \"%s\": %s; say which by its "
 			 "MAC address or its device",
-			 network, word, fitting);
-	else if (all[0])
-		complain("network \"%s\" has no machine \"%s\"; it has %s", network, word, all);
+			 network, word, search.fitting);
+	else if (search.all[0])
+		complain("network \"%s\" has no machine \"%s\"; it has %s", network, word,
+			 search.all);
 	else
 		complain("network \"%s\" has no machine", network);
 	return FAILED;

@@ -22,8 +22,9 @@ struct machine {
 
 /*
  * Finds the machine of a network with this name, MAC address or device. Its name is what was asked
- * for with its interface, or what it calls itself by DHCP. Several that fit are refused, and so
- * is none, with what there is. Returns DONE, or FAILED after complaining.
+ * for with its interface, or what it calls itself by DHCP if no other was asked to be called so.
+ * Several that fit are refused, and so is none, with what there is. Returns DONE, or FAILED after
+ * complaining.
  */
 int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
 		 struct machine *machine);
