@@ -59,8 +59,8 @@ const char *why_unreadable(const char *path);
 int inherit_only(const int *fds, size_t n);
 
 /*
- * The address of a machine on a network, by the name that it gave itself or by
- * its MAC address.
+ * The address of a machine on a network, by its name or its MAC address, on Linux
+ * by its device, too.
  *
  * address: gets it, for free(), or NULL while the machine has none.
  *

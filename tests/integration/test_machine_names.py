@@ -242,6 +242,42 @@ def test_ip_is_of_the_machine_that_is_there(broker, start, join):
     assert broker.vmnetctl("ip", "--wait", "5", "lab", mac).stdout == first + "\n"
 
 
+def test_which_machine_is_meant(broker, start):
+    """By its name, MAC address or device, before what others call themselves."""
+    first = start("lab")
+    device = first.client.inspect("lab")["interfaces"][0]["device"]
+    first.dhcp()
+    liar = start("lab")
+    liar.dhcp(hostname=device)
+    for word in device, first.mac_address.upper():
+        done = broker.vmnetctl("ip", "--wait", "5", "lab", word, uid=USER)
+        assert done.stdout == first.address + "\n"
+    with DhcpClient(liar) as dhcp:
+        assert dhcp.get(THIEF, hostname="nested")
+    behind = THIEF.hex(":")
+    wait_for(
+        lambda: behind in [lease["macAddress"] for lease in broker.inspect("lab")["leases"]],
+        what="the lease of a machine behind one",
+    )
+    for word in "nested", behind:
+        for command in ["ip"], ["connect", "22"]:
+            done = broker.vmnetctl(command[0], "lab", word, *command[1:], uid=USER, check=False)
+            assert f'no machine "{word}" has an address' in done.stderr
+
+    second = start("lab", name=device)
+    other = second.client.inspect("lab")["interfaces"][0]["device"]
+    for command in ["ip"], ["connect", "22"], ["capture"], ["end", "--yes"]:
+        done = broker.vmnetctl(command[0], "lab", device, *command[1:], uid=USER, check=False)
+        assert (done.returncode, done.stderr) == (
+            1,
+            f'vmnetctl: network "lab": more than one machine is "{device}": {device} '
+            f"({second.mac_address}, {other}), {first.mac_address} ({device}); say which by its "
+            "MAC address\n",
+        )
+    done = broker.vmnetctl("capture", "lab", "nosuch", uid=USER, check=False)
+    assert done.stderr.startswith('vmnetctl: network "lab" has no machine "nosuch"; it has ')
+
+
 def test_refusals(broker, start, refused, join):
     web = start("lab", name="web", ipv4Address="192.168.150.20", ipv6Address=PREFIX + "20")
     other = join("lab")

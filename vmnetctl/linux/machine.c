@@ -53,61 +53,78 @@ void machine_describe(const struct machine *machine, char text[MACHINE_TEXT_SIZE
 		(void)snprintf(text, MACHINE_TEXT_SIZE, "%s (%s)", mac, machine->device);
 }
 
-/* By what the broker has of it: whatever others call themselves. */
-static bool is_called(const struct vmnet_broker_inspection *inspection,
-		      const struct machine *machine, const char *name, const char *word)
+/* own: by what it calls itself, which any machine may; otherwise by what is its alone. */
+static bool fits(const struct vmnet_broker_inspection *inspection,
+		 const struct vmnet_broker_interface *interface, const char *word, bool own)
 {
-	(void)inspection;
-	return strcmp(machine->device, word) == 0 || has_mac(word, &machine->mac) ||
-	       (name && strcasecmp(name, word) == 0);
+	struct mac_address mac;
+	const char *name = interface->name;
+	const bool has_address = mac_address_parse(interface->mac_address, &mac) == 0;
+
+	if (own)
+		name = has_address ? hostname(inspection, &mac) : NULL;
+	else if (strcmp(interface->device, word) == 0 || (has_address && has_mac(word, &mac)))
+		return true;
+	return name && strcasecmp(name, word) == 0;
 }
 
-static bool calls_itself(const struct vmnet_broker_inspection *inspection,
-			 const struct machine *machine, const char *name, const char *word)
-{
-	const char *own = hostname(inspection, &machine->mac);
-
-	(void)name;
-	return own && strcasecmp(own, word) == 0;
-}
-
-static void append(char list[LIST_SIZE], const struct machine *machine)
+static void append(char list[LIST_SIZE], const struct vmnet_broker_inspection *inspection,
+		   const struct vmnet_broker_interface *interface)
 {
 	const size_t length = strlen(list);
 	char text[MACHINE_TEXT_SIZE];
+	struct machine machine;
 
-	machine_describe(machine, text);
+	machine_of(inspection, interface, &machine);
+	machine_describe(&machine, text);
 	(void)snprintf(list + length, LIST_SIZE - length, "%s%s", length > 0 ? ", " : "", text);
 }
 
-/* Who is looked for, and what was found. */
-struct search {
-	const struct vmnet_broker_inspection *inspection;
-	const char *word;
-	struct machine *machine; /* the last one that fits */
-	size_t n; /* how many fit */
-	char fitting[LIST_SIZE];
-	char all[LIST_SIZE];
-};
-
-/* name: of each what was asked for with it, or NULL. */
-static void look(struct search *self,
-		 bool (*fits)(const struct vmnet_broker_inspection *inspection,
-			      const struct machine *machine, const char *name, const char *word))
+/* Returns how many fit, which are listed; found gets the last of them. */
+static size_t look(const struct vmnet_broker_inspection *inspection, const char *word, bool own,
+		   const struct vmnet_broker_interface **found, char list[LIST_SIZE])
 {
-	self->fitting[0] = self->all[0] = '\0';
-	for (size_t i = 0; i < self->inspection->n_interfaces; i++) {
-		const struct vmnet_broker_interface *interface = self->inspection->interfaces[i];
-		struct machine each;
+	size_t n = 0;
 
-		machine_of(self->inspection, interface, &each);
-		append(self->all, &each);
-		if (!fits(self->inspection, &each, interface->name, self->word))
+	for (size_t i = 0; i < inspection->n_interfaces; i++) {
+		if (!fits(inspection, inspection->interfaces[i], word, own))
 			continue;
-		append(self->fitting, &each);
-		*self->machine = each;
-		self->n++;
+		*found = inspection->interfaces[i];
+		append(list, inspection, *found);
+		n++;
 	}
+	return n;
+}
+
+int machine_look(const struct vmnet_broker_inspection *inspection, const char *word,
+		 const struct vmnet_broker_interface **found)
+{
+	char list[LIST_SIZE] = "";
+	size_t n;
+
+	*found = NULL;
+	n = look(inspection, word, false, found, list);
+	if (n == 0)
+		n = look(inspection, word, true, found, list);
+	if (n <= 1)
+		return DONE;
+	complain("network \"%s\": more than one machine is \"%s\": %s; say which by its MAC "
+		 "address",
+		 inspection->network->name, word, list);
+	return FAILED;
+}
+
+static void complain_of_none(const struct vmnet_broker_inspection *inspection, const char *word)
+{
+	char list[LIST_SIZE] = "";
+
+	for (size_t i = 0; i < inspection->n_interfaces; i++)
+		append(list, inspection, inspection->interfaces[i]);
+	if (list[0])
+		complain("network \"%s\" has no machine \"%s\"; it has %s",
+			 inspection->network->name, word, list);
+	else
+		complain("network \"%s\" has no machine", inspection->network->name);
 }
 
 int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
@@ -115,24 +132,18 @@ int find_machine(struct vmnet_broker *broker, const char *network, const char *w
 {
 	struct vmnet_broker_inspection *inspection;
 	vmnet_broker_return_t status = vmnet_broker_inspect(broker, network, &inspection);
-	struct search search = { inspection, word, machine, 0, "", "" };
+	const struct vmnet_broker_interface *interface;
+	int result;
 
 	if (status != VMNET_BROKER_SUCCESS)
 		return complain_of(broker, status);
-	look(&search, is_called);
-	if (search.n == 0)
-		look(&search, calls_itself);
+	result = machine_look(inspection, word, &interface);
+	if (result == DONE && interface) {
+		machine_of(inspection, interface, machine);
+	} else if (result == DONE) {
+		complain_of_none(inspection, word);
+		result = FAILED;
+	}
 	vmnet_broker_inspection_free(inspection);
-	if (search.n == 1)
-		return DONE;
-	if (search.n > 1)
-		complain("network \"%s\": more than one machine is \"%s\": %s; say which by its "
-			 "MAC address or its device",
-			 network, word, search.fitting);
-	else if (search.all[0])
-		complain("network \"%s\" has no machine \"%s\"; it has %s", network, word,
-			 search.all);
-	else
-		complain("network \"%s\" has no machine", network);
-	return FAILED;
+	return result;
 }

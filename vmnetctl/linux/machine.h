@@ -21,11 +21,17 @@ struct machine {
 };
 
 /*
- * Finds the machine of a network with this name, MAC address or device. Its name is what was asked
- * for with its interface, or what it calls itself by DHCP if no other was asked to be called so.
- * Several that fit are refused, and so is none, with what there is. Returns DONE, or FAILED after
- * complaining.
+ * Looks for the interface of the machine that is meant: by the name that was asked for with it, its
+ * MAC address or its device, and where there is none, by what a machine calls itself by DHCP.
+ *
+ * found: gets it, a part of inspection, or NULL when there is none.
+ *
+ * Returns DONE, or FAILED after complaining of several that fit.
  */
+int machine_look(const struct vmnet_broker_inspection *inspection, const char *word,
+		 const struct vmnet_broker_interface **found);
+
+/* The same of a network's machines now. None is a failure too, and told with what there is. */
 int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
 		 struct machine *machine);
 
