@@ -16,7 +16,7 @@ _vmnetctl_options() {
 _vmnetctl_argument() {
 	case $(vmnetctl "$1" --help | head -n 1),$2 in
 	*' NETWORK...,'* | *" $1 NETWORK"*,1 | *" $1 [NETWORK]"*,1) echo network ;;
-	*' NETWORK MACHINE'*,2) echo machine ;;
+	*' NETWORK MACHINE'*,2 | *' NETWORK [MACHINE]'*,2) echo machine ;;
 	*'[FILE],1') echo file ;;
 	*'[SUBCOMMAND],1') echo subcommand ;;
 	esac
@@ -26,9 +26,10 @@ _vmnetctl_networks() {
 	vmnetctl networks --json | sed -n 's/^ *"name": "\(.*\)",$/\1/p'
 }
 
-# Those of the network $1 that have a name.
+# Those of the network $1, by name, or by device where they have none.
 _vmnetctl_machines() {
-	vmnetctl machines "$1" --json | sed -n 's/^ *"name": "\([[:alnum:]._-]*\)",$/\1/p'
+	vmnetctl machines "$1" --json | sed -n -e 's/^ *"name": "\([[:alnum:]._-]*\)",$/\1/p' \
+		-e '/^ *"name": null,$/,/^ *"device"/s/^ *"device": "\(.*\)",$/\1/p'
 }
 
 _vmnetctl() {

@@ -22,11 +22,18 @@ function __vmnetctl_networks
     vmnetctl networks --json 2>/dev/null | string replace -rf '^ *"name": "(.*)",$' '$1'
 end
 
-# Those of the network that the command line has, if they have one.
+# Those of the network that the command line has, by name, or by device where they have none.
 function __vmnetctl_machines
     set -l words (commandline -poc)
-    vmnetctl machines $words[3] --json 2>/dev/null |
-        string replace -rf '^ *"name": "([[:alnum:]._-]*)",$' '$1'
+    set -l name
+    for line in (vmnetctl machines $words[3] --json 2>/dev/null)
+        if set -l found (string match -rg '^ *"name": "?([[:alnum:]._-]*)"?,$' -- $line)
+            set name $found
+            test $name != null; and echo $name
+        else if test "$name" = null
+            string replace -rf '^ *"device": "(.*)",$' '$1' -- $line
+        end
+    end
 end
 
 # Whether the next word is an argument of the kind that the subcommand's help calls $argv[1].

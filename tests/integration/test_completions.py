@@ -104,7 +104,12 @@ def test_machines(shell, broker, make_machine):
     names = sorted(lease["hostname"] for lease in client.inspect("default")["leases"])
     assert shell.complete("ip", "default", "") == names
     assert shell.complete("ip", "default", "w") == ["web-1"]
-    assert shell.complete("connect", "default", "w") == ["web-1"]
+    for subcommand in "connect", "capture", "end":
+        assert shell.complete(subcommand, "default", "w") == ["web-1"]
+        assert not set(names) & set(shell.complete(subcommand, "default", "web-1", ""))
+    # One without a name by its device.
+    with client.attach("default") as attachment:
+        assert shell.complete("end", "default", "") == sorted([*names, attachment.name])
     assert shell.complete("ip", "host", "") == []
     assert shell.complete("inspect", "default", "w") == []
 
