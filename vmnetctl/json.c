@@ -106,9 +106,9 @@ json_t *json_forwardings(const struct vmnet_broker_interface *interface)
 	return list;
 }
 
-static json_t *json_rate_limit(const struct vmnet_broker_rate_limit *limit)
+json_t *json_rate_limit(const struct vmnet_broker_rate_limit *limit)
 {
-	if (limit->bits_per_second == 0)
+	if (!limit || limit->bits_per_second == 0)
 		return json_null();
 	return json_pack("{s:I, s:I}", "bitsPerSecond", (json_int_t)limit->bits_per_second,
 			 "burstBytes", (json_int_t)limit->burst_bytes);

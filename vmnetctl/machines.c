@@ -208,6 +208,42 @@ static void add_list(struct table *table, const struct machine_facts *machine, s
 	free(text);
 }
 
+/* "16M", as --rate-in takes it. */
+static void write_rate(uint64_t bits, FILE *stream)
+{
+	static const char units[] = { '\0', 'k', 'M', 'G', 'T' };
+	size_t unit = 0;
+
+	for (; unit + 1 < ARRAY_SIZE(units) && bits % 1000 == 0; unit++)
+		bits /= 1000;
+	(void)fprintf(stream, "%llu", (unsigned long long)bits);
+	if (units[unit])
+		(void)fputc(units[unit], stream);
+}
+
+static bool is_limited(const struct vmnet_broker_interface *interface)
+{
+	return interface && (interface->rate_limit_in.bits_per_second ||
+			     interface->rate_limit_out.bits_per_second);
+}
+
+static void write_limit(const struct machine_facts *machine, size_t i, FILE *stream)
+{
+	const struct vmnet_broker_interface *interface = machine->interface;
+	const uint64_t in = interface->rate_limit_in.bits_per_second;
+	const uint64_t out = interface->rate_limit_out.bits_per_second;
+
+	(void)i;
+	if (in) {
+		(void)fputs("in ", stream);
+		write_rate(in, stream);
+	}
+	if (out) {
+		(void)fputs(in ? " out " : "out ", stream);
+		write_rate(out, stream);
+	}
+}
+
 /* Today's by the hour, others' by the day. */
 static void add_time(struct table *table, int64_t seconds)
 {
@@ -250,6 +286,7 @@ static void add_row(struct table *table, const struct machine_facts *machine)
 	add_number(table, machine->pid);
 	table_text(table, known(machine->command));
 	add_list(table, machine, json_array_size(machine->ports), write_port);
+	add_list(table, machine, is_limited(interface), write_limit);
 	add_time(table, interface ? interface->attached : 0);
 	table_text(table, interface ? interface->device : NULL);
 	table_text(table, known(machine->mac));
@@ -257,9 +294,10 @@ static void add_row(struct table *table, const struct machine_facts *machine)
 
 int machines_write(const struct machine_list *machines, bool with_network, FILE *stream)
 {
-	static const char *const titles[] = { "NAME",  "ADDRESSES", "USER",
-					      "PID",   "COMMAND",   "PORTS",
-					      "SINCE", "DEVICE",    "MAC ADDRESS" };
+	static const char *const titles[] = {
+		"NAME",	 "ADDRESSES", "USER",  "PID",	 "COMMAND",
+		"PORTS", "LIMITS",    "SINCE", "DEVICE", "MAC ADDRESS"
+	};
 	const size_t name = with_network;
 	struct table table;
 
@@ -301,16 +339,18 @@ static json_t *json_machine(const struct machine_facts *machine)
 {
 	const struct vmnet_broker_interface *interface = machine->interface;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o}", "network",
-			 json_text(machine->network->network->name), "name",
-			 json_text(known(machine->name)), "addresses",
-			 json_addresses(&machine->addresses), "macAddress",
-			 json_text(known(machine->mac)), "device",
-			 json_text(interface ? interface->device : NULL), "uid",
-			 interface ? json_integer(interface->uid) : json_null(), "pid",
-			 machine->pid ? json_integer(machine->pid) : json_null(), "command",
-			 json_text(known(machine->command)), "portForwarding", machine->ports,
-			 "attachedTimestamp", json_timestamp(interface ? interface->attached : 0));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:o, s:o}", "network",
+		json_text(machine->network->network->name), "name", json_text(known(machine->name)),
+		"addresses", json_addresses(&machine->addresses), "macAddress",
+		json_text(known(machine->mac)), "device",
+		json_text(interface ? interface->device : NULL), "uid",
+		interface ? json_integer(interface->uid) : json_null(), "pid",
+		machine->pid ? json_integer(machine->pid) : json_null(), "command",
+		json_text(known(machine->command)), "portForwarding", machine->ports, "rateLimitIn",
+		json_rate_limit(interface ? &interface->rate_limit_in : NULL), "rateLimitOut",
+		json_rate_limit(interface ? &interface->rate_limit_out : NULL), "attachedTimestamp",
+		json_timestamp(interface ? interface->attached : 0));
 }
 
 json_t *machines_json(const struct machine_list *machines)

@@ -115,8 +115,10 @@ CONFIG = {
 @pytest.mark.broker(config=CONFIG)
 def test_machines(broker, join, screen):
     assert broker.vmnetctl("machines").stdout == "There is no machine.\n"
-    web = join("default", hostname="web", macAddress=MAC)
-    db = join("host", hostname="db")
+    limits = {"rateLimitOut": {"bitsPerSecond": 2500000}}
+    web = join("default", hostname="web", macAddress=MAC, **limits)
+    limits = {f"rateLimit{way}": {"bitsPerSecond": 10**7} for way in ("In", "Out")}
+    db = join("host", hostname="db", **limits)
     # It asks its neighbour, the host, which then knows it, too.
     ipv6 = web.ipv6_address()
     state = broker.client().call("DescribeNetwork", network="default")["state"]
@@ -139,10 +141,14 @@ def test_machines(broker, join, screen):
         "PID": "-",
         "COMMAND": "-",
         "PORTS": "127.0.0.1:8080->80/tcp",
+        "LIMITS": "out 2500k",
         "SINCE": table[0]["SINCE"],
         "DEVICE": machine["device"],
         "MAC ADDRESS": MAC,
     }
+    assert table[1]["LIMITS"] == "in 10M out 10M"
+    assert machine["rateLimitIn"] is None
+    assert machine["rateLimitOut"] == {"bitsPerSecond": 2500000, "burstBytes": 65536}
     assert re.fullmatch(r"\d\d:\d\d|\d{4}-\d\d-\d\d", table[0]["SINCE"])
     assert "NETWORK" not in broker.vmnetctl("machines", "host").stdout
 
