@@ -26,6 +26,7 @@ CONFIG = {
             {"mac_address": "52:54:00:00:00:0a", "address": "192.168.150.10", "hostname": "db"}
         ],
     },
+    "office": {"mode": "bridged", "external_interface": "br0"},
     "small": {"mode": "host", "subnet": "192.168.151.0/29"},
     "static": {"mode": "shared", "dhcp": False, "router_advertisement": False},
     # dnsmasq takes none of these names as it is.
@@ -280,7 +281,8 @@ def test_which_machine_is_meant(broker, start):
 
 def test_refusals(broker, start, refused, join):
     web = start("lab", name="web", ipv4Address="192.168.150.20", ipv6Address=PREFIX + "20")
-    other = join("lab")
+    # Its address is made of that, and none of those that are told to be free.
+    other = join("lab", macAddress="52:54:00:00:00:0c")
     for options, parameter, reason in (
         (
             {"name": "WEB"},
@@ -321,6 +323,18 @@ def test_refusals(broker, start, refused, join):
             {"ipv4Address": "192.168.150.1"},
             "ipv4Address",
             'IPv4 address 192.168.150.1 is the host\'s on network "lab"; 192.168.150.2 is free',
+        ),
+        (
+            {"ipv4Address": "192.168.150.0"},
+            "ipv4Address",
+            'IPv4 address 192.168.150.0 is the network\'s own on network "lab"; 192.168.150.2 is '
+            "free",
+        ),
+        (
+            {"ipv4Address": "192.168.150.255"},
+            "ipv4Address",
+            'IPv4 address 192.168.150.255 is the broadcast address on network "lab"; '
+            "192.168.150.2 is free",
         ),
         (
             {"ipv4Address": "192.168.151.9"},
@@ -383,6 +397,19 @@ def test_refusals(broker, start, refused, join):
         'no IPv4 address is free on network "small"; stop a machine, or give the network a '
         'larger "subnet"',
     )
+    assert refused("small", ipv4Address="192.168.151.2") == (
+        "ipv4Address",
+        f"IPv4 address 192.168.151.2 is that of MAC address {taken[0].mac_address} on network "
+        '"small"; no other was found',
+    )
+    broker.host.ip("link add br0 type bridge")
+    broker.host.ip("link set br0 up")
+    assert refused("office", ipv4Address="192.168.150.20") == (
+        "ipv4Address",
+        'network "office" is bridged: its machines get their addresses from the outside; ask for '
+        "this one there",
+    )
+    broker.host.ip("link delete br0")
     ends(broker, "small", taken[0])
     assert start("small", name="sixth").mac_address
 
@@ -465,3 +492,11 @@ def test_from_the_command_line(broker):
     done = run(*inner, check=False)
     assert done.returncode == 125
     assert 'name "web" is that of a machine on network "lab" already' in done.stderr
+    label = "it is 1 to 63 of a-z A-Z 0-9 - and neither starts nor ends with -"
+    for option, value, why in (
+        ("--name", "a.b", f'"a.b" is no machine\'s name: {label}'),
+        ("--ipv4", "192.168.150.300", '"192.168.150.300" is no IPv4 address'),
+        ("--ipv6", "192.168.150.30", '"192.168.150.30" is no IPv6 address'),
+    ):
+        done = broker.vmnetctl("run", "--network", "lab", option, value, "true", check=False)
+        assert (done.returncode, done.stderr) == (125, f'vmnetctl: network "lab": {why}\n')
