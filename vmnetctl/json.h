@@ -17,6 +17,7 @@ json_t *json_forwardings(const struct vmnet_broker_interface *interface);
 
 /* Null for none: NULL, or no bits. */
 json_t *json_rate_limit(const struct vmnet_broker_rate_limit *limit);
+
 json_t *json_networks(struct vmnet_broker_network *const *networks, size_t n_networks);
 json_t *json_inspection(const struct vmnet_broker_inspection *inspection);
 json_t *json_event(const struct vmnet_broker_event *event);

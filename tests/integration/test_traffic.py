@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What machines send and receive, as vmnetctl shows it: "metrics" and "top"."""
 
+import json
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.schema import check_json
 from support.screen import ENTERED, LEFT, SHELL
 
 
@@ -138,6 +140,27 @@ def test_tables_one_after_another(broker, join):
         assert sorted(row[1] for row in rows[2:]) == ["(1)", "db"]
         assert rows[1][4][-1] in "kMG" and float(rows[1][4][:-1]) > 0
         assert db.mac_address not in table
+
+
+def test_json_of_looks(broker, join, screen):
+    """On a terminal, too."""
+    web = join_named(broker, join, "default", "web")
+    argv = ("top", "default", "--json", "-n", "2", "--interval", "1", "--sort", "machine")
+    looks = screen(*argv)
+    while looks.process.poll() is None:
+        send_frames(web)
+    assert looks.wait() == 0
+    lines = looks.read().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        check_json("top", line)
+        look = json.loads(line)
+        assert 1 <= look["seconds"] < 30
+        network, machine = look["rates"]
+        assert (network["network"], network["machine"]) == ("default", None)
+        assert machine["machine"] == "web" and machine["device"].startswith("vmt")
+        assert machine["bytesPerSecondOut"] > machine["packetsPerSecondOut"] > 0
+        assert network["bytesPerSecondOut"] == machine["bytesPerSecondOut"]
 
 
 def test_a_screen(broker, join, screen):

@@ -8,6 +8,7 @@ const struct subcommand system_subcommands[] = {
 	  "  --sort COLUMN       network, machine, device, in, out, packets-in or packets-out;\n"
 	  "                      at first the busiest receiver is on top\n"
 	  "  --interval SECONDS  look that often, instead of every 2\n"
+	  "  --json              print JSON, for scripts: an object on a line for each look\n"
 	  "  -n COUNT            end after so many tables\n"
 	  "\n"
 	  "On a terminal the letters in the head sort, once more the other way round, and q\n"

@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "subcommands.h"
 #include "usage.h"
+#include "vmnetctl/json.h"
 #include "vmnetctl/screen.h"
 #include "vmnetctl/system.h"
 #include "vmnetctl/table.h"
@@ -57,6 +58,7 @@ static struct {
 	int count; /* of tables; 0: no end */
 	enum column sort;
 	bool reverse;
+	bool json;
 } choice = { .interval = INTERVAL, .sort = IN };
 
 struct row {
@@ -282,6 +284,44 @@ static int print_looks(const struct looks *looks, size_t lines, bool with_keys)
 	return result;
 }
 
+/* JSON */
+
+static json_t *json_row(const struct row *row)
+{
+	static const char *const keys[N_RATES] = { "bytesPerSecondIn", "bytesPerSecondOut",
+						   "packetsPerSecondIn", "packetsPerSecondOut" };
+	json_t *object = json_pack("{s:o, s:o, s:o}", "network", json_text(row->network), "machine",
+				   json_text(row->machine), "device", json_text(row->device));
+
+	for (size_t i = 0; i < N_RATES; i++) {
+		if (json_object_set_new(object, keys[i], json_integer((json_int_t)row->rates[i])) ==
+		    0)
+			continue;
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static int print_json(const struct looks *looks)
+{
+	json_t *list = json_array();
+	struct rows rows;
+	int result = make_rows(&rows, looks);
+
+	for (size_t i = 0; i < rows.n_items && result == DONE; i++)
+		if (json_array_append_new(list, json_row(&rows.items[i])) != 0)
+			result = FAILED;
+	if (result == DONE)
+		result = json_write(
+			json_pack("{s:f, s:O}", "seconds", looks->seconds, "rates", list),
+			JSON_COMPACT, stdout);
+	json_decref(list);
+	free(rows.items);
+	free(rows.macs);
+	return result;
+}
+
 /* On a screen */
 
 static int draw(const struct looks *looks)
@@ -358,10 +398,11 @@ static int print_tables(struct vmnet_broker *broker, const char *network, struct
 	for (int n = 0; result == DONE && (!choice.count || n < choice.count); n++) {
 		(void)nanosleep(&(struct timespec){ .tv_sec = choice.interval }, NULL);
 		result = look(broker, network, looks);
-		if (n > 0)
+		if (n > 0 && !choice.json)
 			(void)putchar('\n');
 		if (result == DONE)
-			result = print_looks(looks, SIZE_MAX, false);
+			result = choice.json ? print_json(looks)
+					     : print_looks(looks, SIZE_MAX, false);
 		if (fflush(stdout) != 0)
 			result = FAILED; /* main() says why */
 	}
@@ -377,8 +418,9 @@ static int watch(struct vmnet_broker *broker, char **arguments, int unused)
 	keep_broker(broker);
 	result = look(broker, *arguments, &looks);
 	if (result == DONE)
-		result = screen_is_possible() ? show_screen(broker, *arguments, &looks)
-					      : print_tables(broker, *arguments, &looks);
+		result = screen_is_possible() && !choice.json
+				 ? show_screen(broker, *arguments, &looks)
+				 : print_tables(broker, *arguments, &looks);
 	clear_looks(&looks);
 	return result;
 }
@@ -405,6 +447,9 @@ static int read_option(int option)
 	case 'i':
 		choice.interval = option_number("--interval", optarg, 1, INTERVAL_MAX);
 		return choice.interval < 0 ? WRONG_USAGE : DONE;
+	case 'j':
+		choice.json = true;
+		return DONE;
 	case 'n':
 		choice.count = option_number("-n", optarg, 1, INT_MAX);
 		return choice.count < 0 ? WRONG_USAGE : DONE;
@@ -418,6 +463,7 @@ int top(int argc, char **argv)
 	static const struct option options[] = {
 		{ "n", required_argument, NULL, 'n' },
 		{ "interval", required_argument, NULL, 'i' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "sort", required_argument, NULL, 's' },
 		{ 0 },
 	};
