@@ -128,6 +128,7 @@ static int connect_to_machine(struct vmnet_broker *broker, char **arguments, int
 	int64_t deadline = milliseconds() + wait * INT64_C(1000);
 	struct tries tries = { .port = arguments[2] };
 
+	keep_broker(broker);
 	for (;;) {
 		struct machine_addresses addresses;
 		int fd;

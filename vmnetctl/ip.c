@@ -28,6 +28,7 @@ static int print_address(struct vmnet_broker *broker, char **arguments, int wait
 	char *address = NULL;
 	int result;
 
+	keep_broker(broker);
 	for (;;) {
 		result = find_address(broker, network, machine, &address);
 		if (result != DONE || address || milliseconds() >= deadline)

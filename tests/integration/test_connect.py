@@ -21,10 +21,10 @@ CONFIG = {
 SIZE = 4 << 20
 
 
-def start(broker, *argv, **options):
+def start(broker, *argv, subcommand="connect", **options):
     vmnetctl = broker.host.program("vmnetctl/vmnetctl")
     return subprocess.Popen(
-        broker.host.command([vmnetctl, "connect", *argv], USER),
+        broker.host.command([vmnetctl, subcommand, *argv], USER),
         env=broker.environment(),
         stderr=subprocess.PIPE,
         **options,
@@ -62,19 +62,39 @@ def test_each_address_is_tried(broker, join, plug_in):
             assert exchange(broker, "plain", name, str(port)) == b"hello"
 
 
+def has_connected(pid):
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(FileNotFoundError):
+        return any(
+            os.readlink(f"{folder}/{number}").startswith("socket:") for number in os.listdir(folder)
+        )
+    return False
+
+
 @pytest.mark.broker(config=CONFIG)
 def test_a_machine_is_waited_for(broker, plug_in):
+    """Over the broker's death, which what is connected does not notice."""
     machine = plug_in("shared")
     process = start(
         *(broker, "shared", "web", "7777", "--wait", "30"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+    asking = start(
+        *(broker, "shared", "web", "--wait", "30"),
+        subcommand="ip",
+        stdout=subprocess.PIPE,
+    )
+    for each in process, asking:
+        wait_for(lambda pid=each.pid: has_connected(pid), what="a connection to the broker")
+    broker.restart()
     machine.dhcp(hostname="web")
+    assert asking.communicate(timeout=15) == (f"{machine.address}\n".encode(), b"")
     with machine.entered():
         listener = socket.create_server(("", 7777))
     with listener:
         connection, _ = listener.accept()
+    broker.restart()
     with connection:
         connection.sendall(b"welcome")
         connection.shutdown(socket.SHUT_WR)
