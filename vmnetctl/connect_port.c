@@ -23,11 +23,11 @@
 
 static const struct timespec between_tries = { .tv_nsec = 200 * 1000 * 1000 };
 
-/* What has come of the tries so far. */
+/* What has come of the last tries. */
 struct tries {
 	const char *port;
-	char address[ADDRESS_TEXT_SIZE]; /* the last that was tried; "": the machine has none */
-	int error; /* why it could not be */
+	char address[ADDRESS_TEXT_SIZE]; /* the likeliest; "": the machine has none */
+	int error; /* why that could not be reached */
 };
 
 static int64_t milliseconds(void)
@@ -71,22 +71,22 @@ static int begin_and_finish(int fd, const struct addrinfo *to)
 	return error;
 }
 
-/* Returns a connected socket, or -1 with the error in tries. */
-static int try_address(struct tries *tries)
+/* Returns a connected socket, or -1 with an error. */
+static int try_address(const char *address, const char *port, int *error)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 					.ai_socktype = SOCK_STREAM };
 	struct addrinfo *to;
 	int fd;
 
-	if (getaddrinfo(tries->address, tries->port, &hints, &to) != 0) {
-		tries->error = EADDRNOTAVAIL;
+	if (getaddrinfo(address, port, &hints, &to) != 0) {
+		*error = EADDRNOTAVAIL;
 		return -1;
 	}
 	fd = socket(to->ai_family, to->ai_socktype, to->ai_protocol);
-	tries->error = fd < 0 ? errno : begin_and_finish(fd, to);
+	*error = fd < 0 ? errno : begin_and_finish(fd, to);
 	freeaddrinfo(to);
-	if (tries->error == 0)
+	if (*error == 0)
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);
@@ -99,8 +99,13 @@ static int try_all(const struct machine_addresses *addresses, struct tries *trie
 
 	tries->address[0] = '\0';
 	for (size_t i = 0; i < addresses->n && fd < 0; i++) {
+		int error;
+
+		fd = try_address(addresses->items[i], tries->port, &error);
+		if (i > 0)
+			continue;
 		memcpy(tries->address, addresses->items[i], sizeof(tries->address));
-		fd = try_address(tries);
+		tries->error = error;
 	}
 	return fd;
 }

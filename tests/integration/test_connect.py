@@ -134,8 +134,9 @@ def test_what_it_says_when_it_cannot(broker, join):
     )
     machine = join("shared", hostname="web")
     broker.vmnetctl("ip", "shared", "web", "--wait", "30")
-    assert complaint(start(broker, "shared", "web", "22", **quiet)).startswith(
-        'machine "web" lets nobody in at port 22 of '
+    assert complaint(start(broker, "shared", "web", "22", **quiet)) == (
+        f'machine "web" lets nobody in at port 22 of {machine.address}; start there what is to '
+        "answer, or have --wait wait for it\n"
     )
     assert 'no network "nosuch" ' in complaint(start(broker, "nosuch", "web", "22", **quiet))
     done = broker.vmnetctl("connect", "shared", "web", "ssh", check=False)
