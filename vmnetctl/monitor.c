@@ -32,8 +32,9 @@ static void print_subject(const struct vmnet_broker_event *event)
 			       (long long)event->client->pid, (long long)event->client->uid,
 			       event->client->command);
 	else if (event->interface)
-		(void)snprintf(text, sizeof(text), "%s %s", event->interface->device,
-			       event->interface->mac_address);
+		(void)snprintf(text, sizeof(text), "%s %s %s", event->interface->device,
+			       event->interface->mac_address,
+			       event->interface->name ? event->interface->name : "-");
 	else if (event->lease)
 		format_lease(event->lease, text, sizeof(text));
 	if (text[0] == '\0' && !event->fault)

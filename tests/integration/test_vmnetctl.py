@@ -443,6 +443,12 @@ def test_monitor_for_people(broker):
         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  client_acquired +default  "
         rf"pid {os.getpid()} uid {USER} \S"
     )
+    with client.attach("default", name="web") as attachment:
+        pass
+    for event in "attached", "detached":
+        output.wait_for_output(
+            rf"  interface_{event} +default  {attachment.name} {attachment.mac_address} web$"
+        )
     output.send(signal.SIGTERM)
     output.wait()
 
