@@ -60,7 +60,7 @@ def end(broker, *argv, uid=USER):
 
 
 def test_a_machine(broker, start):
-    """Its process is asked to end, and what does not is parted from the network."""
+    """Its process is asked to end, and what does not is parted from the network, by any broker."""
     machine = start("run", "--network", "lab", "sleep", "600")
     device = device_of(broker)
     done = end(broker, "lab", device)
@@ -84,6 +84,15 @@ def test_a_machine(broker, start):
     assert end(broker, "lab", device, "--yes", "--timeout", "1").returncode == 0
     assert device not in broker.host.links()
     assert broker.networks()["lab"]["active"] and machine.poll() is None
+
+    machine = start("run", "--network", "lab", *STUBBORN)
+    assert machine.stdout.readline() == "ready\n"
+    device = device_of(broker)
+    ending = start("end", "lab", device, "--yes", "--timeout", "1")
+    assert ending.stderr.readline() == 'This ends on network "lab":\n'
+    broker.restart()
+    assert ending.wait(timeout=20) == 0
+    assert device not in broker.host.links() and machine.poll() is None
 
 
 def test_a_network(broker, start):

@@ -15,6 +15,7 @@
 #include "machine.h"
 #include "openers.h"
 #include "subcommands.h"
+#include "vmnetctl/system.h"
 #include "vmnetctl/text.h"
 
 #define TIMEOUT_DEFAULT 10
@@ -224,6 +225,8 @@ static int end_machine(struct vmnet_broker *broker, const char *network, const c
 static int end_what(struct vmnet_broker *broker, char **arguments, int option)
 {
 	(void)option;
+	/* Who is asked, and machines that end, take their time. */
+	keep_broker(broker);
 	return arguments[1] ? end_machine(broker, arguments[0], arguments[1])
 			    : end_network(broker, arguments[0]);
 }
