@@ -74,7 +74,7 @@ def names(broker):
     return Names(broker.host)
 
 
-def test_machines_are_found(names, join):
+def test_machines_are_found(names, broker, join):
     web = join("lab", hostname="web")
     ipv6 = web.ipv6_address()
     wait_for(lambda: ipv6 in names.find("web.lab.internal"), what="both addresses")
@@ -86,6 +86,10 @@ def test_machines_are_found(names, join):
     assert names.find("web.lab.internal", "hosts") == [ipv6]
     assert names.find("gateway.lab.internal", "ahostsv4") == ["192.168.105.1"]
     named = join("lab", hostname="other", name="mail")
+    assert names.find("mail.lab.internal", "ahostsv4") == [named.address]
+    broker.kill()
+    assert names.find("mail.lab.internal", "ahostsv4") == [named.address]
+    broker.start()
     assert names.find("mail.lab.internal", "ahostsv4") == [named.address]
     for network, domain in ("a..b-", "ab"), (LONG, LONG):
         machine = join(network, hostname="db")
