@@ -161,11 +161,14 @@ static void write_ports(json_int_t first, json_int_t count, FILE *stream)
 static void write_forwarding(const json_t *forwarding, FILE *stream)
 {
 	const char *address = json_string_value(json_object_get(forwarding, "externalAddress"));
+	const char *inside = json_string_value(json_object_get(forwarding, "internalAddress"));
 	const char *protocol = json_string_value(json_object_get(forwarding, "protocol"));
 	const json_int_t external = number(forwarding, "externalPort");
 	const json_int_t internal = number(forwarding, "internalPort");
 	const json_int_t count = number(forwarding, "count");
 
+	if (!address && inside && strchr(inside, ':'))
+		address = "::"; /* of one family alone */
 	if (address)
 		(void)fprintf(stream, strchr(address, ':') ? "[%s]:" : "%s:", address);
 	write_ports(external, count, stream);

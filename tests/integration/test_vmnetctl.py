@@ -277,6 +277,11 @@ def test_published_ports(broker):
         ("tcp", "127.0.0.1", ipv4, 9000, 9100, 11),
     ]
     done = broker.vmnetctl(
+        *("run", "--publish", "8080:80", "--publish", "[::]:8080:80/udp", "--network", "default"),
+        *("--", broker.host.program("vmnetctl/vmnetctl"), "machines"),
+    )
+    assert "  8080->80/tcp [::]:8080->80/udp  " in done.stdout
+    done = broker.vmnetctl(
         *("run", "--publish", "8080:80", "--network", "default", "--network", "host", "true"),
         check=False,
     )
