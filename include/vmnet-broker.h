@@ -337,7 +337,8 @@ struct vmnet_broker_attach_options {
 	const char *_Nullable name;
 	/* Of the network, and free; NULL: DHCP's choice, or, with a name or ports, the broker's. */
 	const char *_Nullable ipv4_address;
-	const char *_Nullable ipv6_address; /* the same, but that the broker chooses for ports alone */
+	/* The same; the broker chooses it for ports alone. */
+	const char *_Nullable ipv6_address;
 	const struct vmnet_broker_port_forwarding *_Nullable port_forwardings;
 	size_t n_port_forwardings;
 	struct vmnet_broker_rate_limit rate_limit_in; /* to the machine; 0: the configuration's */

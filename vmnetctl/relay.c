@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,8 +25,13 @@ struct direction {
 	const char *reading, *writing; /* for people: what could not be done */
 };
 
+/* What ends one direction ends the other: the first one says why. */
 static int failed(const char *what)
 {
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (atomic_flag_test_and_set(&said))
+		return FAILED;
 	complain("cannot %s: %s", what, strerror(errno));
 	return FAILED;
 }
