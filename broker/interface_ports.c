@@ -11,9 +11,6 @@
 /* Each is a rule, and one for each packet that begins a connection. */
 #define ENTRIES_MAX 32
 
-/* Ports that lead to others: the kernel is given a pair for each. */
-#define MAPPED_MAX 1024
-
 __attribute__((format(printf, 2, 3))) static int refuse(struct error *error, const char *format,
 							...)
 {
@@ -43,40 +40,23 @@ static int check_mode(const struct network_config *config, struct error *error)
 			      : "whose addresses and services are the physical network's");
 }
 
-/* Ports that lead to others. */
-static unsigned int count_mapped(const struct interface_options *options)
-{
-	unsigned int mapped = 0;
-
-	for (size_t i = 0; i < options->n_port_forwardings; i++) {
-		const struct port_forwarding *port = &options->port_forwardings[i];
-
-		if (port->n_ports > 1 && port->internal_port != port->external_port)
-			mapped += port->n_ports;
-	}
-	return mapped;
-}
-
 unsigned int interface_ports_kept(const struct interface_options *options)
 {
-	return (unsigned int)options->n_port_forwardings + count_mapped(options);
+	unsigned int ports = 0;
+
+	for (size_t i = 0; i < options->n_port_forwardings; i++)
+		ports += options->port_forwardings[i].n_ports;
+	return ports;
 }
 
 static int check_sizes(const struct client *client, const struct interface_options *options,
 		       struct error *error)
 {
-	const unsigned int mapped = count_mapped(options);
-
 	if (options->n_port_forwardings > ENTRIES_MAX)
 		return refuse(error,
 			      "an interface has %u entries of forwarded ports at the most, not "
 			      "%zu; give ports in a row as one",
 			      ENTRIES_MAX, options->n_port_forwardings);
-	if (mapped > MAPPED_MAX)
-		return refuse(error,
-			      "%u ports of an interface at the most lead to others, not %u; have "
-			      "them lead to the same",
-			      MAPPED_MAX, mapped);
 	return limits_check_ports(client, interface_ports_kept(options), error);
 }
 

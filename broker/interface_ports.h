@@ -21,7 +21,7 @@ int interface_ports_check(const struct client *client, const struct network *net
 			  const struct mac_address *mac, struct interface_options *options,
 			  struct error *error);
 
-/* How much of LIMIT_USER_PORTS they are: the entries, and the ports in them that lead to others. */
+/* How many of LIMIT_USER_PORTS they are. */
 unsigned int interface_ports_kept(const struct interface_options *options);
 
 #endif

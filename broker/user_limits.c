@@ -194,11 +194,10 @@ int limits_check_ports(const struct client *client, unsigned int more, struct er
 
 	if (usage->uid == 0 || usage->ports + more <= LIMIT_USER_PORTS)
 		return 0;
-	error_set(
-		error, ERROR_LIMIT_EXCEEDED,
-		"user %ju has %u entries of forwarded ports, and ports that lead to others, and may "
-		"have %u, not %u more; stop some machines first, or have ports lead to the same",
-		(uintmax_t)usage->uid, usage->ports, LIMIT_USER_PORTS, more);
+	error_set(error, ERROR_LIMIT_EXCEEDED,
+		  "user %ju has %u forwarded ports and may have %u, not %u more; ask for fewer, or "
+		  "stop some machines first",
+		  (uintmax_t)usage->uid, usage->ports, LIMIT_USER_PORTS, more);
 	error->limit = "forwarded_ports_per_user";
 	error->value = LIMIT_USER_PORTS;
 	return -1;

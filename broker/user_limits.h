@@ -21,7 +21,7 @@
 #define LIMIT_USER_INTERFACES 1024U
 #define LIMIT_USER_REQUESTS 256U /* waiting for a network or an interface to be made */
 #define LIMIT_USER_CAPTURES 8U
-#define LIMIT_USER_PORTS 4096U /* asked for: rules, and pairs of ports in them */
+#define LIMIT_USER_PORTS 4096U /* of the host that lead to their machines: others have some, too */
 #define LIMIT_USER_MONITORS 32U /* each event costs as much as there are of them */
 
 /*
@@ -43,7 +43,7 @@ struct usage {
 	unsigned int requests; /* of holds and interfaces, those that are waited for */
 	unsigned int monitors;
 	unsigned int captures;
-	unsigned int ports; /* rules for its interfaces, and pairs of ports in them */
+	unsigned int ports; /* of the host that lead to its interfaces */
 	unsigned int frames; /* that its interfaces and captures may hold */
 };
 

@@ -292,12 +292,6 @@ def test_refusals(broker, host, start, refused, join):
             "an interface has 32 entries of forwarded ports at the most, not 33; give ports in a "
             "row as one",
         ),
-        (
-            "plain",
-            [port(10000, 20000, count=1025)],
-            "1024 ports of an interface at the most lead to others, not 1025; have them lead to "
-            "the same",
-        ),
     ):
         assert refused(network, *ports) == reason
     elsewhere = port(4000, internalAddress="192.168.161.9")
