@@ -169,7 +169,7 @@ static void test_a_user_has_so_many(void **state)
 	interface = ask_for(client, others);
 	assert_non_null(interface);
 	fake_attached(interface);
-	others = tcp(9000);
+	others = tcp(20000);
 	request(client, &others, 1);
 	assert_int_equal(client->error.code, ERROR_LIMIT_EXCEEDED);
 	assert_string_equal(client->error.limit, "forwarded_ports_per_user");
