@@ -121,9 +121,9 @@ struct broker {
 
 /* A configured network, active or not, as clients are told of it. */
 struct network_info {
-	const struct network_config *config;
+	struct network_config *config;
 	const struct network *network; /* NULL unless active */
-	const struct network_config *next; /* what the file has for it by now; NULL: the same */
+	struct network_config *next; /* what the file has for it by now; NULL: the same */
 	bool removed; /* the file has nothing for it any more */
 	size_t n_clients;
 	size_t n_interfaces;

@@ -11,7 +11,7 @@
 
 void broker_describe(const struct network *network, struct network_info *info)
 {
-	const struct network_config *now =
+	struct network_config *now =
 		config_find_named(network->broker->config, network->config->name);
 
 	*info = (struct network_info){

@@ -93,6 +93,7 @@ struct network_allow {
 struct network_config {
 	unsigned int references; /* for network_config_ref() and _unref() alone */
 	char *json; /* the network's object, compact, keys sorted: equal text is equal configuration */
+	struct json_t *described; /* for network_config_describe() alone */
 	char name[NETWORK_NAME_MAX + 1];
 	char *description; /* NULL: none */
 	enum network_mode mode;

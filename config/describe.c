@@ -130,7 +130,7 @@ static json_t *describe_services(const struct network_config *config)
 		(json_int_t)config->max_interfaces);
 }
 
-json_t *network_config_describe(const struct network_config *config)
+static json_t *describe(const struct network_config *config)
 {
 	char subnet[IPV4_SUBNET_TEXT_SIZE];
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
@@ -151,4 +151,11 @@ json_t *network_config_describe(const struct network_config *config)
 	}
 	json_decref(services);
 	return described;
+}
+
+json_t *network_config_describe(struct network_config *config)
+{
+	if (!config->described)
+		config->described = describe(config);
+	return json_incref(config->described);
 }

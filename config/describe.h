@@ -11,7 +11,8 @@
 
 #include "config.h"
 
-json_t *network_config_describe(const struct network_config *config);
+/* It is made once: every acquisition's reply has it. Not to be changed. For one thread alone. */
+json_t *network_config_describe(struct network_config *config);
 
 /* forwardings: n of them. One whose internal address is all zero is shown without it. */
 json_t *port_forwardings_describe(const struct port_forwarding *forwardings, size_t n);

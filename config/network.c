@@ -467,6 +467,7 @@ void network_config_unref(struct network_config *config)
 	free(config->description);
 	free(config->external_interface);
 	free(config->json);
+	json_decref(config->described);
 	free(config);
 }
 

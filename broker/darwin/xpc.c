@@ -63,7 +63,7 @@ bool xpc_is_open(void)
 
 /* A configuration as text; left out without memory. */
 static void set_configuration(xpc_object_t object, const char *key,
-			      const struct network_config *config)
+			      struct network_config *config)
 {
 	json_t *described = network_config_describe(config);
 	char *text = json_text_dump(described, JSON_COMPACT);
