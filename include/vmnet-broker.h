@@ -111,8 +111,10 @@ typedef enum VMNET_BROKER_ENUM_TYPE(unsigned int) {
 	VMNET_BROKER_CREATE_FAILURE = 6,
 	/* The broker or the library failed (out of memory), or a limit was reached. */
 	VMNET_BROKER_INTERNAL_ERROR = 7,
+#ifdef __linux__
 	/* Somebody has ended a network that this connection held, and with it the connection. */
 	VMNET_BROKER_ENDED = 8,
+#endif
 } vmnet_broker_return_t;
 
 /*

@@ -136,7 +136,7 @@ def test_each_allocation_fails_in_turn(short_broker, shortage):
 
 def is_served(client):
     try:
-        return client.receive() is not None
+        return client.receive_networks() is not None
     except (EOFError, ConnectionError):
         return False
 

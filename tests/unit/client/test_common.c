@@ -7,7 +7,7 @@
 static void test_names_of_statuses_and_events(void **state)
 {
 	(void)state;
-	for (unsigned int status = VMNET_BROKER_SUCCESS; status <= VMNET_BROKER_ENDED; status++) {
+	for (unsigned int status = VMNET_BROKER_SUCCESS; status <= 8; status++) {
 		const char *sentence = vmnet_broker_strerror((vmnet_broker_return_t)status);
 
 		assert_string_not_equal(sentence, "unknown status");

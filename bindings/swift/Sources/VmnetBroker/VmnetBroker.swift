@@ -33,7 +33,6 @@ public struct VmnetBrokerError: LocalizedError, CustomStringConvertible, Equatab
         case notFound = 5
         case createFailure = 6
         case internalError = 7
-        case ended = 8
     }
 
     public let code: Code
