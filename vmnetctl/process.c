@@ -171,17 +171,18 @@ static void send_on(pid_t pid, const struct note *note)
 
 int finish_command(const struct watch *watch, pid_t pid)
 {
+	const struct watch *watched = watch; /* until the broker has gone */
 	struct note note;
 	int status = 0;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		switch (next_note(watch, &note)) {
+		switch (next_note(watched, &note)) {
 		case 1:
 			send_on(pid, &note);
 			break;
 		case 0:
 			complain("%s", why_gone(watch->broker));
-			watch = NULL;
+			watched = NULL;
 			break;
 		default:
 			complain("cannot wait for the command: %s", strerror(errno));

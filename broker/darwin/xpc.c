@@ -76,7 +76,7 @@ static void set_configuration(xpc_object_t object, const char *key,
 
 static xpc_object_t network_object(const struct network_info *info)
 {
-	const struct network_config *config = info->config;
+	struct network_config *config = info->config;
 	xpc_object_t object = xpc_dictionary_create(NULL, NULL, 0);
 	const struct network_addresses *addresses;
 	char subnet[IPV4_SUBNET_TEXT_SIZE];

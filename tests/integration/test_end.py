@@ -129,14 +129,24 @@ def test_what_a_machine_calls_itself_is_no_other_s_name(broker):
         first = client.acquire("lab")["ipv4Subnet"].removesuffix(".0/24")
         other.acquire("lab")
         with client.attach("lab", name="web") as web, other.attach("lab") as liar:
-            with open(f"{broker.state_dir}/lab.leases", "a", encoding="ascii") as leases:
-                leases.write(f"4000000000 {liar.mac_address} {first}.8 web *\n")
-                leases.write(f"4000000000 {web.mac_address} {first}.9 * *\n")
-            wait_for(lambda: len(broker.inspect("lab")["leases"]) == 2)
+
+            def lease(mac, address, name):
+                """Until the broker has read it: dnsmasq writes the file anew, too."""
+                if address in {lease["address"] for lease in broker.inspect("lab")["leases"]}:
+                    return True
+                with open(f"{broker.state_dir}/lab.leases", "a", encoding="ascii") as leases:
+                    leases.write(f"4000000000 {mac} {address} {name} *\n")
+                return False
+
+            wait_for(lambda: lease(web.mac_address, f"{first}.9", "*"))
+            wait_for(lambda: lease(liar.mac_address, f"{first}.8", "web"))
             assert broker.vmnetctl("ip", "lab", "web").stdout == f"{first}.9\n"
             assert end(broker, "lab", "web", "--yes").returncode == 0
             assert web.name not in broker.host.links() and liar.name in broker.host.links()
-            assert end(broker, "lab", "web", "--yes", uid=0).returncode == 0
+            wait_for(
+                lambda: lease(liar.mac_address, f"{first}.8", "web")
+                and end(broker, "lab", "web", "--yes", uid=0).returncode == 0
+            )
             assert liar.name not in broker.host.links()
 
 
