@@ -62,8 +62,7 @@ bool xpc_is_open(void)
 /* Structs to dictionaries */
 
 /* A configuration as text; left out without memory. */
-static void set_configuration(xpc_object_t object, const char *key,
-			      struct network_config *config)
+static void set_configuration(xpc_object_t object, const char *key, struct network_config *config)
 {
 	json_t *described = network_config_describe(config);
 	char *text = json_text_dump(described, JSON_COMPACT);
