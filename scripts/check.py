@@ -83,7 +83,7 @@ def arguments():
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--fuzz-seconds", type=int, default=30, help="for each fuzz target (default: 30)"
+        "--fuzz-seconds", type=int, default=20, help="for each fuzz target (default: 20)"
     )
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
     parser.add_argument("--list", action="store_true", help="only list the stages that would run")
