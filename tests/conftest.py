@@ -88,11 +88,12 @@ def make_machine(broker, build):
 def plug_in(broker, make_machine):
     """Makes a machine that has no address yet: plug_in("lab", **options).
 
-    options are those of Attach. The client that attached it is the machine's "client".
+    options are those of Attach. The client that attached it is the machine's "client", and uid its
+    user.
     """
 
-    def make(network, **options):
-        client = broker.client()
+    def make(network, uid=0, **options):
+        client = broker.client(uid=uid)
         client.acquire(network)
         machine = make_machine(client.attach(network, **options))
         machine.client = client

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine's name and addresses: asked for when it is attached, its own for as long as it is."""
 
+import functools
 import itertools
 import os
 import pathlib
@@ -45,17 +46,9 @@ pytestmark = pytest.mark.broker(config=CONFIG)
 
 
 @pytest.fixture
-def start(broker, make_machine):
+def start(plug_in):
     """Makes a machine of an unprivileged user: start("lab", name="web")."""
-
-    def make(network, **options):
-        client = broker.client(uid=USER)
-        client.acquire(network)
-        machine = make_machine(client.attach(network, **options))
-        machine.client = client
-        return machine
-
-    return make
+    return functools.partial(plug_in, uid=USER)
 
 
 @pytest.fixture
@@ -73,17 +66,6 @@ def refused(broker):
         return refusal.value.parameters["parameter"], refusal.value.parameters["reason"]
 
     return ask
-
-
-def ends(broker, network, machine):
-    """The machine is killed, and the broker knows."""
-    machine.kill()
-
-    def is_gone():
-        interfaces = broker.inspect(network)["interfaces"]
-        return machine.mac_address not in [i["macAddress"] for i in interfaces]
-
-    wait_for(is_gone, what="the end of an interface")
 
 
 def wait_until_known(broker, network, address):
@@ -119,7 +101,7 @@ def test_a_name_is_its_machines_alone(broker, start, join):
         broker.restart()
         assert broker.vmnetctl("ip", "lab", "web").stdout == address + "\n"
         assert dhcp.get(THIEF, hostname="web", asked=address) not in (None, address)
-        ends(broker, "lab", web)
+        web.end(broker, "lab")
         assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
 
         again = start("lab", name="Web")
@@ -129,7 +111,7 @@ def test_a_name_is_its_machines_alone(broker, start, join):
         assert again.address == address
         assert resolve("web") == [address]
         assert broker.vmnetctl("ip", "--wait", "5", "lab", "web").stdout == address + "\n"
-        ends(broker, "lab", again)
+        again.end(broker, "lab")
         wait_for(lambda: not resolve("web"), what="the end of the name")
         neighbour.dhcp(hostname="web")
         assert resolve("web") == [neighbour.address]
@@ -138,7 +120,7 @@ def test_a_name_is_its_machines_alone(broker, start, join):
 
 def test_a_key_that_cannot_be_read(broker, start):
     web = start("lab", name="web")
-    ends(broker, "lab", web)
+    web.end(broker, "lab")
     web.client.close()
     broker.stop()
     key = f"{broker.state_dir}/key"
@@ -198,7 +180,7 @@ def test_an_address_is_given_to_one_alone(broker, start, join):
         machine.run("busybox", "ip", "address", "flush", "dev", "eth0")
         machine.dhcp(client=["-R"])
         assert dhcp.get(mac_of(2), asked="192.168.150.77") not in (None, "192.168.150.77")
-        ends(broker, "lab", machine)
+        machine.end(broker, "lab")
         others = map(mac_of, itertools.count(3))
         wait_for(
             lambda: dhcp.get(next(others), asked="192.168.150.77") == "192.168.150.77",
@@ -228,7 +210,7 @@ def test_ip_is_of_the_machine_that_is_there(broker, start, join):
     first = machine.address
     assert machine.ping("192.168.150.1")
     assert broker.vmnetctl("ip", "--wait", "5", "lab", mac).stdout == first + "\n"
-    ends(broker, "lab", machine)
+    machine.end(broker, "lab")
     assert broker.vmnetctl("ip", "lab", mac, check=False).returncode == 1
     neighbour = join("lab")
     machine = start("lab", macAddress=mac)
@@ -410,7 +392,7 @@ def test_refusals(broker, start, refused, join):
         "this one there",
     )
     broker.host.ip("link delete br0")
-    ends(broker, "small", taken[0])
+    taken[0].end(broker, "small")
     assert start("small", name="sixth").mac_address
 
 
@@ -467,7 +449,7 @@ def test_an_ipv6_address(broker, start, join):
     assert PREFIX + "77" in neighbour.resolve("web.lab.internal")
     neighbour.ipv6_address()
     assert ask_dhcpv6(neighbour, b"one" * 5) is None
-    ends(broker, "lab", machine)
+    machine.end(broker, "lab")
     wait_for(
         lambda: PREFIX + "77" not in neighbour.resolve("web.lab.internal"),
         what="the end of the address",
@@ -476,7 +458,7 @@ def test_an_ipv6_address(broker, start, join):
         machine = start("lab", ipv6Address=PREFIX + "77")
         machine.ipv6_address()
         assert ask_dhcpv6(machine, identity, temporary) == PREFIX + "77"
-        ends(broker, "lab", machine)
+        machine.end(broker, "lab")
 
 
 def test_from_the_command_line(broker):

@@ -90,17 +90,6 @@ def rules(host):
     return host.run("nft", "list", "table", "inet", "vmnet-broker.networks").stdout
 
 
-def ends(broker, network, machine):
-    """The machine is killed, and the broker knows."""
-    machine.kill()
-
-    def is_gone():
-        interfaces = broker.inspect(network)["interfaces"]
-        return machine.mac_address not in [i["macAddress"] for i in interfaces]
-
-    wait_for(is_gone, what="the end of an interface")
-
-
 @pytest.mark.parametrize("network", ["lab", "plain"])
 def test_for_the_life_of_the_machine(broker, host, outside, join, start, network):
     """On a network with forwarded ports of its own, and without any; over the broker's death."""
@@ -149,9 +138,9 @@ def test_for_the_life_of_the_machine(broker, host, outside, join, start, network
         again = start(network, port(8082, 80))
     works()
     for machine in other, again:
-        ends(broker, network, machine)
+        machine.end(broker, network)
     works()
-    ends(broker, network, server)
+    server.end(broker, network)
     wait_for(lambda: "8080" not in rules(host), what="the ports' end")
     for address in HOST_IPV4, HOST_IPV6:
         with WhoServer(host, 8080, "host"):
@@ -193,7 +182,7 @@ def test_udp_without_a_pause_is_led_anew(host, outside, start, broker):
                 machine.kill()
                 broker.start()
             else:
-                ends(broker, "plain", machine)
+                machine.end(broker, "plain")
 
 
 def test_refusals(broker, host, start, refused, join):
@@ -360,5 +349,5 @@ def test_the_file_comes_later(broker, start):
         f"{device}, user 65534), which has asked for it; stop that one or choose another "
         '"external_port"'
     )
-    ends(broker, "plain", machine)
+    machine.end(broker, "plain")
     client.acquire("new")

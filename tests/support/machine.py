@@ -132,6 +132,16 @@ class Machine(Namespace):
         self._tapnet.kill()
         self._tapnet.wait()
 
+    def end(self, broker, network):
+        """It is killed, and the broker knows."""
+        self.kill()
+
+        def is_gone():
+            interfaces = broker.inspect(network)["interfaces"]
+            return self.mac_address not in [i["macAddress"] for i in interfaces]
+
+        wait_for(is_gone, what="the end of an interface")
+
     def close(self):
         super().close()
         self._tapnet.stdout.close()
