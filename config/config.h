@@ -50,6 +50,9 @@ struct port_forwarding {
 
 #define PORT_FORWARDING_TEXT_SIZE 96
 
+/* Reads a port's number, of digits alone, and goes on behind it. Returns it, or 0. */
+unsigned int port_scan(const char **text);
+
 /* At which addresses of the host whoever is not root may have ports forwarded. */
 enum allowed_addresses {
 	ALLOWED_ANY,

@@ -105,8 +105,7 @@ static void read_protocol(struct config_reader *reader, const struct place *plac
 		*(unsigned int *)field = protocols[choice];
 }
 
-/* Reads a port's number, of digits alone, and goes on behind it. Returns it, or 0. */
-static unsigned int scan_port(const char **text)
+unsigned int port_scan(const char **text)
 {
 	char *end;
 	unsigned long port;
@@ -128,10 +127,10 @@ static bool parse_ports(const json_t *value, unsigned int *first, unsigned int *
 		*first = *last = number >= 1 && number <= PORT_MAX ? (unsigned int)number : 0;
 		return *first != 0;
 	}
-	*first = scan_port(&text);
+	*first = port_scan(&text);
 	if (!*first || *text++ != '-')
 		return false;
-	*last = scan_port(&text);
+	*last = port_scan(&text);
 	return *last && *text == '\0';
 }
 

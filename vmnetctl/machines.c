@@ -41,10 +41,8 @@ struct machine_facts *machines_append(struct machine_list *machines,
 	return items;
 }
 
-void machines_add_address(struct machine_facts *machine, const char *address)
+void addresses_add(struct machine_addresses *addresses, const char *address)
 {
-	struct machine_addresses *addresses = &machine->addresses;
-
 	for (size_t i = 0; i < addresses->n; i++)
 		if (strcmp(addresses->items[i], address) == 0)
 			return;

@@ -58,7 +58,4 @@ void machines_find_processes(struct machine_list *machines);
 struct machine_facts *machines_append(struct machine_list *machines,
 				      const struct vmnet_broker_inspection *inspection);
 
-/* Adds an address that is not among them yet. */
-void machines_add_address(struct machine_facts *machine, const char *address);
-
 #endif

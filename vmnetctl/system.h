@@ -77,6 +77,9 @@ struct machine_addresses {
 	size_t n;
 };
 
+/* Adds one that is not among them yet. In machines.c, for every system. */
+void addresses_add(struct machine_addresses *addresses, const char *address);
+
 /*
  * The addresses at which a machine may be reached from the host, the likeliest
  * first: those that find_address() chooses from, and where the system can be

@@ -42,7 +42,7 @@ static struct machine_facts *get(struct gathering *gathering, struct in_addr add
 		return machine;
 	machine = machines_append(gathering->machines, gathering->inspection);
 	if (machine)
-		machines_add_address(machine, text);
+		addresses_add(&machine->addresses, text);
 	else
 		gathering->result = FAILED;
 	return machine;

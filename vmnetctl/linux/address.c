@@ -78,15 +78,6 @@ int find_address(struct vmnet_broker *broker, const char *network, const char *m
 	return result;
 }
 
-static void add(struct machine_addresses *addresses, const char *address)
-{
-	for (size_t i = 0; i < addresses->n; i++)
-		if (strcmp(addresses->items[i], address) == 0)
-			return;
-	if (addresses->n < ARRAY_SIZE(addresses->items))
-		(void)snprintf(addresses->items[addresses->n++], ADDRESS_TEXT_SIZE, "%s", address);
-}
-
 /* What a machine's IPv6 has made of its MAC address on the bridge (RFC 4291, appendix A). */
 static void add_link_local(struct machine_addresses *addresses, const char *text,
 			   const char *bridge)
@@ -104,7 +95,7 @@ static void add_link_local(struct machine_addresses *addresses, const char *text
 	address.s6_addr[12] = 0xfe;
 	(void)snprintf(scoped, sizeof(scoped), "%s%%%s",
 		       inet_ntop(AF_INET6, &address, numeric, sizeof(numeric)), bridge);
-	add(addresses, scoped);
+	addresses_add(addresses, scoped);
 }
 
 static void add_leases(struct machine_addresses *addresses,
@@ -115,7 +106,7 @@ static void add_leases(struct machine_addresses *addresses,
 		const struct vmnet_broker_lease *lease = inspection->leases[i];
 
 		if (is_of(lease, interface) && is_ipv6(lease) == ipv6)
-			add(addresses, lease->address);
+			addresses_add(addresses, lease->address);
 	}
 }
 
@@ -124,9 +115,9 @@ static void add_all(struct machine_addresses *addresses,
 		    const struct vmnet_broker_interface *interface)
 {
 	if (interface->ipv4_address)
-		add(addresses, interface->ipv4_address);
+		addresses_add(addresses, interface->ipv4_address);
 	if (interface->ipv6_address)
-		add(addresses, interface->ipv6_address);
+		addresses_add(addresses, interface->ipv6_address);
 	add_leases(addresses, inspection, interface, false);
 	add_leases(addresses, inspection, interface, true);
 	add_link_local(addresses, interface->mac_address, inspection->network->bridge);

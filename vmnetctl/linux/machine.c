@@ -11,20 +11,19 @@
 /* What is listed in a complaint; more is cut. */
 #define LIST_SIZE 1024
 
-static bool has_mac(const char *text, const struct mac_address *mac)
+bool machine_has_mac(const char *text, const struct mac_address *mac)
 {
 	struct mac_address parsed;
 
 	return mac_address_parse(text, &parsed) == 0 && mac_address_equal(&parsed, mac);
 }
 
-/* What it calls itself, or NULL. */
-static const char *hostname(const struct vmnet_broker_inspection *inspection,
-			    const struct mac_address *mac)
+const char *machine_hostname(const struct vmnet_broker_inspection *inspection,
+			     const struct mac_address *mac)
 {
 	for (size_t i = 0; i < inspection->n_leases; i++)
 		if (inspection->leases[i]->hostname &&
-		    has_mac(inspection->leases[i]->mac_address, mac))
+		    machine_has_mac(inspection->leases[i]->mac_address, mac))
 			return inspection->leases[i]->hostname;
 	return NULL;
 }
@@ -37,7 +36,7 @@ void machine_of(const struct vmnet_broker_inspection *inspection,
 	*machine = (struct machine){ .uid = (uid_t)interface->uid };
 	(void)mac_address_parse(interface->mac_address, &machine->mac);
 	(void)snprintf(machine->device, sizeof(machine->device), "%s", interface->device);
-	name = interface->name ? interface->name : hostname(inspection, &machine->mac);
+	name = interface->name ? interface->name : machine_hostname(inspection, &machine->mac);
 	(void)snprintf(machine->name, sizeof(machine->name), "%s", name ? name : "");
 }
 
@@ -62,8 +61,9 @@ static bool fits(const struct vmnet_broker_inspection *inspection,
 	const bool has_address = mac_address_parse(interface->mac_address, &mac) == 0;
 
 	if (own)
-		name = has_address ? hostname(inspection, &mac) : NULL;
-	else if (strcmp(interface->device, word) == 0 || (has_address && has_mac(word, &mac)))
+		name = has_address ? machine_hostname(inspection, &mac) : NULL;
+	else if (strcmp(interface->device, word) == 0 ||
+		 (has_address && machine_has_mac(word, &mac)))
 		return true;
 	return name && strcasecmp(name, word) == 0;
 }

@@ -35,6 +35,13 @@ int machine_look(const struct vmnet_broker_inspection *inspection, const char *w
 int find_machine(struct vmnet_broker *broker, const char *network, const char *word,
 		 struct machine *machine);
 
+/* Whether the text is this MAC address. */
+bool machine_has_mac(const char *text, const struct mac_address *mac);
+
+/* What the machine with this MAC address calls itself, a part of inspection; NULL: nothing. */
+const char *machine_hostname(const struct vmnet_broker_inspection *inspection,
+			     const struct mac_address *mac);
+
 /* The machine of one of the network's interfaces. */
 void machine_of(const struct vmnet_broker_inspection *inspection,
 		const struct vmnet_broker_interface *interface, struct machine *machine);

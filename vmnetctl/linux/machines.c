@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "host/neighbours.h"
+#include "machine.h"
 #include "openers.h"
 #include "vmnetctl/text.h"
 #include "vmnetctl/vmnetctl.h"
@@ -37,13 +38,6 @@ static int read_neighbours(const char *bridge, struct neighbours *neighbours)
 	return FAILED;
 }
 
-static bool is_of(const char *text, const struct mac_address *mac)
-{
-	struct mac_address other;
-
-	return mac_address_parse(text, &other) == 0 && mac_address_equal(&other, mac);
-}
-
 static bool is_ipv6(const char *address)
 {
 	return strchr(address, ':') != NULL;
@@ -54,8 +48,8 @@ static void add_leases(struct machine_facts *machine, const struct mac_address *
 	for (size_t i = 0; i < machine->network->n_leases; i++) {
 		const struct vmnet_broker_lease *lease = machine->network->leases[i];
 
-		if (is_of(lease->mac_address, mac) && is_ipv6(lease->address) == ipv6)
-			machines_add_address(machine, lease->address);
+		if (machine_has_mac(lease->mac_address, mac) && is_ipv6(lease->address) == ipv6)
+			addresses_add(&machine->addresses, lease->address);
 	}
 }
 
@@ -78,7 +72,7 @@ static void add_neighbours(struct machine_facts *machine, const struct mac_addre
 		(void)inet_ntop(family, &neighbour->address, text, sizeof(text));
 		(void)snprintf(scoped, sizeof(scoped), of_link ? "%s%%%s" : "%s", text,
 			       neighbours->bridge);
-		machines_add_address(machine, scoped);
+		addresses_add(&machine->addresses, scoped);
 	}
 }
 
@@ -86,11 +80,11 @@ static void add_addresses(struct machine_facts *machine, const struct mac_addres
 			  const struct neighbours *neighbours)
 {
 	if (machine->interface->ipv4_address)
-		machines_add_address(machine, machine->interface->ipv4_address);
+		addresses_add(&machine->addresses, machine->interface->ipv4_address);
 	add_leases(machine, mac, false);
 	add_neighbours(machine, mac, neighbours, AF_INET, false);
 	if (machine->interface->ipv6_address)
-		machines_add_address(machine, machine->interface->ipv6_address);
+		addresses_add(&machine->addresses, machine->interface->ipv6_address);
 	add_leases(machine, mac, true);
 	add_neighbours(machine, mac, neighbours, AF_INET6, false);
 	add_neighbours(machine, mac, neighbours, AF_INET6, true);
@@ -101,9 +95,8 @@ static void set_name(struct machine_facts *machine, const struct mac_address *ma
 {
 	const char *name = machine->interface->name;
 
-	for (size_t i = 0; !name && i < machine->network->n_leases; i++)
-		if (is_of(machine->network->leases[i]->mac_address, mac))
-			name = machine->network->leases[i]->hostname;
+	if (!name)
+		name = machine_hostname(machine->network, mac);
 	(void)snprintf(machine->name, sizeof(machine->name), "%s", name ? name : "");
 }
 

@@ -4,13 +4,11 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "vmnetctl/text.h"
 #include "vmnetctl/vmnetctl.h"
-
-#define PORT_MAX 65535U
 
 /* More than any value that is right. */
 #define TEXT_MAX 128
@@ -31,27 +29,14 @@ static char *cut(char *text, char at)
 	return found + 1;
 }
 
-/* Reads a number of digits alone, and goes on behind it. Returns it, or 0. */
-static unsigned int scan_port(const char **text)
-{
-	char *end;
-	unsigned long port;
-
-	if (**text < '1' || **text > '9')
-		return 0;
-	port = strtoul(*text, &end, 10);
-	*text = end;
-	return port <= PORT_MAX ? (unsigned int)port : 0;
-}
-
 static struct range parse_range(const char *text)
 {
-	struct range range = { .first = scan_port(&text) };
+	struct range range = { .first = port_scan(&text) };
 	unsigned int last = range.first;
 
 	if (*text == '-') {
 		text++;
-		last = scan_port(&text);
+		last = port_scan(&text);
 	}
 	if (range.first && last >= range.first && *text == '\0')
 		range.n = last - range.first + 1;

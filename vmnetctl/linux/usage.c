@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine.h"
 #include "vmnetctl/text.h"
 #include "vmnetctl/vmnetctl.h"
 
@@ -49,24 +50,13 @@ void usage_clear(struct usage *usage)
 	*usage = (struct usage){ 0 };
 }
 
-static bool has_address(const char *text, const struct traffic *machine)
-{
-	struct mac_address mac;
-
-	return mac_address_parse(text, &mac) == 0 && mac_address_equal(&mac, &machine->alias.mac);
-}
-
 const char *usage_name(const struct usage *usage, const struct traffic *machine)
 {
 	const struct vmnet_broker_inspection *network = network_of(usage, machine);
 
 	for (size_t i = 0; network && i < network->n_interfaces; i++)
 		if (network->interfaces[i]->name &&
-		    has_address(network->interfaces[i]->mac_address, machine))
+		    machine_has_mac(network->interfaces[i]->mac_address, &machine->alias.mac))
 			return network->interfaces[i]->name;
-	for (size_t i = 0; network && i < network->n_leases; i++)
-		if (network->leases[i]->hostname &&
-		    has_address(network->leases[i]->mac_address, machine))
-			return network->leases[i]->hostname;
-	return NULL;
+	return network ? machine_hostname(network, &machine->alias.mac) : NULL;
 }
