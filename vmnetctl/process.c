@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,15 +53,13 @@ static int open_note_pipe(void)
 }
 
 /* Ignored signals stay ignored: nohup and the shell's "&" mean it. */
-static int catch_signals(const int *signals, size_t n)
+static int catch_signals(const int *signals, size_t n,
+			 void (*handler)(int signal, siginfo_t *info, void *context))
 {
-	struct sigaction action = { .sa_sigaction = write_note,
-				    .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction old;
 
 	(void)sigfillset(&action.sa_mask);
-	if (open_note_pipe() < 0)
-		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (sigaction(signals[i], NULL, &old) < 0)
 			return -1;
@@ -96,29 +95,33 @@ static int next_note(const struct watch *watch, struct note *note)
 	}
 }
 
+/* What is held ends with the process. Nobody reads a note while another broker is waited for. */
+static void end(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)info;
+	(void)context;
+	_exit(EXIT_SUCCESS);
+}
+
 int catch_end(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
 
-	if (catch_signals(signals, sizeof(signals) / sizeof(signals[0])) == 0)
+	if (catch_signals(signals, sizeof(signals) / sizeof(signals[0]), end) == 0)
 		return 0;
 	complain("cannot catch signals: %s", strerror(errno));
 	return -1;
 }
 
-enum end wait_for_end(const struct watch *watch)
+int wait_for_end(const struct watch *watch)
 {
-	struct note note;
+	struct note none;
+	int result = next_note(watch, &none);
 
-	switch (next_note(watch, &note)) {
-	case 1:
-		return END_SIGNAL;
-	case 0:
-		return END_BROKER;
-	default:
+	if (result < 0)
 		complain("cannot wait for the end: %s", strerror(errno));
-		return END_FAILED;
-	}
+	return result;
 }
 
 /* In the new process. Does not return. */
@@ -149,7 +152,8 @@ pid_t start_command(char **command, const int *fds, size_t n)
 	/* No signal is lost, and none is taken for the parent's in the new process. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &mask);
-	if (catch_signals(forwarded, sizeof(forwarded) / sizeof(forwarded[0])) == 0)
+	if (open_note_pipe() == 0 &&
+	    catch_signals(forwarded, sizeof(forwarded) / sizeof(forwarded[0]), write_note) == 0)
 		pid = fork();
 	if (pid < 0)
 		complain("cannot start %s: %s", command[0], strerror(errno));

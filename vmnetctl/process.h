@@ -16,16 +16,11 @@ enum {
 	EXIT_SIGNAL = 128, /* plus the signal's number */
 };
 
-/* What ended wait_for_end(). */
-enum end {
-	END_SIGNAL,
-	END_BROKER,
-	END_FAILED, /* it could not wait, and has complained */
-};
-
-/* SIGINT, SIGTERM and SIGHUP now wait for wait_for_end(). Returns 0, or -1 after complaining. */
+/* SIGINT, SIGTERM and SIGHUP end the process from now on, with status 0. Returns as the next. */
 int catch_end(void);
-enum end wait_for_end(const struct watch *watch);
+
+/* Waits for the end of the broker. Returns 0, or -1 after complaining. */
+int wait_for_end(const struct watch *watch);
 
 /*
  * Starts a command with the n descriptors in fds open, and no other beside the

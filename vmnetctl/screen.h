@@ -13,6 +13,7 @@
 /* Whether standard input and output are a terminal that can be one. */
 bool screen_is_possible(void);
 
+/* From here on a signal that ends or stops the program does so, whatever it waits for. */
 void screen_open(void);
 void screen_close(void);
 
@@ -32,8 +33,7 @@ enum {
 
 /*
  * Waits for a key, for so many milliseconds at most, or until the descriptor is readable; -1: for
- * keys alone. Returns the key's character, or one of the above. A signal that ends the program
- * ends it.
+ * keys alone. Returns the key's character, or one of the above.
  */
 int screen_wait(int milliseconds, int descriptor);
 

@@ -17,6 +17,7 @@ import pytest
 
 from support import frame
 from support.host import HOST_IPV4, OUTSIDE_IPV4
+from support.processes import is_waiting
 from support.tap import TUNGETIFF, TUNSETPERSIST
 from support.varlink import VarlinkError
 from support.wait import wait_for
@@ -358,6 +359,24 @@ def test_capture_ends(broker, host, machines):
         one.close()
         assert process.wait(timeout=20) == 0
     wait_for(lambda: not [name for name in host.links() if name.startswith("vmt-cap")])
+
+
+def test_a_signal_ends_a_capture_that_nobody_reads(host, broker, machines):
+    one, _ = machines
+    with running(broker, "capture", "lab", one.name) as (process, pipe):
+        wait_for(lambda: mirrors(host, one.name))
+        frame.write(one.tap_fds[0], note(b"read", one))
+        while b"read" not in pipe.read(65536):
+            pass
+        writer = os.open(f"/proc/{process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+        with open(writer, "wb", buffering=0) as output:
+            while output.write(b"x"):
+                pass
+        frame.write(one.tap_fds[0], note(b"not read", one))
+        wait_for(lambda: is_waiting(process.pid, "pipe_write"))
+        process.send_signal(signal.SIGINT)
+        assert re.search(r"^\d+ frames? captured, 0 lost\.$", process.communicate(timeout=20)[1])
+        assert process.returncode == 0
 
 
 def test_capture_refuses(broker, machines):

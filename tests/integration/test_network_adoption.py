@@ -15,6 +15,7 @@ from support.echo import WhoServer, who
 from support.forwarded import FORWARDED, MAC, PORT
 from support.host import HOST_IPV4, OUTSIDE_IPV4, SERVER_IPV4
 from support.older_rules import name_bridges, replace_rules
+from support.processes import is_waiting
 from support.tap import open_tap
 from support.varlink import VarlinkError, as_user
 from support.wait import wait_for
@@ -455,7 +456,7 @@ def test_a_program_that_has_the_last_brokers_sockets_is_waited_for(broker):
     with claim:
         with listening:
             listening.accept()[0].close()
-        wait_for(lambda: broker.is_waiting("poll"), what="another look at the claim")
+        wait_for(lambda: is_waiting(broker.pid, "poll"), what="another look at the claim")
     wait_for(lambda: broker.log().count("serving") == 2, what="the second broker")
     assert broker.networks()
 

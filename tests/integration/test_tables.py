@@ -12,8 +12,9 @@ import socket
 import threading
 
 import pytest
+from support.processes import children, is_waiting
 from support.schema import check_json
-from support.screen import ENTERED, LEFT
+from support.screen import ENTERED, LEFT, SHELL
 from support.wait import wait_for
 
 USER = 1234
@@ -305,6 +306,41 @@ def test_what_ends_watching(broker, screen):
     terminal.press("\x03")
     terminal.wait_for(LEFT)
     assert terminal.wait() == -signal.SIGINT
+    assert terminal.is_restored()
+
+
+@pytest.mark.parametrize("argv", [["top"], ["networks"]])
+def test_a_broker_that_hangs_keeps_nobody(broker, screen, argv):
+    """Who waits for its answer can be ended."""
+    terminal = screen(*argv, "--interval", "1", env=PLAIN)
+    terminal.wait_for_screen("ETWORK")
+    broker.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: is_waiting(terminal.process.pid, "sys_poll"), what="a question")
+    terminal.press("\x03")
+    terminal.wait_for(LEFT)
+    assert terminal.wait() == -signal.SIGINT
+    assert terminal.is_restored()
+    broker.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_broker_that_does_not_answer_keeps_nobody_from_stopping(broker, screen, number):
+    """And going on: it hangs, or another one is waited for."""
+    terminal = screen("networks", "--interval", "1", shell=SHELL, env=PLAIN)
+    terminal.wait_for_screen("NETWORK")
+    (process,) = children(terminal.process.pid)
+    broker.process.send_signal(number)
+    wait_for(lambda: is_waiting(process, "sys_poll"), what="a question")
+    terminal.press("\x1a")
+    terminal.wait_for(LEFT + ".*stopped")
+    assert terminal.is_restored()
+    terminal.press("\n")
+    terminal.wait_for(ENTERED)
+    assert not terminal.is_restored()
+    broker.restart()
+    terminal.wait_for_screen("NETWORK")
+    terminal.press("q")
+    assert terminal.wait() == 0
     assert terminal.is_restored()
 
 

@@ -165,8 +165,14 @@ def test_hold_until_interrupted(broker):
     assert networks["default"]["clients"] == networks["host"]["clients"] == 1
     held.send(signal.SIGINT)
     assert held.wait() == 0
-    assert held.output().endswith("Released.\n")
+    assert held.output().endswith("Held until interrupted.\n")
     broker.wait_until_clean()
+
+
+def test_hold_ends_when_nobody_is_told(broker):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = broker.vmnetctl("hold", "default", stdout=full, check=False, timeout=30)
+    assert "No space left" in fails(done)
 
 
 def test_hold_survives_the_broker(broker):
@@ -180,6 +186,27 @@ def test_hold_survives_the_broker(broker):
     assert held.wait() == 0
     broker.close_clients()
     broker.wait_until_clean()
+
+
+def test_hold_is_interrupted_while_another_broker_is_waited_for(broker):
+    """One that hangs, too."""
+    for hangs in False, True:
+        held = Running(broker, "hold", "default")
+        held.wait_for_output("^Held until interrupted.$")
+        broker.kill()
+        os.unlink(broker.socket_path)
+        with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as stack:
+            if hangs:
+                listening.bind(broker.socket_path)
+                os.chmod(broker.socket_path, 0o666)
+                listening.listen()
+                listening.settimeout(20)
+                connection = stack.enter_context(listening.accept()[0])
+                assert connection.recv(4096)
+            held.send(signal.SIGTERM)
+            assert held.wait() == 0
+            assert held.output().endswith("Held until interrupted.\n")
+        broker.start()
 
 
 def test_hold_ends_without_a_broker(broker):

@@ -136,11 +136,6 @@ class Broker:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def is_waiting(self, call):
-        """Its first thread is in that system call: a word of what the kernel calls it."""
-        with open(f"/proc/{self.pid}/stack", encoding="ascii") as file:
-            return call in file.read()
-
     def wait_for_log(self, pattern, timeout=30):
         """Waits until a line of the log matches; returns the match."""
         return wait_for(

@@ -16,17 +16,31 @@ def children(pid):
         return [int(child) for child in file.read().split()]
 
 
+def is_waiting(pid, call):
+    """Its first thread is in that system call: a word of what the kernel calls it."""
+    with open(f"/proc/{pid}/stack", encoding="ascii") as file:
+        return call in file.read()
+
+
+def descriptors_of(pid, name):
+    """The same open files as those that a process has, by what the kernel's name starts with."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(number), 0)
+            if os.readlink(f"/proc/self/fd/{fd}").startswith(name):
+                yield fd
+            else:
+                os.close(fd)
+    finally:
+        os.close(pidfd)
+
+
 def socket_of(pid, family, kind):
     """The same open socket as the first of that kind that a process has."""
-    pidfd = os.pidfd_open(pid)
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(number), 0)
-        if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
-            os.close(fd)
-            continue
+    for fd in descriptors_of(pid, "socket:"):
         found = socket.socket(fileno=fd)
         if (found.family, found.type) == (family, kind):
-            os.close(pidfd)
             return found
         found.close()
     raise AssertionError("no such socket")

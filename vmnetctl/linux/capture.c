@@ -13,6 +13,7 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,37 +33,48 @@ struct capture {
 	sigset_t mask; /* to wait with */
 	uint64_t count; /* of frames after which it ends; 0: none */
 	uint64_t frames;
+	volatile sig_atomic_t is_cut; /* the last one, for the reader */
 	bool is_over;
 };
 
-static volatile sig_atomic_t interrupted;
+static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+static sigjmp_buf interrupted;
 
+/* From wherever it waits: a signal that were only noted might come just before that. */
 static void on_signal(int signal)
 {
 	(void)signal;
-	interrupted = 1;
+	siglongjmp(interrupted, 1);
 }
 
-/*
- * A signal comes while something is waited for, and at no other time; the second one ends the
- * process. Those that are ignored stay so. mask: gets what to wait with.
- */
+/* Those that are ignored stay so. */
+static void set_handler(void (*handler)(int))
+{
+	const struct sigaction action = { .sa_handler = handler };
+	struct sigaction old;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &action, NULL);
+}
+
+/* A signal comes while something is waited for, and at no other time. mask: what to wait with. */
 static void catch_signals(sigset_t *mask)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
-	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-	struct sigaction old;
 	sigset_t caught;
 
 	(void)sigemptyset(&caught);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)sigaddset(&caught, signals[i]);
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			(void)sigaction(signals[i], &action, NULL);
-	}
 	(void)sigprocmask(SIG_BLOCK, &caught, mask);
-	/* A reader that ends is no failure: to write to it fails instead. */
-	(void)signal(SIGPIPE, SIG_IGN);
+	set_handler(on_signal);
+}
+
+/* The next one ends the process. */
+static void release_signals(const sigset_t *mask)
+{
+	set_handler(SIG_DFL);
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
 /* The internet's checksum over what is left to others of it, in its place. */
@@ -84,20 +96,19 @@ static void complete_checksum(const struct virtio_net_hdr *header, uint8_t *fram
 	frame[at + 1] = (uint8_t)sum;
 }
 
-/* Waits until the reader takes it, or for a signal. Returns 0, or -1. */
-static int pass_on(const struct capture *self, const uint8_t *frame, size_t length)
+/* Waits until the reader takes it. Returns 0, or -1. */
+static int pass_on(struct capture *self, const uint8_t *frame, size_t length)
 {
 	const bool sent = memcmp(frame + sizeof(self->mac), &self->mac, sizeof(self->mac)) == 0;
 	struct timespec now;
 	sigset_t mask;
-	int result = -1;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)sigprocmask(SIG_SETMASK, &self->mask, &mask);
-	if (!interrupted)
-		result = pcapng_frame(STDOUT_FILENO, &now, sent, frame, length);
+	self->is_cut = true;
+	self->is_cut = pcapng_frame(STDOUT_FILENO, &now, sent, frame, length) < 0;
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	return result;
+	return self->is_cut ? -1 : 0;
 }
 
 /* Returns whether there may be another one at once. */
@@ -125,14 +136,14 @@ static bool take_frame(struct capture *self)
 	return !self->is_over;
 }
 
-/* Until there is enough, or the reader or the machine has gone, or a signal has come. */
+/* Until there is enough, or the reader or the machine has gone. */
 static void take_frames(struct capture *self)
 {
 	struct pollfd fds[] = {
 		{ .fd = self->fd, .events = POLLIN }, { .fd = STDOUT_FILENO }, /* its end */
 	};
 
-	while (!self->is_over && !interrupted) {
+	while (!self->is_over) {
 		if (ppoll(fds, ARRAY_SIZE(fds), NULL, &self->mask) < 0)
 			continue;
 		if (fds[1].revents)
@@ -168,7 +179,8 @@ static void say_end(const struct capture *self)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)pcapng_end(STDOUT_FILENO, &now, self->frames + lost, lost);
+	if (!self->is_cut)
+		(void)pcapng_end(STDOUT_FILENO, &now, self->frames + lost, lost);
 	(void)fprintf(stderr, "%" PRIu64 " frame%s captured, %" PRIu64 " lost.\n", self->frames,
 		      self->frames == 1 ? "" : "s", lost);
 }
@@ -187,12 +199,19 @@ static int capture_machine(struct capture *self, const struct machine *machine, 
 	(void)fputs("Capturing ", stderr);
 	(void)text_write(stderr, description, "");
 	(void)fprintf(stderr, " on network \"%s\" until interrupted.\n", network);
-	catch_signals(&self->mask);
+	/* A reader that ends is no failure: to write to it fails instead. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (pcapng_begin(STDOUT_FILENO, &interface) < 0) {
 		complain("cannot write to standard output: %s", strerror(errno));
 		return FAILED;
 	}
-	take_frames(self);
+	catch_signals(&self->mask);
+	if (sigsetjmp(interrupted, 1) == 0) {
+		take_frames(self);
+		/* Where the reader has ended by one, it may have come here, too. */
+		(void)sigprocmask(SIG_SETMASK, &self->mask, NULL);
+	}
+	release_signals(&self->mask);
 	say_end(self);
 	return DONE;
 }
