@@ -25,18 +25,18 @@ static bool is_absent(int r)
 
 /*
  * Connects again, as soon as there is a broker.
- * timeout: as in vmnet_broker_next_event().
+ * timeout: as in vmnet_broker_next_event(); gets what is left of it.
  * Returns 0 or a negative errno: -EINTR, or one of is_absent() when there was none in time.
  */
-static int find_broker(struct vmnet_broker *broker, int timeout)
+static int find_broker(struct vmnet_broker *broker, int *timeout)
 {
 	int r = vmnet_broker_transport_connect_again(&broker->transport, vmnet_broker_address());
 
-	while (is_absent(r) && timeout != 0) {
+	while (is_absent(r) && *timeout != 0) {
+		if (*timeout > 0)
+			*timeout -= *timeout < RECONNECT_INTERVAL ? *timeout : RECONNECT_INTERVAL;
 		if (poll(NULL, 0, RECONNECT_INTERVAL) < 0)
 			return -errno;
-		if (timeout > 0)
-			timeout -= timeout < RECONNECT_INTERVAL ? timeout : RECONNECT_INTERVAL;
 		r = vmnet_broker_transport_connect_again(&broker->transport,
 							 vmnet_broker_address());
 	}
@@ -79,8 +79,12 @@ static vmnet_broker_return_t resume(struct vmnet_broker *broker)
 /* A call has found the connection ended. Returns SUCCESS when it is to be made anew. */
 static vmnet_broker_return_t reconnect(struct vmnet_broker *broker)
 {
-	int r = find_broker(broker, RECONNECT_TIMEOUT);
+	int timeout = RECONNECT_TIMEOUT;
+	int r;
 
+	do
+		r = find_broker(broker, &timeout);
+	while (r == -EINTR);
 	return r < 0 ? vmnet_broker_transport_failed(broker, r, NULL) : resume(broker);
 }
 
@@ -169,7 +173,7 @@ vmnet_broker_return_t vmnet_broker_reconnect_monitor(struct vmnet_broker *broker
 						     struct vmnet_broker_event **event)
 {
 	vmnet_broker_return_t status;
-	int r = find_broker(broker, timeout);
+	int r = find_broker(broker, &timeout);
 
 	if (is_absent(r) || r == -EINTR)
 		return VMNET_BROKER_SUCCESS;

@@ -3,7 +3,10 @@
 #include "tests/unit/test.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tests/unit/client/fixture.h"
@@ -146,6 +149,34 @@ static void test_reconnect_gives_a_call_up_that_brokers_die_of(void **state)
 	assert_int_equal(vmnet_broker_reconnects(fixture->broker), 0);
 }
 
+static char path[sizeof(((struct fixture *)NULL)->path)], away[sizeof(path) + 1];
+
+static void bring_back(int number)
+{
+	(void)number;
+	(void)rename(away, path);
+}
+
+static void test_reconnect_goes_on_after_a_signal(void **state)
+{
+	static const char *const replies[] = { ACQUIRED, ACQUIRED, NULL };
+	const struct sigaction action = { .sa_handler = bring_back };
+	const struct itimerval soon = { .it_value.tv_usec = 50000 };
+	struct fixture *fixture = *state;
+	struct next_broker next;
+
+	acquire_lab(fixture);
+	(void)snprintf(path, sizeof(path), "%s", fixture->path);
+	(void)snprintf(away, sizeof(away), "%s-", path);
+	assert_int_equal(rename(path, away), 0);
+	replace_broker(fixture, &next, replies);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(vmnet_broker_acquire(fixture->broker, "other", NULL),
+			 VMNET_BROKER_SUCCESS);
+	assert_next_asked(fixture, &next, ASKED_ACQUIRE("lab") ASKED_ACQUIRE("other"));
+}
+
 static void test_reconnect_is_off_at_first(void **state)
 {
 	struct fixture *fixture = *state;
@@ -227,6 +258,7 @@ int main(void)
 		TEST(test_reconnect_acquires_again),
 		TEST(test_reconnect_outlives_several_brokers),
 		TEST(test_reconnect_gives_a_call_up_that_brokers_die_of),
+		TEST(test_reconnect_goes_on_after_a_signal),
 		TEST(test_reconnect_is_off_at_first),
 		TEST(test_reconnect_does_not_acquire_what_was_released),
 		TEST(test_reconnect_that_is_refused_is_tried_again),
