@@ -39,8 +39,9 @@ struct filter {
 	unsigned short n;
 };
 
-/* dnsmasq's. It is made in the beginning: the library does not live through a lack of memory. */
-static struct filter more;
+/* Made in the beginning: the library does not live through a lack of memory. */
+static struct filter common; /* of the broker and what it starts */
+static struct filter more; /* dnsmasq's */
 
 static int failed(const char *what)
 {
@@ -187,9 +188,9 @@ static int make_whole_filter(uint32_t action, int (*allow)(scmp_filter_ctx made)
 }
 
 /* For the workers' threads, which are there already, too. Returns 0, or -1 with errno. */
-static int load(struct filter *filter)
+static int load(void)
 {
-	const struct sock_fprog program = { .len = filter->n, .filter = filter->instructions };
+	const struct sock_fprog program = { .len = common.n, .filter = common.instructions };
 	long thread;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -204,14 +205,10 @@ int confine_broker(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_forbidden_call,
 					  .sa_flags = SA_SIGINFO };
-	struct filter filter = { 0 };
 
-	errno = -make_whole_filter(SCMP_ACT_TRAP, allow_calls, &filter);
-	if (errno)
-		return failed("make a filter of system calls");
 	if (sigaction(SIGSYS, &action, NULL) < 0)
 		return failed("watch for forbidden system calls");
-	return load(&filter) < 0 ? failed("filter system calls") : 0;
+	return load() < 0 ? failed("filter system calls") : 0;
 }
 
 /* What dnsmasq may do */
@@ -331,8 +328,12 @@ static int allow_dnsmasq(scmp_filter_ctx filter)
 
 int confine_start(void)
 {
-	errno = -make_whole_filter(SCMP_ACT_ERRNO(EPERM), allow_dnsmasq, &more);
-	return errno ? failed("make a filter of dnsmasq's system calls") : 0;
+	int result = make_whole_filter(SCMP_ACT_TRAP, allow_calls, &common);
+
+	if (result == 0)
+		result = make_whole_filter(SCMP_ACT_ERRNO(EPERM), allow_dnsmasq, &more);
+	errno = -result;
+	return result < 0 ? failed("make a filter of system calls") : 0;
 }
 
 /* Returns 0, or -1 with errno. */

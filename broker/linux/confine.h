@@ -6,7 +6,7 @@
 #ifndef VMNET_BROKER_LINUX_CONFINE_H
 #define VMNET_BROKER_LINUX_CONFINE_H
 
-/* Before the rest. Returns 0, or -1 after logging why. */
+/* Makes the filters, before the rest. Returns 0, or -1 after logging why. */
 int confine_start(void);
 
 /*

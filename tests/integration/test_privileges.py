@@ -14,7 +14,7 @@ import pytest
 
 from support.broker import Broker
 from support.host import UPLINK, descriptors
-from support.processes import children, socket_of
+from support.processes import children, is_waiting, socket_of
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
@@ -47,6 +47,8 @@ def are_all_threads_filtered(pid):
 def helpers(broker):
     """What starts dnsmasq, what looks up users, and what makes those that run libnftables."""
     starter, accounts, forker = children(broker.pid)
+    # Until it waits to be asked it gives up what it does not need.
+    wait_for(lambda: is_waiting(accounts, "recv"), what="a process that is ready")
     return starter, accounts, forker
 
 
@@ -375,6 +377,16 @@ def test_a_dnsmasq_that_was_taken_over_is_no_router_outside(service_broker):
         taken.sendto(advertisement, ("ff02::1", 0, 0, inside))
         with pytest.raises(PermissionError):
             taken.sendto(advertisement, ("ff02::1", 0, 0, outside))
+
+
+def test_what_starts_dnsmasq_has_not_what_it_needs(host):
+    """As in a container: a broker that could make no network does not say that it serves."""
+    broker = Broker(host, prefix=["setpriv", "--bounding-set=-net_bind_service"])
+    broker.start(wait=False)
+    assert broker.process.wait(timeout=30) == 1
+    assert "cannot make the process that starts dnsmasq" in broker.log()
+    broker.prefix = []
+    broker.finish()
 
 
 def test_a_forbidden_system_call_ends_the_broker_and_is_named(host):

@@ -280,12 +280,16 @@ __attribute__((noreturn)) static void serve_broker(const struct dnsmasq_user *us
 	enum {
 		SOCKET = STDERR_FILENO + 1,
 	};
+	const struct reply ready = { 0 };
 
 	if (dup2(socket, SOCKET) < 0)
 		_exit(EXIT_FAILURE);
 	closefrom(SOCKET + 1);
 	if (prepare(user) < 0)
 		_exit(EXIT_FAILURE);
+	/* Who has made it waits for that; who connects to the service does not. */
+	if (user)
+		(void)send_packet(SOCKET, &ready, sizeof(ready), no_fds);
 	serve(SOCKET);
 	_exit(EXIT_SUCCESS);
 }
@@ -391,6 +395,18 @@ static int limit_patience(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 }
 
+/* Else it has ended, and has said why. Returns 0, or -1 with errno. */
+static int await_ready(int socket)
+{
+	struct packet_fds fds;
+	struct reply ready;
+	ssize_t n = receive_packet(socket, &ready, sizeof(ready), &fds);
+
+	if (n == 0)
+		errno = ECHILD;
+	return n > 0 ? 0 : -1;
+}
+
 int starter_make(const struct dnsmasq_user *user)
 {
 	int ends[2];
@@ -404,7 +420,7 @@ int starter_make(const struct dnsmasq_user *user)
 		serve_broker(user, ends[1]);
 	(void)close(ends[1]);
 	starter.socket = ends[0];
-	if (starter.child > 0 && limit_patience(ends[0]) == 0)
+	if (starter.child > 0 && await_ready(ends[0]) == 0 && limit_patience(ends[0]) == 0)
 		return 0;
 	log_error(NULL, "cannot make the process that starts dnsmasq: %s", strerror(errno));
 	starter_stop();

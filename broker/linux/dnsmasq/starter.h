@@ -10,7 +10,12 @@
 
 #include "broker/linux/privilege.h"
 
-/* As root, before there are threads and clients: makes it. Returns 0, or -1 after logging why. */
+/*
+ * As root, before there are threads and clients: makes it, and waits until it has given up what it
+ * does not need.
+ *
+ * Returns 0, or -1 after logging why.
+ */
 int starter_make(const struct dnsmasq_user *user);
 
 /*
