@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The one of who makes the file. */
+#define SAME_GROUP ((gid_t)-1)
+
 /* Returns how many bytes were read, or -1 with errno. */
 static ssize_t read_bytes(int fd, char *bytes, size_t size)
 {
@@ -84,7 +87,7 @@ static int write_bytes(int fd, const char *text)
 	return 0;
 }
 
-static int write_text(const char *path, const char *text, mode_t mode)
+static int write_text(const char *path, const char *text, mode_t mode, gid_t group)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	int result;
@@ -92,6 +95,8 @@ static int write_text(const char *path, const char *text, mode_t mode)
 	if (fd < 0)
 		return -errno;
 	result = write_bytes(fd, text);
+	if (result == 0 && group != SAME_GROUP && fchown(fd, (uid_t)-1, group) < 0)
+		result = -errno;
 	if (result == 0 && mode && fchmod(fd, mode) < 0)
 		result = -errno;
 	if (close(fd) < 0 && result == 0)
@@ -99,7 +104,7 @@ static int write_text(const char *path, const char *text, mode_t mode)
 	return result;
 }
 
-int file_replace(const char *path, const char *text, mode_t mode)
+static int replace(const char *path, const char *text, mode_t mode, gid_t group)
 {
 	char new_path[PATH_MAX];
 	int result;
@@ -107,10 +112,20 @@ int file_replace(const char *path, const char *text, mode_t mode)
 	if ((size_t)snprintf(new_path, sizeof(new_path), "%s" FILE_NEW_SUFFIX, path) >=
 	    sizeof(new_path))
 		return -ENAMETOOLONG;
-	result = write_text(new_path, text, mode);
+	result = write_text(new_path, text, mode, group);
 	if (result == 0 && rename(new_path, path) < 0)
 		result = -errno;
 	if (result < 0)
 		(void)unlink(new_path);
 	return result;
+}
+
+int file_replace(const char *path, const char *text, mode_t mode)
+{
+	return replace(path, text, mode, SAME_GROUP);
+}
+
+int file_replace_for(const char *path, const char *text, gid_t group)
+{
+	return replace(path, text, 0640, group);
 }

@@ -29,4 +29,10 @@ char *file_read_open(int fd, size_t most, size_t *length);
  */
 int file_replace(const char *path, const char *text, mode_t mode);
 
+/*
+ * The same with mode 0640, for a group that is to read it: nobody of it finds the file there and
+ * may not. The process has to be in the group, or root. Returns as file_replace() does.
+ */
+int file_replace_for(const char *path, const char *text, gid_t group);
+
 #endif

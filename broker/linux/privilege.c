@@ -74,8 +74,8 @@ static int failed(const char *what)
 	return -1;
 }
 
-/* What a broker of another user left there is this one's, too. */
-static int give_files(const char *path, uid_t uid, gid_t gid)
+/* What a broker of another user left there is this one's, too. Groups stay: dnsmasq reads on. */
+static int give_files(const char *path, uid_t uid)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
@@ -85,7 +85,7 @@ static int give_files(const char *path, uid_t uid, gid_t gid)
 		return -1;
 	while (result == 0 && (entry = readdir(directory)))
 		if (strcmp(entry->d_name, "..") != 0)
-			result = fchownat(dirfd(directory), entry->d_name, uid, gid,
+			result = fchownat(dirfd(directory), entry->d_name, uid, (gid_t)-1,
 					  AT_SYMLINK_NOFOLLOW);
 	closedir(directory);
 	return result;
@@ -97,8 +97,7 @@ static int make_directory(const char *path, const struct passwd *user)
 		log_error(NULL, "cannot make directory %s: %s", path, strerror(errno));
 		return -1;
 	}
-	if (geteuid() == 0 &&
-	    give_files(path, user ? user->pw_uid : 0, user ? user->pw_gid : 0) < 0) {
+	if (geteuid() == 0 && give_files(path, user ? user->pw_uid : 0) < 0) {
 		log_error(NULL, "cannot give directory %s to user %s: %s", path,
 			  user ? user->pw_name : "root", strerror(errno));
 		return -1;

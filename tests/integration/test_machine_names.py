@@ -156,6 +156,23 @@ def test_a_signal_that_is_lost(broker, start, join):
         wait_for(lambda: resolver.resolve("web") == ["192.168.150.30"], what="the name")
 
 
+def test_a_broker_that_starts_takes_nothing_from_the_server(broker, start):
+    """What was asked for can be read at any time, also when the broker does not take over."""
+    web = start("lab", name="web")
+    (asked,) = web.client.inspect("lab")["interfaces"]
+    second = broker.host.run(
+        broker.host.program("broker/vmnet-broker"),
+        f"--config={broker.config_path}",
+        f"--socket={broker.socket_path}2",
+        f"--state-dir={broker.state_dir}",
+        f"--runtime-dir={broker.runtime_dir}",
+        check=False,
+    )
+    assert "another broker works" in second.stderr
+    os.kill(*broker.host.processes("dnsmasq"), signal.SIGHUP)
+    assert web.dhcp()["ip"] == asked["ipv4Address"]
+
+
 def test_names_that_are_none_of_idna(broker, start):
     machine = start("Ab--c", name="Gh--i", ipv4Address="192.168.152.20")
     machine.dhcp()

@@ -83,20 +83,11 @@ static int share(const char *path, gid_t group, mode_t mode)
 
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group)
 {
-	int result = file_replace(files->config, config, 0);
+	int result = file_replace_for(files->config, config, group);
 
-	if (result == 0)
-		result = share(files->config, group, 0640);
 	if (result == 0)
 		result = share(files->hosts, group, 0640);
 	return result < 0 ? result : share(files->leases, group, 0660);
-}
-
-int dnsmasq_files_write_hosts(const struct dnsmasq_files *files, const char *text, gid_t group)
-{
-	int result = file_replace(files->hosts, text, 0640);
-
-	return result < 0 ? result : share(files->hosts, group, 0640);
 }
 
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid)

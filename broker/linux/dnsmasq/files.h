@@ -40,9 +40,6 @@ void dnsmasq_files_clear(struct dnsmasq_files *files);
  */
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group);
 
-/* Writes the file of hosts, for the same group. Returns 0 or a negative errno. */
-int dnsmasq_files_write_hosts(const struct dnsmasq_files *files, const char *text, gid_t group);
-
 /* Notes its process. Returns 0 or a negative errno. */
 int dnsmasq_files_write_pid(const struct dnsmasq_files *files, pid_t pid);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/machine_name.h"
 #include "base/memstream.h"
 #include "broker/linux/linux.h"
@@ -71,7 +72,7 @@ int reservations_write(const struct network *network)
 		free(text);
 		return -errno;
 	}
-	result = dnsmasq_files_write_hosts(&files, text, linux_platform.dnsmasq.gid);
+	result = file_replace_for(files.hosts, text, linux_platform.dnsmasq.gid);
 	dnsmasq_files_clear(&files);
 	free(text);
 	return result;

@@ -11,6 +11,17 @@
 
 #include "base/file.h"
 
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+
+/* What is about to be there, for all to find. */
+static struct stat renamed;
+
+int __wrap_rename(const char *from, const char *to)
+{
+	return stat(from, &renamed) < 0 ? -1 : __real_rename(from, to);
+}
+
 static char directory[] = "/tmp/vmnet-broker-file-XXXXXX";
 
 static int make_directory(void **state)
@@ -46,6 +57,8 @@ static void expect(const char *name, size_t most, const char *text)
 
 static void test_replace(void **state)
 {
+	/* Only root has groups that it is not in. */
+	const gid_t group = geteuid() == 0 ? 1 : getegid();
 	struct stat status;
 
 	(void)state;
@@ -55,6 +68,10 @@ static void test_replace(void **state)
 	expect("a", 100, "");
 	assert_int_equal(stat(in_directory("a"), &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0604);
+	assert_int_equal(file_replace_for(in_directory("a"), "two\n", group), 0);
+	expect("a", 100, "two\n");
+	assert_int_equal(renamed.st_gid, group);
+	assert_int_equal(renamed.st_mode & 0777, 0640);
 	assert_int_equal(access(in_directory("a" FILE_NEW_SUFFIX), F_OK), -1);
 	assert_int_equal(unlink(in_directory("a")), 0);
 }
