@@ -242,6 +242,19 @@ def test_ip_is_of_the_machine_that_is_there(broker, start, join):
     assert broker.vmnetctl("ip", "--wait", "5", "lab", mac).stdout == first + "\n"
 
 
+def test_a_name_that_comes_back_has_no_address_before_it_asks(broker, start, join):
+    """Whatever the host has heard of its former life."""
+    join("lab")  # the network stays
+    for _ in range(2):
+        web = start("lab", name="web")
+        assert web.mac_address not in broker.host.ip("-4 neighbour show")
+        assert broker.vmnetctl("ip", "lab", "web", check=False).returncode == 1
+        web.dhcp()
+        assert web.ping("192.168.150.1")
+        assert web.mac_address in broker.host.ip("-4 neighbour show")
+        web.end(broker, "lab")
+
+
 def test_which_machine_is_meant(broker, start):
     """By its name, MAC address or device, before what others call themselves."""
     first = start("lab")

@@ -173,6 +173,9 @@ void reservations_begin(const struct network *network, struct interface *interfa
 	char *text = read_leases(network, &length);
 
 	former->n = 0;
+	/* Its end has given it back. */
+	if (interface->options.has_ipv4)
+		former->items[former->n++] = interface->options.ipv4;
 	if (text && leases_parse(text, length, &leases, &n) == 0)
 		for (size_t i = 0; i < n; i++)
 			take_former(&talk, interface, &leases[i], former);

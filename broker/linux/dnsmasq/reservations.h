@@ -39,7 +39,7 @@ int reservations_write(const struct network *network);
  * Begins an interface's life: what its machine had by DHCP in a former one is kept
  * for it, until it could have asked, or given back when it asks for another. What a
  * machine that has gone had of what it asks for is given back.
- * former: gets what was its own.
+ * former: gets what was its own, or may have been.
  */
 void reservations_begin(const struct network *network, struct interface *interface,
 			struct former_addresses *former);
