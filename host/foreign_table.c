@@ -98,10 +98,11 @@ static struct nl_sock *query_socket; /* see nft_query.h */
 int foreign_table_get(const struct base_chain *chain, struct foreign_table *table)
 {
 	struct question question = { chain->table, table, false };
+	int result;
 
 	if (!is_plain(chain->table) || !is_plain(chain->name))
-		return -1;
-	(void)nft_query(&(struct nft_query){
+		return -ENOENT;
+	result = nft_query(&(struct nft_query){
 		.socket = &query_socket,
 		.type = NFT_MSG_GETTABLE,
 		.family = families[family_of(chain)].number,
@@ -109,7 +110,9 @@ int foreign_table_get(const struct base_chain *chain, struct foreign_table *tabl
 		.each = on_table,
 		.userdata = &question,
 	});
-	return question.answered && !(table->flags & NFT_TABLE_F_DORMANT) ? 0 : -1;
+	if (result == 0 && (!question.answered || table->flags & NFT_TABLE_F_DORMANT))
+		result = -ENOENT;
+	return result;
 }
 
 static void look_for_one_flag(const struct nlmsghdr *message, void *userdata)
@@ -134,7 +137,7 @@ static bool can_be_listed(size_t family)
 	return !found;
 }
 
-/* What a list command answers, without what is around it; NULL when there is no answer. */
+/* What a list command answers, without what is around it; or NULL with errno. */
 static json_t *list(const char *command)
 {
 	json_t *listing = nftables_list(command);
@@ -285,7 +288,7 @@ int foreign_tables_open(struct foreign_tables *tables)
 	if (result == 0)
 		return 0;
 	foreign_tables_close(tables);
-	return -1;
+	return result;
 }
 
 void foreign_tables_forget(struct foreign_tables *tables)

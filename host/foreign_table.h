@@ -18,8 +18,8 @@ struct foreign_table {
 };
 
 /*
- * Looks at the chain's table. Returns 0, or -1 when packets do not pass it, or
- * when it cannot be named in a text of commands.
+ * Looks at the chain's table. Returns 0, -ENOENT when packets do not pass it, or
+ * when it cannot be named in a text of commands; or another negative errno.
  */
 int foreign_table_get(const struct base_chain *chain, struct foreign_table *table);
 
@@ -31,7 +31,7 @@ struct foreign_tables {
 	json_t *listed[FOREIGN_FAMILIES]; /* NULL: not listed yet */
 };
 
-/* Lists the chains. Returns 0, or -1 when they cannot be had. */
+/* Lists the chains. Returns 0 or a negative errno. */
 int foreign_tables_open(struct foreign_tables *tables);
 
 /* Rules have been changed: they are listed anew. */
@@ -41,7 +41,7 @@ void foreign_tables_close(struct foreign_tables *tables);
 
 /*
  * All chains and rules of the chain's table, and perhaps of others. Returns a
- * list that is the caller's, or NULL when it cannot be had.
+ * list that is the caller's, or NULL with errno, as nftables_list() does.
  */
 json_t *foreign_table_list(struct foreign_tables *tables, const struct base_chain *chain,
 			   const struct foreign_table *table);

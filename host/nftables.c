@@ -21,6 +21,7 @@
 #include <nss.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,6 +307,8 @@ static enum outcome ask(const char *commands)
 static int explain(enum outcome outcome, struct error *error)
 {
 	char *reason = outcome == OUTCOME_REFUSED ? read_text() : NULL;
+	/* Where the library does not end its process for that, a sentence is all that tells. */
+	bool is_short = !reason || strstr(reason, strerror(ENOMEM));
 
 	if (outcome == OUTCOME_DONE)
 		return 0;
@@ -316,7 +319,7 @@ static int explain(enum outcome outcome, struct error *error)
 		(void)error_set(error, ERROR_CREATE_FAILED,
 				"nftables has ended with its rules; memory may be short");
 	free(reason);
-	return outcome == OUTCOME_ENDED ? -ENOMEM : -1;
+	return is_short ? -ENOMEM : -1;
 }
 
 int nftables_run(char *text, struct error *error)
@@ -329,10 +332,16 @@ int nftables_run(char *text, struct error *error)
 
 json_t *nftables_list(const char *command)
 {
-	char *text = ask(command) == OUTCOME_DONE ? read_text() : NULL;
+	struct error error;
+	json_error_t malformed = { 0 };
+	int result = explain(ask(command), &error);
+	char *text = result == 0 ? read_text() : NULL;
 	/* It may have been long: it does not stay in the file. */
-	json_t *list = text && write_text("") == 0 ? json_loads(text, 0, NULL) : NULL;
+	json_t *list = text && write_text("") == 0 ? json_loads(text, 0, &malformed) : NULL;
 
 	free(text);
+	errno = result == -1 ? ENOENT : ENOMEM;
+	if (malformed.text[0] && json_error_code(&malformed) != json_error_out_of_memory)
+		errno = EBADMSG;
 	return list;
 }

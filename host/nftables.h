@@ -32,15 +32,15 @@ void nftables_stop(void);
  * text: the commands; taken over. NULL when there was no memory for them.
  *
  * Returns 0, or with error (ERROR_CREATE_FAILED) -1: they were refused, and
- * nothing has changed; or -ENOMEM: there was no text, or nftables has ended, and
- * it is not known what has.
+ * nothing has changed; or -ENOMEM: there was no text, or memory was short for them,
+ * and it is not known what has.
  */
 int nftables_run(char *text, struct error *error);
 
 /*
- * What a list command answers, as the caller's, without what sets have in them;
- * NULL when there is nothing of that name, or memory is short. For tables use
- * foreign_table.h.
+ * What a list command answers, as the caller's, without what sets have in them; or NULL with
+ * errno: ENOENT when there is nothing of that name, ENOMEM, or EBADMSG when it cannot be read.
+ * For tables use foreign_table.h.
  */
 json_t *nftables_list(const char *command);
 

@@ -15,6 +15,7 @@
 struct shortage {
 	unsigned int countdown; /* the allocation that fails, counted from 1; 0: none */
 	unsigned int failed; /* how many have */
+	pid_t only; /* the process whose allocations count; 0: of all that are forked from it, too */
 };
 
 static struct shortage *shortage;
@@ -38,7 +39,7 @@ static bool fails(void)
 {
 	unsigned int n;
 
-	if (!shortage)
+	if (!shortage || (shortage->only && shortage->only != getpid()))
 		return false;
 	n = __atomic_load_n(&shortage->countdown, __ATOMIC_RELAXED);
 	do {

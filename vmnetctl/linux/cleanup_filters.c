@@ -59,9 +59,10 @@ static void remove_rules(void)
 	struct foreign_table table;
 	json_t *item;
 	size_t i;
+	int result = foreign_tables_open(&tables);
 
-	if (foreign_tables_open(&tables) < 0) {
-		cleanup_blind("rules in other programs' packet filters", -EIO);
+	if (result < 0) {
+		cleanup_blind("rules in other programs' packet filters", result);
 		return;
 	}
 	json_array_foreach(tables.chains, i, item) {
@@ -96,7 +97,7 @@ static void remove_tables(void)
 	size_t i;
 
 	if (!listing)
-		cleanup_blind("tables of nftables", -EIO);
+		cleanup_blind("tables of nftables", -errno);
 	json_array_foreach(json_object_get(listing, "nftables"), i, item) {
 		remove_table(item);
 	}

@@ -39,6 +39,7 @@
  */
 #include "foreign_firewalls.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,7 +300,13 @@ static void tell_of_kill_switch(const struct visit *visit, struct opened *networ
 		 visit->chain->family, visit->chain->table);
 }
 
-/* Runs what a visit has written, if anything. network: NULL, when it goes. */
+/* network: NULL, when it goes; what it leaves behind nobody would remove. */
+static int check(const struct opened *network, int result)
+{
+	return network ? result : shortage_check(result);
+}
+
+/* Runs what a visit has written, if anything. */
 static void run(struct visit *visit, struct opened *network, char *text)
 {
 	struct error error;
@@ -309,9 +316,7 @@ static void run(struct visit *visit, struct opened *network, char *text)
 		free(text);
 		return;
 	}
-	result = nftables_run(text, &error);
-	if (!network)
-		result = shortage_check(result);
+	result = check(network, nftables_run(text, &error));
 	if (result < 0)
 		warn_once(visit->chain, network, error.reason);
 	foreign_tables_forget(visit->tables);
@@ -337,8 +342,10 @@ static bool change_chain(struct visit *visit, struct opened *network, bool again
 	size_t size;
 
 	visit->file = open_memstream(&text, &size);
-	if (!visit->file)
+	if (!visit->file) {
+		run(visit, network, NULL);
 		return forwards_so_far(network);
+	}
 	forwards = visit_chain(visit, again) && strcmp(visit->chain->hook, "forward") == 0;
 	if (forwards)
 		tell_of_kill_switch(visit, network);
@@ -375,11 +382,14 @@ static bool look_at_chain(const struct base_chain *chain, struct foreign_tables 
 	struct foreign_table table;
 	bool forwards = false;
 
-	if (foreign_table_get(chain, &table) < 0 || (table.owner && (!network || network->refused)))
+	if (check(network, foreign_table_get(chain, &table)) < 0 ||
+	    (table.owner && (!network || network->refused)))
 		return false;
 	visit.list = foreign_table_list(tables, chain, &table);
-	if (!visit.list)
+	if (!visit.list) {
+		(void)check(network, -errno);
 		return forwards_so_far(network);
+	}
 	if (table.owner)
 		complain_of_owner(&visit, network, table.owner);
 	else
@@ -408,13 +418,14 @@ static void look_at_chains(struct foreign_tables *tables, struct opened *network
 		others_chain_empty(&network->others, network->name);
 }
 
-/* Of one network. Returns 0, or -1 when the chains cannot be listed. */
+/* Of one network. Returns 0, or a negative errno when the chains cannot be listed. */
 static int look_again(struct opened *network, const char *name)
 {
 	struct foreign_tables tables;
+	int result = foreign_tables_open(&tables);
 
-	if (foreign_tables_open(&tables) < 0)
-		return -1;
+	if (result < 0)
+		return result;
 	look_at_chains(&tables, network, name, true);
 	foreign_tables_close(&tables);
 	return 0;
@@ -467,13 +478,17 @@ int foreign_firewalls_close(const char *network, struct error *error)
 {
 	struct opened **link = find(network);
 	struct opened *opened = *link;
+	int result;
 
 	if (opened) {
 		*link = opened->next;
 		others_chain_forget(&opened->others);
 		free(opened);
 	}
-	return look_again(NULL, network) < 0 ? error_set(error, ERROR_CREATE_FAILED, UNLISTED) : 0;
+	result = look_again(NULL, network);
+	if (result < 0)
+		(void)error_set(error, ERROR_CREATE_FAILED, UNLISTED);
+	return result;
 }
 
 void foreign_firewalls_refresh(void)

@@ -20,7 +20,10 @@ struct network_addresses;
 int foreign_firewalls_open(const struct network_config *config,
 			   const struct network_addresses *addresses, struct error *error);
 
-/* Takes all of that back, also what an earlier broker did. Returns 0 or -1 with error. */
+/*
+ * Takes all of that back, also what an earlier broker did. Returns 0, or a negative errno with
+ * error; ends the broker when memory is short for what it has begun (../shortage.h).
+ */
 int foreign_firewalls_close(const char *network, struct error *error);
 
 /* Others have changed their rules, or links or routes: does what is to be done now. */

@@ -330,7 +330,7 @@ static int make_foreign_firewalls(struct network_parts *self)
 	if (foreign_firewalls_open(self->config, &self->addresses, &self->error) == 0)
 		return 0;
 	if (!self->repair)
-		(void)foreign_firewalls_close(self->name, &ignored);
+		(void)shortage_check(foreign_firewalls_close(self->name, &ignored));
 	return -1;
 }
 

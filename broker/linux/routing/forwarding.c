@@ -333,10 +333,9 @@ static int restore(const char *runtime_dir, struct error *error)
 	guard = update_guard(true, error);
 	saved = forwarding_state_save(runtime_dir, &state);
 	if (saved < 0)
-		return error_set(error, ERROR_INTERNAL,
-				 "what was switched on to forward, in %s: %s", runtime_dir,
-				 strerror(-saved));
-	return guard;
+		(void)error_set(error, ERROR_INTERNAL, "what was switched on to forward, in %s: %s",
+				runtime_dir, strerror(-saved));
+	return saved < 0 ? saved : guard;
 }
 
 /* An earlier broker may have had no room to write that a network was removed. */
