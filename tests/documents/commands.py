@@ -80,7 +80,7 @@ RUN_ELSEWHERE = {
     "tests/packages/test_deb.py::test_life_of_the_packages": [
         "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker && scripts/package-deb",
         "sudo apt-get install ./build-packages/vmnet-broker_*.deb "
-        "./build-packages/libvmnet-broker0_*.deb",
+        "./build-packages/lib{vmnet-broker0,nss-vmnet-broker}_*.deb",
     ],
     "tests/packages/test_install.py::test_life_of_an_installation": [
         "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker",
@@ -196,6 +196,8 @@ NOT_RUN = {
         "sudo scripts/check unit format",
         "sudo scripts/check fuzz",
         "sudo scripts/check package",
+        "sudo tests/packages/make-root trixie build-roots/trixie.tar",
+        "sudo tests/pytest --build build-check tests/packages -k life --release trixie",
         "scripts/package-deb",
     ],
     "It measures, for minutes, with the machine to itself; test_bench.py runs parts of it.": [

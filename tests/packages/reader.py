@@ -15,9 +15,11 @@ ADDRESS = "https://github.com/nirs/vmnet-broker"
 NAME = "alice"
 HOME = f"/home/{NAME}"
 SOURCE = f"{HOME}/vmnet-broker"
-# As Debian's installer leaves a host. Who is asked about one that ssh does not know says yes, and
-# apt does not try again for a network that is not there.
+# As Debian's installer leaves a host, without systemd-resolved. Who is asked about a host that ssh
+# does not know says yes, and apt does not try again for a network that is not there.
 ARRIVE = f"""
+    systemctl --quiet mask --runtime --now systemd-resolved
+    sed -Ei '/^hosts:/s/ resolve +[[][^]]*[]]//' /etc/nsswitch.conf
     echo "127.0.0.1 localhost $(hostname)" >/etc/hosts
     echo 'Acquire::Retries "0";' >/etc/apt/apt.conf.d/no-network
     git config --system url.file:///clone.insteadOf {ADDRESS}

@@ -10,10 +10,12 @@ import subprocess
 from reader import HOME, SOURCE, printed, quoted
 
 from support.booted import LEFT_OVER
+from support.documents import plain
 from support.leavings import snapshot
 
 STARTER = "/usr/libexec/vmnet-broker-dnsmasq"
-MACHINE = "/tree/packaging/debian/tests/machine"
+TESTS = "/tree/packaging/debian/tests"  # those of autopkgtest
+MACHINE = f"{TESTS}/machine"
 REGISTERED = "/run/varlink/registry/com.github.nirs.vmnetbroker"
 REPORTS = "/run/systemd/report/com.github.nirs.vmnetbroker"
 NAMES = "/tree/tests/packages/names"
@@ -85,6 +87,7 @@ def test_life_of_the_packages(debian, reader, directory):
     assert debian.state == "running"
     build, install_them = printed("scripts/package-deb").splitlines()
     reader.type(build, place=HOME)
+    assert install_them in plain(reader.type("scripts/package-deb --help"))
     before = snapshot(debian)  # but for the users, who stay
     reader.type(install_them)
     assert debian.run("systemctl", "is-active", "vmnet-broker.socket") == "active\n"
@@ -130,7 +133,8 @@ def test_life_of_the_packages(debian, reader, directory):
 
 def test_restart_with_an_active_network(debian, debs):
     """Connections and networks go on, systemd finds nothing left over, and machines have names."""
-    install(debian, debs["vmnet-broker"], debs["libvmnet-broker0"])
+    install(debian, debs["vmnet-broker"], debs["libvmnet-broker0"], debs["libvmnet-broker-dev"])
+    debian.run("env", "--chdir=/tree", f"{TESTS}/client", AUTOPKGTEST_TMP="/tmp")
     debian.run("sh", "-euc", RESTART)
     journal = debian.new_journal()
     assert journal.count("Stopped vmnet-broker.service") == 3

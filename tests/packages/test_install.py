@@ -22,6 +22,11 @@ BY_NINJA = f"""
 """
 
 
+MODULE = "grep '^hosts:.* vmnet_broker ' /etc/nsswitch.conf"
+# An upgrade leaves it so.
+TAKE_OUT = "sed -i '/^hosts:/s/ vmnet_broker [^ ]*//' /etc/nsswitch.conf"
+
+
 def live(host, reader, prefix, install, uninstall):
     """From an installation to its end, each by a line that the user types."""
     said = reader.type(install)
@@ -30,12 +35,18 @@ def live(host, reader, prefix, install, uninstall):
     host.run(f"{prefix}/bin/vmnetctl", "check", f"{SOURCE}/data/networks.json")
     host.run(f"{prefix}/bin/vmnet-broker", "--version")
     host.run("sh", "-euc", CLIENT)
+    host.run("sh", "-euc", MODULE)
 
     # As if a version before this one had had a file more.
     older = f"{prefix}/bin/vmnet-older"
     host.run("sh", "-c", f"touch {older} && echo {older} >>{prefix}/share/vmnet-broker/installed")
+    if prefix == "/usr":
+        reader.use("/disk.img")
+        host.run("sh", "-euc", TAKE_OUT)
+    has_module = host.run("sh", "-euc", MODULE, check=False)
     host.new_journal()
     host.run(MACHINE, SCRIPT, f"--prefix={prefix}", TAPNET="/tapnet")
+    assert host.run("sh", "-euc", MODULE, check=False) == has_module
     assert not re.search(LEFT_OVER, host.new_journal())
     assert older not in snapshot(host)["files"]
 

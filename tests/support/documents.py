@@ -14,6 +14,7 @@ TOP = pathlib.Path(__file__).parents[2]
 MARKDOWN = [
     *TOP.glob("*.md"),
     *TOP.glob("docs/*.md"),
+    *TOP.glob("packaging/*.md"),
     *TOP.glob("bindings/*/README.md"),
     *TOP.glob(".github/**/*.md"),
 ]

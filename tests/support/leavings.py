@@ -24,6 +24,7 @@ def _files(host):
 def snapshot(host):
     return {
         "files": _files(host),
+        "names": host.run("cat", "/etc/nsswitch.conf"),
         "links": host.run("ip", "-brief", "link"),
         "rules": host.run_here("nft", "list", "ruleset"),
         "routes": host.run("ip", "rule") + host.run("ip", "route"),
