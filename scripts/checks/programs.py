@@ -133,7 +133,7 @@ def darwin(checks, log):
 
 @stage(beside=True)
 def bindings(checks, log):
-    """the bindings for Go and Python, held to the same as the library by a real broker"""
+    """the bindings for Go, Python and Rust, with a real broker"""
     checks.build(SANITIZED, log)
     return pytest(log, "tests/bindings", *TESTS_AT_ONCE)
 

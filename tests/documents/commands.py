@@ -94,6 +94,11 @@ RUN_ELSEWHERE = {
     "tests/integration/test_traffic.py::test_a_screen": ["vmnetctl top"],
     "tests/integration/test_tables.py::test_watching_machines": ["vmnetctl networks --watch"],
     "tests/programs/test_programs.py::test_cni": ["/usr/lib/cni/dhcp daemon"],
+    "tests/bindings/test_rust.py::test_the_program_of_the_readme": [
+        "bindgen --allowlist-function 'vmnet_broker_.*' --default-enum-style newtype "
+        "--no-layout-tests -o vmnet_broker.rs /usr/include/vmnet-broker.h",
+        "rustc --edition 2021 main.rs $(pkg-config --libs vmnet-broker) && ./main default",
+    ],
     "tests/release/test_release.py::test_signed": ["scripts/release"],
     "tests/macos/test_install.py::test_the_line_of_the_readme": [
         "curl -fLO https://github.com/nirs/vmnet-broker/releases/latest/download/install-macos "
@@ -175,11 +180,6 @@ NOT_RUN = {
     ],
     "It installs for the user; tests/bindings builds and installs the same in a folder.": [
         "pip install ./bindings/python",
-    ],
-    "Debian 12 has no compiler of Rust that is new enough; tried by hand.": [
-        "bindgen --allowlist-function 'vmnet_broker_.*' --default-enum-style newtype "
-        "--no-layout-tests -o vmnet_broker.rs /usr/include/vmnet-broker.h",
-        "rustc --edition 2021 main.rs $(pkg-config --libs vmnet-broker) && ./main default",
     ],
     "It is a stage of scripts/check, or the check itself.": [
         "meson setup build",
