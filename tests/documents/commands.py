@@ -5,8 +5,8 @@ A command is written in one line. A new one fails test_commands.py until it is h
 """
 
 QEMU = (
-    "qemu-system-x86_64 -m 1024 -drive file=disk.img,format=raw -netdev tap,id=net0,fd={fd} "
-    "-device virtio-net-pci,netdev=net0,mac={mac}"
+    "qemu-system-x86_64 -nographic -m 1024 -drive file=disk.img,format=raw "
+    "-netdev tap,id=net0,fd={fd} -device virtio-net-pci,netdev=net0,mac={mac}"
 )
 
 # By the tests of test_examples.py that are called so, each of which runs all of its own.
@@ -21,8 +21,8 @@ RUN = {
         "vmnetctl monitor",
     ],
     "four_queues": [
-        "vmnetctl run --network default --queues 4 -- qemu-system-x86_64 -m 1024 -smp 4 "
-        "-drive file=disk.img,format=raw -netdev tap,id=net0,fds={fds} "
+        "vmnetctl run --network default --queues 4 -- qemu-system-x86_64 -nographic -m 1024 "
+        "-smp 4 -drive file=disk.img,format=raw -netdev tap,id=net0,fds={fds} "
         "-device virtio-net-pci,netdev=net0,mac={mac},mq=on,vectors=10",
     ],
     "office": [f"vmnetctl run --network office -- {QEMU}"],
