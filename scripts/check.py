@@ -59,13 +59,13 @@ def run_stages(names, checks):
 
 
 def run_all(names, checks):
-    """Runs stages in three phases: the build; rows beside each other; what takes all."""
+    """Runs stages in three phases: the build; rows beside each other; what is to be alone."""
     results = run_stages([name for name in names if name == "build"], checks)
     names = [name for name in names if name != "build"]
-    alone = [name for name in names if not STAGES[name].last]
+    together = [name for name in names if not STAGES[name].last]
     rows = [
-        [name for name in alone if STAGES[name].row == row]
-        for row in {STAGES[name].row for name in alone}
+        [name for name in together if STAGES[name].row == row]
+        for row in {STAGES[name].row for name in together}
     ]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for row in pool.map(lambda row: run_stages(row, checks), rows):
@@ -83,7 +83,7 @@ def arguments():
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--fuzz-seconds", type=int, default=20, help="for each fuzz target (default: 20)"
+        "--fuzz-seconds", type=int, default=12, help="for each fuzz target (default: 12)"
     )
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
     parser.add_argument("--list", action="store_true", help="only list the stages that would run")

@@ -20,6 +20,7 @@ from .tools import (
     TESTS_AT_ONCE,
     Failure,
     Result,
+    gently,
     meson_test,
     pytest,
     stage,
@@ -115,9 +116,9 @@ def _make_image(log):
 
 @stage
 def torture(checks, log):
-    """machines that go on undisturbed for a minute while everything around them breaks"""
+    """machines that go on undisturbed for half a minute while everything around them breaks"""
     checks.build(SANITIZED, log)
-    status, output = log.run("tests/torture.py", f"--build={SANITIZED}", "--seconds=60")
+    status, output = log.run("tests/torture.py", f"--build={SANITIZED}", "--seconds=30")
     result = Result()
     result.add(status == 0, "\n".join(re.findall(r"^FAILED: .*", output, re.MULTILINE)))
     result.notes += re.findall(r"^(?:broker killed|packets lost): \d+", output, re.MULTILINE)
@@ -154,7 +155,7 @@ def installer(checks, log):
     return pytest(log, "tests/macos", "tests/release", *TESTS_AT_ONCE)
 
 
-@stage(last=True)
+@stage
 def fuzz(checks, log):
     """each fuzz target for a while (--fuzz-seconds)"""
     checks.build(FUZZED, log)
@@ -162,7 +163,7 @@ def fuzz(checks, log):
     if not targets:
         raise Failure("there are no fuzz targets")
     result = Result()
-    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+    with gently() as pool:
         for target, (status, output) in zip(
             targets, pool.map(lambda target: _fuzz(checks, log, target), targets)
         ):

@@ -21,7 +21,7 @@ def format(checks, log):
     return each_file(log, files, "clang-format-14", "--dry-run", "-Werror")
 
 
-@stage(beside=True)
+@stage
 def tidy(checks, log):
     """clang-tidy"""
     # Unit tests run, under two checkers of memory; the analyser does not know their assertions.
@@ -166,7 +166,7 @@ HYGIENE = [
     ("a long line", ["*.c", "*.h", "*.py", "*.sh"], r"^.{101}", ["tests/darwin/sdk/*"]),
 ]
 LICENSED = ["*.c", "*.go", "*.h", "*.m", "*.mjs", "*.swift", "*.modulemap", "*.py", "*.rb", "*.sh"]
-LICENSED += ["*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
+LICENSED += ["*.md", "*.yml", "*meson.build", "meson_options.txt", "scripts/*"]
 
 
 @stage(beside=True)

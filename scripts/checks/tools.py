@@ -223,13 +223,21 @@ def pytest(log, *arguments, build=SANITIZED):
     return result
 
 
+def gently():
+    """Threads for what takes processors all the time, and leaves them to tests, which mostly wait.
+
+    A thread has a niceness of its own, which what it starts inherits.
+    """
+    return concurrent.futures.ThreadPoolExecutor(PROCESSORS, "", os.nice, (10,))
+
+
 def each_file(log, files, *command):
     """Runs a command for each file, several at a time."""
     if not files:
         raise Failure("there are no files to check")
     log.write(f"$ {shlex.join(command)} FILE\n")
     result = Result()
-    with concurrent.futures.ThreadPoolExecutor(PROCESSORS) as pool:
+    with gently() as pool:
         outcomes = pool.map(lambda file: log.run_quietly(*command, file), files)
         for file, (status, output) in zip(files, outcomes):
             result.add(status == 0, file)
@@ -246,7 +254,7 @@ def stage(function=None, *, longest=False, beside=False, last=False):
 
     longest: it has a row to itself, and the others have theirs beside it.
     beside: it is in the third row, beside whole brokers, which mostly wait.
-    last: it takes all processors, and runs when the others have ended.
+    last: it wants the processors to itself, and runs when the others have ended.
     """
 
     def register(function):
