@@ -13,6 +13,7 @@ tests/pytest runs them: as root, in namespaces that end with it.
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -25,6 +26,17 @@ from support.machine import Machine
 def pytest_configure():
     if "VMNET_BROKER_BUILD" not in os.environ:
         raise pytest.UsageError("run tests/pytest, as root")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals():
+    """What the runner ignores, as under nohup, ends what tests start: handlers are not inherited.
+
+    Here, where tests run: the runners that xdist starts are to ignore them, too.
+    """
+    for number in signal.SIGHUP, signal.SIGQUIT:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

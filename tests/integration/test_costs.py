@@ -21,6 +21,7 @@ from support.counts import (
     count_requests,
     count_wakeups,
     descriptor_room,
+    end_network,
     wait_for_rest,
 )
 from support.host import SERVER_IPV4, descriptors
@@ -176,30 +177,42 @@ def test_packets(broker, host, join):
             check(f"{what}: rules", rules, PACKETS[what][1])
 
 
-def make(broker, n):
-    """A client that has made so many networks, one after the other."""
+@contextlib.contextmanager
+def networks(broker, n=2):
+    """So many of a client's, each made and ended alone.
+
+    Or one look at what has changed, and one transaction, would at times serve for several.
+    """
     client = broker.client()
     for i in range(n):
         client.acquire(f"n{i}")
-        wait_for_rest(broker.pid)  # or one look at what has changed would serve for several
-    return client
+        wait_for_rest(broker.pid)
+    yield client
+    for i in range(n):
+        wait_for_rest(broker.pid)
+        end_network(broker, client, f"n{i}")
+
+
+def without(broker):
+    with networks(broker):
+        pass
 
 
 def create(broker):
-    make(broker, 2 + TIMES["create"])
+    with networks(broker, 2 + TIMES["create"]):
+        pass
 
 
 def acquire(broker):
-    make(broker, 2)
-    client = broker.client()
-    for _ in range(TIMES["acquire"]):
-        client.acquire("n0")
-        client.release("n0")
+    with networks(broker):
+        client = broker.client()
+        for _ in range(TIMES["acquire"]):
+            client.acquire("n0")
+            client.release("n0")
 
 
 def attach(broker):
-    client = make(broker, 2)
-    with contextlib.ExitStack() as stack:
+    with networks(broker) as client, contextlib.ExitStack() as stack:
         for _ in range(TIMES["attach"]):
             stack.enter_context(client.attach("n0"))
 
@@ -212,10 +225,10 @@ def test_instructions(host, build):
     create(broker)
     broker.stop()  # what comes now is as the next time: it remembers addresses
     valgrind = Valgrind(broker)
-    lives = {work.__name__: valgrind.instructions(work) for work in (create, acquire, attach)}
-    without = valgrind.instructions(lambda broker: make(broker, 2))
+    works = without, create, acquire, attach
+    lives = {work.__name__: valgrind.instructions(work) for work in works}
     broker.finish()
-    numbers = {name: (life - without) // TIMES[name] for name, life in lives.items()}
+    numbers = {name: (lives[name] - lives["without"]) // n for name, n in TIMES.items()}
     release = platform.freedesktop_os_release()
     system = f"{release['ID']} {release.get('VERSION_ID')} {platform.machine()}"
     if system not in INSTRUCTIONS:

@@ -79,18 +79,26 @@ def serve_names_everywhere(doctor):
 
 def serve_as_a_service(*options, configuration=""):
     """The distribution's own, which reads /etc/dnsmasq.d."""
-    options = (*options, "--conf-dir=/etc/dnsmasq.d", "--pid-file=/run/dnsmasq/dnsmasq.pid")
+    file = "/run/dnsmasq/dnsmasq.pid"
+    options = (*options, "--conf-dir=/etc/dnsmasq.d", f"--pid-file={file}")
 
     def make(doctor):
         doctor.host.run("mkdir", "-p", "/run/dnsmasq", "/etc/dnsmasq.d")
         doctor.host.run("tee", "/etc/dnsmasq.d/own.conf", input=configuration)
-        servers = [serve(doctor, *options)]
+        servers = []
+
+        def start():
+            server = serve(doctor, *options)
+            # Without this file it would be no service; it has all of its sockets by then.
+            wait_for(lambda: doctor.host.run("cat", file, check=False).stdout == f"{server.pid}\n")
+            servers.append(server)
 
         def restart():
             servers[-1].terminate()
             servers[-1].wait()
-            servers.append(serve(doctor, *options))
+            start()
 
+        start()
         doctor.services["restart dnsmasq"] = restart
 
     return make

@@ -2,6 +2,9 @@
 """The harness itself, without a broker: what other tests rely on holds."""
 
 import os
+import pathlib
+import signal
+import subprocess
 
 import pytest
 
@@ -12,6 +15,8 @@ from support.tap import open_tap
 from support.traffic import transfer
 from support.varlink import Attachment
 from support.wait import wait_for
+
+RUNNER = pathlib.Path(__file__).resolve().parent.parent / "pytest"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,21 @@ def test_processes_end_with_their_namespace():
     wait_for(
         lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), what="the end of all"
     )
+
+
+def test_signals_end_what_is_started(host):
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        process = host.popen("sleep", "1000")
+        process.send_signal(number)
+        assert process.wait(timeout=10) == -number
+
+
+def test_they_do_whatever_the_runner_ignores(build):
+    """As nohup and the background of a script have it."""
+    test = f"{__file__}::{test_signals_end_what_is_started.__name__}"
+    runner = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", RUNNER, "--build", build, test]
+    done = subprocess.run(runner, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_host_reaches_the_outside_and_resolves(host, outside):

@@ -134,7 +134,7 @@ class Firewalld:
         if not self.zones:
             owner = "s/^NftablesTableOwner=.*/NftablesTableOwner=no/"
             host.run("sed", "-i", owner, "/etc/firewalld/firewalld.conf")
-        host.run("sh", "-c", "mkdir -p /run/dbus && dbus-daemon --system --fork --nopidfile")
+        host.start_bus()
         host.popen("firewalld", "--nofork", "--nopid", stderr=subprocess.DEVNULL)
         wait_for(
             lambda: host.run("firewall-cmd", "--state", check=False).returncode == 0,

@@ -9,6 +9,7 @@ import pytest
 from support.echo import WhoServer, who
 from support.host import HOST_IPV4, SERVER_IPV4
 from support.varlink import VarlinkError
+from support.wait import wait_for
 
 
 PRIVATE = ["192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"]
@@ -22,6 +23,7 @@ def vpn(host, outside):
     for namespace, address in (host, VPN_HOST), (outside, VPN_ROUTER):
         namespace.ip(f"address add {address}/30 dev vpn0")
         namespace.ip("link set vpn0 addrgenmode none up")
+    wait_for(lambda: "LOWER_UP" in host.ip("link show vpn0"), what="the carrier of vpn0")
     outside.ip(f"address add {VPN_SERVER}/32 dev lo")
 
     def lead(*subnets):

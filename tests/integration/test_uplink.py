@@ -181,9 +181,15 @@ def test_a_router_that_advertises_itself(broker, host, outside, join):
     machine.ipv6_address()
     assert ask(machine, ipv6=True) is None
     host.run("sysctl", "-qw", "net.ipv6.conf.eth1.accept_ra=2")
-    advertise(outside, router_advertisement(1800), "eth1")
+
+    def is_router(lifetime):
+        # One says it again, and so may be heard only then.
+        advertise(outside, router_advertisement(lifetime), "eth1")
+        return "proto ra" in host.ip("-6 route show default dev eth1")
+
+    wait_for(lambda: is_router(1800), what="a route to the router")
     wait_for_answer(machine, SECOND, SECOND_IPV6)
-    advertise(outside, router_advertisement(0), "eth1")
+    wait_for(lambda: not is_router(0), what="the end of the route")
     wait_for_answer(machine, SECOND, None)
 
 

@@ -162,6 +162,12 @@ def count_acquires(broker, rounds):
     return numbers
 
 
+def end_network(broker, client, name):
+    """Releases a network that nobody else has, until its bridge has gone."""
+    client.release(name)
+    wait_for(lambda: f"vmb-{name}" not in broker.host.links(), what=f"the end of network {name}")
+
+
 def count_requests(broker, rounds):
     """Of attaches, and of networks made and removed, beside all NETWORKS: a list for each."""
     held = broker.client()
@@ -183,14 +189,10 @@ def count_requests(broker, rounds):
     def is_removed():
         return not broker.networks()["more"]["active"]
 
-    def remove():
-        client.release("more")
-        wait_for(lambda: "vmb-more" not in broker.host.links(), what="the end of the network")
-
     wait_for(is_removed, what="the end of the network")
     for _ in range(rounds):
         measure("create", lambda: client.acquire("more"))
-        measure("remove", remove)
+        measure("remove", lambda: end_network(broker, client, "more"))
     return numbers
 
 

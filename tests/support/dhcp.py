@@ -5,6 +5,8 @@ import os
 import socket
 import struct
 
+from .closing import Closing
+
 SERVER, CLIENT = 67, 68
 COOKIE = b"\x63\x82\x53\x63"
 FQDN_IN_WIRE_FORMAT = 4
@@ -16,7 +18,7 @@ def mac_of(number):
     return bytes([0x52, 0x54]) + struct.pack("!I", number)
 
 
-class DhcpClient:
+class DhcpClient(Closing):
     hardware_type = 1  # Ethernet
 
     def __init__(self, namespace, device="eth0"):
@@ -87,9 +89,3 @@ class DhcpClient:
 
     def close(self):
         self._socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

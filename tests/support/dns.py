@@ -5,10 +5,12 @@ import itertools
 import socket
 import struct
 
+from .closing import Closing
+
 A, IN = 1, 1
 
 
-class Resolver:
+class Resolver(Closing):
     def __init__(self, namespace, server):
         with namespace.entered():
             family = socket.AF_INET6 if ":" in server else socket.AF_INET
@@ -46,9 +48,3 @@ class Resolver:
 
     def close(self):
         self._socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

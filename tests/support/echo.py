@@ -4,10 +4,11 @@
 import socket
 import threading
 
+from .closing import Closing
 from .namespace import Namespace
 
 
-class WhoServer:
+class WhoServer(Closing):
     """Answers every connection or datagram with its own name and the address it came from."""
 
     def __init__(self, namespace: Namespace, port, name, protocol="tcp", address="::"):
@@ -52,12 +53,6 @@ class WhoServer:
         self._stopping.set()
         self._thread.join()
         self._socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def who(namespace, address, port, protocol="tcp", timeout=3):

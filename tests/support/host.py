@@ -103,6 +103,12 @@ class Host(Namespace):
         self.run("tee", "/etc/nsswitch.conf", input=line)
         return self.program("nss")
 
+    def start_bus(self):
+        """D-Bus, which starts no services: as others' they may end at any time, as polkitd has."""
+        self.run("mount", "-t", "tmpfs", "tmpfs", "/usr/share/dbus-1/system-services")
+        self.run("mkdir", "-p", "/run/dbus")
+        self.run("dbus-daemon", "--system", "--fork", "--nopidfile")
+
     def filter_bridges(self, family, value):
         """Whether bridges ask the rules of "ip" or "ip6"; False without br_netfilter."""
         setting = f"net/bridge/bridge-nf-call-{family}tables"

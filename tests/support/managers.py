@@ -23,7 +23,7 @@ class Manager:
         host.overlay("etc", "var")
         # It waits for udev otherwise, which knows no namespaces.
         host.run("mount", "-o", "remount,ro,bind", "/sys")
-        host.run("sh", "-c", "mkdir -p /run/dbus && dbus-daemon --system --fork --nopidfile")
+        host.start_bus()
 
     def write(self, path, text):
         self.host.run("mkdir", "-p", os.path.dirname(path))

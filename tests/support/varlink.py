@@ -8,6 +8,8 @@ import os
 import socket
 import struct
 
+from .closing import Closing
+
 INTERFACE = "com.github.nirs.vmnetbroker"
 METRICS = "io.systemd.Metrics"
 INSPECTED = ("fault", "roguePackets")  # of a state, what inspect() has beside the network
@@ -37,7 +39,7 @@ def flat(reply):
     }
 
 
-class Attachment:
+class Attachment(Closing):
     """An attached interface and its open devices."""
 
     def __init__(self, interface, tap_fds, vhost_fds):
@@ -53,12 +55,6 @@ class Attachment:
             os.close(self.tap_fds.pop())
         while self.vhost_fds:
             os.close(self.vhost_fds.pop())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 @contextlib.contextmanager
@@ -79,7 +75,7 @@ def as_user(uid, gid=None, groups=()):
         os.setgroups(saved)
 
 
-class Client:
+class Client(Closing):
     """A connection to the broker, made as the user uid."""
 
     def __init__(self, path, uid=0, gid=None, groups=(), timeout=20):
@@ -233,9 +229,3 @@ class Client:
             os.close(fd)
         self._fds = []
         self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

@@ -26,4 +26,5 @@ def wait_for(predicate, timeout=30, what=None):
         if now > deadline:
             text = what() if callable(what) else what or getattr(predicate, "__name__", "")
             raise AssertionError(f"not within {timeout} s: {text}")
-        time.sleep(max(INTERVAL, now - started))  # what looks for long leaves others their time
+        # What looks for long leaves others their time.
+        time.sleep(max(INTERVAL, 3 * (now - started)))
