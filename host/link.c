@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "base/array.h"
 #include "netlink_socket.h"
 #include "sysctl.h"
 
@@ -181,49 +180,28 @@ bool link_name(int index, char name[INTERFACE_NAME_SIZE])
 	return true;
 }
 
-struct link_array {
-	struct link *items;
-	size_t n_items;
-};
-
-static void array_empty(void *userdata)
+static bool parse_any(const struct nlmsghdr *message, void *link, const void *userdata)
 {
-	struct link_array *array = userdata;
-
-	array->n_items = 0;
-}
-
-static int array_add(const struct nlmsghdr *message, void *userdata)
-{
-	struct link_array *array = userdata;
-	struct link *items = array_grow(array->items, array->n_items, sizeof(*items));
-
-	if (!items)
-		return -ENOMEM;
-	array->items = items;
-	if (link_parse(message, &items[array->n_items]) == 0)
-		array->n_items++;
-	return 0;
+	(void)userdata;
+	return link_parse(message, link) == 0;
 }
 
 static int list(const void *header, size_t size, struct link **links, size_t *n_links)
 {
-	struct link_array array = { 0 };
-	int result = netlink_dump(&(struct netlink_dump){
-		.type = RTM_GETLINK,
-		.header = header,
-		.size = size,
-		.begin = array_empty,
-		.each = array_add,
-		.userdata = &array,
-	});
+	void *items;
+	int result = netlink_list(
+		&(struct netlink_list){
+			.type = RTM_GETLINK,
+			.header = header,
+			.size = size,
+			.item_size = sizeof(**links),
+			.parse = parse_any,
+		},
+		&items, n_links);
 
-	if (result < 0) {
-		free(array.items);
+	if (result < 0)
 		return result;
-	}
-	*links = array.items;
-	*n_links = array.n_items;
+	*links = items;
 	return 0;
 }
 

@@ -272,3 +272,49 @@ int netlink_dump(const struct netlink_dump *dump)
 		result = dump_once(dump);
 	return result;
 }
+
+struct gathered {
+	const struct netlink_list *list;
+	char *items;
+	size_t n_items;
+};
+
+static void forget_gathered(void *userdata)
+{
+	((struct gathered *)userdata)->n_items = 0;
+}
+
+static int gather(const struct nlmsghdr *message, void *userdata)
+{
+	struct gathered *gathered = userdata;
+	const struct netlink_list *list = gathered->list;
+	char *items = array_grow(gathered->items, gathered->n_items, list->item_size);
+
+	if (!items)
+		return -ENOMEM;
+	gathered->items = items;
+	if (list->parse(message, items + gathered->n_items * list->item_size, list->userdata))
+		gathered->n_items++;
+	return 0;
+}
+
+int netlink_list(const struct netlink_list *list, void **items, size_t *n)
+{
+	struct gathered gathered = { .list = list };
+	int result = netlink_dump(&(struct netlink_dump){
+		.type = list->type,
+		.header = list->header,
+		.size = list->size,
+		.begin = forget_gathered,
+		.each = gather,
+		.userdata = &gathered,
+	});
+
+	if (result < 0) {
+		free(gathered.items);
+		return result;
+	}
+	*items = gathered.items;
+	*n = gathered.n_items;
+	return 0;
+}

@@ -75,4 +75,20 @@ struct netlink_dump {
 
 int netlink_dump(const struct netlink_dump *dump);
 
+/*
+ * Those of a dump that are wanted, in an array: type, header and size as above. parse() reads a
+ * message into an item of item_size bytes, and returns whether it is one.
+ */
+struct netlink_list {
+	int type;
+	const void *header;
+	size_t size;
+	size_t item_size;
+	bool (*parse)(const struct nlmsghdr *message, void *item, const void *userdata);
+	const void *userdata;
+};
+
+/* *items: gets an array of *n, for the caller to free. Returns 0 or a negative errno. */
+int netlink_list(const struct netlink_list *list, void **items, size_t *n);
+
 #endif

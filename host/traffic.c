@@ -2,26 +2,14 @@
 /* One dump of all links has the aliases and the counters of the same moment. */
 #include "traffic.h"
 
-#include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <string.h>
 
-#include "base/array.h"
 #include "link.h"
 #include "netlink_socket.h"
-
-struct traffic_array {
-	struct traffic *items;
-	size_t n_items;
-};
-
-static void forget(void *userdata)
-{
-	((struct traffic_array *)userdata)->n_items = 0;
-}
 
 /* What the kernel calls transmitted goes to the machine. */
 static void read_counters(const struct nlmsghdr *message, struct traffic *traffic)
@@ -38,45 +26,37 @@ static void read_counters(const struct nlmsghdr *message, struct traffic *traffi
 		(struct traffic_counters){ stats.rx_bytes, stats.rx_packets, stats.rx_dropped };
 }
 
-static int add(const struct nlmsghdr *message, void *userdata)
+static bool parse(const struct nlmsghdr *message, void *item, const void *userdata)
 {
-	struct traffic_array *array = userdata;
-	struct traffic *items;
-	struct alias alias;
+	struct traffic *traffic = item;
 	struct link link;
 
-	if (link_parse(message, &link) < 0 || alias_parse(link.alias, &alias) < 0 ||
-	    !alias.is_interface)
-		return 0;
-	items = array_grow(array->items, array->n_items, sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	array->items = items;
-	items += array->n_items++;
-	*items = (struct traffic){ .alias = alias };
-	memcpy(items->device, link.name, sizeof(items->device));
-	read_counters(message, items);
-	return 0;
+	(void)userdata;
+	*traffic = (struct traffic){ 0 };
+	if (link_parse(message, &link) < 0 || alias_parse(link.alias, &traffic->alias) < 0 ||
+	    !traffic->alias.is_interface)
+		return false;
+	memcpy(traffic->device, link.name, sizeof(traffic->device));
+	read_counters(message, traffic);
+	return true;
 }
 
 int traffic_list(struct traffic **list, size_t *n)
 {
 	const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
-	struct traffic_array array = { 0 };
-	int result = netlink_dump(&(struct netlink_dump){
-		.type = RTM_GETLINK,
-		.header = &header,
-		.size = sizeof(header),
-		.begin = forget,
-		.each = add,
-		.userdata = &array,
-	});
+	void *items;
+	int result = netlink_list(
+		&(struct netlink_list){
+			.type = RTM_GETLINK,
+			.header = &header,
+			.size = sizeof(header),
+			.item_size = sizeof(**list),
+			.parse = parse,
+		},
+		&items, n);
 
-	if (result < 0) {
-		free(array.items);
+	if (result < 0)
 		return result;
-	}
-	*list = array.items;
-	*n = array.n_items;
+	*list = items;
 	return 0;
 }
