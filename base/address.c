@@ -46,6 +46,13 @@ static void clear_host_bits(struct in6_addr *address, unsigned int length)
 	}
 }
 
+int address_parse(const char *text, void *address)
+{
+	if (text && inet_pton(AF_INET, text, address) == 1)
+		return AF_INET;
+	return text && inet_pton(AF_INET6, text, address) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
 int ipv4_subnet_parse(const char *text, struct ipv4_subnet *subnet)
 {
 	struct ipv4_subnet parsed;

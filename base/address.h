@@ -45,6 +45,12 @@ int ipv4_subnet_parse(const char *text, struct ipv4_subnet *subnet);
 int ipv6_prefix_parse(const char *text, struct ipv6_prefix *prefix);
 int mac_address_parse(const char *text, struct mac_address *mac);
 
+/*
+ * Reads an address of either family into as many bytes as it has. text: may be NULL. Returns
+ * AF_INET or AF_INET6, or AF_UNSPEC when it is none.
+ */
+int address_parse(const char *text, void *address);
+
 /* The same, with host bits cleared instead of refused: for saying what would be right. */
 int ipv4_subnet_parse_masked(const char *text, struct ipv4_subnet *subnet);
 int ipv6_prefix_parse_masked(const char *text, struct ipv6_prefix *prefix);

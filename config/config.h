@@ -78,6 +78,33 @@ struct rate_limit {
 	uint32_t burst_bytes; /* what may pass at once before; 0: see rate_limit_burst() */
 };
 
+/* Who tells a host of the machines of the others. */
+enum vxlan_control {
+	VXLAN_EVPN, /* the kernel is told by a routing daemon, such as FRR */
+	VXLAN_STATIC, /* frames: those for everybody go to each host of the list */
+};
+
+#define VXLAN_PORT 4789 /* RFC 7348 */
+#define VXLAN_PORT_MIN 1024 /* for those below the broker has no capability */
+#define VXLAN_HOSTS_MAX 256
+
+/* One of the hosts that a network is on. */
+struct vxlan_host {
+	char *name; /* a DNS label */
+	union forwarding_address address; /* in the underlay, of the family of all */
+	struct ipv4_subnet pool; /* what its DHCP server gives, but for the host's own address */
+};
+
+/* A network that is on several hosts. */
+struct vxlan {
+	unsigned int vni; /* 0: it is on one */
+	enum vxlan_control control;
+	uint16_t port; /* UDP, host byte order */
+	int family; /* AF_INET or AF_INET6 */
+	struct vxlan_host *hosts;
+	size_t n_hosts;
+};
+
 /*
  * Who may acquire a network. restricted is false when the file has no "allow":
  * then everyone may. Names were looked up when the file was read; users_text
@@ -105,7 +132,7 @@ struct network_config {
 	struct ipv4_subnet subnet; /* length 0: the platform chooses */
 	struct ipv6_prefix ipv6_prefix; /* length 0: the platform chooses */
 	char *external_interface; /* NULL: by the routing table */
-	unsigned int mtu;
+	unsigned int mtu; /* 0: what fits into the underlay of vxlan */
 	bool nat44;
 	bool nat66;
 	bool dhcp;
@@ -123,6 +150,7 @@ struct network_config {
 	bool bypass_kill_switch; /* machines get out where rules close the host's own way out */
 	struct network_allow allow;
 	unsigned int max_interfaces;
+	struct vxlan vxlan;
 };
 
 /* Owns its networks, sorted by name. */
@@ -152,6 +180,7 @@ struct config_support {
 	const char *no_link_local;
 	const char *no_bypass_kill_switch;
 	const char *no_max_interfaces;
+	const char *no_vxlan;
 };
 
 extern const struct config_support config_support;
@@ -249,6 +278,38 @@ const char *allowed_addresses_name(enum allowed_addresses addresses);
 /* Writes what is forwarded, such as "tcp and udp ports 8000-8010 at 127.0.0.1". Returns text. */
 const char *port_forwarding_format(const struct port_forwarding *forwarding,
 				   char text[PORT_FORWARDING_TEXT_SIZE]);
+
+/*
+ * What a host has on a network that is on several, beside the gateway's addresses: the first
+ * address of its pool, the same in the network's prefix, and the MAC address that is made of it.
+ */
+struct in_addr vxlan_host_ipv4(const struct vxlan_host *host);
+struct in6_addr vxlan_host_ipv6(const struct network_config *config, const struct vxlan_host *host);
+
+/* The MAC address of whoever of the hosts has this address: the same on all of them. */
+struct mac_address vxlan_mac(struct in_addr address);
+
+/* And the host's link-local address. */
+struct in6_addr vxlan_link_local(struct in_addr address);
+
+/* The host whose pool has this address, or NULL. */
+const struct vxlan_host *vxlan_host_of(const struct vxlan *vxlan, struct in_addr address);
+
+/* The host that has this one, a struct in_addr or in6_addr, on the network itself, or NULL. */
+const struct vxlan_host *vxlan_host_at(const struct network_config *config, int family,
+				       const void *address);
+
+#define VXLAN_OWNER_SIZE (sizeof("host \"\"'s own") + DNS_LABEL_MAX)
+
+/* Writes whose address that is, as vxlan_host_at() knows: text, or NULL. */
+const char *vxlan_owner(const struct network_config *config, int family, const void *address,
+			char text[VXLAN_OWNER_SIZE]);
+
+/* Whether it is that of one of the hosts, or the gateway's, which is that of them all. */
+bool vxlan_mac_is_hosts(const struct network_config *config, const struct mac_address *mac);
+
+/* "evpn" or "static" */
+const char *vxlan_control_name(enum vxlan_control control);
 
 /* Whether a limit is one that can be kept; burst_bytes may be 0. */
 bool rate_limit_is_valid(const struct rate_limit *rate);

@@ -109,6 +109,30 @@ static json_t *describe_allowed_ports(const struct network_config *config)
 			 "fromPort", (json_int_t)allow->from_port);
 }
 
+static json_t *describe_host(int family, const struct vxlan_host *host)
+{
+	char address[INET6_ADDRSTRLEN];
+	char pool[IPV4_SUBNET_TEXT_SIZE];
+
+	inet_ntop(family, &host->address, address, sizeof(address));
+	return json_pack("{s:s, s:s, s:s}", "name", host->name, "address", address, "pool",
+			 ipv4_subnet_format(&host->pool, pool));
+}
+
+/* NULL without an error: the network is on one host. */
+static json_t *describe_vxlan(const struct vxlan *vxlan)
+{
+	json_t *hosts = vxlan->vni ? json_array() : NULL;
+
+	for (size_t i = 0; i < vxlan->n_hosts && hosts; i++)
+		hosts = appended(hosts, describe_host(vxlan->family, &vxlan->hosts[i]));
+	if (!vxlan->vni)
+		return NULL;
+	return json_pack("{s:I, s:s, s:I, s:o}", "vni", (json_int_t)vxlan->vni, "control",
+			 vxlan_control_name(vxlan->control), "port", (json_int_t)vxlan->port,
+			 "hosts", hosts);
+}
+
 /* What there is of the network for machines and to the outside, in its mode. */
 static json_t *describe_services(const struct network_config *config)
 {
@@ -116,11 +140,12 @@ static json_t *describe_services(const struct network_config *config)
 	const bool serves = config->mode != NETWORK_BRIDGED;
 
 	return json_pack(
-		"{s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o*, s:o*, s:b, s:b, s:b, s:o, s:I}",
+		"{s:b, s:b, s:b, s:b, s:b, s:o*, s:o, s:o, s:o, s:o*, s:o*, s:b, s:b, s:b, s:o, s:I}",
 		"nat44", is_shared && config->nat44, "nat66", is_shared && config->nat66, "dhcp",
 		serves && config->dhcp, "dnsProxy", serves && config->dns_proxy,
-		"routerAdvertisement", serves && config->router_advertisement, "dhcpReservations",
-		describe_reservations(config), "portForwarding",
+		"routerAdvertisement", serves && config->router_advertisement, "vxlan",
+		describe_vxlan(&config->vxlan), "dhcpReservations", describe_reservations(config),
+		"portForwarding",
 		port_forwardings_describe(config->port_forwardings, config->n_port_forwardings),
 		"allowPortForwarding", describe_allowed_ports(config), "rateLimitIn",
 		rate_limit_describe(&config->rate_limit_in), "rateLimitOut",

@@ -192,6 +192,7 @@ static bool check_ipv6(struct config_reader *reader, const struct place *place, 
 	const struct ipv6_prefix *prefix = &reader->network->ipv6_prefix;
 	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
 	struct in6_addr host = prefix->address;
+	char owner[VXLAN_OWNER_SIZE];
 	const char *whose = NULL;
 
 	if (!prefix->length)
@@ -207,6 +208,8 @@ static bool check_ipv6(struct config_reader *reader, const struct place *place, 
 		whose = "the network's own";
 	else if (memcmp(address, &host, sizeof(*address)) == 0)
 		whose = "the host's";
+	else
+		whose = vxlan_owner(reader->network, AF_INET6, address, owner);
 	if (whose)
 		config_report(reader, place, "must be a machine's address, but %s is %s in %s",
 			      text, whose, prefix_text);
@@ -262,17 +265,14 @@ static void read_external_address(struct config_reader *reader, const struct pla
 	struct port_forwarding *forwarding = field;
 	const char *text = json_string_value(value);
 	union forwarding_address address;
-	int family = AF_UNSPEC;
+	int family;
 	const char *why;
 
 	if (config_support.no_external_address) {
 		config_report_key(reader, place, "%s", config_support.no_external_address);
 		return;
 	}
-	if (text && inet_pton(AF_INET, text, &address) == 1)
-		family = AF_INET;
-	else if (text && inet_pton(AF_INET6, text, &address) == 1)
-		family = AF_INET6;
+	family = address_parse(text, &address);
 	if (!family) {
 		config_report_value(reader, place, value,
 				    "an IPv4 or IPv6 address of the host's such as \"127.0.0.1\"");

@@ -28,6 +28,8 @@ static const char bridge_way[] =
 	"bridge";
 static const char bridge_mtu[] = "makes no sense in a \"bridged\" network, which has the MTU of "
 				 "its bridge";
+static const char bridge_hosts[] = "makes no sense in a \"bridged\" network, which is on the "
+				   "hosts of the physical network";
 
 static const struct {
 	const char *host;
@@ -42,6 +44,7 @@ static const struct {
 	[NETWORK_KEY_DHCP] = { NULL, bridge_services },
 	[NETWORK_KEY_DNS_PROXY] = { NULL, bridge_services },
 	[NETWORK_KEY_ROUTER_ADVERTISEMENT] = { NULL, bridge_services },
+	[NETWORK_KEY_VXLAN] = { NULL, bridge_hosts },
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { NULL, bridge_services },
 	[NETWORK_KEY_PORT_FORWARDING] = { no_outside, bridge_services },
 	[NETWORK_KEY_ALLOW_PORT_FORWARDING] = { no_outside, bridge_services },
@@ -353,6 +356,7 @@ static const struct config_key network_keys[N_NETWORK_KEYS] = {
 	[NETWORK_KEY_DNS_PROXY] = { "dns_proxy", config_read_bool, FIELD(dns_proxy), NULL },
 	[NETWORK_KEY_ROUTER_ADVERTISEMENT] = { "router_advertisement", config_read_bool,
 					       FIELD(router_advertisement), NULL },
+	[NETWORK_KEY_VXLAN] = { "vxlan", config_read_vxlan, 0, NULL },
 	[NETWORK_KEY_DHCP_RESERVATIONS] = { "dhcp_reservations", config_read_reservations, 0,
 					    NULL },
 	[NETWORK_KEY_PORT_FORWARDING] = { "port_forwarding", config_read_forwardings, 0, NULL },
@@ -459,6 +463,9 @@ void network_config_unref(struct network_config *config)
 		free(config->dhcp_reservations[i].hostname);
 	free(config->dhcp_reservations);
 	free(config->port_forwardings);
+	for (size_t i = 0; i < config->vxlan.n_hosts; i++)
+		free(config->vxlan.hosts[i].name);
+	free(config->vxlan.hosts);
 	free_texts(config->aliases, config->n_aliases);
 	free_texts(config->allow.users_text, config->allow.n_users);
 	free_texts(config->allow.groups_text, config->allow.n_groups);

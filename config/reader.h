@@ -27,6 +27,7 @@ enum network_key {
 	NETWORK_KEY_DHCP,
 	NETWORK_KEY_DNS_PROXY,
 	NETWORK_KEY_ROUTER_ADVERTISEMENT,
+	NETWORK_KEY_VXLAN,
 	NETWORK_KEY_DHCP_RESERVATIONS,
 	NETWORK_KEY_PORT_FORWARDING,
 	NETWORK_KEY_ALLOW_PORT_FORWARDING,
@@ -128,6 +129,7 @@ struct network_config *config_read_network(struct config_reader *reader, const s
 					   const json_t *value);
 
 /* Some of its keys: the fields are the whole network's, and its allow. */
+config_read_function config_read_vxlan; /* vxlan.c */
 config_read_function config_read_reservations; /* services.c */
 config_read_function config_read_forwardings; /* forwarding.c */
 config_read_function config_read_allow_forwarding; /* forwarding.c */

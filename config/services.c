@@ -27,7 +27,15 @@ static void read_mac_address(struct config_reader *reader, const struct place *p
 				    "zero and the second digit even");
 		return;
 	}
-	config_claim(reader, place, reader->scope, mac_address_format(&mac, canonical));
+	(void)mac_address_format(&mac, canonical);
+	if (vxlan_mac_is_hosts(reader->network, &mac)) {
+		config_report(reader, place,
+			      "must be a machine's own MAC address, but %s is that of "
+			      "one of the hosts of \"vxlan\"",
+			      canonical);
+		return;
+	}
+	config_claim(reader, place, reader->scope, canonical);
 	*(struct mac_address *)field = mac;
 }
 
@@ -36,6 +44,7 @@ bool config_check_machine(struct config_reader *reader, const struct place *plac
 {
 	const struct ipv4_subnet *subnet = &reader->network->subnet;
 	char subnet_text[IPV4_SUBNET_TEXT_SIZE];
+	char owner[VXLAN_OWNER_SIZE];
 	const char *whose = NULL;
 
 	if (!subnet->length)
@@ -52,6 +61,8 @@ bool config_check_machine(struct config_reader *reader, const struct place *plac
 		whose = "the host's";
 	else if (address.s_addr == ipv4_subnet_last(subnet).s_addr)
 		whose = "the broadcast address";
+	else
+		whose = vxlan_owner(reader->network, AF_INET, &address, owner);
 	if (whose)
 		config_report(reader, place, "must be a machine's address, but %s is %s in %s",
 			      text, whose, subnet_text);

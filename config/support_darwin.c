@@ -23,4 +23,5 @@ const struct config_support config_support = {
 	.no_link_local = "cannot be had on macOS; remove it",
 	.no_bypass_kill_switch = "cannot be had on macOS; remove it",
 	.no_max_interfaces = "cannot be had on macOS; remove it",
+	.no_vxlan = "cannot be had on macOS; remove it",
 };

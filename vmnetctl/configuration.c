@@ -11,9 +11,11 @@
 #include "text.h"
 #include "vmnetctl.h"
 
+/* A number of 0 is one that the file has not, and that is chosen. */
 static bool is_nothing(const json_t *value)
 {
 	return !value || json_is_null(value) ||
+	       (json_is_integer(value) && json_integer_value(value) == 0) ||
 	       ((json_is_array(value) || json_is_object(value)) && json_array_size(value) == 0 &&
 		json_object_size(value) == 0);
 }

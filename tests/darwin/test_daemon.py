@@ -185,6 +185,7 @@ def refusal(client, network):
         ("bypass_kill_switch", True),
         ("allow_port_forwarding", {}),
         ("max_interfaces", 7),
+        ("vxlan", {}),
     ],
 )
 def test_what_macos_has_not_is_an_error_that_says_so(world, key, value):

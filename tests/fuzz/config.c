@@ -73,12 +73,40 @@ static void check_services(const struct network_config *network)
 	}
 }
 
+static void check_hosts(const struct network_config *network)
+{
+	const struct vxlan *vxlan = &network->vxlan;
+
+	must(vxlan->vni <= 16777215 && (vxlan->vni || !vxlan->n_hosts));
+	if (!vxlan->vni)
+		return;
+	must(network->mode != NETWORK_BRIDGED && network->nat44 && vxlan->port);
+	must(vxlan->n_hosts >= 2 && vxlan->n_hosts <= VXLAN_HOSTS_MAX);
+	for (size_t i = 0; i < vxlan->n_hosts; i++) {
+		const struct vxlan_host *host = &vxlan->hosts[i];
+		const struct in_addr ipv4 = vxlan_host_ipv4(host);
+		const struct in6_addr ipv6 = vxlan_host_ipv6(network, host);
+		const struct mac_address mac = vxlan_mac(ipv4);
+
+		must(host->name && ipv4_subnet_contains(&network->subnet, ipv4));
+		must(vxlan_host_at(network, AF_INET, &ipv4) == host);
+		must(vxlan_host_at(network, AF_INET6, &ipv6) == host);
+		must(vxlan_mac_is_hosts(network, &mac));
+		for (size_t j = 0; j < network->n_dhcp_reservations; j++)
+			must(network->dhcp_reservations[j].address.s_addr != ipv4.s_addr);
+		for (size_t j = 0; j < i; j++)
+			must(memcmp(&host->address, &vxlan->hosts[j].address,
+				    address_size(vxlan->family)) != 0);
+	}
+}
+
 static void check_network(const struct network_config *network)
 {
 	struct network_config *again = network_config_parse(network->name, network->json);
 
 	must(network_name_is_valid(network->name));
-	must(network->mtu >= 1280 && network->mtu <= 65535);
+	must((network->vxlan.vni && !network->mtu) ||
+	     (network->mtu >= 1280 && network->mtu <= 65535));
 	must(network->max_interfaces >= 1 && network->max_interfaces <= 1023);
 	must(!network->subnet.length ||
 	     (network->subnet.length >= 8 && network->subnet.length <= 29));
@@ -91,6 +119,7 @@ static void check_network(const struct network_config *network)
 		must(network_name_is_valid(network->aliases[i]));
 	must(network->allow.restricted || (!network->allow.n_users && !network->allow.n_groups));
 	check_services(network);
+	check_hosts(network);
 	must(again && strcmp(again->json, network->json) == 0);
 	network_config_unref(again);
 }

@@ -54,12 +54,13 @@ type NetworkConfiguration struct {
 	Subnet              netip.Prefix      `json:"subnet"`            // zero: the broker chooses
 	IPv6Prefix          netip.Prefix      `json:"ipv6Prefix"`        // the same
 	ExternalInterface   string            `json:"externalInterface"` // "": by the host's routes
-	MTU                 int               `json:"mtu"`
+	MTU                 int               `json:"mtu"`               // 0: what fits into the way to Vxlan's hosts
 	NAT44               bool              `json:"nat44"`
 	NAT66               bool              `json:"nat66"`
 	DHCP                bool              `json:"dhcp"`
 	DNSProxy            bool              `json:"dnsProxy"`
 	RouterAdvertisement bool              `json:"routerAdvertisement"`
+	Vxlan               *Vxlan            `json:"vxlan"` // nil: it is on this host alone
 	DHCPReservations    []DHCPReservation `json:"dhcpReservations"`
 	PortForwarding      []PortForwarding  `json:"portForwarding"`
 	// AllowPortForwarding is which others machines may be attached with.
@@ -71,6 +72,21 @@ type NetworkConfiguration struct {
 	BypassKillSwitch    bool                `json:"bypassKillSwitch"`
 	Allow               *Allow              `json:"allow"` // nil: everyone
 	MaxInterfaces       int                 `json:"maxInterfaces"`
+}
+
+// Vxlan is what joins the hosts that a network is on (Linux).
+type Vxlan struct {
+	VNI     int         `json:"vni"`
+	Control string      `json:"control"` // who tells of other hosts' machines: "evpn" or "static"
+	Port    int         `json:"port"`
+	Hosts   []VxlanHost `json:"hosts"`
+}
+
+// VxlanHost is one of the hosts that a network is on.
+type VxlanHost struct {
+	Name    string       `json:"name"`
+	Address netip.Addr   `json:"address"` // at which the others reach it
+	Pool    netip.Prefix `json:"pool"`    // what it gives to its machines
 }
 
 // DHCPReservation is an address that one machine has for good.

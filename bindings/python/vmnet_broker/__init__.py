@@ -37,6 +37,8 @@ from ._types import (
     PortForwarding,
     Protocol,
     RateLimit,
+    Vxlan,
+    VxlanHost,
 )
 from ._wire import address
 
@@ -70,6 +72,8 @@ __all__ = [
     "PortForwarding",
     "Protocol",
     "RateLimit",
+    "Vxlan",
+    "VxlanHost",
     "acquire",
     "address",
 ]

@@ -49,6 +49,25 @@ class RateLimit:
 
 
 @dataclasses.dataclass(frozen=True)
+class VxlanHost:
+    """One of the hosts that a network is on."""
+
+    name: str
+    address: str  # at which the others reach it
+    pool: str  # CIDR; the part of the subnet that it gives to its machines
+
+
+@dataclasses.dataclass(frozen=True)
+class Vxlan:
+    """What joins the hosts that a network is on."""
+
+    vni: int
+    control: str  # who tells the hosts of each other's machines: "evpn" or "static"
+    port: int
+    hosts: list[VxlanHost]
+
+
+@dataclasses.dataclass(frozen=True)
 class DhcpReservation:
     """An address that one machine has for good."""
 
@@ -84,12 +103,13 @@ class NetworkConfiguration:
     subnet: Optional[str]  # None: the broker chooses
     ipv6_prefix: Optional[str]  # the same
     external_interface: Optional[str]  # None: by the host's routes
-    mtu: int
+    mtu: int  # 0: what fits into the way to the other hosts
     nat44: bool
     nat66: bool
     dhcp: bool
     dns_proxy: bool
     router_advertisement: bool
+    vxlan: Optional[Vxlan]  # None: it is on this host alone
     dhcp_reservations: list[DhcpReservation]
     port_forwarding: list[PortForwarding]
     allow_port_forwarding: Optional[AllowPortForwarding]  # which others machines may have

@@ -46,6 +46,8 @@ from ._types import (
     PortForwarding,
     Protocol,
     RateLimit,
+    Vxlan,
+    VxlanHost,
 )
 
 PROTOCOL = "com.github.nirs.vmnetbroker."
@@ -191,6 +193,23 @@ def take_reservation(o: Object) -> DhcpReservation:
     )
 
 
+def take_host(o: Object) -> VxlanHost:
+    return VxlanHost(
+        name=o.required("name", str),
+        address=o.required("address", str),
+        pool=o.required("pool", str),
+    )
+
+
+def take_vxlan(o: Object) -> Vxlan:
+    return Vxlan(
+        vni=o.number("vni"),
+        control=o.required("control", str),
+        port=o.number("port"),
+        hosts=o.items("hosts", take_host),
+    )
+
+
 def take_allowed_ports(o: Object) -> AllowPortForwarding:
     return AllowPortForwarding(o.required("addresses", str), o.number("fromPort"))
 
@@ -214,6 +233,7 @@ def take_configuration(o: Object) -> NetworkConfiguration:
         dhcp=o.boolean("dhcp"),
         dns_proxy=o.boolean("dnsProxy"),
         router_advertisement=o.boolean("routerAdvertisement"),
+        vxlan=o.optional_item("vxlan", take_vxlan),
         dhcp_reservations=o.items("dhcpReservations", take_reservation),
         port_forwarding=o.items("portForwarding", take_forwarding),
         allow_port_forwarding=o.optional_item("allowPortForwarding", take_allowed_ports),

@@ -217,6 +217,22 @@ static void test_ipv6_prefix_contains(void **state)
 	assert_false(ipv6_prefix_overlaps(&wide, &beside));
 }
 
+static void test_either_family(void **state)
+{
+	struct in6_addr address;
+	struct in_addr ipv4;
+
+	(void)state;
+	assert_int_equal(address_parse("192.0.2.1", &address), AF_INET);
+	memcpy(&ipv4, &address, sizeof(ipv4));
+	assert_int_equal(ntohl(ipv4.s_addr), 0xc0000201);
+	assert_int_equal(address_parse("2001:db8::1", &address), AF_INET6);
+	assert_int_equal(address.s6_addr[15], 1);
+	assert_int_equal(address_parse("192.0.2.1/24", &address), AF_UNSPEC);
+	assert_int_equal(address_parse("a", &address), AF_UNSPEC);
+	assert_int_equal(address_parse(NULL, &address), AF_UNSPEC);
+}
+
 static void test_mac_address_text(void **state)
 {
 	char text[MAC_TEXT_SIZE];
@@ -266,6 +282,7 @@ static void test_mac_address_unicast(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_either_family),
 		cmocka_unit_test(test_ipv4_subnet_text),
 		cmocka_unit_test(test_ipv4_subnet_refused),
 		cmocka_unit_test(test_ipv4_subnet_masked),

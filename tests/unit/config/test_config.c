@@ -287,6 +287,122 @@ static void test_every_key_of_linux(void **state)
 	config_free(config);
 }
 
+static void assert_is_of(const struct network_config *network, const struct vxlan_host *host,
+			 const char *ipv4_text, const char *ipv6_text, const char *mac_text)
+{
+	struct in_addr ipv4 = vxlan_host_ipv4(host);
+	struct in6_addr ipv6 = vxlan_host_ipv6(network, host);
+	struct mac_address mac = vxlan_mac(ipv4);
+	char text[MAC_TEXT_SIZE];
+
+	assert_address(AF_INET, &ipv4, ipv4_text);
+	assert_address(AF_INET6, &ipv6, ipv6_text);
+	assert_string_equal(mac_address_format(&mac, text), mac_text);
+	assert_ptr_equal(vxlan_host_at(network, AF_INET, &ipv4), host);
+	assert_ptr_equal(vxlan_host_at(network, AF_INET6, &ipv6), host);
+	assert_true(vxlan_mac_is_hosts(network, &mac));
+	ipv4.s_addr += htonl(1);
+	ipv6.s6_addr[15]++;
+	mac = vxlan_mac(ipv4);
+	assert_ptr_equal(vxlan_host_of(&network->vxlan, ipv4), host);
+	assert_null(vxlan_host_at(network, AF_INET, &ipv4));
+	assert_null(vxlan_host_at(network, AF_INET6, &ipv6));
+	assert_false(vxlan_mac_is_hosts(network, &mac));
+}
+
+static void test_several_hosts(void **state)
+{
+	struct config_errors errors;
+	struct config *config = config_load(TEST_CONFIG_DIR "/linux/vxlan.json", false, &errors);
+	const struct network_config *lab, *ci;
+	struct mac_address gateway;
+	struct in6_addr other;
+	struct in_addr none;
+
+	(void)state;
+	config_errors_clear(&errors);
+	if (config_support.no_vxlan) {
+		assert_null(config);
+		return;
+	}
+	lab = config_find(config, "lab");
+	ci = config_find(config, "ci");
+	assert_int_equal(lab->vxlan.vni, 4711);
+	assert_int_equal(lab->vxlan.control, VXLAN_EVPN);
+	assert_int_equal(lab->vxlan.port, 4789);
+	assert_int_equal(lab->vxlan.family, AF_INET);
+	assert_int_equal(lab->vxlan.n_hosts, 2);
+	assert_string_equal(lab->vxlan.hosts[1].name, "b");
+	assert_address(AF_INET, &lab->vxlan.hosts[1].address, "192.0.2.2");
+	assert_int_equal(lab->vxlan.hosts[1].pool.length, 24);
+	assert_int_equal(lab->mtu, 0);
+	assert_is_of(lab, &lab->vxlan.hosts[0], "10.80.1.1", "fd80::80:0:0:a50:101",
+		     "76:6d:0a:50:01:01");
+
+	assert_int_equal(ci->vxlan.control, VXLAN_STATIC);
+	assert_int_equal(ci->vxlan.port, 8472);
+	assert_int_equal(ci->vxlan.family, AF_INET6);
+	assert_int_equal(ci->vxlan.n_hosts, 3);
+	assert_address(AF_INET6, &ci->vxlan.hosts[2].address, "fd00::3");
+	assert_int_equal(ci->mtu, 8950);
+	assert_is_of(ci, &ci->vxlan.hosts[1], "10.81.128.1", "fd80::81:0:0:a51:8001",
+		     "76:6d:0a:51:80:01");
+
+	/* Those of all hosts, of another prefix, and of no host. */
+	gateway = vxlan_mac(ipv4_subnet_host(&lab->subnet, 1));
+	assert_true(vxlan_mac_is_hosts(lab, &gateway));
+	assert_false(vxlan_mac_is_hosts(ci, &gateway));
+	other = vxlan_host_ipv6(ci, &lab->vxlan.hosts[0]);
+	assert_null(vxlan_host_at(lab, AF_INET6, &other));
+	none = ipv4_subnet_host(&lab->subnet, 2);
+	assert_null(vxlan_host_of(&lab->vxlan, none));
+	assert_string_equal(vxlan_control_name(VXLAN_EVPN), "evpn");
+	assert_string_equal(vxlan_control_name(VXLAN_STATIC), "static");
+	config_free(config);
+}
+
+static void test_hosts_of_no_such_network(void **state)
+{
+	struct network_config network = { 0 };
+	struct in6_addr ipv6 = { 0 };
+	struct mac_address mac;
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("10.80.0.0/16", &network.subnet), 0);
+	mac = vxlan_mac(ipv4_subnet_host(&network.subnet, 1));
+	assert_false(vxlan_mac_is_hosts(&network, &mac));
+	assert_null(vxlan_host_at(&network, AF_INET6, &ipv6));
+}
+
+/* As many hosts as there may be, and one more. */
+static void test_many_hosts(void **state)
+{
+	const size_t size = 65536;
+	char *text = malloc(size);
+
+	(void)state;
+	assert_non_null(text);
+	for (unsigned int n = VXLAN_HOSTS_MAX; n <= VXLAN_HOSTS_MAX + 1; n++) {
+		struct network_config *network;
+		char *at = text;
+
+		at += snprintf(at, size,
+			       "{\"mode\":\"shared\",\"subnet\":\"10.0.0.0/8\",\"ipv6_prefix\":"
+			       "\"fd00::/64\",\"vxlan\":{\"vni\":1,\"control\":\"static\","
+			       "\"hosts\":[");
+		for (unsigned int i = 1; i <= n; i++)
+			at += snprintf(at, size - (size_t)(at - text),
+				       "%s{\"name\":\"h%u\",\"address\":\"192.0.%u.%u\","
+				       "\"pool\":\"10.%u.%u.0/24\"}",
+				       i > 1 ? "," : "", i, i / 256, i % 256, i / 256 + 1, i % 256);
+		(void)snprintf(at, size - (size_t)(at - text), "]}}");
+		network = network_config_parse("lab", text);
+		assert_int_equal(!!network, n <= VXLAN_HOSTS_MAX && !config_support.no_vxlan);
+		network_config_unref(network);
+	}
+	free(text);
+}
+
 /* 50 ms of it, but a frame at the least; what is given counts. */
 static void test_bursts(void **state)
 {
@@ -558,6 +674,9 @@ int main(void)
 		cmocka_unit_test(test_defaults_of_keys),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_every_key_of_linux),
+		cmocka_unit_test(test_several_hosts),
+		cmocka_unit_test(test_hosts_of_no_such_network),
+		cmocka_unit_test(test_many_hosts),
 		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_modes),

@@ -254,14 +254,19 @@ static void test_every_key_is_described(void **state)
 		"\"ipv6_prefix\":\"fd00:1:2:3::/64\",\"isolated\":true,\"mode\":\"shared\","
 		"\"port_forwarding\":[{\"external_address\":\"127.0.0.1\",\"external_port\":"
 		"\"8000-8002\",\"internal_address\":\"10.0.0.10\",\"internal_port\":80,"
-		"\"protocol\":\"both\"}],\"subnet\":\"10.0.0.0/24\"}";
+		"\"protocol\":\"both\"}],\"subnet\":\"10.0.0.0/24\",\"vxlan\":{\"control\":\"static\","
+		"\"hosts\":[{\"address\":\"2001:DB8::1\",\"name\":\"a\",\"pool\":\"10.0.0.64/26\"},{"
+		"\"address\":\"2001:db8::2\",\"name\":\"b\",\"pool\":\"10.0.0.128/25\"}],\"vni\":7}}";
 	struct network_config *config = network_config_parse("lab", json);
 	json_t *described;
 	json_t *wanted = json_loads(
 		"{\"name\":\"lab\",\"aliases\":[\"one\",\"two\"],\"mode\":\"shared\",\"subnet\":"
 		"\"10.0.0.0/24\",\"ipv6Prefix\":\"fd00:1:2:3::/64\",\"externalInterface\":\"eth0\","
-		"\"mtu\":1500,\"nat44\":true,\"nat66\":true,\"dhcp\":true,\"dnsProxy\":true,"
-		"\"routerAdvertisement\":true,\"dhcpReservations\":[{\"macAddress\":"
+		"\"mtu\":0,\"nat44\":true,\"nat66\":true,\"dhcp\":true,\"dnsProxy\":true,"
+		"\"routerAdvertisement\":true,\"vxlan\":{\"vni\":7,\"control\":\"static\",\"port\":4789,"
+		"\"hosts\":[{\"name\":\"a\",\"address\":\"2001:db8::1\",\"pool\":\"10.0.0.64/26\"},{"
+		"\"name\":\"b\",\"address\":\"2001:db8::2\",\"pool\":\"10.0.0.128/25\"}]},"
+		"\"dhcpReservations\":[{\"macAddress\":"
 		"\"52:54:00:12:34:56\",\"address\":\"10.0.0.10\",\"hostname\":\"db\"}],"
 		"\"portForwarding\":[{\"protocol\":\"both\",\"externalAddress\":\"127.0.0.1\","
 		"\"externalPort\":8000,\"internalAddress\":\"10.0.0.10\",\"internalPort\":80,"
