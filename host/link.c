@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -56,20 +55,14 @@ static void parse_tun(struct nlattr *data, struct link *link)
 		link->persistent = nla_get_u8(attributes[IFLA_TUN_PERSIST]) != 0;
 }
 
-static bool parse_isolated(struct nlattr *port)
-{
-	const struct nlattr *isolated =
-		nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED);
-
-	return isolated && nla_len(isolated) >= 1 && nla_get_u8(isolated) != 0;
-}
-
-bool link_port_is_isolated(const struct nlmsghdr *message)
+bool link_parse_port(const struct nlmsghdr *message, struct port_flags *flags)
 {
 	struct nlattr *port = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct ifinfomsg),
 					      IFLA_PROTINFO);
 
-	return port && parse_isolated(port);
+	if (port)
+		port_flags_parse(port, flags);
+	return port != NULL;
 }
 
 static void parse_info(struct nlattr *info, struct link *link)
@@ -79,7 +72,7 @@ static void parse_info(struct nlattr *info, struct link *link)
 	if (nla_parse_nested(attributes, IFLA_INFO_MAX, info, NULL) < 0)
 		return;
 	if (attributes[IFLA_INFO_SLAVE_DATA])
-		link->isolated = parse_isolated(attributes[IFLA_INFO_SLAVE_DATA]);
+		port_flags_parse(attributes[IFLA_INFO_SLAVE_DATA], &link->port);
 	if (!attributes[IFLA_INFO_KIND])
 		return;
 	nla_strlcpy(link->kind, attributes[IFLA_INFO_KIND], sizeof(link->kind));
@@ -93,6 +86,7 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 		[IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1 },
 		[IFLA_IFALIAS] = { .type = NLA_STRING },
 		[IFLA_MTU] = { .type = NLA_U32 },
+		[IFLA_LINK] = { .type = NLA_U32 },
 		[IFLA_MASTER] = { .type = NLA_U32 },
 		[IFLA_GROUP] = { .type = NLA_U32 },
 		[IFLA_CARRIER] = { .type = NLA_U8 },
@@ -122,6 +116,8 @@ int link_parse(const struct nlmsghdr *message, struct link *link)
 		link->master = (int)nla_get_u32(attributes[IFLA_MASTER]);
 	if (attributes[IFLA_GROUP])
 		link->group = nla_get_u32(attributes[IFLA_GROUP]);
+	if (attributes[IFLA_LINK])
+		link->lower = (int)nla_get_u32(attributes[IFLA_LINK]);
 	if (attributes[IFLA_CARRIER])
 		link->carrier = nla_get_u8(attributes[IFLA_CARRIER]) != 0;
 	if (attributes[IFLA_ADDRESS] && nla_len(attributes[IFLA_ADDRESS]) == sizeof(link->mac))
@@ -147,18 +143,24 @@ static int get_one(const struct nlmsghdr *message, void *userdata)
 	return link_parse(message, userdata);
 }
 
-int link_get(const char *name, struct link *link)
+int link_query(const char *name, int (*each)(const struct nlmsghdr *, void *), void *userdata)
 {
 	struct nl_msg *message =
 		link_message(RTM_GETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC });
-	int result;
 
 	if (!message || nla_put_string(message, IFLA_IFNAME, name) < 0) {
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
+	return netlink_query(message, each, userdata);
+}
+
+int link_get(const char *name, struct link *link)
+{
+	int result;
+
 	link->index = 0;
-	result = netlink_query(message, get_one, link);
+	result = link_query(name, get_one, link);
 	return result == 0 && link->index == 0 ? -EPROTO : result;
 }
 
@@ -333,15 +335,42 @@ int link_create_bridge(const struct bridge_setup *setup, int *index)
 	return 0;
 }
 
+static struct nl_msg *up_message(int index, bool up)
+{
+	return link_message(RTM_SETLINK, 0,
+			    &(struct ifinfomsg){
+				    .ifi_family = AF_UNSPEC,
+				    .ifi_index = index,
+				    .ifi_flags = up ? IFF_UP : 0,
+				    .ifi_change = IFF_UP,
+			    });
+}
+
+int link_set_down(int index)
+{
+	return netlink_request(up_message(index, false));
+}
+
+int link_set_place(int index, const struct link_place *place)
+{
+	struct nl_msg *message = link_message(
+		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC, .ifi_index = index });
+
+	if (!message ||
+	    (mac_address_is_unicast(&place->mac) &&
+	     nla_put(message, IFLA_ADDRESS, sizeof(place->mac), &place->mac) < 0) ||
+	    nla_put_u32(message, IFLA_MTU, place->mtu) < 0 ||
+	    nla_put_u32(message, IFLA_GROUP, place->group) < 0 ||
+	    nla_put_u32(message, IFLA_MASTER, (uint32_t)place->master) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return netlink_request(message);
+}
+
 int link_set_up(int index, uint32_t group)
 {
-	struct nl_msg *message = link_message(RTM_SETLINK, 0,
-					      &(struct ifinfomsg){
-						      .ifi_family = AF_UNSPEC,
-						      .ifi_index = index,
-						      .ifi_flags = IFF_UP,
-						      .ifi_change = IFF_UP,
-					      });
+	struct nl_msg *message = up_message(index, true);
 
 	if (!message || (group && nla_put_u32(message, IFLA_GROUP, group) < 0)) {
 		nlmsg_free(message);
@@ -410,20 +439,22 @@ int link_delete_group(int first)
 	return request_of_group(RTM_DELLINK, 0, LEAVING_GROUPS | (uint32_t)first);
 }
 
-static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size)
+static struct nl_msg *address_message(const struct ifaddrmsg *header, const void *address, int size,
+				      uint32_t flags)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
 
 	if (!message || nlmsg_append(message, (void *)header, sizeof(*header), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(message, IFA_LOCAL, size, address) < 0 ||
-	    nla_put(message, IFA_ADDRESS, size, address) < 0) {
+	    nla_put(message, IFA_ADDRESS, size, address) < 0 ||
+	    nla_put_u32(message, IFA_FLAGS, flags) < 0) {
 		nlmsg_free(message);
 		return NULL;
 	}
 	return message;
 }
 
-int link_add_ipv4(int index, struct in_addr address, unsigned int length)
+int link_add_ipv4(int index, struct in_addr address, unsigned int length, uint32_t flags)
 {
 	struct in_addr broadcast = { address.s_addr | htonl(UINT32_MAX >> length) };
 	struct nl_msg *message = address_message(
@@ -432,7 +463,7 @@ int link_add_ipv4(int index, struct in_addr address, unsigned int length)
 			.ifa_prefixlen = (uint8_t)length,
 			.ifa_index = (unsigned int)index,
 		},
-		&address, sizeof(address));
+		&address, sizeof(address), flags);
 
 	if (!message || nla_put(message, IFA_BROADCAST, sizeof(broadcast), &broadcast) < 0) {
 		nlmsg_free(message);
@@ -446,18 +477,17 @@ int link_add_ipv4(int index, struct in_addr address, unsigned int length)
  * first port, and until then the address could not be used. Nobody else can
  * have it: the firewall keeps machines from claiming it.
  */
-int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length)
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length, uint32_t flags)
 {
 	return netlink_request(address_message(
 		&(struct ifaddrmsg){
 			.ifa_family = AF_INET6,
 			.ifa_prefixlen = (uint8_t)length,
-			.ifa_flags = IFA_F_NODAD,
 			.ifa_scope =
 				IN6_IS_ADDR_LINKLOCAL(address) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 			.ifa_index = (unsigned int)index,
 		},
-		address, sizeof(*address)));
+		address, sizeof(*address), IFA_F_NODAD | flags));
 }
 
 /* command: RTM_NEWROUTE or RTM_DELROUTE. */
@@ -500,21 +530,6 @@ int link_unroute_ipv6_loopback(int index)
 	int result = request_ipv6_loopback(index, RTM_DELROUTE, 0);
 
 	return result == -ESRCH ? 0 : result;
-}
-
-int link_forget_neighbour(int index, struct in_addr address)
-{
-	const struct ndmsg header = { .ndm_family = AF_INET, .ndm_ifindex = index };
-	struct nl_msg *message = nlmsg_alloc_simple(RTM_DELNEIGH, 0);
-	int result;
-
-	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-	    nla_put(message, NDA_DST, sizeof(address), &address) < 0) {
-		nlmsg_free(message);
-		return -ENOMEM;
-	}
-	result = netlink_request(message);
-	return result == -ENOENT ? 0 : result;
 }
 
 int link_refuse_router_advertisements(const char *name, struct error *error)

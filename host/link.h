@@ -17,6 +17,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "bridge_port.h"
 
 #define LINK_KIND_SIZE 16
 #define LINK_ALIAS_SIZE 256
@@ -34,7 +35,8 @@ struct link {
 	bool multi_queue; /* a TAP that may have several queues */
 	unsigned int queues; /* of such a one: how many somebody has open */
 	unsigned int frames; /* that each queue may hold */
-	bool isolated; /* as a port of a bridge, from its other isolated ports */
+	struct port_flags port; /* as a port of a bridge */
+	int lower; /* what it is made upon; of a veth: the other end */
 	uint32_t group;
 	unsigned int mtu;
 	struct mac_address mac;
@@ -58,6 +60,9 @@ int link_parse(const struct nlmsghdr *message, struct link *link);
 
 /* -ENODEV when there is none. */
 int link_get(const char *name, struct link *link);
+
+/* The same, for who reads more of the answer, as netlink_query() says. */
+int link_query(const char *name, int (*each)(const struct nlmsghdr *, void *), void *userdata);
 
 /* The index of the link with this name, or 0. Cheaper than all else. */
 int link_index(const char *name);
@@ -94,8 +99,19 @@ int link_create_bridge(const struct bridge_setup *setup, int *index);
 
 /* group: of links, that it is in before it is up; 0: whichever it is in. */
 int link_set_up(int index, uint32_t group);
+int link_set_down(int index);
 
 int link_set_group(int index, uint32_t group);
+
+/* What a link has to be before it is up. */
+struct link_place {
+	struct mac_address mac; /* all zero: whichever it has */
+	unsigned int mtu;
+	uint32_t group;
+	int master; /* 0: none */
+};
+
+int link_set_place(int index, const struct link_place *place);
 
 /* Keeps the kernel from giving a link an IPv6 address, and from speaking by it. */
 int link_make_silent(int index);
@@ -110,9 +126,12 @@ int link_delete(int index);
 int link_join_leaving(int index, int first);
 int link_delete_group(int first);
 
-/* Adds an address, usable at once; one that is there already is no error. */
-int link_add_ipv4(int index, struct in_addr address, unsigned int length);
-int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length);
+/*
+ * Adds an address, usable at once; one that is there already is no error.
+ * flags: 0, or IFA_F_NOPREFIXROUTE: the others with this prefix are not found by it.
+ */
+int link_add_ipv4(int index, struct in_addr address, unsigned int length, uint32_t flags);
+int link_add_ipv6(int index, const struct in6_addr *address, unsigned int length, uint32_t flags);
 
 /*
  * Or a machine on a bridge could make itself the host's IPv6 router. Returns 0, or
@@ -139,13 +158,10 @@ int link_route_ipv6_loopback(int index);
 void link_unroute_loopback(const char *name);
 int link_unroute_ipv6_loopback(int index);
 
-/* Of a bridge's own message of a port (AF_BRIDGE): whether it is isolated. */
-bool link_port_is_isolated(const struct nlmsghdr *message);
+/* Of a bridge's own message of a port (AF_BRIDGE). Returns false when there is nothing of it. */
+bool link_parse_port(const struct nlmsghdr *message, struct port_flags *flags);
 
 /* The host has IPv6, and new links get it. */
 bool link_ipv6_is_available(void);
-
-/* Forgets which machine has an address on a link. Returns 0 or a negative errno. */
-int link_forget_neighbour(int index, struct in_addr address);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define TAP_PREFIX "vmt"
 #define LIMITER_PREFIX "vmtr-" /* an interface's, too, to who knows them by TAP_PREFIX */
 #define ALIAS_PREFIX "vmnet-broker "
@@ -16,8 +18,8 @@
 /* As many hexadecimal digits as there is room for after the prefix. */
 #define HASH_MASK UINT64_C(0xfffffffffff)
 
-/* FNV-1a: names are the administrator's own, nobody gains by a collision. */
-static uint64_t hash(const char *text)
+/* FNV-1a */
+uint64_t text_hash(const char *text)
 {
 	uint64_t value = UINT64_C(0xcbf29ce484222325);
 
@@ -32,13 +34,32 @@ void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE])
 		(void)snprintf(name, INTERFACE_NAME_SIZE, BRIDGE_PREFIX "%s", network);
 	else
 		(void)snprintf(name, INTERFACE_NAME_SIZE, BRIDGE_PREFIX "%011" PRIx64,
-			       hash(network) & HASH_MASK);
+			       text_hash(network) & HASH_MASK);
+}
+
+static void name_beside(const char *prefix, const char *bridge, char name[INTERFACE_NAME_SIZE])
+{
+	(void)snprintf(name, INTERFACE_NAME_SIZE, "%s%s", prefix, bridge + strlen(BRIDGE_PREFIX));
 }
 
 void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
 {
-	(void)snprintf(name, INTERFACE_NAME_SIZE, CHECKSUMS_PREFIX "%s",
-		       bridge + strlen(BRIDGE_PREFIX));
+	name_beside(CHECKSUMS_PREFIX, bridge, name);
+}
+
+void vxlan_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
+{
+	name_beside(VXLAN_PREFIX, bridge, name);
+}
+
+void own_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
+{
+	name_beside(OWN_PREFIX, bridge, name);
+}
+
+void own_port_name(const char *bridge, char name[INTERFACE_NAME_SIZE])
+{
+	name_beside(OWN_PORT_PREFIX, bridge, name);
 }
 
 /* Each part between dots is one that a host may have in its name. */
@@ -88,7 +109,7 @@ int limiter_port(const char *name)
 
 uint32_t routing_table(const char *network)
 {
-	return ROUTING_TABLES | (uint32_t)(hash(network) & 0xffffff);
+	return ROUTING_TABLES | (uint32_t)(text_hash(network) & 0xffffff);
 }
 
 void alias_format(const struct alias *alias, char text[ALIAS_SIZE])
@@ -200,7 +221,11 @@ int capture_alias_parse(const char *text, struct capture_alias *alias)
 
 bool is_own_link_name(const char *name)
 {
-	return strncmp(name, BRIDGE_PREFIX, strlen(BRIDGE_PREFIX)) == 0 ||
-	       strncmp(name, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) == 0 ||
-	       strncmp(name, TAP_PREFIX, strlen(TAP_PREFIX)) == 0;
+	static const char *const prefixes[] = { BRIDGE_PREFIX, CHECKSUMS_PREFIX, VXLAN_PREFIX,
+						OWN_PREFIX,    OWN_PORT_PREFIX,	 TAP_PREFIX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
 }

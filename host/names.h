@@ -6,6 +6,8 @@
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC TIME"
  *	its checksums	vmc-NETWORK	(see ingress.c)
+ *	its VXLAN	vmx-NETWORK	(of a network on several hosts)
+ *	the host on it	vmh-NETWORK and, as a port of the bridge, vmp-NETWORK (the same)
  *	capture		vmt-cap0 ...	"vmnet-broker-capture INDEX UID" (see capture.c)
  *	its limiter	vmtr-INDEX	(see limiter.c)
  *
@@ -28,6 +30,9 @@
 /* What every bridge's name starts with: rules know other networks by it. */
 #define BRIDGE_PREFIX "vmb-"
 #define CHECKSUMS_PREFIX "vmc-"
+#define VXLAN_PREFIX "vmx-"
+#define OWN_PREFIX "vmh-"
+#define OWN_PORT_PREFIX "vmp-"
 /* Also an interface's to all who leave these alone; the kernel puts the first free number in. */
 #define CAPTURE_NAME "vmt-cap%d"
 
@@ -77,11 +82,22 @@ struct alias {
 	int64_t attached; /* microseconds since the epoch; 0: an older broker has not written it */
 };
 
+/*
+ * Tells texts of the administrator's apart, names and configurations: nobody gains by two that
+ * have the same.
+ */
+uint64_t text_hash(const char *text);
+
 /* A link's name has room for 15 bytes: a longer network name is hashed. */
 void bridge_name(const char *network, char name[INTERFACE_NAME_SIZE]);
 
 /* The device of a bridge's checksums. */
 void checksums_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
+
+/* Those of a network that is on several hosts: its VXLAN, and the host's own two ends. */
+void vxlan_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
+void own_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
+void own_port_name(const char *bridge, char name[INTERFACE_NAME_SIZE]);
 
 /*
  * What the names of its machines end in, "NETWORK.internal", in small letters, which

@@ -10,7 +10,11 @@
 
 #include "base/address.h"
 #include "base/array.h"
+#include "base/name.h"
+#include "link.h"
 #include "netlink_socket.h"
+
+#define LOOPBACK 1U /* its index, in each network namespace */
 
 _Static_assert(sizeof(struct route) == 5 * sizeof(uint32_t) + 3 * sizeof(struct in6_addr) + 8,
 	       "struct route has holes");
@@ -191,32 +195,84 @@ int route_add(const struct route *route)
 	return result == -EEXIST ? 0 : result;
 }
 
+/* What the kernel says of where a packet goes. */
+struct way {
+	uint32_t device;
+	uint32_t mtu; /* 0: the device's */
+	uint8_t type; /* RTN_UNSPEC: nowhere */
+};
+
 static int on_way(const struct nlmsghdr *message, void *userdata)
 {
+	struct nlattr *attributes[RTA_MAX + 1];
+	struct way *way = userdata;
 	struct rtmsg header;
 
-	if (nlmsg_datalen(message) < (int)sizeof(header))
+	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(header), attributes, RTA_MAX, NULL) < 0)
 		return 0;
 	memcpy(&header, nlmsg_data(message), sizeof(header));
-	*(bool *)userdata = header.rtm_type == RTN_LOCAL;
+	*way = (struct way){
+		.device = read_u32(attributes[RTA_OIF]),
+		.mtu = read_mtu(attributes[RTA_METRICS]),
+		.type = header.rtm_type,
+	};
 	return 0;
+}
+
+/* from: NULL: whichever address the host sends from. flags: RTM_F_FIB_MATCH or none. */
+static struct way find_way(int family, const void *from, const void *to, unsigned int flags)
+{
+	const int size = (int)address_size(family);
+	struct rtmsg header = {
+		.rtm_family = (unsigned char)family,
+		.rtm_dst_len = (unsigned char)(8 * size),
+		.rtm_src_len = (unsigned char)(from ? 8 * size : 0),
+		.rtm_flags = flags,
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	struct way way = { 0 };
+
+	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, RTA_DST, size, to) < 0 ||
+	    (from && nla_put(message, RTA_SRC, size, from) < 0))
+		nlmsg_free(message);
+	else
+		(void)netlink_query(message, on_way, &way);
+	return way;
 }
 
 bool route_is_to_host(int family, const void *address)
 {
-	struct rtmsg header = {
-		.rtm_family = (unsigned char)family,
-		.rtm_dst_len = (unsigned char)(8 * address_size(family)),
-	};
-	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-	bool is_to_host = false;
+	return find_way(family, NULL, address, 0).type == RTN_LOCAL;
+}
 
-	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-	    nla_put(message, RTA_DST, (int)address_size(family), address) < 0)
-		nlmsg_free(message);
-	else
-		(void)netlink_query(message, on_way, &is_to_host);
-	return is_to_host;
+uint32_t route_device(int family, const void *address)
+{
+	return find_way(family, NULL, address, 0).device;
+}
+
+static uint32_t device_mtu(uint32_t device)
+{
+	char name[INTERFACE_NAME_SIZE];
+	struct link link;
+
+	if (device == LOOPBACK || !link_name((int)device, name) || link_get(name, &link) < 0)
+		return 0;
+	return link.mtu;
+}
+
+uint32_t route_mtu(int family, const void *from, const void *to)
+{
+	struct way way = find_way(family, from, to, 0);
+	uint32_t mtu;
+
+	/* What the host sends to itself takes the loopback: the table has whose the address is. */
+	if (way.type == RTN_LOCAL)
+		way = find_way(family, NULL, to, RTM_F_FIB_MATCH);
+	else if (way.type != RTN_UNICAST)
+		return 0;
+	mtu = device_mtu(way.device);
+	return way.mtu && way.mtu < mtu ? way.mtu : mtu;
 }
 
 int routes_add(struct routes *routes, const struct route *route)

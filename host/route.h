@@ -52,6 +52,16 @@ int route_add(const struct route *route);
 /* Whether what is sent to an address, a struct in_addr or in6_addr, is for the host itself. */
 bool route_is_to_host(int family, const void *address);
 
+/* The index of the interface that what is sent to an address leaves by; 0: there is no way. */
+uint32_t route_device(int family, const void *address);
+
+/*
+ * The largest packet on the way from an address of the host's to another one: the route's MTU, or
+ * its device's. To one of the host's own, that of the device that has it. 0: there is no way, or
+ * it is the loopback, which has no end.
+ */
+uint32_t route_mtu(int family, const void *from, const void *to);
+
 struct routes {
 	struct route *items;
 	size_t n_items;

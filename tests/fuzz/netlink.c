@@ -3,17 +3,20 @@
  * Any message as one of rtnetlink about a link: what comes of it is terminated
  * text, and an alias in it that is taken for one of the broker's names a network
  * that there can be. The same as one about a route: what is read of it is the
- * same when it has been written. And as one about a rule, or a tracked connection.
+ * same when it has been written. And as one about a rule, a tracked connection, a VXLAN, or who
+ * is where.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/conntrack.h"
+#include "host/fdb.h"
 #include "host/link.h"
 #include "host/names.h"
 #include "host/route.h"
 #include "host/rule.h"
+#include "host/vxlan_link.h"
 #include "tests/unit/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,12 +67,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nlmsghdr *message = new_message(RTM_NEWLINK, sizeof(struct ifinfomsg), data, size);
 	struct tracked_connection connection;
+	struct vxlan_setup vxlan;
+	struct fdb_entry entry;
 	struct link link;
 	struct rule rule;
 
 	if (link_parse(message, &link) == 0)
 		check_link(&link);
-	(void)link_port_is_isolated(message);
+	(void)link_parse_port(message, &link.port);
+	if (vxlan_link_parse(message, &link, &vxlan) == 0)
+		must(vxlan.family == 0 || vxlan.family == AF_INET || vxlan.family == AF_INET6);
 	free(message);
 	message = new_message(RTM_NEWROUTE, 0, data, size);
 	must(route_parse(message, check_route, NULL) == 0);
@@ -77,6 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(connection.family == AF_INET || connection.family == AF_INET6);
 	if (rule_parse(message, &rule) == 0)
 		must(memchr(rule.interface, '\0', sizeof(rule.interface)));
+	free(message);
+	message = new_message(RTM_NEWNEIGH, 0, data, size);
+	if (fdb_parse(message, &entry) == 0)
+		must(address_size(entry.family) <= sizeof(entry.host));
 	free(message);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@
 #include "broker/user_limits.h"
 #include "host/link.h"
 #include "host/names.h"
+#include "host/neighbours.h"
 #include "ingress.h"
 #include "interface_record.h"
 #include "limiter.h"
@@ -177,7 +180,9 @@ static void forget_neighbours(const struct attach_job *self)
 	const int bridge = self->former.n > 0 ? link_index(self->bridge) : 0;
 
 	for (size_t i = 0; i < self->former.n && bridge; i++)
-		(void)link_forget_neighbour(bridge, self->former.items[i]);
+		(void)neighbour_forget(
+			bridge, &(struct neighbour){ .family = AF_INET,
+						     .address.ipv4 = self->former.items[i] });
 }
 
 static void run_attach(struct job *job)
@@ -589,11 +594,19 @@ void interface_link_changed(const struct link *link)
 	platform_interface_detach(interface);
 }
 
-void interface_port_not_isolated(int index)
+/* An attach brings several, which are not read where flags do not matter. */
+void interface_port_changed(const struct nlmsghdr *message)
 {
-	struct device *device = device_find(index);
+	const struct ifinfomsg *header = nlmsg_data(message);
+	struct device *device = device_find(header->ifi_index);
+	const struct network_config *config =
+		device && device->interface ? device->interface->network->config : NULL;
+	struct port_flags flags;
 
-	if (!device || !device->interface || !device->interface->network->config->isolated)
+	if (!config || !(config->isolated || config->vxlan.vni) ||
+	    !link_parse_port(message, &flags))
+		return;
+	if ((!config->isolated || flags.isolated) && (!config->vxlan.vni || !flags.learning))
 		return;
 	device->cut_off = true;
 	monitor_look_at_ports();

@@ -23,8 +23,8 @@ int interface_adopt(struct network *network, const struct link *link, const stru
 void interface_link_gone(int index);
 void interface_link_changed(const struct link *link);
 
-/* A bridge has said of a port of it that it is not isolated. */
-void interface_port_not_isolated(int index);
+/* A bridge's own message (RTM_NEWLINK of AF_BRIDGE) has come, which says what a port of it does. */
+void interface_port_changed(const struct nlmsghdr *message);
 
 /* What redirects the frames of a link has been removed. */
 void interface_filters_gone(int index);

@@ -203,10 +203,10 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	if (!addresses->ipv6_prefix.length)
 		return 0;
 	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &link_local);
-	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length);
+	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length, 0);
 	if (result == 0)
 		result = link_add_ipv6(bridge, &addresses->ipv6_gateway,
-				       addresses->ipv6_prefix.length);
+				       addresses->ipv6_prefix.length, 0);
 	if (result == 0 && forwards_loopback(config, AF_INET6))
 		result = link_route_ipv6_loopback(bridge);
 	if (result == -EACCES)
@@ -268,7 +268,8 @@ static int route_subnet(const struct network_addresses *addresses, int bridge)
 static int give_address(const struct network_config *config,
 			const struct network_addresses *addresses, int bridge, struct error *error)
 {
-	int result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length);
+	int result =
+		link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length, 0);
 
 	if (result == 0)
 		result = link_set_up(bridge, firewall_bridge_group((unsigned int)bridge));

@@ -217,9 +217,8 @@ static void on_link(const struct nlmsghdr *message)
 	struct link link;
 
 	/* A bridge speaks of its ports in its own family: those stay links. */
-	if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK &&
-	    !link_port_is_isolated(message))
-		interface_port_not_isolated(header->ifi_index);
+	if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK)
+		interface_port_changed(message);
 	if (header->ifi_family != AF_UNSPEC || link_parse(message, &link) < 0)
 		return;
 	network = network_of_bridge(link.index);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ports by rtnetlink. One takes more than one message: the kernel takes a port's isolation only for
+ * Ports by rtnetlink. One takes more than one message: the kernel takes a port's flags only for
  * a port. They are sent together, but for the last, which is for those that were not refused.
  */
 #include "port.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include "host/bridge_port.h"
+#include "host/fdb.h"
 #include "host/netlink_socket.h"
 #include "ingress.h"
 #include "limiter.h"
@@ -41,38 +42,31 @@ static struct nl_msg *join(const struct port_setup *setup, bool no_ipv6)
 /*
  * A bridge of ours knows where its machines are, whatever others send from their
  * addresses and however many these make up. On the host's own bridge it would
- * keep the true owner of an address from being found.
+ * keep the true owner of an address from being found. One that may be on another
+ * host is there for as long as that says so: before a machine moves it is attached
+ * at both, and answers only where it was.
  */
 static struct nl_msg *keep_machine(const struct port_setup *setup)
 {
-	const struct ndmsg header = {
-		.ndm_family = AF_BRIDGE,
-		.ndm_ifindex = setup->index,
-		.ndm_state = NUD_NOARP,
-		.ndm_flags = NTF_MASTER | NTF_STICKY,
-	};
-	struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
-
-	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-	    nla_put(message, NDA_LLADDR, sizeof(setup->machine), &setup->machine) < 0) {
-		nlmsg_free(message);
-		return NULL;
-	}
-	return message;
+	return fdb_add_message(&(struct fdb_entry){
+		.link = setup->index,
+		.mac = setup->machine,
+		.is_sticky = true,
+	});
 }
 
-static struct nl_msg *isolate(int index)
+/*
+ * Where no daemon tells other hosts where machines are, they learn it from frames: a machine
+ * that could send from another's address would have them look for that one here. Kernels before
+ * Linux 5.16 do not know how to refuse it.
+ */
+static struct port_flags flags_of(const struct port_setup *setup)
 {
-	struct nl_msg *message = link_message(
-		RTM_SETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_BRIDGE, .ifi_index = index });
-	struct nlattr *port = message ? nla_nest_start(message, IFLA_PROTINFO) : NULL;
-
-	if (!port || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0) {
-		nlmsg_free(message);
-		return NULL;
-	}
-	nla_nest_end(message, port);
-	return message;
+	return (struct port_flags){
+		.isolated = setup->isolated,
+		.learning = !setup->fixed,
+		.locked = setup->fixed && !setup->movable,
+	};
 }
 
 /*
@@ -99,8 +93,17 @@ static int set_up_and_name(const struct port_setup *setup)
 static void add_upkeep(struct netlink_requests *requests, const struct port_setup *setup)
 {
 	ingress_add_filters(requests, setup);
-	if (setup->checksums)
+	if (setup->checksums && !setup->movable)
 		requests->messages[requests->n++] = keep_machine(setup);
+}
+
+static int make_upkeep(const struct netlink_requests *requests, const struct port_setup *setup)
+{
+	int result = netlink_request_all(requests);
+
+	if (result == 0 && setup->checksums && setup->movable)
+		result = fdb_claim(setup->index, &setup->machine);
+	return result;
 }
 
 /* Before the filters, which lead there. */
@@ -124,17 +127,18 @@ int port_keep_up(const struct port_setup *setup)
 	if (result < 0)
 		return result;
 	add_upkeep(&requests, &limited);
-	return netlink_request_all(&requests);
+	return make_upkeep(&requests, &limited);
 }
 
 static int make_port(const struct port_setup *setup, bool no_ipv6)
 {
 	struct netlink_requests requests = { { join(setup, no_ipv6) }, 1, NULL };
+	const struct port_flags flags = flags_of(setup);
 
-	if (setup->isolated)
-		requests.messages[requests.n++] = isolate(setup->index);
+	if (setup->isolated || setup->fixed)
+		requests.messages[requests.n++] = port_flags_message(setup->index, &flags);
 	add_upkeep(&requests, setup);
-	return netlink_request_all(&requests);
+	return make_upkeep(&requests, setup);
 }
 
 /* Up last: no packet passes a port that is not isolated, limited and redirected yet. */
@@ -155,5 +159,5 @@ bool port_is_joined(const struct link *link, const struct port_setup *setup)
 	return link->up && link->master == setup->bridge &&
 	       mac_address_equal(&link->mac, &setup->mac) &&
 	       (!setup->group || link->group == setup->group) &&
-	       (!setup->isolated || link->isolated);
+	       (!setup->isolated || link->port.isolated) && (!setup->fixed || !link->port.learning);
 }

@@ -26,6 +26,8 @@ struct port_setup {
 	const char *alias;
 	uint32_t group; /* of links: see firewall.h; 0 is the one of all others */
 	bool isolated; /* exchanges nothing with other isolated ports */
+	bool fixed; /* nobody but the machine is learned to be behind it */
+	bool movable; /* a daemon may say that the machine is elsewhere: it is there then */
 	bool completes_all; /* what it sends to other machines, too: see ingress.c */
 	struct rate_limit rate_in; /* to the machine; of 0 bits: no limit */
 	struct rate_limit rate_out;

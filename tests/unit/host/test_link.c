@@ -57,7 +57,7 @@ static void test_tap(void **state)
 	assert_int_equal(link.index, 7);
 	assert_int_equal(link.master, 3);
 	assert_int_equal(link.group, 9);
-	assert_true(link.isolated);
+	assert_true(link.port.isolated);
 	assert_true(link.up);
 	assert_true(link.carrier);
 	assert_true(link.persistent);
@@ -72,20 +72,25 @@ static void test_tap(void **state)
 }
 
 /* As a bridge says it of a port, in its own family. */
-static void test_isolated_port(void **state)
+static void test_port_flags(void **state)
 {
 	for (uint8_t isolated = 0; isolated < 2; isolated++) {
 		struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, 0);
 		struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = 7 };
+		struct port_flags flags;
 		struct nlattr *port;
 
 		(void)state;
 		assert_int_equal(nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO), 0);
-		assert_false(link_port_is_isolated(nlmsg_hdr(message)));
+		assert_false(link_parse_port(nlmsg_hdr(message), &flags));
 		port = nla_nest_start(message, IFLA_PROTINFO);
 		assert_int_equal(nla_put_u8(message, IFLA_BRPORT_ISOLATED, isolated), 0);
+		assert_int_equal(nla_put_u8(message, IFLA_BRPORT_LEARNING, !isolated), 0);
 		nla_nest_end(message, port);
-		assert_int_equal(link_port_is_isolated(nlmsg_hdr(message)), isolated);
+		assert_true(link_parse_port(nlmsg_hdr(message), &flags));
+		assert_int_equal(flags.isolated, isolated);
+		assert_int_equal(flags.learning, !isolated);
+		assert_false(flags.neigh_suppress);
 		nlmsg_free(message);
 	}
 }
@@ -151,7 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tap),
-		cmocka_unit_test(test_isolated_port),
+		cmocka_unit_test(test_port_flags),
 		cmocka_unit_test(test_little_is_said),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_other_messages),

@@ -9,8 +9,10 @@ static const struct mac_address mac = { { 0xfe, 1, 2, 3, 4, 5 } };
 /* Each of what makes an interface a member of its network counts. */
 static void test_is_joined(void **state)
 {
-	const struct port_setup setup = { .bridge = 3, .mac = mac, .group = 9, .isolated = true };
-	struct link link = { .up = true, .master = 3, .group = 9, .mac = mac, .isolated = true };
+	struct port_setup setup = { .bridge = 3, .mac = mac, .group = 9, .isolated = true };
+	struct link link = {
+		.up = true, .master = 3, .group = 9, .mac = mac, .port.isolated = true
+	};
 
 	(void)state;
 	assert_true(port_is_joined(&link, &setup));
@@ -27,10 +29,14 @@ static void test_is_joined(void **state)
 	link.mac.bytes[5]++;
 	assert_false(port_is_joined(&link, &setup));
 	link.mac = mac;
-	link.isolated = false;
+	link.port.isolated = false;
 	assert_false(port_is_joined(&link, &setup));
-	link.isolated = true;
+	link.port.isolated = true;
 	assert_true(port_is_joined(&link, &setup));
+	setup.fixed = true;
+	assert_true(port_is_joined(&link, &setup));
+	link.port.learning = true;
+	assert_false(port_is_joined(&link, &setup));
 }
 
 int main(void)
