@@ -46,7 +46,41 @@ struct network_addresses {
 	char bridge[INTERFACE_NAME_SIZE]; /* "" where the system names none */
 	struct mac_address bridge_mac; /* all zero where the system names none */
 	unsigned int mtu;
+	/* Of a network that is on several hosts: */
+	unsigned int vxlan_host; /* which of the configuration's is this one, from 1; 0: no such */
+	struct in_addr own_ipv4; /* this host's alone, as the gateway's addresses are everyone's */
+	struct in6_addr own_ipv6;
+	struct mac_address own_mac;
 };
+
+/* Which of the hosts that a network is on is this one; NULL: the network is on one. */
+static inline const struct vxlan_host *network_host(const struct network_config *config,
+						    const struct network_addresses *addresses)
+{
+	return addresses->vxlan_host ? &config->vxlan.hosts[addresses->vxlan_host - 1] : NULL;
+}
+
+/* Another of them, whose DHCP server gives this address, or NULL. */
+static inline const struct vxlan_host *network_other_host(const struct network_config *config,
+							  const struct network_addresses *addresses,
+							  struct in_addr address)
+{
+	const struct vxlan_host *host = vxlan_host_of(&config->vxlan, address);
+
+	return host == network_host(config, addresses) ? NULL : host;
+}
+
+/*
+ * What this host's DHCP server gives addresses of: its pool of a network that is on several hosts,
+ * else all of the subnet. Of either, the first two and the last are nobody's.
+ */
+static inline const struct ipv4_subnet *network_pool(const struct network_config *config,
+						     const struct network_addresses *addresses)
+{
+	const struct vxlan_host *host = network_host(config, addresses);
+
+	return host ? &host->pool : &addresses->ipv4_subnet;
+}
 
 enum network_state {
 	NETWORK_CREATING, /* the platform is at it; holds wait for their reply */
@@ -77,10 +111,11 @@ enum fault_kind {
 	FAULT_NETWORK, /* what it is made of: its device, addresses, rules */
 	FAULT_SERVERS, /* who gives its machines addresses and names */
 	FAULT_ROUTING, /* how its packets are led, and the one interface that they leave by */
+	FAULT_HOSTS, /* the other hosts that it is on: none of them is known */
 	FAULT_RECORDS, /* what is written down of it, for its next life or the next broker */
 };
 
-#define N_FAULTS 4
+#define N_FAULTS 5
 
 struct network {
 	struct network *next;

@@ -8,13 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/array.h"
 #include "broker/linux/linux.h"
 #include "firewall.h"
 #include "tables.h"
 
-/* A rule that leads what matches to the network's chain of that kind. */
-__attribute__((format(printf, 3, 4))) static void
-write_goto(const struct rules *rules, const char *kind, const char *format, ...)
+void write_goto(const struct rules *rules, const char *kind, const char *format, ...)
 {
 	va_list arguments;
 
@@ -140,10 +139,23 @@ static void write_ipv6(const struct rules *rules)
  * bridge's address are the host's: machines' devices trust them. RARP's requests
  * are how QEMU says where a machine is; its answers give addresses, as DHCP's do.
  */
-static void write_frames(const struct rules *rules)
+void write_protocols(const struct rules *rules)
 {
 	char mac[MAC_TEXT_SIZE];
 
+	write_goto(rules, "rogue", "ether saddr %s", mac_address_format(&rules->bridge_mac, mac));
+	write_goto(rules, "ipv4", "ether type ip");
+	write_goto(rules, "ipv6", "ether type ip6");
+	write_goto(rules, "arp", "ether type arp");
+	(void)fprintf(rules->file, "ether type 0x8035%s accept\n",
+		      rules->config->dhcp ? " @nh,48,16 3" : "");
+	write_goto(rules, "tagged", "ether type 8021q");
+	write_goto(rules, "tagged", "ether type 8021ad");
+	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+}
+
+static void write_frames(const struct rules *rules)
+{
 	write_own_chain(rules, "arp", NULL);
 	write_goto(rules, "rogue", "@nh,32,16 != 0x0604");
 	write_goto(rules, "rogue", "@nh,112,32 0x%08" PRIx32, rules->gateway_value);
@@ -155,16 +167,12 @@ static void write_frames(const struct rules *rules)
 	write_goto(rules, "rogue", "ether type 8021ad vlan id 0");
 	(void)fprintf(rules->file, "}\n");
 	write_own_chain(rules, "frames", NULL);
-	write_goto(rules, "rogue", "ether saddr %s", mac_address_format(&rules->bridge_mac, mac));
-	write_goto(rules, "ipv4", "ether type ip");
-	write_goto(rules, "ipv6", "ether type ip6");
-	write_goto(rules, "arp", "ether type arp");
-	(void)fprintf(rules->file, "ether type 0x8035%s accept\n",
-		      rules->config->dhcp ? " @nh,48,16 3" : "");
-	write_goto(rules, "tagged", "ether type 8021q");
-	write_goto(rules, "tagged", "ether type 8021ad");
-	(void)fprintf(rules->file, "goto rogue-%s\n", rules->name);
+	if (rules->host)
+		write_vxlan_claims(rules);
+	write_protocols(rules);
 	(void)fprintf(rules->file, "}\n");
+	if (rules->host)
+		write_vxlan_in_bridge(rules);
 }
 
 /*
@@ -193,14 +201,19 @@ static void write_for_host(const struct rules *rules)
 }
 
 /* The base chain of a hook, where frames of ports of ours find their network's chain. */
-static void write_hook(struct rules *rules, const char *name, const char *way, const char *kind)
+static void write_hook(struct rules *rules, const char *name, const char *way, const char *kind,
+		       const char *vxlan_kind)
 {
+	const struct group_element elements[] = {
+		{ rules->place->port_group, kind },
+		{ rules->place->vxlan_group, rules->host ? vxlan_kind : NULL },
+	};
 	char hook[64];
 	char match[64];
 
 	(void)snprintf(match, sizeof(match), "iifgroup vmap @%s", way);
 	(void)snprintf(hook, sizeof(hook), "type filter hook %s priority filter", name);
-	write_group_map(rules, way, rules->place->port_group, "goto", kind);
+	write_group_map(rules, way, "goto", elements, ARRAY_SIZE(elements));
 	write_way(rules, way, match);
 	write_chain(rules, name, hook);
 	(void)fprintf(rules->file, "iifgroup & 0x%08x == 0x%08x goto %s\n}\n", FIREWALL_GROUPS_MASK,
@@ -218,6 +231,7 @@ void write_bridge_table(struct rules *rules)
 	write_ipv6(rules);
 	write_frames(rules);
 	write_for_host(rules);
-	write_hook(rules, "prerouting", "ports", "frames");
-	write_hook(rules, "input", "hosts", "host");
+	write_hook(rules, "prerouting", "ports", "frames", "vxlan_frames");
+	/* From other hosts nothing is for this one by its bridge: see vxlan_rules.c. */
+	write_hook(rules, "input", "hosts", "host", NULL);
 }

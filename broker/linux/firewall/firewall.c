@@ -18,6 +18,7 @@
 #include "broker/broker.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/worker.h"
+#include "host/names.h"
 #include "host/nft_batch.h"
 #include "host/nft_query.h"
 #include "host/nftables.h"
@@ -48,7 +49,7 @@ static const struct verdict_map maps[] = {
 	{ NFPROTO_BRIDGE, FIREWALL_TABLE, "hosts" },
 };
 
-/* Of as many networks as go at once: what this broker makes is half of it. */
+/* Of as many networks as go at once: what this broker makes is two thirds of it at most. */
 #define CHAINS_MAX (64 * JOBS_AT_ONCE_MAX)
 
 /* Who removes rules all the time does not keep anybody waiting for ever. */
@@ -290,6 +291,27 @@ static int make(const struct network_config *config, const struct network_addres
 	return result < 0 ? result : run(config, addresses, place, &n_elements, error);
 }
 
+/* The devices that a network on several hosts has beside its bridge. */
+static int find_vxlan(const struct network_addresses *addresses, struct firewall_place *place,
+		      struct error *error)
+{
+	char name[INTERFACE_NAME_SIZE];
+	unsigned int vxlan;
+	unsigned int own;
+
+	vxlan_name(addresses->bridge, name);
+	vxlan = if_nametoindex(name);
+	if (vxlan)
+		own_name(addresses->bridge, name);
+	own = vxlan ? if_nametoindex(name) : 0;
+	if (!own)
+		return error_set(error, ERROR_CREATE_FAILED, "cannot look up its device %s: %s",
+				 name, strerror(errno));
+	place->vxlan_group = firewall_port_group(vxlan);
+	place->own_group = firewall_bridge_group(own);
+	return 0;
+}
+
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error)
 {
@@ -318,6 +340,8 @@ int firewall_create(const struct network_config *config, const struct network_ad
 				"nftables cannot be asked for its rules: %s", strerror(-result));
 		return result;
 	}
+	if (addresses->vxlan_host && find_vxlan(addresses, &place, error) < 0)
+		return -1;
 	place.port_group = firewall_port_group(bridge);
 	place.bridge_group = firewall_bridge_group(bridge);
 	place.replaces = part.n_old_tables != 0;

@@ -37,6 +37,10 @@ static inline uint32_t firewall_port_group(unsigned int bridge_index)
  * a number faster than a name, and it is no number that a list of rules which is
  * kept for the next boot cannot have, as the index is. A port that is no port any
  * more is in another one: what comes from it passes no rules of bridges.
+ *
+ * Of a network on several hosts each of these has a group, and chains, of its own: its VXLAN is
+ * in firewall_port_group() of its own index, and the host's own device there (vmh-NETWORK), from
+ * which packets of machines come as from the bridge, in firewall_bridge_group() of that.
  */
 static inline uint32_t firewall_bridge_group(unsigned int bridge_index)
 {
@@ -44,10 +48,10 @@ static inline uint32_t firewall_bridge_group(unsigned int bridge_index)
 }
 
 /*
- * Makes the network's rules, when its bridge is there, in one transaction, which
- * loses no packet: also when they are there, or an older broker's. Returns 0, or
- * a negative number with error (ERROR_CREATE_FAILED, and all or nothing of it is
- * there).
+ * Makes the network's rules, when its bridge is there, and of one on several hosts the devices
+ * above, in one transaction, which loses no packet: also when they are there, or an older
+ * broker's. Returns 0, or a negative number with error (ERROR_CREATE_FAILED, and all or nothing of
+ * it is there).
  */
 int firewall_create(const struct network_config *config, const struct network_addresses *addresses,
 		    struct error *error);

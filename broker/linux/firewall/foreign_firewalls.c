@@ -13,6 +13,9 @@
  *	input		DHCP, DNS and ICMP from the bridge; nothing else
  *	output		the answers, to the bridge; nothing else
  *
+ * Of a network on several hosts the host's own device there is let pass as the bridge is, but
+ * for DHCP, and what comes from the other hosts at the VXLAN's port.
+ *
  * A table that stops what the host itself sends is a VPN's kill switch, or its
  * like. In its forward only what machines of a network send each other is let
  * pass, so that no packet leaves the host by a rule of ours, unless the network
@@ -21,8 +24,8 @@
  *
  * They stand after the other program's own rules, so that all that these drop
  * stays dropped. The comment "vmnet-broker NETWORK" tells them from everybody
- * else's. A chain whose rules know the bridge already is left as it is: a zone
- * of firewalld, or what the administrator has allowed.
+ * else's. A chain whose rules know the bridge already is left as it is, but for the VXLAN's
+ * port: a zone of firewalld, or what the administrator has allowed.
  *
  * A stop at the end of forward also keeps strangers from other programs'
  * networks, those of Docker's containers for one. Machines stay such strangers:
@@ -51,6 +54,7 @@
 #include "broker/linux/linux.h"
 #include "broker/linux/shortage.h"
 #include "host/foreign_table.h"
+#include "host/names.h"
 #include "host/nftables.h"
 #include "host/ruleset.h"
 #include "others_chain.h"
@@ -68,6 +72,13 @@ struct opened {
 	char external[INTERFACE_NAME_SIZE]; /* "": whatever routes say */
 	char gateway[INET_ADDRSTRLEN];
 	char ipv6_gateway[INET6_ADDRSTRLEN]; /* "": no IPv6 */
+	/* Of a network on several hosts: */
+	char own[INTERFACE_NAME_SIZE]; /* the host's own device there; "": it is on one */
+	char own_address[INET_ADDRSTRLEN];
+	uint16_t vxlan_port;
+	int family; /* of hosts */
+	union forwarding_address *hosts; /* the others */
+	size_t n_hosts;
 	bool shared;
 	bool bypass; /* of rules that close the host's own way out */
 	bool isolated;
@@ -88,6 +99,7 @@ struct visit {
 	const struct base_chain *chain;
 	const struct opened *network; /* NULL: it goes */
 	const char *name; /* of the network */
+	bool is_known; /* the chain has its own word about the network's bridge */
 	char place[24]; /* "handle N", or "" for the chain's end */
 	size_t n_rules; /* written, or counted when file is NULL */
 };
@@ -125,7 +137,11 @@ static void write_forward(struct visit *visit)
 	if (may_go_out(visit)) {
 		write_rule(visit, "iifname \"%s\"", network->bridge);
 		write_rule(visit, "oifname \"%s\"", network->bridge);
-	} else if (!network->isolated) {
+		if (*network->own) {
+			write_rule(visit, "iifname \"%s\"", network->own);
+			write_rule(visit, "oifname \"%s\"", network->own);
+		}
+	} else if (!network->isolated || *network->own) {
 		/* With br_netfilter frames from port to port are forwarded, too. */
 		write_rule(visit, "iifname \"%s\" oifname \"%s\"", network->bridge,
 			   network->bridge);
@@ -140,11 +156,9 @@ struct side {
 static const struct side asking = { "iifname", "daddr", "dport" };
 static const struct side answering = { "oifname", "saddr", "sport" };
 
-static void write_dns(struct visit *visit, const struct side *side, const char *family,
-		      const char *address)
+static void write_dns(struct visit *visit, const struct side *side, const char *bridge,
+		      const char *family, const char *address)
 {
-	const char *bridge = visit->network->bridge;
-
 	write_rule(visit, "%s \"%s\" %s %s %s udp %s 53", side->bridge, bridge, family,
 		   side->address, address, side->port);
 	write_rule(visit, "%s \"%s\" %s %s %s tcp %s 53", side->bridge, bridge, family,
@@ -159,8 +173,13 @@ static void write_ipv4_services(struct visit *visit, const struct side *side)
 		write_rule(visit, "%s \"%s\" ip protocol udp udp %s 67", side->bridge,
 			   network->bridge, side->port);
 	if (network->dns)
-		write_dns(visit, side, "ip", network->gateway);
+		write_dns(visit, side, network->bridge, "ip", network->gateway);
 	write_rule(visit, "%s \"%s\" ip protocol icmp", side->bridge, network->bridge);
+	if (!*network->own)
+		return;
+	if (network->dns)
+		write_dns(visit, side, network->own, "ip", network->own_address);
+	write_rule(visit, "%s \"%s\" ip protocol icmp", side->bridge, network->own);
 }
 
 static void write_ipv6_services(struct visit *visit, const struct side *side)
@@ -172,10 +191,12 @@ static void write_ipv6_services(struct visit *visit, const struct side *side)
 		write_rule(visit, "%s \"%s\" ip6 %s %s udp %s 547", side->bridge, network->bridge,
 			   side->address, server, side->port);
 	if (network->dns) {
-		write_dns(visit, side, "ip6", network->ipv6_gateway);
-		write_dns(visit, side, "ip6", GATEWAY_LINK_LOCAL);
+		write_dns(visit, side, network->bridge, "ip6", network->ipv6_gateway);
+		write_dns(visit, side, network->bridge, "ip6", GATEWAY_LINK_LOCAL);
 	}
 	write_rule(visit, "%s \"%s\" meta l4proto icmpv6", side->bridge, network->bridge);
+	if (*network->own)
+		write_rule(visit, "%s \"%s\" meta l4proto icmpv6", side->bridge, network->own);
 }
 
 static void write_services(struct visit *visit, const struct side *side)
@@ -188,14 +209,38 @@ static void write_services(struct visit *visit, const struct side *side)
 		write_ipv6_services(visit, side);
 }
 
+/*
+ * What machines elsewhere send comes in by these, and what goes to them leaves by these: as their
+ * packets do, not where the host may send nothing itself.
+ */
+static void write_vxlan(struct visit *visit, const struct side *side)
+{
+	const struct opened *network = visit->network;
+	const bool is_ipv4 = network->family == AF_INET;
+	char address[INET6_ADDRSTRLEN];
+
+	if (strcmp(visit->chain->family, is_ipv4 ? "ip6" : "ip") == 0 ||
+	    (side == &answering && !network->bypass))
+		return;
+	for (size_t i = 0; i < network->n_hosts; i++)
+		write_rule(visit, "%s %s %s udp dport %u", is_ipv4 ? "ip" : "ip6",
+			   side == &asking ? "saddr" : "daddr",
+			   inet_ntop(network->family, &network->hosts[i], address, sizeof(address)),
+			   network->vxlan_port);
+}
+
 static void write_rules(struct visit *visit)
 {
 	const char *hook = visit->chain->hook;
+	const struct side *side = strcmp(hook, "input") == 0 ? &asking : &answering;
 
-	if (strcmp(hook, "forward") == 0)
+	if (strcmp(hook, "forward") == 0) {
 		write_forward(visit);
-	else
-		write_services(visit, strcmp(hook, "input") == 0 ? &asking : &answering);
+		return;
+	}
+	if (!visit->is_known)
+		write_services(visit, side);
+	write_vxlan(visit, side);
 }
 
 /* Others' chains */
@@ -242,11 +287,15 @@ static void remove_rules(const struct visit *visit)
 	}
 }
 
-/* Whether the network's packets are stopped, and nobody else has decided about them. */
-static bool is_in_the_way(const struct visit *visit, const struct chain_end *end)
+/* Whether the network's packets are stopped, and nobody else has decided about all of them. */
+static bool is_in_the_way(struct visit *visit, const struct chain_end *end)
 {
-	return visit->network && end->stops &&
-	       !ruleset_names_interface(visit->list, visit->chain, visit->network->bridge, false);
+	if (!visit->network || !end->stops)
+		return false;
+	visit->is_known =
+		ruleset_names_interface(visit->list, visit->chain, visit->network->bridge, false);
+	return !visit->is_known ||
+	       (*visit->network->own && strcmp(visit->chain->hook, "forward") != 0);
 }
 
 /*
@@ -440,8 +489,33 @@ static struct opened **find(const char *name)
 	return link;
 }
 
-static void fill(struct opened *opened, const struct network_config *config,
-		 const struct network_addresses *addresses)
+/* Returns 0 or -ENOMEM. */
+static int fill_vxlan(struct opened *opened, const struct network_config *config,
+		      const struct network_addresses *addresses)
+{
+	const struct vxlan *vxlan = &config->vxlan;
+
+	free(opened->hosts);
+	opened->hosts = NULL;
+	opened->n_hosts = 0;
+	opened->own[0] = '\0';
+	if (!addresses->vxlan_host)
+		return 0;
+	opened->hosts = calloc(vxlan->n_hosts, sizeof(*opened->hosts));
+	if (!opened->hosts)
+		return -ENOMEM;
+	for (size_t i = 0; i < vxlan->n_hosts; i++)
+		if (i + 1 != addresses->vxlan_host)
+			opened->hosts[opened->n_hosts++] = vxlan->hosts[i].address;
+	own_name(addresses->bridge, opened->own);
+	inet_ntop(AF_INET, &addresses->own_ipv4, opened->own_address, sizeof(opened->own_address));
+	opened->family = vxlan->family;
+	opened->vxlan_port = vxlan->port;
+	return 0;
+}
+
+static int fill(struct opened *opened, const struct network_config *config,
+		const struct network_addresses *addresses)
 {
 	(void)snprintf(opened->name, sizeof(opened->name), "%s", config->name);
 	(void)snprintf(opened->bridge, sizeof(opened->bridge), "%s", addresses->bridge);
@@ -456,6 +530,7 @@ static void fill(struct opened *opened, const struct network_config *config,
 	opened->isolated = config->isolated;
 	opened->dhcp = config->dhcp;
 	opened->dns = config->dns_proxy;
+	return fill_vxlan(opened, config, addresses);
 }
 
 int foreign_firewalls_open(const struct network_config *config,
@@ -465,8 +540,7 @@ int foreign_firewalls_open(const struct network_config *config,
 
 	if (!*link)
 		*link = calloc(1, sizeof(**link));
-	if (*link) {
-		fill(*link, config, addresses);
+	if (*link && fill(*link, config, addresses) == 0) {
 		others_chain_forget(&(*link)->others);
 		if (look_again(*link, (*link)->name) == 0)
 			return 0;
@@ -483,6 +557,7 @@ int foreign_firewalls_close(const char *network, struct error *error)
 	if (opened) {
 		*link = opened->next;
 		others_chain_forget(&opened->others);
+		free(opened->hosts);
 		free(opened);
 	}
 	result = look_again(NULL, network);

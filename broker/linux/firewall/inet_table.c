@@ -20,18 +20,22 @@
 #include "firewall.h"
 #include "tables.h"
 
-/* The label of a connection to a forwarded port, one of 128 that connections can have. */
-#define CAME_IN_ELSEWHERE 118U
-
-/* An element that leads to the network's chain, by the bridge. */
+/*
+ * Elements that lead to the network's chains, by the bridge, and by the host's own device if
+ * there is one.
+ */
 static void write_bridge_map(struct rules *rules, const char *name, const char *how,
-			     const char *kind)
+			     const char *kind, const char *own_kind)
 {
-	write_group_map(rules, name, rules->place->bridge_group, how, kind);
+	const struct group_element elements[] = {
+		{ rules->place->bridge_group, kind },
+		{ rules->place->own_group, rules->host ? own_kind : NULL },
+	};
+
+	write_group_map(rules, name, how, elements, ARRAY_SIZE(elements));
 }
 
-/* A rule for what comes by bridges of ours ("iif"), or leaves by them ("oif"). */
-static void write_for_bridges(const struct rules *rules, const char *side, const char *verdict)
+void write_for_bridges(const struct rules *rules, const char *side, const char *verdict)
 {
 	(void)fprintf(rules->file, "%sgroup & 0x%08x == 0x%08x %s\n", side, FIREWALL_GROUPS_MASK,
 		      FIREWALL_BRIDGE_GROUPS, verdict);
@@ -119,7 +123,7 @@ static void write_spoofed(struct rules *rules)
 	write_own_chain(rules, "outsider", NULL);
 	(void)fprintf(rules->file, "drop\n"
 				   "}\n");
-	write_bridge_map(rules, "machines_by_group", "goto", "machine");
+	write_bridge_map(rules, "machines_by_group", "goto", "machine", "vxlan_machine");
 	write_map(rules, "outsiders4", KEY_SUBNET, rules->subnet, "goto", "outsider");
 	write_map(rules, "outsiders6", KEY_PREFIX, prefix_if(rules, true), "goto", "outsider");
 	write_way(rules, "machines", "iifgroup vmap @machines_by_group");
@@ -132,8 +136,7 @@ static void write_spoofed(struct rules *rules)
 				   "}\n");
 }
 
-/* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
-static bool has_other_ways_in(const struct rules *rules)
+bool has_other_ways_in(const struct rules *rules)
 {
 	const struct network_config *config = rules->config;
 
@@ -215,7 +218,7 @@ static void write_input(struct rules *rules)
 {
 	write_own_input(rules);
 	write_gateways(rules);
-	write_bridge_map(rules, "inputs_by_group", "goto", "input");
+	write_bridge_map(rules, "inputs_by_group", "goto", "input", "vxlan_input");
 	write_way(rules, "inputs", "iifgroup vmap @inputs_by_group");
 	write_chain(rules, "input", "type filter hook input priority filter");
 	write_for_bridges(rules, "iif", "jump inputs");
@@ -251,12 +254,7 @@ static void write_advertised(struct rules *rules)
 	(void)fprintf(rules->file, "}\n");
 }
 
-/*
- * A way out may be narrower than the network, and what says so may be lost on its
- * way: both ends are told, when a connection begins, what fits through the routes
- * to either.
- */
-static void write_segment_size(const struct rules *rules)
+void write_segment_size(const struct rules *rules)
 {
 	(void)fprintf(rules->file, "tcp flags syn tcp option maxseg size set rt mtu\n");
 }
@@ -281,6 +279,8 @@ static void write_between(const struct rules *rules)
 	write_own_chain(rules, "between", NULL);
 	if (!rules->config->isolated)
 		(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	if (rules->host)
+		write_vxlan_between(rules);
 	if (rules->config->mode == NETWORK_SHARED)
 		write_link_local(rules);
 	(void)fprintf(rules->file, "drop\n"
@@ -298,6 +298,9 @@ static void write_leaving(const struct rules *rules)
 	write_between(rules);
 	write_own_chain(rules, "leaving", NULL);
 	(void)fprintf(rules->file, "oifname \"" BRIDGE_PREFIX "*\" goto between-%s\n", rules->name);
+	if (rules->host)
+		(void)fprintf(rules->file, "oifname \"%s\" goto between-%s\n", rules->own,
+			      rules->name);
 	if (config->mode == NETWORK_SHARED) {
 		write_link_local(rules);
 		write_segment_size(rules);
@@ -351,8 +354,8 @@ static void write_forward(struct rules *rules)
 	write_own_chain(rules, "others", NULL);
 	(void)fprintf(rules->file, "}\n");
 	write_entering(rules);
-	write_bridge_map(rules, "leaving_by_group", "goto", "leaving");
-	write_bridge_map(rules, "entering_by_group", "goto", "entering");
+	write_bridge_map(rules, "leaving_by_group", "goto", "leaving", "vxlan_leaving");
+	write_bridge_map(rules, "entering_by_group", "goto", "entering", "entering");
 	write_way(rules, "leaving", "iifgroup vmap @leaving_by_group");
 	write_way(rules, "entering", "oifgroup vmap @entering_by_group");
 	write_chain(rules, "forward", "type filter hook forward priority filter");
@@ -484,34 +487,37 @@ static void write_hidden(struct rules *rules, const char *kind, const char *how,
 	(void)snprintf(name, sizeof(name), "%s6", kind);
 	write_map(rules, name, KEY_PREFIX, prefix_if(rules, config->nat66), "goto", kind);
 	(void)snprintf(name, sizeof(name), "%s_by_group", from_bridge);
-	if (config->nat44 || config->nat66)
-		write_bridge_map(rules, name, how, from_bridge);
-	else
-		write_map(rules, name, KEY_GROUP, NULL, NULL, NULL);
+	write_bridge_map(rules, name, how, config->nat44 || config->nat66 ? from_bridge : NULL,
+			 NULL);
 }
+
+/*
+ * Ports that no user's socket can have are no machine's either, when it speaks with the host's
+ * address: by these a network's hosts know each other, also those where it is not active.
+ */
+#define MASQUERADE_LOW "udp sport < 1024 masquerade to :1024-65535"
 
 static void write_masquerade(const struct rules *rules)
 {
 	write_own_chain(rules, "masquerade", NULL);
 	(void)fprintf(rules->file,
-		      "oifname \"%s\" accept\n"
+		      "oifname \"%s\" accept\n" MASQUERADE_LOW "\n"
 		      "masquerade\n"
 		      "}\n",
 		      rules->bridge);
 	write_own_chain(rules, "behind", NULL);
 	(void)fprintf(rules->file, "oifname \"%s\" accept\n", rules->bridge);
+	write_for_nat(rules, MASQUERADE_LOW);
 	write_for_nat(rules, "masquerade");
 	(void)fprintf(rules->file, "}\n");
 }
 
 static void write_postrouting(struct rules *rules)
 {
-	if (rules->config->n_port_forwardings) {
+	if (rules->config->n_port_forwardings)
 		write_returned(rules);
-		write_bridge_map(rules, "returned_by_group", "jump", "returned");
-	} else {
-		write_map(rules, "returned_by_group", KEY_GROUP, NULL, NULL, NULL);
-	}
+	write_bridge_map(rules, "returned_by_group", "jump",
+			 rules->config->n_port_forwardings ? "returned" : NULL, "vxlan_returned");
 	write_masquerade(rules);
 	write_hidden(rules, "masquerade", "goto", "behind");
 	write_chain(rules, "postrouting", "type nat hook postrouting priority srcnat");
@@ -583,6 +589,8 @@ void write_inet_table(struct rules *rules)
 		write_forwarded_ports(rules);
 	else
 		write_no_ports(rules);
+	if (rules->host)
+		write_vxlan_in_inet(rules);
 	if (config->mode == NETWORK_SHARED) {
 		if (has_other_ways_in(rules))
 			write_returning(rules);

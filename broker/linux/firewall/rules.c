@@ -66,13 +66,21 @@ void write_map(struct rules *rules, const char *name, const char *type, const ch
 	(void)fprintf(rules->file, "}\n");
 }
 
-void write_group_map(struct rules *rules, const char *name, uint32_t group, const char *how,
-		     const char *kind)
+void write_group_map(struct rules *rules, const char *name, const char *how,
+		     const struct group_element *elements, size_t n)
 {
-	char key[sizeof("0x00000000")];
+	const char *before = "elements = { ";
 
-	(void)snprintf(key, sizeof(key), "0x%08" PRIx32, group);
-	write_map(rules, name, KEY_GROUP, key, how, kind);
+	(void)fprintf(rules->file, "map %s {\n" KEY_GROUP "\n", name);
+	for (size_t i = 0; i < n; i++) {
+		if (!elements[i].kind)
+			continue;
+		(void)fprintf(rules->file, "%s0x%08" PRIx32 " : %s %s-%s", before,
+			      elements[i].group, how, elements[i].kind, rules->name);
+		before = ", ";
+		rules->n_elements++;
+	}
+	(void)fprintf(rules->file, *before == ',' ? " }\n}\n" : "}\n");
 }
 
 /* From 224.0.0.0 on nothing is one host's: multicast, broadcast. */
@@ -164,6 +172,7 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		.gateway_value = ntohl(addresses->ipv4_gateway.s_addr),
 		.has_ipv6 = addresses->ipv6_prefix.length != 0,
 		.bridge_mac = addresses->bridge_mac,
+		.host = network_host(config, addresses),
 	};
 	char *text;
 
@@ -174,6 +183,8 @@ char *firewall_rules(const struct network_config *config, const struct network_a
 		rules.ipv6_prefix = addresses->ipv6_prefix.address;
 		rules.ipv6_gateway = addresses->ipv6_gateway;
 	}
+	if (rules.host)
+		own_name(addresses->bridge, rules.own);
 	text = write_tables(&rules);
 	*n_elements = rules.n_elements;
 	return text;

@@ -16,6 +16,8 @@
 struct firewall_place {
 	uint32_t port_group; /* firewall_port_group() of the bridge */
 	uint32_t bridge_group; /* and firewall_bridge_group() */
+	uint32_t vxlan_group; /* on several hosts: firewall_port_group() of the VXLAN */
+	uint32_t own_group; /* and firewall_bridge_group() of the host's own device there */
 	bool ipv6_loopback; /* forwarded ports are reached at ::1, too */
 	uid_t server; /* the user that dnsmasq and nothing else runs as, or 0 */
 	bool replaces; /* an older broker's tables of this network */

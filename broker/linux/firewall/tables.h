@@ -30,6 +30,9 @@ struct rules {
 	struct in6_addr ipv6_prefix;
 	struct in6_addr ipv6_gateway;
 	struct mac_address bridge_mac;
+	/* Of a network on several hosts: */
+	const struct vxlan_host *host; /* this one; NULL: the network is on one */
+	char own[INTERFACE_NAME_SIZE]; /* the host's own device */
 };
 
 /* What passes to, from and through the host. */
@@ -37,6 +40,18 @@ void write_inet_table(struct rules *rules);
 
 /* What machines say to each other and to the host. */
 void write_bridge_table(struct rules *rules);
+
+/*
+ * What either table has besides, of a network on several hosts: chains, and what is in others'
+ * chains of the network. See vxlan_rules.c.
+ */
+void write_vxlan_in_inet(const struct rules *rules);
+void write_vxlan_between(const struct rules *rules);
+void write_vxlan_in_bridge(const struct rules *rules);
+void write_vxlan_claims(const struct rules *rules);
+
+/* A chain's rules by which a frame that may be of a machine finds the chain of its protocol. */
+void write_protocols(const struct rules *rules);
 
 /*
  * The start of a chain, whose rules follow, and a line that has a "}".
@@ -70,9 +85,34 @@ void write_way(const struct rules *rules, const char *name, const char *match);
 void write_map(struct rules *rules, const char *name, const char *type, const char *key,
 	       const char *how, const char *kind);
 
-/* The same for a group of links. */
-void write_group_map(struct rules *rules, const char *name, uint32_t group, const char *how,
-		     const char *kind);
+/* The same for groups of links: each leads to its kind of chain, or, that being NULL, nowhere. */
+struct group_element {
+	uint32_t group;
+	const char *kind;
+};
+
+void write_group_map(struct rules *rules, const char *name, const char *how,
+		     const struct group_element *elements, size_t n);
+
+/* A rule for what comes by bridges of ours ("iif"), or leaves by them ("oif"). */
+void write_for_bridges(const struct rules *rules, const char *side, const char *verdict);
+
+/*
+ * Both ends of a connection are told, when it begins, what fits through the routes
+ * to either: a way out may be narrower than the network, and what says so may be lost on its
+ * way.
+ */
+void write_segment_size(const struct rules *rules);
+
+/* The label of a connection to a forwarded port, one of 128 that connections can have. */
+#define CAME_IN_ELSEWHERE 118U
+
+/* Ports are forwarded, and connections to them may begin elsewhere than behind the uplink. */
+bool has_other_ways_in(const struct rules *rules);
+
+/* A rule that leads what matches to the network's chain of that kind. */
+__attribute__((format(printf, 3, 4))) void write_goto(const struct rules *rules, const char *kind,
+						      const char *format, ...);
 
 /*
  * Accepts what is from an address of the network, or from none yet, to another of

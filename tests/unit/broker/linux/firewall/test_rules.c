@@ -467,6 +467,7 @@ static void test_shared_network(void **state)
 	assert_true(has_line(&network, "elements = { 0x76620007 : goto behind-lab }"));
 	assert_true(has_line(&network, "meta nfproto ipv4 masquerade"));
 	assert_true(has_line(&network, "meta nfproto ipv6 masquerade"));
+	assert_true(has_line(&network, "udp sport < 1024 masquerade to :1024-65535"));
 	assert_true(has_line(&network, "elements = { 0x76620007 : jump unmarked-lab }"));
 	assert_true(has_line(&network, "ip saddr & 0xffffff00 == 0xc0a86900 drop"));
 	assert_true(has_line(&network, "ip6 saddr fd12:3456:789a:1::/64 drop"));
@@ -700,6 +701,101 @@ static void test_beside_older_tables(void **state)
 	free(text);
 }
 
+/* What a network on three hosts has on the second of them. */
+static char *text_on_several_hosts(enum network_mode mode, bool isolated, int family)
+{
+	struct network_addresses at = addresses("10.80.0.0/16", "fd80::/64");
+	struct network_config network = config(mode);
+	const struct firewall_place place = {
+		.port_group = PORT_GROUP,
+		.bridge_group = BRIDGE_GROUP,
+		.vxlan_group = 0x766d0008,
+		.own_group = 0x76620009,
+	};
+	struct vxlan_host hosts[3] = { 0 };
+	size_t n_elements;
+	char text[32];
+
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(text, sizeof(text), "10.80.%d.0/24", i + 1);
+		assert_int_equal(ipv4_subnet_parse(text, &hosts[i].pool), 0);
+		(void)snprintf(text, sizeof(text),
+			       family == AF_INET ? "192.0.2.%d" : "2001:db8::%d", i + 1);
+		assert_int_equal(inet_pton(family, text, &hosts[i].address), 1);
+	}
+	network.isolated = isolated;
+	network.subnet = at.ipv4_subnet;
+	network.ipv6_prefix = at.ipv6_prefix;
+	network.vxlan = (struct vxlan){
+		.vni = 4711, .port = 4789, .family = family, .hosts = hosts, .n_hosts = 3
+	};
+	at.vxlan_host = 2;
+	return firewall_rules(&network, &at, &place, &n_elements);
+}
+
+static void assert_has(const char *text, const char *lines)
+{
+	if (!strstr(text, lines))
+		fail_msg("none of these rules is\n%s", lines);
+}
+
+static void test_on_several_hosts(void **state)
+{
+	char *text = text_on_several_hosts(NETWORK_SHARED, false, AF_INET);
+
+	(void)state;
+	assert_has(text, "elements = { 0x76620007 : goto machine-lab, "
+			 "0x76620009 : goto vxlan_machine-lab }\n");
+	assert_has(text, "elements = { 0x76620009 : jump vxlan_returned-lab }\n");
+	assert_has(text, "elements = { 0x766d0007 : goto frames-lab, "
+			 "0x766d0008 : goto vxlan_frames-lab }\n");
+	assert_has(text, "map hosts {\ntype devgroup : verdict\nsize 4096\n"
+			 "elements = { 0x766d0007 : goto host-lab }\n");
+	assert_has(text, "chain underlay-lab {\n"
+			 "iifgroup & 0xffff0000 == 0x76620000 drop\n"
+			 "@th,96,24 != 4711 accept\n"
+			 "fib saddr . iif oif missing drop\n"
+			 "ip daddr 192.0.2.2 udp sport < 1024 "
+			 "ip saddr { 192.0.2.1, 192.0.2.3 } accept\n"
+			 "drop\n"
+			 "}\n");
+	assert_has(text, "udp dport 4789 ip daddr { 192.0.2.1, 192.0.2.2, 192.0.2.3 } "
+			 "ip saddr != { 192.0.2.1, 192.0.2.2, 192.0.2.3 } drop\n");
+	assert_has(text, "oifname \"vmh-lab\" iifgroup & 0xffff0000 == 0x76620000 "
+			 "iifgroup != { 0x76620007, 0x76620009 } drop\n");
+	assert_has(text, "oifname \"vmh-lab\" ct status dnat accept\n");
+	assert_has(text, "snat ip to 10.80.2.1\nmeta nfproto ipv6 snat ip6 to fd80::a50:201\n");
+	assert_has(text, "chain frames-lab {\nether saddr { 76:6d:0a:50:01:01, "
+			 "76:6d:0a:50:02:01, 76:6d:0a:50:03:01 } goto rogue-lab\n");
+	assert_has(text, "chain vxlan_frames-lab {\n"
+			 "ether saddr { 76:6d:0a:50:02:01 } goto rogue-lab\n");
+	assert_has(text, "oifname != \"vmx-lab\" accept\n");
+	assert_null(strstr(text, "vxlan_isolated"));
+	free(text);
+}
+
+static void test_isolated_on_several_hosts(void **state)
+{
+	char *text = text_on_several_hosts(NETWORK_HOST, true, AF_INET6);
+
+	(void)state;
+	assert_has(text, "jump vxlan_isolated-lab\n");
+	assert_has(text, "chain vxlan_isolated-lab {\n"
+			 "ether saddr { 76:6d:0a:50:01:01, 76:6d:0a:50:03:01 } return\n"
+			 "ether daddr { 76:6d:0a:50:02:01 } return\n"
+			 "ether type arp @nh,192,32 { 0x0a500201 } return\n"
+			 "icmpv6 type nd-neighbor-solicit @th,64,128 "
+			 "{ 0xfd80000000000000000000000a500201, "
+			 "0xfe80000000000000000000000a500201 } return\n"
+			 "drop\n"
+			 "}\n");
+	assert_has(text, "ip6 daddr 2001:db8::2 udp sport < 1024 "
+			 "ip6 saddr { 2001:db8::1, 2001:db8::3 } accept\n");
+	assert_null(strstr(text, "oifname \"vmh-lab\" ct status dnat accept"));
+	assert_null(strstr(text, "snat"));
+	free(text);
+}
+
 static void test_networks_of_chains(void **state)
 {
 	(void)state;
@@ -734,6 +830,8 @@ int main(void)
 		cmocka_unit_test(test_services_of_machines),
 		cmocka_unit_test(test_elements),
 		cmocka_unit_test(test_beside_older_tables),
+		cmocka_unit_test(test_on_several_hosts),
+		cmocka_unit_test(test_isolated_on_several_hosts),
 		cmocka_unit_test(test_networks_of_chains),
 		cmocka_unit_test(test_plain_names),
 	};
