@@ -6,7 +6,7 @@
  *	bridge		vmb-NETWORK	"vmnet-broker NETWORK"
  *	interface	vmt0, vmt1 ...	"vmnet-broker NETWORK MAC UID HOST-MAC TIME"
  *	its checksums	vmc-NETWORK	(see ingress.c)
- *	its VXLAN	vmx-NETWORK	(of a network on several hosts)
+ *	its VXLAN	vmx-NETWORK	(see network/vxlan.c)
  *	the host on it	vmh-NETWORK and, as a port of the bridge, vmp-NETWORK (the same)
  *	capture		vmt-cap0 ...	"vmnet-broker-capture INDEX UID" (see capture.c)
  *	its limiter	vmtr-INDEX	(see limiter.c)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Requests to the kernel's rtnetlink, and its answers. Each thread that asks has a socket of
- * its own: the workers, and the policy's, which asks for no more than names once they run. What the
- * kernel tells by itself is heard by other sockets (netlink_listener.h).
+ * its own: the workers, and the policy's, which asks for no more than names once they run, and puts
+ * back at once what others take away (network/vxlan.c). What the kernel tells by itself is heard
+ * by other sockets (netlink_listener.h).
  */
 #ifndef VMNET_HOST_NETLINK_SOCKET_H
 #define VMNET_HOST_NETLINK_SOCKET_H

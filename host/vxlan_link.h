@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The links of a network that is on several hosts, by rtnetlink: VXLANs, and veth pairs. What a
- * VXLAN knows of the other hosts is in fdb.h. On
+ * VXLAN knows of the other hosts is in fdb.h; above stands broker/linux/network/vxlan.h. On
  * network_worker.
  *
  * Functions return 0 or a negative errno.

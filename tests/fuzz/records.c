@@ -67,6 +67,8 @@ static void check_same(const struct network_addresses *addresses,
 	must(again->ipv4_subnet.length == addresses->ipv4_subnet.length);
 	must(again->ipv4_gateway.s_addr == addresses->ipv4_gateway.s_addr);
 	must(memcmp(&again->ipv6_prefix, &addresses->ipv6_prefix, sizeof(again->ipv6_prefix)) == 0);
+	must(again->vxlan_host == addresses->vxlan_host);
+	must(again->own_ipv4.s_addr == addresses->own_ipv4.s_addr);
 }
 
 /* One without a bridge is damaged, and is said to be. */
@@ -84,6 +86,8 @@ static void check_network(void)
 		bridge_name("lab", bridge);
 		must(config && strcmp(config->name, "lab") == 0);
 		must(config->mode == NETWORK_BRIDGED || strcmp(addresses.bridge, bridge) == 0);
+		must(!config->vxlan.vni == !addresses.vxlan_host);
+		must(addresses.vxlan_host <= config->vxlan.n_hosts);
 		must(record_save(folder, config, &addresses) == 0);
 		record_load(folder, "lab", &config_again, &again);
 		must(config_again && strcmp(config_again->json, config->json) == 0);

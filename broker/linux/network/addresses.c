@@ -10,6 +10,9 @@
  * configured with or have had: theirs is kept for them, too. A route that is
  * broader than the subnet, of a VPN for instance, takes nothing: what is for the
  * network's machines goes to them all the same.
+ *
+ * A network that is on several hosts has what its configuration says on all of them: the gateway's
+ * addresses, from which its MAC address is made, too. Each host finds itself by its address.
  */
 #include "addresses.h"
 
@@ -22,8 +25,13 @@
 #include "broker/state.h"
 #include "host/link.h"
 #include "host/ranges.h"
+#include "host/route.h"
+#include "host/vxlan_link.h"
+#include "tap.h"
 
 #define PREFIX_LENGTH 64
+#define IPV6_MTU_MIN 1280U /* RFC 8200 */
+#define ETHERNET_MTU 1500U
 
 static int out_of_memory(struct error *error)
 {
@@ -65,8 +73,9 @@ static int check_configured(const struct network_config *config, const struct ra
 				 range_owner(subnet, owner));
 	if (config->ipv6_prefix.length && !link_ipv6_is_available())
 		return error_set(error, ERROR_CREATE_FAILED,
-				 "IPv6 is switched off on this host; remove \"ipv6_prefix\", or "
-				 "switch it on (net.ipv6.conf.default.disable_ipv6)");
+				 "IPv6 is switched off on this host; %sswitch it on "
+				 "(net.ipv6.conf.default.disable_ipv6)",
+				 config->vxlan.vni ? "" : "remove \"ipv6_prefix\", or ");
 	if (config->ipv6_prefix.length && prefix)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "prefix %s is in use by %s; choose another \"ipv6_prefix\"",
@@ -161,6 +170,98 @@ void addresses_set(struct network_addresses *addresses, const struct ipv4_subnet
 		addresses->ipv6_gateway = ipv6_prefix_host(prefix, 1);
 }
 
+void addresses_set_own(const struct network_config *config, unsigned int vxlan_host,
+		       struct network_addresses *addresses)
+{
+	const struct vxlan_host *host;
+
+	if (!vxlan_host || vxlan_host > config->vxlan.n_hosts)
+		return;
+	host = &config->vxlan.hosts[vxlan_host - 1];
+	addresses->vxlan_host = vxlan_host;
+	addresses->own_ipv4 = vxlan_host_ipv4(host);
+	addresses->own_ipv6 = vxlan_host_ipv6(config, host);
+	addresses->own_mac = vxlan_mac(addresses->own_ipv4);
+	addresses->bridge_mac = vxlan_mac(ipv4_subnet_host(&config->subnet, 1));
+}
+
+/* The least that passes between a host and the others; of: gets whither, NULL: to none of them. */
+static unsigned int underlay_mtu(const struct vxlan *vxlan, const struct vxlan_host *own,
+				 const struct vxlan_host **of)
+{
+	unsigned int least = 0;
+
+	*of = NULL;
+	for (size_t i = 0; i < vxlan->n_hosts; i++) {
+		const struct vxlan_host *host = &vxlan->hosts[i];
+		unsigned int mtu;
+
+		if (host == own)
+			continue;
+		mtu = route_mtu(vxlan->family, &own->address, &host->address);
+		if (!mtu || (least && mtu >= least))
+			continue;
+		least = mtu;
+		*of = host;
+	}
+	if (!least)
+		least = route_mtu(vxlan->family, &own->address, &own->address);
+	return least ? least : ETHERNET_MTU;
+}
+
+static int set_mtu(const struct network_config *config, const struct vxlan_host *own,
+		   unsigned int *mtu, struct error *error)
+{
+	const struct vxlan *vxlan = &config->vxlan;
+	const unsigned int size = VXLAN_HEADERS_SIZE(vxlan->family);
+	const struct vxlan_host *of;
+	const unsigned int underlay = underlay_mtu(vxlan, own, &of);
+	unsigned int most;
+	char way[sizeof("the way to host \"\"") + DNS_LABEL_MAX] = "this host's underlay";
+
+	if (of)
+		(void)snprintf(way, sizeof(way), "the way to host \"%s\"", of->name);
+	if (underlay < IPV6_MTU_MIN + size)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "the MTU of %s is %u, which leaves less than the %u that a "
+				 "network needs; raise it to at least %u",
+				 way, underlay, IPV6_MTU_MIN, IPV6_MTU_MIN + size);
+	most = underlay - size < TAP_MTU_MAX ? underlay - size : TAP_MTU_MAX;
+	if (config->mtu > most)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "\"mtu\" %u is too large, as that of %s is %u, of which VXLAN "
+				 "takes %u; choose %u on all hosts, or remove it",
+				 config->mtu, way, underlay, size, most);
+	*mtu = config->mtu ? config->mtu : most;
+	return 0;
+}
+
+int addresses_find_host(const struct network_config *config, struct network_addresses *addresses,
+			struct error *error)
+{
+	const struct vxlan *vxlan = &config->vxlan;
+	const struct vxlan_host *own = NULL;
+
+	for (size_t i = 0; i < vxlan->n_hosts; i++) {
+		const struct vxlan_host *host = &vxlan->hosts[i];
+
+		if (!route_is_to_host(vxlan->family, &host->address))
+			continue;
+		if (own)
+			return error_set(error, ERROR_CREATE_FAILED,
+					 "the addresses of its hosts \"%s\" and \"%s\" are both "
+					 "this host's; give each host of \"vxlan\" one of its own",
+					 own->name, host->name);
+		own = host;
+	}
+	if (!own)
+		return error_set(error, ERROR_CREATE_FAILED,
+				 "none of its hosts has an address of this host; add this one to "
+				 "the \"hosts\" of \"vxlan\", or the address of one to this host");
+	addresses_set_own(config, (unsigned int)(own - vxlan->hosts) + 1, addresses);
+	return set_mtu(config, own, &addresses->mtu, error);
+}
+
 int addresses_choose(const struct network_config *config, const struct other_network *others,
 		     size_t n_others, const char *state_dir, struct network_addresses *addresses,
 		     struct error *error)
@@ -187,7 +288,7 @@ int addresses_choose(const struct network_config *config, const struct other_net
 	addresses_set(addresses, &kept.ipv4_subnet,
 		      link_ipv6_is_available() ? &kept.ipv6_prefix : &(struct ipv6_prefix){ 0 });
 	addresses->bridge_mac = kept.bridge_mac;
-	return 0;
+	return config->vxlan.vni ? addresses_find_host(config, addresses, error) : 0;
 }
 
 static bool is_changed(const struct network_state_kept *before,

@@ -20,10 +20,25 @@ void addresses_set(struct network_addresses *addresses, const struct ipv4_subnet
 		   const struct ipv6_prefix *prefix);
 
 /*
+ * Sets what one of the hosts that a network is on has beside the gateway's addresses.
+ * vxlan_host: of the configuration's, from 1; any other: nothing is set.
+ */
+void addresses_set_own(const struct network_config *config, unsigned int vxlan_host,
+		       struct network_addresses *addresses);
+
+/*
+ * Finds which of the hosts that a network is on this one is, sets what it has there, and the MTU
+ * that fits into the underlay. Returns 0, or -1 with error (ERROR_CREATE_FAILED).
+ */
+int addresses_find_host(const struct network_config *config, struct network_addresses *addresses,
+			struct error *error);
+
+/*
  * Chooses the addresses of a shared or host network: those of its
  * configuration, or those that it had before, or new ones.
  *
- * addresses: gets subnet, prefix, gateway and the bridge's MAC address.
+ * addresses: gets subnet, prefix, gateway and the bridge's MAC address; of a network that is
+ *	 on several hosts also this one's, and the MTU.
  * Returns 0, or -1 with error (ERROR_CREATE_FAILED).
  */
 int addresses_choose(const struct network_config *config, const struct other_network *others,

@@ -171,6 +171,7 @@ static int guess(const struct broker *broker, const char *name, struct network_c
 {
 	struct network_config *found = config_find_named(broker->config, name);
 	struct network_state_kept kept;
+	struct error error;
 
 	if (!found)
 		return -1;
@@ -185,6 +186,10 @@ static int guess(const struct broker *broker, const char *name, struct network_c
 		bridge_name(name, addresses->bridge);
 		addresses_set(addresses, &kept.ipv4_subnet, &kept.ipv6_prefix);
 		addresses->bridge_mac = kept.bridge_mac;
+	}
+	if (found->vxlan.vni && addresses_find_host(found, addresses, &error) < 0) {
+		log_warning(name, "%s", error.reason);
+		return -1;
 	}
 	*config = network_config_ref(found);
 	return 0;

@@ -347,7 +347,10 @@ static struct attach_job *attach_job_new(struct interface *interface)
 		.frames = interface->frames,
 		.alias = self->alias,
 		.isolated = network->config->isolated,
-		.completes_all = has_unfiltered(network),
+		.fixed = network->config->vxlan.vni != 0,
+		.movable =
+			network->config->vxlan.vni && network->config->vxlan.control == VXLAN_EVPN,
+		.completes_all = network->config->vxlan.vni || has_unfiltered(network),
 		.rate_in = interface->options.rate_in,
 		.rate_out = interface->options.rate_out,
 	};

@@ -194,6 +194,12 @@ static bool forwards_loopback(const struct network_config *config, int family)
 	return false;
 }
 
+/* The host finds machines that may be elsewhere by a link of its own: see vxlan.h. */
+static uint32_t prefix_flags(const struct network_config *config)
+{
+	return config->vxlan.vni ? IFA_F_NOPREFIXROUTE : 0;
+}
+
 int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,
 		    int bridge, struct error *error)
 {
@@ -206,7 +212,7 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	result = link_add_ipv6(bridge, &link_local, addresses->ipv6_prefix.length, 0);
 	if (result == 0)
 		result = link_add_ipv6(bridge, &addresses->ipv6_gateway,
-				       addresses->ipv6_prefix.length, 0);
+				       addresses->ipv6_prefix.length, prefix_flags(config));
 	if (result == 0 && forwards_loopback(config, AF_INET6))
 		result = link_route_ipv6_loopback(bridge);
 	if (result == -EACCES)
@@ -221,13 +227,19 @@ int bridge_add_ipv6(const struct network_config *config, const struct network_ad
 	return 0;
 }
 
+int bridge_route_loopback(const struct network_config *config, const char *name,
+			  struct error *error)
+{
+	return forwards_loopback(config, AF_INET) ? link_route_loopback(name, error) : 0;
+}
+
 void bridge_leave_loopback(const struct network_config *config,
-			   const struct network_addresses *addresses, int bridge)
+			   const struct network_addresses *addresses, const char *name, int link)
 {
 	if (!forwards_loopback(config, AF_INET))
-		link_unroute_loopback(addresses->bridge);
+		link_unroute_loopback(name);
 	if (addresses->ipv6_prefix.length && !forwards_loopback(config, AF_INET6))
-		(void)link_unroute_ipv6_loopback(bridge);
+		(void)link_unroute_ipv6_loopback(link);
 }
 
 static int make_checksums(const char *name, struct bridge *bridge, struct error *error)
@@ -248,13 +260,12 @@ static int make_checksums(const char *name, struct bridge *bridge, struct error 
 			 result == -EOPNOTSUPP ? " (\"modprobe ifb\" brings it)" : "");
 }
 
-/* The kernel makes it with the address, and that of IPv6 again whenever it is told the address. */
-static int route_subnet(const struct network_addresses *addresses, int bridge)
+int bridge_route_subnet(const struct network_addresses *addresses, int link, struct in_addr own)
 {
 	struct route route = {
 		.table = RT_TABLE_MAIN,
-		.device = (uint32_t)bridge,
-		.own = addresses->ipv4_gateway,
+		.device = (uint32_t)link,
+		.own = own,
 		.family = AF_INET,
 		.protocol = RTPROT_KERNEL,
 		.destination_length = (uint8_t)addresses->ipv4_subnet.length,
@@ -268,8 +279,8 @@ static int route_subnet(const struct network_addresses *addresses, int bridge)
 static int give_address(const struct network_config *config,
 			const struct network_addresses *addresses, int bridge, struct error *error)
 {
-	int result =
-		link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length, 0);
+	int result = link_add_ipv4(bridge, addresses->ipv4_gateway, addresses->ipv4_subnet.length,
+				   prefix_flags(config));
 
 	if (result == 0)
 		result = link_set_up(bridge, firewall_bridge_group((unsigned int)bridge));
@@ -277,15 +288,14 @@ static int give_address(const struct network_config *config,
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot give bridge %s its address: %s", addresses->bridge,
 				 strerror(-result));
-	result = route_subnet(addresses, bridge);
+	if (!config->vxlan.vni)
+		result = bridge_route_subnet(addresses, bridge, addresses->ipv4_gateway);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot give bridge %s the route to its subnet: %s; have its "
 				 "address made anew (\"ip address flush dev %s\")",
 				 addresses->bridge, strerror(-result), addresses->bridge);
-	if (!forwards_loopback(config, AF_INET))
-		return 0;
-	return link_route_loopback(addresses->bridge, error);
+	return bridge_route_loopback(config, addresses->bridge, error);
 }
 
 int bridge_make(const struct network_config *config, const struct network_addresses *addresses,
@@ -338,6 +348,8 @@ static struct port_setup port_setup(const struct network_config *config,
 				 ? 0
 				 : firewall_port_group((unsigned int)bridge->index),
 		.isolated = config->isolated,
+		.fixed = config->vxlan.vni != 0,
+		.movable = config->vxlan.vni && config->vxlan.control == VXLAN_EVPN,
 	};
 	struct alias alias;
 
@@ -414,7 +426,7 @@ int bridge_join_ports(const struct network_config *config,
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot list the host's links: %s",
 				 strerror(-result));
-	completes_all = has_unfiltered_port(links, n_links, config->name);
+	completes_all = config->vxlan.vni || has_unfiltered_port(links, n_links, config->name);
 	for (size_t i = 0; i < n_links && result == 0; i++) {
 		const struct link *link = &links[i];
 		struct port_setup setup = port_setup(config, addresses, bridge, link);

@@ -32,11 +32,25 @@ int bridge_make(const struct network_config *config, const struct network_addres
 		bool repair, struct bridge *bridge, struct error *error);
 
 /*
+ * Has machines answer what came from the host's loopback by a link, the bridge or another that
+ * leads to them, where the configuration forwards from there.
+ */
+int bridge_route_loopback(const struct network_config *config, const char *name,
+			  struct error *error);
+
+/*
  * Takes back what machines needed to answer what came from the host's loopback, where the
  * configuration forwards nothing to it any more. Failing changes nothing for anybody.
+ * link, name: the bridge's, or those of another that leads to them.
  */
 void bridge_leave_loopback(const struct network_config *config,
-			   const struct network_addresses *addresses, int bridge);
+			   const struct network_addresses *addresses, const char *name, int link);
+
+/*
+ * Has the host find the machines by a link. The kernel makes that route with the address, and that
+ * of IPv6 again whenever it is told the address. Returns 0 or a negative errno.
+ */
+int bridge_route_subnet(const struct network_addresses *addresses, int link, struct in_addr own);
 
 /* Gives it its IPv6 addresses, if it has any. An administrator may switch them off, and on. */
 int bridge_add_ipv6(const struct network_config *config, const struct network_addresses *addresses,

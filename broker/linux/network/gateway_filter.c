@@ -262,14 +262,25 @@ static void add_ipv6(struct gateway_filter *filter, const struct claims *claims)
 	end_block(filter, block);
 }
 
-/* Leaves out what is from the host, and what is in a network of the machines' own. */
-static void add_exceptions(struct gateway_filter *filter, const struct mac_address *gateway)
+static void trust(struct gateway_filter *filter, const struct mac_address *host)
 {
 	add(filter, BPF_LD | BPF_W | BPF_ABS, SOURCE_MAC);
-	add_if(filter, word(gateway->bytes), 0, 3);
+	add_if(filter, word(host->bytes), 0, 3);
 	add(filter, BPF_LD | BPF_H | BPF_ABS, SOURCE_MAC + 4);
-	add_if(filter, (uint32_t)gateway->bytes[4] << 8 | gateway->bytes[5], 0, 1);
+	add_if(filter, (uint32_t)host->bytes[4] << 8 | host->bytes[5], 0, 1);
 	add(filter, BPF_RET | BPF_K, ALL);
+}
+
+/*
+ * Leaves out what is from the host, and what is in a network of the machines' own. Of a network on
+ * several hosts, what the gateway says to a machine whose address is not known to be here yet
+ * leaves by the host's own end.
+ */
+static void add_exceptions(struct gateway_filter *filter, const struct network_addresses *addresses)
+{
+	trust(filter, &addresses->bridge_mac);
+	if (addresses->vxlan_host)
+		trust(filter, &addresses->own_mac);
 	add(filter, BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT));
 	add_if(filter, 0, 1, 0);
 	add(filter, BPF_RET | BPF_K, ALL);
@@ -290,7 +301,7 @@ void gateway_filter_make(const struct network_config *config,
 	(void)inet_pton(AF_INET6, GATEWAY_LINK_LOCAL, &claims.ipv6[0]);
 	if (addresses->ipv6_prefix.length)
 		claims.ipv6[claims.n_ipv6++] = addresses->ipv6_gateway;
-	add_exceptions(filter, &addresses->bridge_mac);
+	add_exceptions(filter, addresses);
 	add(filter, BPF_LD | BPF_H | BPF_ABS, TYPE);
 	block = begin_block(filter, ETH_P_ARP);
 	add(filter, BPF_LD | BPF_W | BPF_ABS, ARP_SENDER);

@@ -8,6 +8,9 @@
  *	address, or its route
  *	the device of its checksums is gone,	the same
  *	or down
+ *	the same of those that it has for	the same
+ *	other hosts, or of their addresses,
+ *	routes, filters and settings
  *	an interface is not joined to its	the same, if it is so for a moment
  *	bridge as it has to be
  *	nothing redirects its frames		the same
@@ -184,6 +187,31 @@ static struct network *network_of_checksums(const char *link)
 	return NULL;
 }
 
+/* Of a device that it has for other hosts. */
+static struct network *network_of_vxlan(int index)
+{
+	for (struct network *network = linux_platform.broker->networks; network;
+	     network = network->next) {
+		const struct vxlan_devices *devices = network_vxlan(network);
+
+		if (index && (index == devices->vxlan || index == devices->own ||
+			      index == devices->own_port))
+			return network;
+	}
+	return NULL;
+}
+
+/* By which the host finds its machines, and has addresses. */
+static struct network *network_of_host(int index)
+{
+	struct network *network = network_of_bridge(index);
+
+	if (network)
+		return network->config->mode == NETWORK_BRIDGED ? NULL : network;
+	network = network_of_vxlan(index);
+	return network && index == network_vxlan(network)->own ? network : NULL;
+}
+
 /* It is there, but not as it has to be. */
 static bool is_broken(const struct network *network, const struct link *bridge)
 {
@@ -202,8 +230,11 @@ static void on_link_gone(const struct link *link)
 /* Also what limits an interface by a device of its own. */
 static void on_filters_gone(int index)
 {
+	struct network *network = network_of_vxlan(index);
 	char name[INTERFACE_NAME_SIZE];
 
+	if (network)
+		network_repair(network, REPAIR_BRIDGE);
 	interface_filters_gone(index);
 	capture_filters_gone(index);
 	if (link_name(index, name) && limiter_port(name))
@@ -219,6 +250,10 @@ static void on_link(const struct nlmsghdr *message)
 	/* A bridge speaks of its ports in its own family: those stay links. */
 	if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK)
 		interface_port_changed(message);
+	network = network_of_vxlan(header->ifi_index);
+	if (network &&
+	    !vxlan_is_right(network, network_bridge(network), network_vxlan(network), message))
+		network_repair(network, REPAIR_BRIDGE);
 	if (header->ifi_family != AF_UNSPEC || link_parse(message, &link) < 0)
 		return;
 	network = network_of_bridge(link.index);
@@ -244,10 +279,10 @@ static void on_link(const struct nlmsghdr *message)
 static void on_address_gone(const struct nlmsghdr *message)
 {
 	const struct ifaddrmsg *header = nlmsg_data(message);
-	struct network *network = network_of_bridge((int)header->ifa_index);
+	struct network *network = network_of_host((int)header->ifa_index);
 	char name[INTERFACE_NAME_SIZE];
 
-	if (network && network->config->mode != NETWORK_BRIDGED)
+	if (network)
 		network_repair(network, REPAIR_BRIDGE);
 	/* Routes from this address go with it in silence. */
 	if (link_name((int)header->ifa_index, name) && uplink_is_used(linux_platform.broker, name))
@@ -296,8 +331,8 @@ static void on_subnet_route(const struct nlmsghdr *message)
 	device = nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), RTA_OIF);
 	if (!device || nla_len(device) < (int)sizeof(uint32_t))
 		return;
-	network = network_of_bridge((int)nla_get_u32(device));
-	if (network && network->config->mode != NETWORK_BRIDGED)
+	network = network_of_host((int)nla_get_u32(device));
+	if (network)
 		network_repair(network, REPAIR_BRIDGE);
 }
 
@@ -324,9 +359,11 @@ static void on_settings(const struct nlmsghdr *message)
 	static const struct nla_policy policy[NETCONFA_MAX + 1] = {
 		[NETCONFA_IFINDEX] = { .type = NLA_U32 },
 		[NETCONFA_FORWARDING] = { .type = NLA_U32 },
+		[NETCONFA_RP_FILTER] = { .type = NLA_U32 },
 	};
 	struct nlattr *attributes[NETCONFA_MAX + 1];
 	char name[INTERFACE_NAME_SIZE];
+	struct network *network;
 	int index;
 
 	if (nlmsg_parse((struct nlmsghdr *)message, sizeof(struct netconfmsg), attributes,
@@ -334,8 +371,12 @@ static void on_settings(const struct nlmsghdr *message)
 	    !attributes[NETCONFA_IFINDEX] || attributes[NETCONFA_PROXY_NEIGH])
 		return;
 	index = (int)nla_get_u32(attributes[NETCONFA_IFINDEX]);
+	network = network_of_host(index);
+	if (network && network->config->vxlan.vni && attributes[NETCONFA_RP_FILTER] &&
+	    nla_get_u32(attributes[NETCONFA_RP_FILTER]) != 2)
+		network_repair(network, REPAIR_BRIDGE);
 	if (index > 0 && link_name(index, name) && is_own_link_name(name) &&
-	    (!network_of_bridge(index) ||
+	    (!network_of_host(index) ||
 	     (attributes[NETCONFA_FORWARDING] && nla_get_u32(attributes[NETCONFA_FORWARDING]))))
 		return;
 	monitor_look_around();

@@ -41,6 +41,7 @@ struct linux_network {
 	enum repair remedy; /* of its faults, when it is tried again */
 	bool is_unread; /* what interfaces have asked for may be other than dnsmasq knows */
 	int bridge_seen; /* the index of its bridge, as of the last job that was done */
+	struct vxlan_devices vxlan_seen; /* the same */
 	sd_event_source *retry; /* on while there is a remedy */
 };
 
@@ -246,12 +247,19 @@ static void watch_dnsmasq(struct linux_network *self)
 static void job_ended(struct linux_network *self)
 {
 	const int bridge = self->parts.bridge.index;
+	const struct vxlan_devices *vxlan = &self->parts.vxlan;
+	const bool has_seen = bridge == self->bridge_seen &&
+			      vxlan->vxlan == self->vxlan_seen.vxlan &&
+			      vxlan->own == self->vxlan_seen.own;
 
 	self->busy = false;
-	/* Of a bridge that the job has made, notifications went by: it is looked at again. */
-	if (bridge && bridge != self->bridge_seen && !self->repair_wanted)
+	self->is_unread |= self->parts.has_begun;
+	self->parts.has_begun = false;
+	/* Of devices that the job has made, notifications went by: they are looked at again. */
+	if (bridge && !has_seen && !self->repair_wanted)
 		self->repair_wanted = REPAIR_BRIDGE;
 	self->bridge_seen = bridge;
+	self->vxlan_seen = *vxlan;
 	self->network->addresses = self->parts.addresses;
 }
 
@@ -565,6 +573,13 @@ int network_bridge(const struct network *network)
 	const struct linux_network *self = network->platform;
 
 	return self->bridge_seen;
+}
+
+const struct vxlan_devices *network_vxlan(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	return &self->vxlan_seen;
 }
 
 bool network_has_port(const struct network *network, const struct link *link)

@@ -67,6 +67,9 @@ void network_has_machines(const struct network *network);
 /* The index of the network's bridge, 0 while it has none. */
 int network_bridge(const struct network *network);
 
+/* Its devices if it is on several hosts, as of the last job. */
+const struct vxlan_devices *network_vxlan(const struct network *network);
+
 /* Whether the link of one of its interfaces is joined to the bridge as it has to be. */
 bool network_has_port(const struct network *network, const struct link *link);
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The steps, each with its opposite. A new kind of device for a network, a VXLAN for instance,
- * is one more, made in a file beside bridge.c by what host/link.h knows of links:
+ * The steps, each with its opposite. A new kind of device for a network is one more, made in a
+ * file beside bridge.c by what host/link.h knows of links:
  *
  *	1. addresses	chosen
  *	2. record	for the next broker: from here on nothing is lost by a crash
  *	3. bridge	with its address; from here on it is taken
  *	4. IPv6		addresses of the bridge
- *	5. dnsmasq	begins to start, which takes as long as what follows; it reads nothing
- *	6. firewall	before anything can pass
- *	7. filters	of other programs, which let its packets pass from here on
- *	8. reach	by which the host finds the machines, before others' rules
- *	9. uplink	where packets leave, if the configuration has a say in it
- *	10. forwarding	of shared networks
- *	11. serving	by dnsmasq: it needs all of the above to answer
- *	12. keeping	of the addresses, for the next life
+ *	5. VXLAN	the devices of a network that is on several hosts, joined to nothing
+ *	6. dnsmasq	begins to start, which takes as long as what follows; it reads nothing
+ *	7. firewall	before anything can pass
+ *	8. filters	of other programs, which let its packets pass from here on
+ *	9. other hosts	by its VXLAN: from here on frames come from them
+ *	10. reach	by which the host finds the machines, before others' rules
+ *	11. uplink	where packets leave, if the configuration has a say in it
+ *	12. forwarding	of shared networks
+ *	13. serving	by dnsmasq: it needs all of the above to answer
+ *	14. keeping	of the addresses, for the next life
  *
- * A network can do without 8, 9 and 12: failing is its fault, and does not end it.
+ * A network can do without 10, 11 and 14: failing is its fault, and does not end it.
  *
  * Creation takes the steps in this order. One that fails has undone its own
  * part; those before it are undone backwards. Removal undoes all of them
@@ -72,6 +74,12 @@ static bool is_bridged(const struct network_parts *self)
 	return self->config && self->config->mode == NETWORK_BRIDGED;
 }
 
+/* The same of what nothing is known of. */
+static bool has_vxlan(const struct network_parts *self)
+{
+	return !self->config || self->config->vxlan.vni;
+}
+
 static bool is_routed(const struct network_parts *self)
 {
 	return !self->config || self->config->mode == NETWORK_SHARED;
@@ -81,6 +89,12 @@ static bool is_routed(const struct network_parts *self)
 static bool has_uplink(const struct network_parts *self)
 {
 	return !self->config || uplink_of(self->config);
+}
+
+/* What knows a device by its index, and not by its name, is to be made again. */
+static bool is_new(const struct network_parts *self)
+{
+	return self->bridge.is_new || self->vxlan.is_new;
 }
 
 static bool is_served(const struct network_parts *self)
@@ -146,12 +160,11 @@ static int make_bridge(struct network_parts *self)
 	return result;
 }
 
-static int unmake_bridge(struct network_parts *self, struct error *error)
+static int leave_bridge(const struct network_parts *self, int *group)
 {
-	if (is_bridged(self))
-		return 0;
-	return undone(bridge_remove(self->name, &self->addresses, self->bridge.index), "bridge ",
-		      self->addresses.bridge, error);
+	int result = bridge_leave(self->name, &self->addresses, self->bridge.index, group);
+
+	return result == 0 && has_vxlan(self) ? vxlan_leave(self->addresses.bridge, group) : result;
 }
 
 static int unmake_bridges(struct network_parts *const *all, size_t n)
@@ -160,12 +173,25 @@ static int unmake_bridges(struct network_parts *const *all, size_t n)
 	int result = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_bridged(all[i]) && bridge_leave(all[i]->name, &all[i]->addresses,
-							all[i]->bridge.index, &group) < 0)
+		if (!is_bridged(all[i]) && leave_bridge(all[i], &group) < 0)
 			result = -1;
 	if (group && shortage_check(link_delete_group(group)) < 0)
 		return -1;
 	return result;
+}
+
+static int unmake_bridge(struct network_parts *self, struct error *error)
+{
+	const char *name = self->addresses.bridge;
+	int vxlan;
+	int result;
+
+	if (is_bridged(self) || unmake_bridges(&self, 1) == 0)
+		return 0;
+	/* One of them is not there, or goes just now. */
+	vxlan = has_vxlan(self) ? vxlan_remove(name) : 0;
+	result = bridge_remove(self->name, &self->addresses, self->bridge.index);
+	return undone(result < 0 ? result : vxlan, "bridge ", name, error);
 }
 
 /* Step 4: IPv6 */
@@ -175,7 +201,16 @@ static int make_ipv6(struct network_parts *self)
 	return bridge_add_ipv6(&self->now, &self->addresses, self->bridge.index, &self->error);
 }
 
-/* Step 5: dnsmasq */
+/* Step 5: VXLAN, undone with the bridge */
+
+static int make_vxlan(struct network_parts *self)
+{
+	if (!has_vxlan(self))
+		return 0;
+	return vxlan_make(&self->now, &self->addresses, &self->vxlan, &self->error);
+}
+
+/* Step 6: dnsmasq */
 
 static int begin_dnsmasq(struct network_parts *self)
 {
@@ -183,6 +218,7 @@ static int begin_dnsmasq(struct network_parts *self)
 
 	self->dnsmasq = dnsmasq_begin(self->config, &self->addresses, options->state_dir,
 				      options->runtime_dir, &self->error);
+	self->has_begun = self->dnsmasq && self->repair;
 	return self->dnsmasq ? 0 : -1;
 }
 
@@ -201,7 +237,7 @@ static int unmake_begun(struct network_parts *self, struct error *error)
 	return 0;
 }
 
-/* Step 6: firewall */
+/* Step 7: firewall */
 
 static int remove_firewall(const struct network_parts *self, struct error *error)
 {
@@ -247,13 +283,25 @@ static void take_requests(struct network_parts *self)
 	}
 }
 
+static void leave_loopback(const struct network_parts *self)
+{
+	const struct network_addresses *addresses = &self->addresses;
+	char own[INTERFACE_NAME_SIZE];
+
+	bridge_leave_loopback(&self->now, addresses, addresses->bridge, self->bridge.index);
+	if (!has_vxlan(self))
+		return;
+	own_name(addresses->bridge, own);
+	bridge_leave_loopback(&self->now, addresses, own, self->vxlan.own);
+}
+
 /* The rules are there, and lead to whom they have to. */
 static void ports_lead(struct network_parts *self)
 {
 	const struct forwarded_ports ports = ports_now(self);
 
 	if (self->ports_changed)
-		bridge_leave_loopback(&self->now, &self->addresses, self->bridge.index);
+		leave_loopback(self);
 	self->ports_changed = false;
 	forget_left(self);
 	forwarded_begin(&ports);
@@ -275,7 +323,7 @@ static int make_firewall(struct network_parts *self)
 	struct error ignored;
 
 	if (is_bridged(self) ||
-	    (self->repair == REPAIR_BRIDGE && !self->bridge.is_new && !self->ports_changed))
+	    (self->repair == REPAIR_BRIDGE && !is_new(self) && !self->ports_changed))
 		return 0;
 	if (!self->repair && forwarded_check(&ports, &self->error) < 0)
 		return -1;
@@ -319,13 +367,13 @@ static int unmake_firewalls(struct network_parts *const *all, size_t n)
 	return 0;
 }
 
-/* Step 7: foreign firewalls */
+/* Step 8: foreign firewalls */
 
 static int make_foreign_firewalls(struct network_parts *self)
 {
 	struct error ignored;
 
-	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+	if (is_bridged(self) || (self->repair == REPAIR_BRIDGE && !is_new(self)))
 		return 0;
 	if (foreign_firewalls_open(self->config, &self->addresses, &self->error) == 0)
 		return 0;
@@ -339,13 +387,32 @@ static int unmake_foreign_firewalls(struct network_parts *self, struct error *er
 	return is_bridged(self) ? 0 : foreign_firewalls_close(self->name, error);
 }
 
-/* Step 8: reach */
+/* Step 9: other hosts */
+
+static int join_vxlan(struct network_parts *self)
+{
+	if (!has_vxlan(self))
+		return 0;
+	return vxlan_join(self->config, &self->addresses, self->bridge.index, &self->vxlan,
+			  &self->error);
+}
+
+static int part_vxlan(struct network_parts *self, struct error *error)
+{
+	(void)error;
+	if (has_vxlan(self))
+		vxlan_part(self->addresses.bridge);
+	return 0;
+}
+
+/* Step 10: reach */
 
 static int make_reach(struct network_parts *self)
 {
 	if (is_bridged(self))
 		return 0;
-	return reach_open(&self->addresses, self->bridge.index, &self->error);
+	return reach_open(&self->addresses, has_vxlan(self) ? self->vxlan.own : self->bridge.index,
+			  &self->error);
 }
 
 /* None of them keeps for another what goes with the last. */
@@ -365,7 +432,7 @@ static int unmake_reach(struct network_parts *self, struct error *error)
 	return undone(unmake_reaches(&self, 1), "routing rules", "", error);
 }
 
-/* Step 9: uplink */
+/* Step 11: uplink */
 
 static int make_uplink(struct network_parts *self)
 {
@@ -374,33 +441,62 @@ static int make_uplink(struct network_parts *self)
 
 static int unmake_uplink(struct network_parts *self, struct error *error)
 {
-	return undone(has_uplink(self) ? uplink_close(self->name, self->addresses.bridge) : 0,
+	const char *bridge = self->addresses.bridge;
+
+	return undone(has_uplink(self) ? uplink_close(self->name, bridge, has_vxlan(self)) : 0,
 		      "routing table", "", error);
 }
 
-/* Step 10: forwarding */
+/* Step 12: forwarding */
 
+static int acquire_forwarding(struct network_parts *self, const char *device)
+{
+	return forwarding_acquire(linux_platform.options->runtime_dir, device,
+				  self->repair != REPAIR_NOTHING, &self->error);
+}
+
+/* Machines of other hosts answer by the host's own end. */
 static int make_forwarding(struct network_parts *self)
 {
-	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !self->bridge.is_new))
+	const char *bridge = self->addresses.bridge;
+	char own[INTERFACE_NAME_SIZE];
+	struct error ignored;
+
+	if (!is_routed(self) || (self->repair == REPAIR_BRIDGE && !is_new(self)))
 		return 0;
-	return forwarding_acquire(linux_platform.options->runtime_dir, self->addresses.bridge,
-				  self->repair != REPAIR_NOTHING, &self->error);
+	if (acquire_forwarding(self, bridge) < 0)
+		return -1;
+	if (!has_vxlan(self))
+		return 0;
+	own_name(bridge, own);
+	if (acquire_forwarding(self, own) == 0)
+		return 0;
+	if (!self->repair)
+		(void)shortage_check(
+			forwarding_release(linux_platform.options->runtime_dir, bridge, &ignored));
+	return -1;
 }
 
 static int unmake_forwarding(struct network_parts *self, struct error *error)
 {
-	return is_routed(self) ? forwarding_release(linux_platform.options->runtime_dir,
-						    self->addresses.bridge, error)
-			       : 0;
+	const char *directory = linux_platform.options->runtime_dir;
+	const char *bridge = self->addresses.bridge;
+	char own[INTERFACE_NAME_SIZE];
+
+	if (!is_routed(self))
+		return 0;
+	own_name(bridge, own);
+	if (has_vxlan(self) && forwarding_release(directory, own, error) < 0)
+		return -1;
+	return forwarding_release(directory, bridge, error);
 }
 
-/* Step 11: serving */
+/* Step 13: serving */
 
-/* One that was bound to another bridge of this name hears nothing any more. */
+/* One that was bound to a former bridge, or own end of the host's, hears nothing any more. */
 static bool is_dnsmasq_useless(const struct network_parts *self)
 {
-	if (!self->repair || self->bridge.is_new)
+	if (!self->repair || is_new(self))
 		return self->repair;
 	if (!self->dnsmasq ||
 	    !dnsmasq_has_lost_leases(self->dnsmasq, linux_platform.options->state_dir))
@@ -461,7 +557,7 @@ static int begin_to_unmake_dnsmasq(struct network_parts *const *all, size_t n)
 	return -1;
 }
 
-/* Step 12: keeping */
+/* Step 14: keeping */
 
 static int make_kept(struct network_parts *self)
 {
@@ -482,11 +578,13 @@ static const struct step steps[] = {
 	{ make_record, unmake_record, NULL, FAULT_RECORDS, false, false, REPAIR_BRIDGE },
 	{ make_bridge, unmake_bridge, unmake_bridges, FAULT_NETWORK, false, true, REPAIR_BRIDGE },
 	{ make_ipv6, NULL, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
+	{ make_vxlan, NULL, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
 	{ make_dnsmasq, unmake_begun, NULL, FAULT_SERVERS, false, true, REPAIR_BRIDGE },
 	{ make_firewall, unmake_firewall, unmake_firewalls, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
 	{ make_foreign_firewalls, unmake_foreign_firewalls, NULL, FAULT_NETWORK, false, true,
 	  REPAIR_BRIDGE },
+	{ join_vxlan, part_vxlan, NULL, FAULT_NETWORK, false, false, REPAIR_BRIDGE },
 	{ make_reach, unmake_reach, unmake_reaches, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_uplink, unmake_uplink, NULL, FAULT_ROUTING, true, false, REPAIR_ROUTING },
 	{ make_forwarding, unmake_forwarding, NULL, FAULT_NETWORK, false, true, REPAIR_BRIDGE },

@@ -9,6 +9,7 @@
 #define VMNET_BROKER_LINUX_NETWORK_PARTS_H
 
 #include "bridge.h"
+#include "vxlan.h"
 
 /* How much of a network is looked at. */
 enum repair {
@@ -42,8 +43,10 @@ struct network_parts {
 	struct other_network *others; /* for the choice of addresses */
 	size_t n_others;
 	struct dnsmasq *dnsmasq; /* NULL: none runs */
+	bool has_begun; /* a repair has: it is another, and has no hosts to read */
 	enum repair repair; /* under way; REPAIR_NOTHING: they are made or removed */
 	struct bridge bridge;
+	struct vxlan_devices vxlan;
 	struct link *rejoined; /* by a repair; whoever asked for that frees them */
 	size_t n_rejoined;
 	struct error error; /* of the last step that failed */

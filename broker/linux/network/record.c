@@ -36,11 +36,12 @@ static json_t *to_json(const struct network_config *config,
 	char prefix[IPV6_PREFIX_TEXT_SIZE];
 	char mac[MAC_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "config", config->json, "bridge",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:i}", "config", config->json, "bridge",
 			 addresses->bridge, "mtu", (int)addresses->mtu, "bridge_mac",
 			 mac_address_format(&addresses->bridge_mac, mac), "ipv4_subnet",
 			 ipv4_subnet_format(&addresses->ipv4_subnet, subnet), "ipv6_prefix",
-			 ipv6_prefix_format(&addresses->ipv6_prefix, prefix));
+			 ipv6_prefix_format(&addresses->ipv6_prefix, prefix), "vxlan_host",
+			 (int)addresses->vxlan_host);
 }
 
 int record_save(const char *runtime_dir, const struct network_config *config,
@@ -68,7 +69,8 @@ int record_remove(const char *runtime_dir, const char *network)
 }
 
 /* A length of 0 is written as "0.0.0.0/0" and "::/0", and not an address to parse. */
-static int parse_addresses(json_t *root, struct network_addresses *addresses)
+static int parse_addresses(json_t *root, const struct network_config *config,
+			   struct network_addresses *addresses)
 {
 	const char *bridge;
 	const char *bridge_mac;
@@ -76,11 +78,12 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 	const char *prefix;
 	struct ipv4_subnet ipv4 = { 0 };
 	struct ipv6_prefix ipv6 = { 0 };
+	int vxlan_host = 0;
 	int mtu;
 
-	if (json_unpack(root, "{s:s, s:i, s:s, s:s, s:s}", "bridge", &bridge, "mtu", &mtu,
-			"bridge_mac", &bridge_mac, "ipv4_subnet", &subnet, "ipv6_prefix",
-			&prefix) < 0)
+	if (json_unpack(root, "{s:s, s:i, s:s, s:s, s:s, s?i}", "bridge", &bridge, "mtu", &mtu,
+			"bridge_mac", &bridge_mac, "ipv4_subnet", &subnet, "ipv6_prefix", &prefix,
+			"vxlan_host", &vxlan_host) < 0)
 		return -1;
 	*addresses = (struct network_addresses){ .mtu = (unsigned int)mtu };
 	if (mtu <= 0 || strlen(bridge) >= sizeof(addresses->bridge) ||
@@ -89,6 +92,7 @@ static int parse_addresses(json_t *root, struct network_addresses *addresses)
 	(void)ipv4_subnet_parse(subnet, &ipv4);
 	(void)ipv6_prefix_parse(prefix, &ipv6);
 	addresses_set(addresses, &ipv4, &ipv6);
+	addresses_set_own(config, (unsigned int)vxlan_host, addresses);
 	(void)snprintf(addresses->bridge, sizeof(addresses->bridge), "%s", bridge);
 	return 0;
 }
@@ -102,6 +106,8 @@ static bool is_possible(const struct network_config *config,
 	if (config->mode == NETWORK_BRIDGED)
 		return strcmp(addresses->bridge, config->external_interface) == 0;
 	bridge_name(config->name, bridge);
+	if (config->vxlan.vni && !addresses->vxlan_host)
+		return false;
 	return strcmp(addresses->bridge, bridge) == 0 && addresses->ipv4_subnet.length >= 8 &&
 	       addresses->ipv4_subnet.length <= 29 &&
 	       (addresses->ipv6_prefix.length == 0 || addresses->ipv6_prefix.length == 64);
@@ -120,7 +126,8 @@ static int load(const char *path, const char *network, struct network_config **c
 		*config = network_config_parse(network, text);
 	if (!*config && errno == ENOMEM)
 		shortage_end();
-	if (*config && parse_addresses(root, addresses) == 0 && is_possible(*config, addresses))
+	if (*config && parse_addresses(root, *config, addresses) == 0 &&
+	    is_possible(*config, addresses))
 		result = 0;
 	json_decref(root);
 	return result;

@@ -186,9 +186,25 @@ static bool has_to_be_guarded(const struct routed_interface *interface, int fami
 	       !(forwarding_has_own_switch(family) && interface->forwarding);
 }
 
+/* The guard is another one with the first of these. */
+static bool is_own_end(const char *bridge)
+{
+	return strncmp(bridge, OWN_PREFIX, strlen(OWN_PREFIX)) == 0;
+}
+
+static bool has_own_end(void)
+{
+	const struct routed_bridge *bridge = state.bridges;
+
+	while (bridge && !is_own_end(bridge->name))
+		bridge = bridge->next;
+	return bridge;
+}
+
 /* What comes in by a remembered interface is dropped. */
 static void write_drop(FILE *file, int family, const char *name)
 {
+	const char *own_end = has_own_end() ? " oifname != \"" OWN_PREFIX "*\"" : "";
 	const char *before = "";
 
 	for (const struct routed_interface *interface = state.interfaces; interface;
@@ -201,8 +217,8 @@ static void write_drop(FILE *file, int family, const char *name)
 		before = ", ";
 	}
 	if (*before)
-		(void)fprintf(file, " } meta nfproto %s oifname != \"" BRIDGE_PREFIX "*\" drop\n",
-			      name);
+		(void)fprintf(file, " } meta nfproto %s oifname != \"" BRIDGE_PREFIX "*\"%s drop\n",
+			      name, own_end);
 }
 
 static void write_guard(FILE *file)
@@ -377,7 +393,7 @@ int forwarding_acquire(const char *runtime_dir, const char *bridge, bool repair,
 		       struct error *error)
 {
 	int result = load(runtime_dir);
-	bool joins = !repair && state.bridges && guard_rules;
+	bool joins = !repair && state.bridges && guard_rules && !is_own_end(bridge);
 	bool known = is_routed(bridge);
 	struct error ignored;
 

@@ -13,7 +13,8 @@
 /*
  * A network that routes is there (its bridge exists), or is no more. With the
  * first, forwarding is switched on and guarded; with the last, what was
- * switched on is switched off. What was switched on is remembered in
+ * switched on is switched off. One on several hosts is so twice, with the host's own end for
+ * another bridge. What was switched on is remembered in
  * runtime_dir, so that the next broker can switch it off.
  *
  * repair: everything is looked at, and made again. Without that, one that is not the

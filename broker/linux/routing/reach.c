@@ -27,11 +27,11 @@
 #include "host/route.h"
 #include "precedence.h"
 
-static struct route route_to(const struct network_addresses *addresses, int family, int bridge)
+static struct route route_to(const struct network_addresses *addresses, int family, int link)
 {
 	struct route route = {
 		.table = NETWORKS_TABLE,
-		.device = (uint32_t)bridge,
+		.device = (uint32_t)link,
 		.family = (uint8_t)family,
 		.protocol = ROUTING_PROTOCOL,
 		.scope = RT_SCOPE_LINK,
@@ -40,7 +40,7 @@ static struct route route_to(const struct network_addresses *addresses, int fami
 	if (family == AF_INET) {
 		memcpy(&route.destination, &addresses->ipv4_subnet.address, sizeof(struct in_addr));
 		route.destination_length = (uint8_t)addresses->ipv4_subnet.length;
-		route.own = addresses->ipv4_gateway;
+		route.own = addresses->vxlan_host ? addresses->own_ipv4 : addresses->ipv4_gateway;
 	} else {
 		route.destination = addresses->ipv6_prefix.address;
 		route.destination_length = (uint8_t)addresses->ipv6_prefix.length;
@@ -48,10 +48,10 @@ static struct route route_to(const struct network_addresses *addresses, int fami
 	return route;
 }
 
-static int open_family(const struct network_addresses *addresses, int family, int bridge,
+static int open_family(const struct network_addresses *addresses, int family, int link,
 		       struct precedence *rule)
 {
-	const struct route route = route_to(addresses, family, bridge);
+	const struct route route = route_to(addresses, family, link);
 	int result;
 
 	*rule = (struct precedence){ .family = family, .table = NETWORKS_TABLE };
@@ -63,13 +63,13 @@ static int open_family(const struct network_addresses *addresses, int family, in
 	return result < 0 ? result : precedence_keep(rule);
 }
 
-int reach_open(const struct network_addresses *addresses, int bridge, struct error *error)
+int reach_open(const struct network_addresses *addresses, int link, struct error *error)
 {
 	struct precedence ipv4, ipv6 = { 0 };
-	int result = open_family(addresses, AF_INET, bridge, &ipv4);
+	int result = open_family(addresses, AF_INET, link, &ipv4);
 
 	if (result == 0 && addresses->ipv6_prefix.length)
-		result = open_family(addresses, AF_INET6, bridge, &ipv6);
+		result = open_family(addresses, AF_INET6, link, &ipv6);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED,
 				 "cannot lead what is for its machines to bridge %s: %s",

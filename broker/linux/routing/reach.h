@@ -9,14 +9,15 @@
 #include "broker/broker.h"
 
 /*
- * Has a network's machines found, as the host's rules are now; its bridge is there.
+ * Has a network's machines found, as the host's rules are now; its devices are there.
  * To be called again when something of it has changed.
  *
- * bridge: its index.
+ * link: the index of the one by which the host finds them: the bridge, or of a network that is on
+ * several hosts this one's own end.
  *
  * Returns 0, or -1 with error.
  */
-int reach_open(const struct network_addresses *addresses, int bridge, struct error *error);
+int reach_open(const struct network_addresses *addresses, int link, struct error *error);
 
 /*
  * Takes it back for networks that go together, with the last ones that there are.

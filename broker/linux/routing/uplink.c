@@ -27,6 +27,9 @@
  * not go there. A connection to a forwarded port that comes in elsewhere has
  * its answers marked by the firewall, so that they go back by the host's routes.
  *
+ * Of a network on several hosts machines elsewhere answer by the host's own device there, for
+ * which the table has a second rule.
+ *
  * All that is made here has one number for its protocol, which says whose it is.
  */
 #include "uplink.h"
@@ -71,6 +74,18 @@ static int keep_rule(int family, uint32_t table, const char *bridge, struct prec
 	if (rule.is_overtaken)
 		*overtaken = rule;
 	return precedence_keep(&rule);
+}
+
+static int keep_rules(int family, uint32_t table, const struct network_addresses *addresses,
+		      struct precedence *overtaken)
+{
+	int result = keep_rule(family, table, addresses->bridge, overtaken);
+	char own[INTERFACE_NAME_SIZE];
+
+	if (result < 0 || !addresses->vxlan_host)
+		return result;
+	own_name(addresses->bridge, own);
+	return keep_rule(family, table, own, overtaken);
 }
 
 static int delete_rule(int family, uint32_t table, const char *bridge)
@@ -203,9 +218,9 @@ int uplink_open(const struct network_config *config, const struct network_addres
 	if (result == 0)
 		result = copy_routes(table, link.index);
 	if (result == 0)
-		result = keep_rule(AF_INET, table, addresses->bridge, &overtaken);
+		result = keep_rules(AF_INET, table, addresses, &overtaken);
 	if (result == 0 && addresses->ipv6_prefix.length)
-		result = keep_rule(AF_INET6, table, addresses->bridge, &overtaken);
+		result = keep_rules(AF_INET6, table, addresses, &overtaken);
 	if (result < 0)
 		return error_set(error, ERROR_CREATE_FAILED, "cannot lead its packets to %s: %s",
 				 uplink, strerror(-result));
@@ -229,16 +244,25 @@ int uplink_open(const struct network_config *config, const struct network_addres
 	return 0;
 }
 
-int uplink_close(const char *network, const char *bridge)
+static int delete_rules(uint32_t table, const char *device)
+{
+	int ipv4 = delete_rule(AF_INET, table, device);
+	int ipv6 = delete_rule(AF_INET6, table, device);
+
+	return ipv4 < 0 ? ipv4 : ipv6;
+}
+
+int uplink_close(const char *network, const char *bridge, bool is_on_hosts)
 {
 	uint32_t table = routing_table(network);
-	int ipv4 = delete_rule(AF_INET, table, bridge);
-	int ipv6 = delete_rule(AF_INET6, table, bridge);
+	int rules = delete_rules(table, bridge);
 	int routes = delete_routes(table);
+	char own[INTERFACE_NAME_SIZE];
 
-	if (ipv4 < 0)
-		return ipv4;
-	return ipv6 < 0 ? ipv6 : routes;
+	own_name(bridge, own);
+	if (is_on_hosts && rules == 0)
+		rules = delete_rules(table, own);
+	return rules < 0 ? rules : routes;
 }
 
 /* What others do */

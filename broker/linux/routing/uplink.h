@@ -23,8 +23,11 @@ const char *uplink_of(const struct network_config *config);
 int uplink_open(const struct network_config *config, const struct network_addresses *addresses,
 		struct error *error);
 
-/* Takes it back, also what an earlier broker did. Returns 0 or a negative errno. */
-int uplink_close(const char *network, const char *bridge);
+/*
+ * Takes it back, also what an earlier broker did.
+ * is_on_hosts: it may be on several. Returns 0 or a negative errno.
+ */
+int uplink_close(const char *network, const char *bridge, bool is_on_hosts);
 
 /*
  * Whether such a message of rtnetlink, of what somebody else has done, is about

@@ -107,6 +107,45 @@ static void test_without_addresses(void **state)
 	assert_int_equal(record_remove(directory, "lab"), 0);
 }
 
+static const char of_two_hosts[] =
+	"{\"ipv6_prefix\":\"fd00:1:2:3::/64\",\"mode\":\"shared\",\"subnet\":\"10.1.2.0/24\","
+	"\"vxlan\":{\"control\":\"evpn\",\"hosts\":[{\"address\":\"192.0.2.1\",\"name\":\"a\","
+	"\"pool\":\"10.1.2.64/26\"},{\"address\":\"192.0.2.2\",\"name\":\"b\","
+	"\"pool\":\"10.1.2.128/26\"}],\"vni\":1}}";
+
+/* Which host it is on is kept, and of which it is not is damage. */
+static void test_several_hosts(void **state)
+{
+	struct network_addresses addresses = some_addresses();
+	struct network_addresses loaded;
+	struct network_config *config;
+	char text[INET6_ADDRSTRLEN];
+
+	(void)state;
+	for (unsigned int host = 0; host <= 3; host++) {
+		addresses.vxlan_host = host;
+		save(of_two_hosts, &addresses);
+		record_load(directory, "lab", &config, &loaded);
+		assert_non_null(config);
+		assert_string_equal(loaded.bridge, host == 1 || host == 2 ? "vmb-lab" : "");
+		if (host == 2) {
+			assert_int_equal(loaded.vxlan_host, 2);
+			assert_string_equal(
+				inet_ntop(AF_INET, &loaded.own_ipv4, text, sizeof(text)),
+				"10.1.2.129");
+			assert_string_equal(
+				inet_ntop(AF_INET6, &loaded.own_ipv6, text, sizeof(text)),
+				"fd00:1:2:3::a01:281");
+			assert_string_equal(mac_address_format(&loaded.own_mac, text),
+					    "76:6d:0a:01:02:81");
+			assert_string_equal(mac_address_format(&loaded.bridge_mac, text),
+					    "76:6d:0a:01:02:01");
+		}
+		network_config_unref(config);
+	}
+	assert_int_equal(record_remove(directory, "lab"), 0);
+}
+
 static void test_nothing(void **state)
 {
 	struct network_addresses addresses;
@@ -200,9 +239,10 @@ static void test_no_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_without_addresses),
-		cmocka_unit_test(test_nothing),	   cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_list),	   cmocka_unit_test(test_no_directory),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_without_addresses),
+		cmocka_unit_test(test_several_hosts), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_damage),	      cmocka_unit_test(test_list),
+		cmocka_unit_test(test_no_directory),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
