@@ -122,7 +122,8 @@ bool interfaces_have_mac(const struct network *network, const struct mac_address
 /* The host's own address on the network counts as used, too. */
 static bool mac_is_used(const struct network *network, const struct mac_address *mac)
 {
-	if (mac_address_equal(mac, &network->addresses.bridge_mac))
+	if (mac_address_equal(mac, &network->addresses.bridge_mac) ||
+	    vxlan_mac_is_hosts(network->config, mac))
 		return true;
 	for (const struct interface *i = network->interfaces; i; i = i->next)
 		if (mac_address_equal(mac, &i->mac))
@@ -217,7 +218,7 @@ static int check_options(const struct client *client, const struct network *netw
 	if (interface_options_check(network, mac, options, error) < 0)
 		return -1;
 	if (options->name[0] && !options->has_ipv4 && network_gives_ipv4(network->config)) {
-		options->has_ipv4 = true;
+		options->has_ipv4 = options->is_ipv4_chosen = true;
 		if (interface_choose_ipv4(network, mac, &options->ipv4, error) < 0)
 			return -1;
 	}

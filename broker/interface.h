@@ -25,6 +25,7 @@ enum interface_state {
 struct interface_options {
 	char name[MACHINE_NAME_MAX + 1]; /* "": none */
 	bool has_ipv4;
+	bool is_ipv4_chosen; /* by the broker: its machine may bring another one from another host */
 	bool has_ipv6;
 	struct in_addr ipv4;
 	struct in6_addr ipv6;

@@ -99,16 +99,49 @@ static const struct mac_address *leased_ipv4(const struct network *network, stru
 	return taken && interfaces_have_mac(network, taken) ? taken : NULL;
 }
 
+/* As far as the hosts that the network is on have heard of each other. */
+static const struct mac_address *known_ipv4(const struct network *network, struct in_addr address)
+{
+	bool is_elsewhere;
+
+	return platform_known_ipv4(network, address, &is_elsewhere);
+}
+
 static bool is_other(const struct mac_address *whose, const struct mac_address *mac)
 {
 	return whose && !(mac && mac_address_equal(whose, mac));
 }
 
-static bool is_free(const struct network *network, const struct mac_address *mac,
-		    struct in_addr address)
+static bool is_given_by_nobody(const struct network *network, const struct mac_address *mac,
+			       struct in_addr address)
 {
 	return !is_other(reserved_ipv4(network->config, address), mac) &&
 	       !asked_ipv4(network, address) && !is_other(leased_ipv4(network, address), mac);
+}
+
+static bool is_free(const struct network *network, const struct mac_address *mac,
+		    struct in_addr address)
+{
+	return is_given_by_nobody(network, mac, address) &&
+	       !is_other(known_ipv4(network, address), mac);
+}
+
+/*
+ * The same when all of them are known: a machine elsewhere can say that it has any number, but
+ * this host's server leases it a few.
+ */
+static bool is_only_claimed(const struct network *network, const struct mac_address *mac,
+			    struct in_addr address)
+{
+	const struct mac_address *whose = known_ipv4(network, address);
+	char text[INET_ADDRSTRLEN];
+
+	(void)inet_ntop(AF_INET, &address, text, sizeof(text));
+	for (const struct lease *lease = network->leases; lease && whose; lease = lease->next)
+		if (strcmp(lease->address, text) == 0 && mac_address_equal(&lease->mac, whose))
+			return false;
+	whose = platform_taken_ipv4(network, address);
+	return !is_other(whose, mac) && is_given_by_nobody(network, mac, address);
 }
 
 /* What is free */
@@ -119,19 +152,30 @@ static uint32_t count_hosts(const struct ipv4_subnet *subnet)
 	return (UINT32_MAX >> subnet->length) - 2;
 }
 
+typedef bool free_function(const struct network *network, const struct mac_address *mac,
+			   struct in_addr address);
+
+static bool find(const struct network *network, const struct mac_address *mac, uint32_t from,
+		 free_function *is_right, struct in_addr *address)
+{
+	const struct ipv4_subnet *pool = network_pool(network->config, &network->addresses);
+	const uint32_t n = count_hosts(pool);
+
+	for (uint32_t i = 0; i < n && i < LOOKS_MAX; i++) {
+		*address = ipv4_subnet_host(pool, 2 + (from % n + i) % n);
+		if (is_right(network, mac, *address))
+			return true;
+	}
+	return false;
+}
+
 /* Looks from one of them on. Returns whether there is one. */
 static bool find_free(const struct network *network, const struct mac_address *mac, uint32_t from,
 		      struct in_addr *address)
 {
-	const struct ipv4_subnet *subnet = &network->addresses.ipv4_subnet;
-	const uint32_t n = count_hosts(subnet);
-
-	for (uint32_t i = 0; i < n && i < LOOKS_MAX; i++) {
-		*address = ipv4_subnet_host(subnet, 2 + (from % n + i) % n);
-		if (is_free(network, mac, *address))
-			return true;
-	}
-	return false;
+	return find(network, mac, from, is_free, address) ||
+	       (network->addresses.vxlan_host &&
+		find(network, mac, from, is_only_claimed, address));
 }
 
 int interface_choose_ipv4(const struct network *network, const struct mac_address *mac,
@@ -144,6 +188,8 @@ int interface_choose_ipv4(const struct network *network, const struct mac_addres
 		*address = reservation->address;
 		return 0;
 	}
+	if (platform_moved_ipv4(network, mac, address) && is_free(network, mac, *address))
+		return 0;
 	for (const struct lease *lease = network->leases; lease; lease = lease->next)
 		if (mac_address_equal(&lease->mac, mac) &&
 		    inet_pton(AF_INET, lease->address, address) == 1 &&
@@ -152,9 +198,10 @@ int interface_choose_ipv4(const struct network *network, const struct mac_addres
 	if (find_free(network, mac, (uint32_t)from, address))
 		return 0;
 	error_set(error, ERROR_INVALID_PARAMETER,
-		  "no IPv4 address is free on network \"%s\"; stop a machine, or give the network "
-		  "a larger \"subnet\"",
-		  network->config->name);
+		  "no IPv4 address is free on network \"%s\"; stop a machine, or give %s",
+		  network->config->name,
+		  network->addresses.vxlan_host ? "this host a larger \"pool\""
+						: "the network a larger \"subnet\"");
 	error->parameter = "ipv4Address";
 	return -1;
 }
@@ -180,6 +227,14 @@ static int refuse(struct error *error, const char *parameter)
 	return -1;
 }
 
+static bool is_name_of_host(const struct network_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->vxlan.n_hosts; i++)
+		if (strcasecmp(config->vxlan.hosts[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int check_name(const struct network *network, const struct mac_address *mac,
 		      const char *name, struct error *error)
 {
@@ -200,6 +255,10 @@ static int check_name(const struct network *network, const struct mac_address *m
 			  "name \"%s\" is reserved on network \"%s\" for MAC address %s; choose "
 			  "another",
 			  name, network->config->name, mac_address_format(reserved, text));
+	else if (is_name_of_host(network->config, name))
+		error_set(error, ERROR_INVALID_PARAMETER,
+			  "name \"%s\" is that of a host of network \"%s\"; choose another", name,
+			  network->config->name);
 	else if (machine_name_is_sought(name))
 		error_set(error, ERROR_INVALID_PARAMETER,
 			  "name \"%s\" is one that programs look for by themselves, and no "
@@ -221,15 +280,18 @@ bool network_gives_ipv4(const struct network_config *config)
 	return config->mode != NETWORK_BRIDGED && config->dhcp;
 }
 
-static const char *whose_ipv4(const struct ipv4_subnet *subnet, struct in_addr address)
+static const char *whose_ipv4(const struct network *network, struct in_addr address,
+			      char owner[VXLAN_OWNER_SIZE])
 {
+	const struct ipv4_subnet *subnet = &network->addresses.ipv4_subnet;
+
 	if (address.s_addr == subnet->address.s_addr)
 		return "the network's own";
 	if (address.s_addr == ipv4_subnet_host(subnet, 1).s_addr)
 		return "the host's";
 	if (address.s_addr == ipv4_subnet_last(subnet).s_addr)
 		return "the broadcast address";
-	return NULL;
+	return vxlan_owner(network->config, AF_INET, &address, owner);
 }
 
 /* Fills an error that ends with an address that is free, if there is one. */
@@ -237,15 +299,14 @@ static int refuse_ipv4(const struct network *network, const struct mac_address *
 		       const struct interface_options *options, const char *why,
 		       struct error *error)
 {
-	const struct ipv4_subnet *subnet = &network->addresses.ipv4_subnet;
-	uint32_t offset = ntohl(options->ipv4.s_addr) - ntohl(subnet->address.s_addr);
+	const struct ipv4_subnet *pool = network_pool(network->config, &network->addresses);
+	uint32_t offset = ntohl(options->ipv4.s_addr) - ntohl(pool->address.s_addr);
 	char text[INET_ADDRSTRLEN];
 	char other[INET_ADDRSTRLEN];
 	struct in_addr address;
 	bool is_one_free = find_free(
 		network, mac,
-		ipv4_subnet_contains(subnet, options->ipv4) && offset > 2 ? offset - 2 : 0,
-		&address);
+		ipv4_subnet_contains(pool, options->ipv4) && offset > 2 ? offset - 2 : 0, &address);
 
 	(void)inet_ntop(AF_INET, &options->ipv4, text, sizeof(text));
 	error_set(error, ERROR_INVALID_PARAMETER, "IPv4 address %s %s on network \"%s\"; %s%s",
@@ -264,6 +325,21 @@ static int refuse_ipv4_of(const struct network *network, const struct mac_addres
 	char why[64];
 
 	(void)snprintf(why, sizeof(why), "%s MAC address %s", how, mac_address_format(whose, text));
+	return refuse_ipv4(network, mac, options, why, error);
+}
+
+/* Somebody else's, who may be elsewhere. */
+static int refuse_known_ipv4(const struct network *network, const struct mac_address *mac,
+			     const struct interface_options *options, struct error *error)
+{
+	char text[MAC_TEXT_SIZE];
+	char why[VXLAN_OWNER_SIZE + 64];
+	const struct mac_address *whose;
+	bool is_elsewhere;
+
+	whose = platform_known_ipv4(network, options->ipv4, &is_elsewhere);
+	(void)snprintf(why, sizeof(why), "is that of MAC address %s%s",
+		       mac_address_format(whose, text), is_elsewhere ? " on another host" : "");
 	return refuse_ipv4(network, mac, options, why, error);
 }
 
@@ -288,8 +364,12 @@ static int check_ipv4(const struct network *network, const struct mac_address *m
 	const struct ipv4_subnet *subnet = &network->addresses.ipv4_subnet;
 	const struct dhcp_reservation *own = reservation_of(network->config, mac);
 	const struct in_addr address = options->ipv4;
+	const struct vxlan_host *other =
+		network_other_host(network->config, &network->addresses, address);
+	char owner[VXLAN_OWNER_SIZE];
 	char text[IPV4_SUBNET_TEXT_SIZE];
-	char why[64];
+	char why[VXLAN_OWNER_SIZE + 32];
+	const char *whose;
 
 	if (!network_gives_ipv4(network->config))
 		return refuse_to_give(network, "ipv4Address", "dhcp", error);
@@ -298,8 +378,9 @@ static int check_ipv4(const struct network *network, const struct mac_address *m
 			       ipv4_subnet_format(subnet, text));
 		return refuse_ipv4(network, mac, options, why, error);
 	}
-	if (whose_ipv4(subnet, address)) {
-		(void)snprintf(why, sizeof(why), "is %s", whose_ipv4(subnet, address));
+	whose = whose_ipv4(network, address, owner);
+	if (whose) {
+		(void)snprintf(why, sizeof(why), "is %s", whose);
 		return refuse_ipv4(network, mac, options, why, error);
 	}
 	if (is_other(reserved_ipv4(network->config, address), mac))
@@ -311,7 +392,16 @@ static int check_ipv4(const struct network *network, const struct mac_address *m
 	if (is_other(leased_ipv4(network, address), mac))
 		return refuse_ipv4_of(network, mac, options, "is leased to",
 				      leased_ipv4(network, address), error);
-	if (!own || own->address.s_addr == address.s_addr)
+	if (is_other(known_ipv4(network, address), mac))
+		return refuse_known_ipv4(network, mac, options, error);
+	if (own && own->address.s_addr == address.s_addr)
+		return 0;
+	/* A machine that has come from there keeps it. */
+	if (other && !known_ipv4(network, address)) {
+		(void)snprintf(why, sizeof(why), "is of the pool of host \"%s\"", other->name);
+		return refuse_ipv4(network, mac, options, why, error);
+	}
+	if (!own)
 		return 0;
 	(void)snprintf(why, sizeof(why), "is not %s, the one of this MAC address",
 		       inet_ntop(AF_INET, &own->address, text, sizeof(text)));
@@ -340,36 +430,47 @@ static const struct mac_address *whose_ipv6(const struct network *network,
 	return NULL;
 }
 
-static int check_ipv6(const struct network *network, const struct in6_addr *address,
-		      struct error *error)
+static int check_ipv6(const struct network *network, const struct mac_address *mac,
+		      const struct in6_addr *address, struct error *error)
 {
 	const struct ipv6_prefix *prefix = &network->addresses.ipv6_prefix;
 	const struct mac_address *whose;
+	char owner[VXLAN_OWNER_SIZE];
+	const char *host = NULL;
 	char text[INET6_ADDRSTRLEN];
 	char prefix_text[IPV6_PREFIX_TEXT_SIZE];
 	char mac_text[MAC_TEXT_SIZE];
+	bool is_elsewhere = false;
 
 	if (!network_gives_ipv6(network))
 		return refuse_to_give(network, "ipv6Address", "router_advertisement", error);
 	(void)inet_ntop(AF_INET6, address, text, sizeof(text));
 	(void)ipv6_prefix_format(prefix, prefix_text);
 	whose = whose_ipv6(network, address);
+	if (!whose) {
+		whose = platform_known_ipv6(network, address, &is_elsewhere);
+		whose = is_other(whose, mac) ? whose : NULL;
+	}
+	if (IN6_ARE_ADDR_EQUAL(address, &prefix->address))
+		host = "the network's own";
+	else if (IN6_ARE_ADDR_EQUAL(address, &network->addresses.ipv6_gateway))
+		host = "the host's";
+	else
+		host = vxlan_owner(network->config, AF_INET6, address, owner);
 	if (!ipv6_prefix_contains(prefix, address))
 		error_set(error, ERROR_INVALID_PARAMETER,
 			  "IPv6 address %s is outside of %s on network \"%s\"; choose one of it",
 			  text, prefix_text, network->config->name);
-	else if (IN6_ARE_ADDR_EQUAL(address, &prefix->address) ||
-		 IN6_ARE_ADDR_EQUAL(address, &network->addresses.ipv6_gateway))
+	else if (host)
 		error_set(error, ERROR_INVALID_PARAMETER,
 			  "IPv6 address %s is %s on network \"%s\"; choose another of %s", text,
-			  IN6_ARE_ADDR_EQUAL(address, &prefix->address) ? "the network's own"
-									: "the host's",
-			  network->config->name, prefix_text);
+			  host, network->config->name, prefix_text);
 	else if (whose)
 		error_set(error, ERROR_INVALID_PARAMETER,
-			  "IPv6 address %s is that of MAC address %s on network \"%s\"; choose "
+			  "IPv6 address %s is that of MAC address %s%s on network \"%s\"; choose "
 			  "another of %s",
-			  text, mac_address_format(whose, mac_text), network->config->name,
+			  text, mac_address_format(whose, mac_text),
+			  is_elsewhere ? " on another host" : "", network->config->name,
 			  prefix_text);
 	else
 		return 0;
@@ -383,7 +484,7 @@ int interface_options_check(const struct network *network, const struct mac_addr
 		return -1;
 	if (options->has_ipv4 && check_ipv4(network, mac, options, error) < 0)
 		return -1;
-	return options->has_ipv6 ? check_ipv6(network, &options->ipv6, error) : 0;
+	return options->has_ipv6 ? check_ipv6(network, mac, &options->ipv6, error) : 0;
 }
 
 /* common: the network's, for those that ask for none. */
@@ -404,6 +505,16 @@ static int set_rate(struct rate_limit *rate, const struct rate_limit *common, co
 	}
 	rate->burst_bytes = rate_limit_burst(rate);
 	return 0;
+}
+
+bool interface_may_have_ipv4(const struct interface *interface, struct in_addr address)
+{
+	const struct interface_options options = { .has_ipv4 = true, .ipv4 = address };
+	const struct network *network = interface->network;
+	struct error ignored;
+
+	return network_gives_ipv4(network->config) &&
+	       interface_options_check(network, &interface->mac, &options, &ignored) == 0;
 }
 
 int interface_options_set_rates(const struct network *network, struct interface_options *options,

@@ -17,6 +17,9 @@ struct host_key;
 int interface_options_check(const struct network *network, const struct mac_address *mac,
 			    const struct interface_options *options, struct error *error);
 
+/* Whether an interface, in its machine's stead, may ask for this address now. */
+bool interface_may_have_ipv4(const struct interface *interface, struct in_addr address);
+
 /*
  * Judges the limits of rates, and fills in what was not asked for: the network's own, and the
  * bursts. Returns 0, or -1 with error.
@@ -34,8 +37,8 @@ struct mac_address interface_named_mac(const struct network *network, const stru
 
 /*
  * Chooses an address for an interface that has asked for none: what is reserved for its
- * MAC address, or what that has leased, or one that is made of it and free. Returns 0, or -1
- * with error.
+ * MAC address, or what that has on another host or has leased, or one that is made of it
+ * and free. Returns 0, or -1 with error.
  */
 int interface_choose_ipv4(const struct network *network, const struct mac_address *mac,
 			  struct in_addr *address, struct error *error);

@@ -201,7 +201,7 @@ static int need_ipv4(const struct network *network, const struct mac_address *ma
 		return refuse_family(network, "IPv4", error);
 	if (interface_choose_ipv4(network, mac, &options->ipv4, error) < 0)
 		return -1;
-	options->has_ipv4 = true;
+	options->has_ipv4 = options->is_ipv4_chosen = true;
 	return 0;
 }
 

@@ -106,6 +106,19 @@ const struct mac_address *platform_taken_ipv4(const struct network *network,
 					      struct in_addr address);
 
 /*
+ * Of a network that is on several hosts, whose an address is on any, or was a while ago, as far as
+ * the kernel has heard. *is_elsewhere: on another than this, now. Returns as the last does.
+ */
+const struct mac_address *platform_known_ipv4(const struct network *network, struct in_addr address,
+					      bool *is_elsewhere);
+const struct mac_address *platform_known_ipv6(const struct network *network,
+					      const struct in6_addr *address, bool *is_elsewhere);
+
+/* The same: the address that a machine has on another host, or had. Returns whether it has. */
+bool platform_moved_ipv4(const struct network *network, const struct mac_address *mac,
+			 struct in_addr *address);
+
+/*
  * Makes the device that interface describes, joins it to its network, and sets
  * interface->name. Answered by broker_interface_attached().
  *

@@ -24,7 +24,9 @@ MAY_INCLUDE = {
     "broker/linux/network": [
         *("base", "config", "host", "broker", "broker/linux"),
         *("broker/linux/dnsmasq", "broker/linux/firewall", "broker/linux/routing"),
+        "broker/linux/vxlan",
     ],
+    "broker/linux/vxlan": ["base", "config", "host", "broker", "broker/linux"],
     "broker/linux/varlink": ["base", "config", "wire", "broker", "broker/linux"],
     "include": [],
     "client": ["base", "include"],

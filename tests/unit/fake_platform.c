@@ -110,20 +110,6 @@ void platform_idle(void)
 }
 
 /* Repeatable, and small enough for collisions to happen. */
-int platform_host_key(struct host_key *key, struct error *error)
-{
-	(void)error;
-	*key = (struct host_key){ "a fake host's ke" };
-	return 0;
-}
-
-const struct mac_address *platform_taken_ipv4(const struct network *network, struct in_addr address)
-{
-	(void)network;
-	(void)address;
-	return NULL;
-}
-
 void platform_random(void *bytes, size_t size)
 {
 	uint8_t *byte = bytes;

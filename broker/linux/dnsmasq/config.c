@@ -127,7 +127,8 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		       const struct network_addresses *addresses)
 {
 	const struct ipv4_subnet *subnet = &addresses->ipv4_subnet;
-	struct in_addr last = ipv4_subnet_last(subnet);
+	const struct ipv4_subnet *pool = network_pool(config, addresses);
+	struct in_addr last = ipv4_subnet_last(pool);
 	char text[3][INET_ADDRSTRLEN];
 
 	if (!config->dhcp)
@@ -144,7 +145,7 @@ static void write_dhcp(FILE *file, const struct network_config *config,
 		      "dhcp-lease-max=%u\n"
 		      "dhcp-range=%s,%s,%s,%d\n"
 		      "dhcp-option=option:mtu,%u\n",
-		      leases_max(subnet), text_of(ipv4_subnet_host(subnet, 2), text[0]),
+		      leases_max(subnet), text_of(ipv4_subnet_host(pool, 2), text[0]),
 		      text_of(last, text[1]), text_of(ipv4_subnet_mask(subnet), text[2]),
 		      LEASE_SECONDS, addresses->mtu);
 	write_refused_names(file, config);

@@ -455,7 +455,7 @@ void dnsmasq_has_machines(struct dnsmasq *self)
 }
 
 int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge, bool rereads,
-		      void (*on_leases_lost)(struct network *network))
+		      const struct lease_owner *owner)
 {
 	int r;
 
@@ -464,7 +464,7 @@ int dnsmasq_supervise(struct dnsmasq *self, struct network *network, int bridge,
 	r = timer_add(linux_platform.event, &self->watch.pause, on_pause_over, self);
 	if (r >= 0)
 		r = lease_watch_new(&self->watch.leases, network, bridge, self->server.files.leases,
-				    on_leases_lost);
+				    owner);
 	if (r >= 0)
 		r = timer_add(linux_platform.event, &self->watch.look, on_look, self);
 	/* It may have ended while nobody watched. */

@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 
 struct dnsmasq;
+struct lease_owner;
 
 /*
  * Begins to start it, or adopts the one that an earlier broker left if it runs with
@@ -39,14 +40,13 @@ bool dnsmasq_lacks_bridge(const struct error *error);
  *
  * bridge: the index of the network's bridge, for as long as this lasts.
  * rereads: it is to read what interfaces have asked for anew, as by dnsmasq_reread().
- * on_leases_lost: called when its lease file has been removed; may be from
- *	within this call.
+ * owner: of its leases (lease_watch.h); may be told from within this call.
  *
  * Returns 0, or a negative errno when not all of that will be: for another try,
  * after dnsmasq_unsupervise().
  */
 int dnsmasq_supervise(struct dnsmasq *dnsmasq, struct network *network, int bridge, bool rereads,
-		      void (*on_leases_lost)(struct network *network));
+		      const struct lease_owner *owner);
 
 /* Its network, which is supervised, has got an interface: from now on it has to serve. */
 void dnsmasq_has_machines(struct dnsmasq *dnsmasq);

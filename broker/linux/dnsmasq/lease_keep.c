@@ -20,10 +20,10 @@ static bool is_to_be_kept(const struct network *network, const struct dhcp_lease
 	const time_t enough = is_reserved ? RESERVED_SECONDS / 2 : ENOUGH_SECONDS;
 
 	/* What a machine had in a former life, and has not asked for again. */
-	if (is_reserved && !lease_is_asked_for(network, lease))
+	if (is_reserved && interfaces_have_mac(network, &lease->mac) &&
+	    !lease_is_asked_for(network, lease))
 		return false;
-	return lease->expires > 0 && lease->expires - now < enough &&
-	       interfaces_have_mac(network, &lease->mac);
+	return lease->expires > 0 && lease->expires - now < enough && lease_is_used(network, lease);
 }
 
 int lease_keep(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,

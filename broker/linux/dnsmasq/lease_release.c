@@ -42,13 +42,16 @@ struct lease_release *lease_release_plan(const struct network *network, struct d
 					 size_t n_leases)
 {
 	const struct network_config *config = network->config;
+	/* A machine that has moved here may have its address of another host. */
+	const struct ipv4_subnet *pool = network_pool(config, &network->addresses);
 	/* All but the network's own, the host's and the broadcast address. */
-	size_t size = leases_max(&network->addresses.ipv4_subnet) - 3;
-	size_t used = n_leases + config->n_dhcp_reservations;
+	size_t size = leases_max(pool) - 3;
+	size_t used = config->n_dhcp_reservations;
 	struct lease_release *release;
 
 	for (size_t i = 0; i < n_leases; i++)
-		used -= is_reserved(config, &leases[i]);
+		used += ipv4_subnet_contains(pool, leases[i].address) &&
+			!is_reserved(config, &leases[i]);
 	if (used + size / 4 < size)
 		return NULL;
 	release = calloc(1, sizeof(*release) + n_leases * sizeof(*leases));
@@ -59,7 +62,8 @@ struct lease_release *lease_release_plan(const struct network *network, struct d
 	release->wanted = used + size / 4 - size + 1;
 	qsort(leases, n_leases, sizeof(*leases), compare_ends);
 	for (size_t i = 0; i < n_leases; i++)
-		if (!is_reserved(config, &leases[i]) &&
+		if (ipv4_subnet_contains(pool, leases[i].address) &&
+		    !is_reserved(config, &leases[i]) &&
 		    !interfaces_have_mac(network, &leases[i].mac))
 			release->leases[release->n_leases++] = leases[i];
 	if (release->n_leases)

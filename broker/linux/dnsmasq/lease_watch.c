@@ -36,7 +36,7 @@ struct lease_watch {
 	struct network *network;
 	int bridge;
 	const char *path;
-	void (*on_lost)(struct network *network);
+	const struct lease_owner *owner;
 	sd_event_source *changes; /* of the file */
 	sd_event_source *settle;
 	uint64_t changed_usec; /* the first change that it is on for */
@@ -207,6 +207,7 @@ static int read_leases(struct lease_watch *watch)
 	watch->n_leases = n_leases;
 	leases = NULL;
 	broker_leases_changed(watch->network, list);
+	watch->owner->changed(watch->network);
 	reservations_keep(watch->network, watch->leases, watch->n_leases);
 	release_leases(watch);
 	result = 0;
@@ -222,7 +223,7 @@ void lease_watch_read(struct lease_watch *watch)
 	if (read_leases(watch) == 0)
 		return;
 	if (errno == ENOENT)
-		watch->on_lost(watch->network);
+		watch->owner->lost(watch->network);
 	else
 		log_warning(watch->network->config->name, "its leases in %s cannot be read: %s",
 			    watch->path, strerror(errno));
@@ -363,8 +364,26 @@ static int on_listen(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* Its bridge's list of neighbours has those of all hosts. */
+static void claim_listed(const struct lease_watch *watch,
+			 void (*list)(const struct network *, struct neighbours *))
+{
+	struct neighbours *neighbours = calloc(1, sizeof(*neighbours));
+
+	if (!neighbours)
+		return; /* without memory at the next look */
+	list(watch->network, neighbours);
+	claim_taken(watch, neighbours);
+	free(neighbours);
+}
+
 void lease_watch_listen(struct lease_watch *watch)
 {
+	if (watch->network->addresses.vxlan_host) {
+		if (watch->network->config->dhcp)
+			claim_listed(watch, watch->owner->list_here);
+		return;
+	}
 	watch->is_listening = watch->network->config->dhcp;
 	listen_soon();
 }
@@ -372,6 +391,9 @@ void lease_watch_listen(struct lease_watch *watch)
 void lease_watch_look(struct lease_watch *watch)
 {
 	keep_leases(watch);
+	/* Nobody else is to be given what machines have taken along to another host. */
+	if (watch->network->addresses.vxlan_host && watch->network->config->dhcp)
+		claim_listed(watch, watch->owner->list_elsewhere);
 	reservations_keep(watch->network, watch->leases, watch->n_leases);
 	lease_watch_listen(watch);
 }
@@ -387,7 +409,7 @@ const struct mac_address *lease_watch_taken(const struct lease_watch *watch, str
 /* The watch */
 
 int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
-		    const char *path, void (*on_lost)(struct network *network))
+		    const char *path, const struct lease_owner *owner)
 {
 	struct lease_watch *new = calloc(1, sizeof(*new));
 	int result;
@@ -397,7 +419,7 @@ int lease_watch_new(struct lease_watch **watch, struct network *network, int bri
 	new->network = network;
 	new->bridge = bridge;
 	new->path = path;
-	new->on_lost = on_lost;
+	new->owner = owner;
 	result = timer_add(linux_platform.event, &new->settle, on_settled, new);
 	/* Not when something else wakes the loop, such as the next change. */
 	if (result == 0)

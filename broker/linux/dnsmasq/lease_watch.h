@@ -11,6 +11,19 @@
 #include "broker/broker.h"
 
 struct lease_watch;
+struct neighbours;
+
+/* What the leases' network is asked, and told. */
+struct lease_owner {
+	void (*lost)(struct network *network); /* the file was removed; may free the watch */
+	void (*changed)(const struct network *network); /* the network has been told of them */
+	/*
+	 * Of one that is on several hosts: who has been heard of here, or has gone on elsewhere with
+	 * addresses of the server's.
+	 */
+	void (*list_here)(const struct network *network, struct neighbours *list);
+	void (*list_elsewhere)(const struct network *network, struct neighbours *list);
+};
 
 /*
  * Makes one, which knows of no leases until it follows a file.
@@ -18,12 +31,12 @@ struct lease_watch;
  * network: whom they are of; outlives the watch.
  * bridge: the index of its bridge.
  * path: of the lease file; the caller's, and stays while the watch does.
- * on_lost: called when the file has been removed; may free the watch.
+ * owner: outlives it.
  *
  * Returns 0, with a watch for lease_watch_free(), or a negative errno.
  */
 int lease_watch_new(struct lease_watch **watch, struct network *network, int bridge,
-		    const char *path, void (*on_lost)(struct network *network));
+		    const char *path, const struct lease_owner *owner);
 
 /*
  * Reads the lease file before long, and whenever it changes. To be called again
@@ -34,7 +47,7 @@ int lease_watch_follow(struct lease_watch *watch);
 
 /*
  * Reads it now, and tells the network of what is in it (broker_leases_changed()),
- * or calls on_lost.
+ * or of its loss.
  */
 void lease_watch_read(struct lease_watch *watch);
 

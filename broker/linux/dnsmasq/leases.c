@@ -256,6 +256,21 @@ bool lease_is_reserved(const struct network *network, const struct dhcp_lease *l
 	       length <= RESERVED_SECONDS + DELAY_SECONDS;
 }
 
+bool lease_has_gone_on(const struct network *network, const struct mac_address *mac,
+		       struct in_addr address)
+{
+	bool is_elsewhere;
+	const struct mac_address *whose = platform_known_ipv4(network, address, &is_elsewhere);
+
+	return is_elsewhere && mac_address_equal(whose, mac);
+}
+
+bool lease_is_used(const struct network *network, const struct dhcp_lease *lease)
+{
+	return interfaces_have_mac(network, &lease->mac) ||
+	       lease_has_gone_on(network, &lease->mac, lease->address);
+}
+
 static struct lease *lease_new(const struct dhcp_lease *from, time_t ahead)
 {
 	struct lease *lease = calloc(1, sizeof(*lease));

@@ -69,6 +69,13 @@ bool lease_is_asked_for(const struct network *network, const struct dhcp_lease *
  */
 bool lease_is_reserved(const struct network *network, const struct dhcp_lease *lease, time_t now);
 
+/* Whether a machine is on another host now, with this address. */
+bool lease_has_gone_on(const struct network *network, const struct mac_address *mac,
+		       struct in_addr address);
+
+/* Whether its machine is attached, or has gone on with the address on another host. */
+bool lease_is_used(const struct network *network, const struct dhcp_lease *lease);
+
 /*
  * The text of a lease file for a server that starts: without leases that are
  * not of a subnet, or are very many. What was written in an earlier life of the

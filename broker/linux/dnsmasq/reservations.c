@@ -173,8 +173,8 @@ void reservations_begin(const struct network *network, struct interface *interfa
 	char *text = read_leases(network, &length);
 
 	former->n = 0;
-	/* Its end has given it back. */
-	if (interface->options.has_ipv4)
+	/* Its end has given it back. Of several hosts, its machine may be on its way here. */
+	if (interface->options.has_ipv4 && !network->addresses.vxlan_host)
 		former->items[former->n++] = interface->options.ipv4;
 	if (text && leases_parse(text, length, &leases, &n) == 0)
 		for (size_t i = 0; i < n; i++)
@@ -186,6 +186,14 @@ void reservations_begin(const struct network *network, struct interface *interfa
 	end_talk(&talk);
 	free(leases);
 	free(text);
+}
+
+/* With an address that only this host gives to others. */
+static bool may_move(const struct network *network, const struct interface *interface)
+{
+	return network->addresses.vxlan_host &&
+	       ipv4_subnet_contains(network_pool(network->config, &network->addresses),
+				    interface->options.ipv4);
 }
 
 void reservations_end(const struct network *network, const struct interface *interface)
@@ -201,8 +209,9 @@ void reservations_end(const struct network *network, const struct interface *int
 
 	if (text)
 		dhcpv6_release(network->addresses.bridge, text, &interface->options.ipv6);
-	/* Whether its machine has asked or not. */
-	for (int i = 0; i < 2 && interface->options.has_ipv4; i++) {
+	/* Whether its machine has asked or not: unless it may go on elsewhere with it. */
+	for (int i = 0; i < 2 && interface->options.has_ipv4 && !may_move(network, interface);
+	     i++) {
 		release(&talk, &lease);
 		lease.is_reserved = true;
 	}

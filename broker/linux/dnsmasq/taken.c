@@ -110,8 +110,9 @@ static bool look_up(const struct dhcp_lease *leases, size_t n_leases,
 /* There are as many addresses without the network's own, the host's and the broadcast address. */
 static bool may_take_more(const struct network *network, const struct known *known)
 {
-	return known->n_taken < TAKEN_MAX &&
-	       known->n_all_taken < (leases_max(&network->addresses.ipv4_subnet) - 3) / 2;
+	const struct ipv4_subnet *pool = network_pool(network->config, &network->addresses);
+
+	return known->n_taken < TAKEN_MAX && known->n_all_taken < (leases_max(pool) - 3) / 2;
 }
 
 size_t taken_choose(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,
@@ -127,7 +128,8 @@ size_t taken_choose(const struct network *network, const struct dhcp_lease *leas
 		struct known known = { 0 };
 
 		if (!ipv4_subnet_contains(&network->addresses.ipv4_subnet, wanted.address) ||
-		    !is_attached(network, &wanted.mac) ||
+		    (!is_attached(network, &wanted.mac) &&
+		     !lease_has_gone_on(network, &wanted.mac, wanted.address)) ||
 		    look_up(leases, n_leases, &wanted, &known))
 			continue;
 		(void)look_up(chosen, n, &wanted, &known);

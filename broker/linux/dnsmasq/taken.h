@@ -35,7 +35,7 @@ int taken_listen(struct neighbours *lists, size_t n_lists);
 /*
  * Chooses what is to be leased: the addresses of attached interfaces that are
  * nobody's by the leases that there are, a few for each and half of the
- * network's for all. Returns their number.
+ * network's, or of this host's pool, for all. Returns their number.
  */
 size_t taken_choose(const struct network *network, const struct dhcp_lease *leases, size_t n_leases,
 		    const struct neighbours *neighbours, struct dhcp_lease chosen[TAKEN_AT_ONCE]);

@@ -270,6 +270,7 @@ static void attach_done(struct job *job)
 		(void)snprintf(interface->name, sizeof(interface->name), "%s", self->name);
 		network_has_machines(interface->network);
 		device_has_joined(self);
+		network_machines_changed(interface->network);
 		broker_interface_attached(interface, self->fds, NULL);
 		if (!link_name(self->port.index, name))
 			interface_link_gone(self->port.index);
@@ -381,8 +382,10 @@ static struct device *device_new(struct interface *interface)
 int platform_interface_attach(struct interface *interface)
 {
 	struct device *device = device_new(interface);
-	struct attach_job *job = device ? attach_job_new(interface) : NULL;
+	struct attach_job *job;
 
+	network_keep_address(interface->network, interface);
+	job = device ? attach_job_new(interface) : NULL;
 	if (!job) {
 		free(device);
 		return -1;
@@ -454,6 +457,7 @@ static void device_gone(struct device *device)
 	if (interface->options.rate_out.bits_per_second)
 		remove_limiter(index);
 	network_leave_ports(network, interface);
+	network_machines_changed(network);
 	broker_interface_detached(interface);
 	/* One that goes with its last interface takes them along. */
 	if (had_ports)

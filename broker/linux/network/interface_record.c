@@ -76,8 +76,9 @@ static json_t *forwardings_json(const struct interface_options *options)
 char *interface_record_text(const struct interface_options *options)
 {
 	json_t *root = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o}", "name", options->name, "ipv4_address",
-		address_json(options->has_ipv4, AF_INET, &options->ipv4), "ipv6_address",
+		"{s:s, s:o, s:b, s:o, s:o, s:o, s:o}", "name", options->name, "ipv4_address",
+		address_json(options->has_ipv4, AF_INET, &options->ipv4), "ipv4_is_chosen",
+		options->is_ipv4_chosen, "ipv6_address",
 		address_json(options->has_ipv6, AF_INET6, &options->ipv6), "port_forwarding",
 		forwardings_json(options), "rate_limit_in", rate_json(&options->rate_in),
 		"rate_limit_out", rate_json(&options->rate_out));
@@ -161,6 +162,7 @@ static int take_options(const json_t *root, struct interface_options *options)
 		strcpy(options->name, name);
 	else if (name)
 		return -1;
+	options->is_ipv4_chosen = json_is_true(json_object_get(root, "ipv4_is_chosen"));
 	if (take_address(json_object_get(root, "ipv4_address"), AF_INET, &options->has_ipv4,
 			 &options->ipv4) < 0 ||
 	    take_address(json_object_get(root, "ipv6_address"), AF_INET6, &options->has_ipv6,

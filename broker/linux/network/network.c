@@ -13,16 +13,21 @@
 
 #include "addresses.h"
 #include "attach.h"
+#include "base/array.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "broker/interface_options.h"
 #include "broker/linux/dnsmasq/dnsmasq.h"
+#include "broker/linux/dnsmasq/lease_watch.h"
+#include "broker/linux/dnsmasq/taken.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/timer.h"
+#include "broker/linux/vxlan/machines.h"
 #include "broker/linux/worker.h"
 #include "broker/network.h"
 #include "host/names.h"
 #include "host_names.h"
+#include "interface_record.h"
 
 /* How long a network that could not be repaired is left alone. */
 #define RETRY_USEC ((uint64_t)5 * 1000 * 1000)
@@ -43,6 +48,7 @@ struct linux_network {
 	int bridge_seen; /* the index of its bridge, as of the last job that was done */
 	struct vxlan_devices vxlan_seen; /* the same */
 	sd_event_source *retry; /* on while there is a remedy */
+	struct machines *machines; /* NULL: it is on this host alone, or not active */
 };
 
 /* What looks again at that which such a fault is about. */
@@ -83,6 +89,7 @@ static void run_remove(struct job *job)
 static void free_network(struct linux_network *self)
 {
 	sd_event_source_disable_unref(self->retry);
+	machines_free(self->machines);
 	network_config_unref(self->parts.config);
 	free(self->parts.others);
 	free(self->parts.ports);
@@ -193,6 +200,8 @@ static void remove_done(struct job *job)
 static void start_removal(struct linux_network *self)
 {
 	self->retry = sd_event_source_disable_unref(self->retry);
+	machines_free(self->machines);
+	self->machines = NULL;
 	if (self->parts.dnsmasq)
 		dnsmasq_unsupervise(self->parts.dnsmasq);
 	submit(self, run_remove, remove_done);
@@ -225,13 +234,58 @@ static void on_leases_lost(struct network *network)
 	network_repair(network, REPAIR_BRIDGE);
 }
 
+void network_machines_changed(const struct network *network)
+{
+	const struct linux_network *self = network->platform;
+
+	if (self->machines)
+		machines_changed(self->machines);
+}
+
+static void on_leases(const struct network *network)
+{
+	network_machines_changed(network);
+}
+
+static void list_machines(const struct network *network, struct neighbours *list,
+			  size_t (*of)(struct machines *, struct neighbour *, size_t))
+{
+	const struct linux_network *self = network->platform;
+	struct neighbour *machines =
+		self->machines ? calloc(ARRAY_SIZE(list->items), sizeof(*machines)) : NULL;
+
+	list->n = machines ? of(self->machines, machines, ARRAY_SIZE(list->items)) : 0;
+	for (size_t i = 0; i < list->n; i++) {
+		list->items[i].mac = machines[i].mac;
+		list->items[i].address = machines[i].address.ipv4;
+	}
+	free(machines);
+}
+
+static void list_here(const struct network *network, struct neighbours *list)
+{
+	list_machines(network, list, machines_list_here);
+}
+
+static void list_elsewhere(const struct network *network, struct neighbours *list)
+{
+	list_machines(network, list, machines_list_elsewhere);
+}
+
+static const struct lease_owner lease_owner = {
+	.lost = on_leases_lost,
+	.changed = on_leases,
+	.list_here = list_here,
+	.list_elsewhere = list_elsewhere,
+};
+
 static void watch_dnsmasq(struct linux_network *self)
 {
 	const bool rereads = self->is_unread && self->network->interfaces &&
 			     reservations_write(self->network) == 0;
 	char fault[128];
 	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network, self->bridge_seen,
-				       rereads, on_leases_lost);
+				       rereads, &lease_owner);
 
 	if (result >= 0) {
 		self->is_unread = self->is_unread && !rereads;
@@ -241,6 +295,80 @@ static void watch_dnsmasq(struct linux_network *self)
 		       strerror(-result));
 	broker_network_fault(self->network, FAULT_SERVERS, fault);
 	set_remedy(self, self->remedy ? self->remedy : REPAIR_BRIDGE);
+}
+
+static bool has_servers(const struct network *network)
+{
+	return network_gives_ipv4(network->config) || network_gives_ipv6(network);
+}
+
+/* During a job dnsmasq cannot be told; afterwards it is. */
+static int write_reservations(const struct network *network)
+{
+	struct linux_network *self = network->platform;
+	int result = reservations_write(network);
+
+	self->is_unread = result < 0 || self->busy || !self->parts.dnsmasq;
+	if (!self->is_unread)
+		dnsmasq_reread(self->parts.dnsmasq);
+	return result;
+}
+
+static void lead_ports_to(struct interface *interface, struct in_addr address)
+{
+	struct interface_options *options = &interface->options;
+	const bool has_ports = interface->has_ports;
+
+	network_leave_ports(interface->network, interface);
+	for (size_t i = 0; i < options->n_port_forwardings; i++)
+		if (options->port_forwardings[i].family == AF_INET)
+			options->port_forwardings[i].internal_address.ipv4 = address;
+	interface->has_ports = has_ports;
+	if (has_ports)
+		network_repair(interface->network, REPAIR_BRIDGE);
+}
+
+/* What cannot be told now is at the next look at it. */
+static void on_brought(struct interface *interface, struct in_addr address)
+{
+	const struct network *network = interface->network;
+	struct interface_options *options = &interface->options;
+	const bool has_record = interface_options_are_given(options);
+	char *record;
+
+	if (has_record)
+		lead_ports_to(interface, address);
+	options->has_ipv4 = true;
+	options->is_ipv4_chosen = false;
+	options->ipv4 = address;
+	record = has_record ? interface_record_text(options) : NULL;
+	if (record)
+		(void)interface_record_save(linux_platform.options->runtime_dir,
+					    network->config->name, &interface->mac, record);
+	free(record);
+	if (has_servers(network))
+		(void)write_reservations(network);
+}
+
+static void on_entry(struct network *network, const struct nlmsghdr *message)
+{
+	const struct linux_network *self = network->platform;
+
+	if (!message || vxlan_mend_entry(network, &self->vxlan_seen, message) < 0)
+		network_repair(network, REPAIR_BRIDGE);
+}
+
+/* Without memory for it the next job has another try. */
+static void follow_machines(struct linux_network *self)
+{
+	if (!self->machines && self->network->addresses.vxlan_host)
+		self->machines = machines_new(self->network, on_brought, on_entry);
+	if (self->machines)
+		machines_follow(self->machines, &(struct elsewhere_links){
+							.bridge = self->bridge_seen,
+							.vxlan = self->vxlan_seen.vxlan,
+							.own_port = self->vxlan_seen.own_port,
+						});
 }
 
 /* Takes over what a job has found out. */
@@ -261,6 +389,7 @@ static void job_ended(struct linux_network *self)
 	self->bridge_seen = bridge;
 	self->vxlan_seen = *vxlan;
 	self->network->addresses = self->parts.addresses;
+	follow_machines(self);
 }
 
 /* Begins what was asked for during a job, or else watches what is there. */
@@ -286,8 +415,8 @@ static void report(struct linux_network *self)
 
 		if (failed && remedies[i] > remedy)
 			remedy = remedies[i];
-		/* That servers are well is dnsmasq_supervise()'s to say. */
-		if (failed || i != FAULT_SERVERS)
+		/* That these are well is dnsmasq_supervise()'s to say, and machines.h's. */
+		if (failed || (i != FAULT_SERVERS && i != FAULT_HOSTS))
 			broker_network_fault(self->network, (enum fault_kind)i,
 					     failed ? self->parts.faults[i].reason : NULL);
 	}
@@ -476,23 +605,6 @@ int network_remove_leftover(const char *name, struct network_config *config,
 	return 0;
 }
 
-static bool has_servers(const struct network *network)
-{
-	return network_gives_ipv4(network->config) || network_gives_ipv6(network);
-}
-
-/* During a job dnsmasq cannot be told; afterwards it is. */
-static int write_reservations(const struct network *network)
-{
-	struct linux_network *self = network->platform;
-	int result = reservations_write(network);
-
-	self->is_unread = result < 0 || self->busy || !self->parts.dnsmasq;
-	if (!self->is_unread)
-		dnsmasq_reread(self->parts.dnsmasq);
-	return result;
-}
-
 static bool has_lease(const struct network *network, const struct mac_address *mac)
 {
 	for (const struct lease *lease = network->leases; lease; lease = lease->next)
@@ -534,6 +646,47 @@ const struct mac_address *platform_taken_ipv4(const struct network *network, str
 
 	return !self->busy && self->parts.dnsmasq ? dnsmasq_taken(self->parts.dnsmasq, address)
 						  : NULL;
+}
+
+const struct mac_address *platform_known_ipv4(const struct network *network, struct in_addr address,
+					      bool *is_elsewhere)
+{
+	const struct linux_network *self = network->platform;
+	const struct neighbour wanted = { .family = AF_INET, .address.ipv4 = address };
+
+	*is_elsewhere = false;
+	return self->machines ? machines_known(self->machines, &wanted, is_elsewhere) : NULL;
+}
+
+const struct mac_address *platform_known_ipv6(const struct network *network,
+					      const struct in6_addr *address, bool *is_elsewhere)
+{
+	const struct linux_network *self = network->platform;
+	const struct neighbour wanted = { .family = AF_INET6, .address.ipv6 = *address };
+
+	*is_elsewhere = false;
+	return self->machines ? machines_known(self->machines, &wanted, is_elsewhere) : NULL;
+}
+
+bool platform_moved_ipv4(const struct network *network, const struct mac_address *mac,
+			 struct in_addr *address)
+{
+	const struct linux_network *self = network->platform;
+
+	return self->machines && machines_moved(self->machines, mac, address);
+}
+
+void network_keep_address(struct network *network, struct interface *interface)
+{
+	const struct linux_network *self = network->platform;
+	struct in_addr address;
+
+	if (!self->machines || interface->options.has_ipv4 ||
+	    !machines_moved(self->machines, &interface->mac, &address) ||
+	    !interface_may_have_ipv4(interface, address))
+		return;
+	interface->options.has_ipv4 = true;
+	interface->options.ipv4 = address;
 }
 
 void network_forward(struct network *network, struct port_request *request)

@@ -39,12 +39,21 @@ int network_remove_leftover(const char *name, struct network_config *config,
 void network_repair(struct network *network, enum repair repair);
 
 /*
+ * Before an interface is attached: a machine that was on another host of the network a while ago,
+ * and has not asked for an address, has asked for the one that it had there.
+ */
+void network_keep_address(struct network *network, struct interface *interface);
+
+/*
  * An interface is about to be attached: what it asks for is reserved, what its machine had in a
  * former life is not its own any more. former: gets the addresses of that.
  * Returns 0, or a negative errno when what it asks for cannot be.
  */
 int network_reserve(struct network *network, struct interface *interface,
 		    struct former_addresses *former);
+
+/* Other machines are attached. */
+void network_machines_changed(const struct network *network);
 
 /* An interface has gone. */
 void network_unreserve(const struct network *network, const struct interface *interface);

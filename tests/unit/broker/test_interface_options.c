@@ -133,6 +133,78 @@ static void test_leases(void **state)
 	assert_null(leases->next);
 }
 
+/* The fake network has the subnet 192.168.64.0/24, of which this host has a part. */
+static struct network_config *on_two_hosts(struct network *network)
+{
+	struct network_config *config = network_config_parse(
+		"default", "{\"mode\":\"shared\",\"subnet\":\"192.168.64.0/24\",\"ipv6_prefix\":"
+			   "\"fd00:1::/64\",\"dhcp_reservations\":[{\"mac_address\":"
+			   "\"02:00:00:00:00:09\",\"address\":\"192.168.64.70\"}],\"vxlan\":{"
+			   "\"vni\":1,\"control\":\"evpn\",\"hosts\":[{\"name\":\"a\",\"address\":"
+			   "\"192.0.2.1\",\"pool\":\"192.168.64.64/29\"},{\"name\":\"b\","
+			   "\"address\":\"192.0.2.2\",\"pool\":\"192.168.64.16/30\"}]}}");
+	struct network_config *before = network->config;
+
+	assert_non_null(config);
+	network->config = config;
+	network->addresses.vxlan_host = 2;
+	return before;
+}
+
+static void assert_refused(struct fake_client *client, const struct interface_options *options,
+			   const struct mac_address *mac, const char *parameter, const char *reason)
+{
+	assert_null(attach_as(client, *options, mac));
+	assert_string_equal(client->error.parameter, parameter);
+	assert_string_equal(client->error.reason, reason);
+}
+
+static void test_several_hosts(void **state)
+{
+	const struct mac_address reserved = { { 2, 0, 0, 0, 0, 9 } };
+	struct fake_client *client = holder("default");
+	struct network *network = network_in("default", NETWORK_ACTIVE);
+	struct network_config *before = on_two_hosts(network);
+	struct interface_options options = { .name = "A" };
+	struct mac_address mac = vxlan_mac(address_of("192.168.64.65"));
+	struct interface *interface;
+
+	(void)state;
+	network->addresses.ipv6_prefix = network->config->ipv6_prefix;
+	assert_refused(client, &options, NULL, "name",
+		       "name \"A\" is that of a host of network \"default\"; choose another");
+	assert_refused(client, &(struct interface_options){ 0 }, &mac, "macAddress",
+		       "MAC address 76:6d:c0:a8:40:41 is used on network \"default\" already; "
+		       "choose another");
+	options = with_address("192.168.64.65");
+	assert_refused(client, &options, NULL, "ipv4Address",
+		       "IPv4 address 192.168.64.65 is host \"a\"'s own on network \"default\"; "
+		       "192.168.64.18 is free");
+	options = with_address("192.168.64.66");
+	assert_refused(client, &options, NULL, "ipv4Address",
+		       "IPv4 address 192.168.64.66 is of the pool of host \"a\" on network "
+		       "\"default\"; 192.168.64.18 is free");
+	options = (struct interface_options){ .has_ipv6 = true };
+	options.ipv6 = vxlan_host_ipv6(network->config, &network->config->vxlan.hosts[0]);
+	assert_refused(client, &options, NULL, "ipv6Address",
+		       "IPv6 address fd00:1::c0a8:4041 is host \"a\"'s own on network \"default\"; "
+		       "choose another of fd00:1::/64");
+
+	/* A reservation holds on every host, and what is of no pool is whose who asks for it. */
+	options = with_address("192.168.64.70");
+	interface = attach_as(client, options, &reserved);
+	assert_non_null(interface);
+	assert_non_null(attach_as(client, with_address("192.168.64.200"), NULL));
+	interface = attach_as(client, (struct interface_options){ .name = "web" }, NULL);
+	assert_int_equal(interface->options.ipv4.s_addr, address_of("192.168.64.18").s_addr);
+	assert_refused(client, &(struct interface_options){ .name = "db" }, NULL, "ipv4Address",
+		       "no IPv4 address is free on network \"default\"; stop a machine, or give "
+		       "this host a larger \"pool\"");
+	network_config_unref(network->config);
+	network->config = before;
+	network->addresses.vxlan_host = 0;
+}
+
 static void test_ipv6_is_what_machines_make(void **state)
 {
 	const struct mac_address mac = { { 0x52, 0x54, 0x00, 0x01, 0x02, 0x03 } };
@@ -155,6 +227,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_used_address_is_passed_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_several_hosts, setup, teardown),
 		cmocka_unit_test(test_ipv6_is_what_machines_make),
 	};
 

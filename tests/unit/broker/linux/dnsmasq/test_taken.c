@@ -107,6 +107,22 @@ static void test_a_machine_that_says_it_has_all(void **state)
 	assert_int_equal(count_all(), 1 + (8 - 3) / 2);
 }
 
+static void test_a_machine_that_says_it_has_all_of_a_pool(void **state)
+{
+	struct vxlan_host host = { .name = (char *)"a" };
+	struct network_config config = { .vxlan = { .hosts = &host, .n_hosts = 1 } };
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("10.1.2.0/29", &host.pool), 0);
+	network.config = &config;
+	network.addresses.vxlan_host = 1;
+	for (uint8_t i = 2; i < 255; i++)
+		hear(&machine, i);
+	assert_int_equal(count_all(), 1 + (8 - 3) / 2);
+	network.addresses.vxlan_host = 0;
+	network.config = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +130,7 @@ int main(void)
 		cmocka_unit_test_setup(test_what_is_leased_is_nobody_elses, set_up),
 		cmocka_unit_test_setup(test_neighbours_that_are_no_machines_of_the_network, set_up),
 		cmocka_unit_test_setup(test_a_machine_that_says_it_has_all, set_up),
+		cmocka_unit_test_setup(test_a_machine_that_says_it_has_all_of_a_pool, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
