@@ -37,19 +37,18 @@ struct request {
 	char text[RTA_ALIGN(sizeof(KIND))];
 };
 
-/* MACHINE.NETWORK.internal, of this network. */
-static bool is_within(const char *name, const char *network)
+/* NETWORK.internal, of this network. */
+static bool is_domain_of(const char *text, const char *network)
 {
 	char domain[NETWORK_DOMAIN_SIZE];
 	size_t length = strlen(network_domain(network, domain));
-	const char *dot = strchr(name, '.');
 
-	return dot && dot > name && strncasecmp(dot + 1, domain, length) == 0 &&
-	       (dot[1 + length] == '\0' || strcmp(dot + 1 + length, ".") == 0);
+	return strncasecmp(text, domain, length) == 0 &&
+	       (text[length] == '\0' || strcmp(text + length, ".") == 0);
 }
 
-/* bridge: gets the name of the link in the message, if it is the bridge of the name's network. */
-static bool is_bridge_of(const struct nlmsghdr *message, const char *name,
+/* bridge: gets the name of the link in the message, if it is the bridge of the domain's network. */
+static bool is_bridge_of(const struct nlmsghdr *message, const char *domain,
 			 char bridge[INTERFACE_NAME_SIZE])
 {
 	const struct ifinfomsg *link = NLMSG_DATA(message);
@@ -63,23 +62,23 @@ static bool is_bridge_of(const struct nlmsghdr *message, const char *name,
 		if (i->rta_type == IFLA_IFALIAS && alias_parse(RTA_DATA(i), &alias) < 0)
 			return false;
 	}
-	return bridge[0] && !alias.is_interface && is_within(name, alias.network);
+	return bridge[0] && !alias.is_interface && is_domain_of(domain, alias.network);
 }
 
 /* Looks through a part of the kernel's answer. Returns 1 when it is found, 0 at the end, or -1. */
-static int look_through(const void *part, size_t size, const char *name,
+static int look_through(const void *part, size_t size, const char *domain,
 			char bridge[INTERFACE_NAME_SIZE])
 {
 	for (const struct nlmsghdr *i = part; NLMSG_OK(i, size); i = NLMSG_NEXT(i, size)) {
 		if (i->nlmsg_type != RTM_NEWLINK)
 			return 0;
-		if (is_bridge_of(i, name, bridge))
+		if (is_bridge_of(i, domain, bridge))
 			return 1;
 	}
 	return -1;
 }
 
-static bool find_bridge(int fd, const char *name, char bridge[INTERFACE_NAME_SIZE])
+static bool find_bridge(int fd, const char *domain, char bridge[INTERFACE_NAME_SIZE])
 {
 	const struct request request = {
 		.header = { .nlmsg_len = sizeof(request),
@@ -98,7 +97,7 @@ static bool find_bridge(int fd, const char *name, char bridge[INTERFACE_NAME_SIZ
 	while (size >= 0 && found < 0) {
 		size = recv(fd, part, sizeof(part), 0);
 		if (size >= 0)
-			found = look_through(part, (size_t)size, name, bridge);
+			found = look_through(part, (size_t)size, domain, bridge);
 	}
 	return found > 0;
 }
@@ -131,16 +130,21 @@ static bool may_be_a_machine(const char *name)
 
 bool server_find(const char *name, struct in_addr *server)
 {
+	const char *dot = strchr(name, '.');
 	char bridge[INTERFACE_NAME_SIZE];
-	bool is_found;
+	bool is_found = false;
 	int fd;
 
-	if (!may_be_a_machine(name))
+	if (!may_be_a_machine(name) || dot == name)
 		return false;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0)
 		return false;
-	is_found = find_bridge(fd, name, bridge);
+	/* MACHINE.NETWORK.internal, or else MACHINE.HOST.NETWORK.internal. */
+	for (int i = 0; i < 2 && dot && !is_found; i++) {
+		is_found = find_bridge(fd, dot + 1, bridge);
+		dot = strchr(dot + 1, '.');
+	}
 	(void)close(fd);
 	return is_found && address_of(bridge, server);
 }

@@ -22,11 +22,11 @@
 #define LEASES "/var/lib/vmnet-broker/"
 #define PRELOADED PRELOADED_DIR "/"
 
-#define REMEDY                                                           \
-	"printf '%s\\n' "                                                \
-	"'" CONFIGURATION "{,*.dnsmasq.conf,*.hosts,*.resolv.conf} r,' " \
-	"'" LEASES "*.leases rw,' "                                      \
-	"'" PRELOADED "*.so mr,' "                                       \
+#define REMEDY                                                                   \
+	"printf '%s\\n' "                                                        \
+	"'" CONFIGURATION "{,*.dnsmasq.conf,*.hosts,*.names,*.resolv.conf} r,' " \
+	"'" LEASES "*.leases rw,' "                                              \
+	"'" PRELOADED "*.so mr,' "                                               \
 	">>" LOCAL_PART " && apparmor_parser -r " PROFILE
 
 /* Whether a profile's file has text in one of its rules. */

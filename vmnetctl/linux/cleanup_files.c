@@ -124,6 +124,7 @@ static const struct record {
 	{ ".dnsmasq.pid", "" },
 	{ ".resolv.conf", "server=" },
 	{ ".hosts", NULL },
+	{ ".names", "# Made by vmnet-broker " },
 };
 
 #define START_MAX 32

@@ -9,6 +9,10 @@
  * own /etc/hosts is not looked at: what "localhost" or its own name stand for
  * there is wrong for a machine. All else is asked of the host's resolvers, on
  * shared networks; a host network has no outside to ask.
+ *
+ * A network on several hosts has a zone of each, HOST.NETWORK.internal, with the names of the
+ * machines there. It is served to the other hosts at the host's own address, and nothing else
+ * is; machines' questions about it are passed on to its host. The rest is in zones.h.
  */
 #include "config.h"
 
@@ -19,6 +23,7 @@
 #include "base/memstream.h"
 #include "host/names.h"
 #include "leases.h"
+#include "zone.h"
 
 /* Seconds between unasked router advertisements, and how long a router is one. */
 #define RA_INTERVAL 60
@@ -41,26 +46,88 @@ static void write_host(FILE *file, const char *network, const char *name, const 
 	(void)fprintf(file, ".%s,%s\n", network_domain(network, domain), addresses);
 }
 
-/* Names that nobody else can take: the gateway's, and those that are reserved. */
+/* The addresses of a host: the gateway's, or its own. Without IPv6 the latter is not looked at. */
+static const char *addresses_of(const struct network_addresses *addresses, struct in_addr ipv4,
+				const struct in6_addr *ipv6,
+				char text[INET_ADDRSTRLEN + 1 + INET6_ADDRSTRLEN])
+{
+	size_t length = strlen(text_of(ipv4, text));
+
+	if (addresses->ipv6_prefix.length > 0) {
+		text[length++] = ',';
+		inet_ntop(AF_INET6, ipv6, text + length, INET6_ADDRSTRLEN);
+	}
+	return text;
+}
+
+/* Names that nobody else can take: the gateway's, the hosts', and those that are reserved. */
 static void write_own_names(FILE *file, const struct network_config *config,
 			    const struct network_addresses *addresses)
 {
 	char text[INET_ADDRSTRLEN + 1 + INET6_ADDRSTRLEN];
-	size_t length;
 
-	(void)text_of(addresses->ipv4_gateway, text);
-	if (addresses->ipv6_prefix.length > 0) {
-		length = strlen(text);
-		text[length++] = ',';
-		inet_ntop(AF_INET6, &addresses->ipv6_gateway, text + length, INET6_ADDRSTRLEN);
+	write_host(
+		file, config->name, "gateway",
+		addresses_of(addresses, addresses->ipv4_gateway, &addresses->ipv6_gateway, text));
+	for (size_t i = 0; i < config->vxlan.n_hosts; i++) {
+		const struct vxlan_host *host = &config->vxlan.hosts[i];
+		const struct in6_addr ipv6 = vxlan_host_ipv6(config, host);
+
+		write_host(file, config->name, host->name,
+			   addresses_of(addresses, vxlan_host_ipv4(host), &ipv6, text));
 	}
-	write_host(file, config->name, "gateway", text);
 	for (size_t i = 0; i < config->n_dhcp_reservations; i++) {
 		const struct dhcp_reservation *reservation = &config->dhcp_reservations[i];
 
 		if (reservation->hostname)
 			write_host(file, config->name, reservation->hostname,
 				   text_of(reservation->address, text));
+	}
+}
+
+/* What this host tells the others, and what it asks them. */
+static void write_zones(FILE *file, const struct network_config *config,
+			const struct network_addresses *addresses,
+			const struct dnsmasq_files *files)
+{
+	const struct vxlan_host *own = network_host(config, addresses);
+	const struct vxlan *vxlan = &config->vxlan;
+	char zone[ZONE_NAME_SIZE];
+	char device[INTERFACE_NAME_SIZE];
+	char subnet[IPV4_SUBNET_TEXT_SIZE];
+	char prefix[IPV6_PREFIX_TEXT_SIZE];
+	char text[ZONE_TEXT_SIZE];
+
+	if (!own)
+		return;
+	(void)zone_name(config, own, zone);
+	own_name(addresses->bridge, device);
+	(void)fprintf(
+		file,
+		"auth-server=%s,%s\n"
+		/* There come answers of machines that it asks whether they have an address. */
+		"interface=%s\n"
+		/* Of machines that have moved here, too. */
+		"auth-zone=%s,%s%s%s\n"
+		"auth-ttl=0\n"
+		"txt-record=%s,\"%s\"\n"
+		"addn-hosts=%s\n",
+		zone, device, device, zone, ipv4_subnet_format(&addresses->ipv4_subnet, subnet),
+		addresses->ipv6_prefix.length > 0 ? "," : "",
+		addresses->ipv6_prefix.length > 0
+			? ipv6_prefix_format(&addresses->ipv6_prefix, prefix)
+			: "",
+		zone, zone_text(config, text), files->names);
+	for (size_t i = 0; i < vxlan->n_hosts; i++) {
+		char address[INET_ADDRSTRLEN];
+
+		if (&vxlan->hosts[i] == own)
+			continue;
+		(void)text_of(vxlan_host_ipv4(&vxlan->hosts[i]), address);
+		(void)fprintf(file,
+			      "auth-peer=%s\n"
+			      "server=/%s/%s\n",
+			      address, zone_name(config, &vxlan->hosts[i], zone), address);
 	}
 }
 
@@ -89,6 +156,7 @@ static void write_dns(FILE *file, const struct network_config *config,
 		(void)fprintf(file, "rev-server=%s\n",
 			      ipv6_prefix_format(&addresses->ipv6_prefix, prefix));
 	write_own_names(file, config, addresses);
+	write_zones(file, config, addresses, files);
 	/* Else it takes one of the few instances of inotify that its user has for all networks. */
 	(void)fputs("no-resolv\n", file);
 	if (config->mode == NETWORK_SHARED)
@@ -117,6 +185,8 @@ static void write_refused_names(FILE *file, const struct network_config *config)
 {
 	for (size_t i = 0; sought_names[i]; i++)
 		write_refused_name(file, sought_names[i]);
+	for (size_t i = 0; i < config->vxlan.n_hosts; i++)
+		write_refused_name(file, config->vxlan.hosts[i].name);
 	for (size_t i = 0; i < config->n_dhcp_reservations; i++)
 		if (config->dhcp_reservations[i].hostname)
 			write_refused_name(file, config->dhcp_reservations[i].hostname);

@@ -19,6 +19,7 @@ void dnsmasq_files_clear(struct dnsmasq_files *files)
 	free(files->pid);
 	free(files->leases);
 	free(files->hosts);
+	free(files->names);
 	free(files->resolvers);
 	*files = (struct dnsmasq_files){ 0 };
 }
@@ -42,13 +43,14 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 	files->config = make_path(runtime, network, DNSMASQ_CONFIG_SUFFIX);
 	files->pid = make_path(runtime, network, ".dnsmasq.pid");
 	files->hosts = make_path(runtime, network, ".hosts");
+	files->names = make_path(runtime, network, ".names");
 	files->resolvers = make_path(runtime, network, ".resolv.conf");
 	files->leases = make_path(state, network, ".leases");
 	if (runtime && (state || !state_dir))
 		reason = ENOMEM;
 	free(runtime);
 	free(state);
-	if (files->config && files->pid && files->hosts && files->resolvers &&
+	if (files->config && files->pid && files->hosts && files->names && files->resolvers &&
 	    (files->leases || !state_dir))
 		return 0;
 	dnsmasq_files_clear(files);
@@ -87,6 +89,8 @@ int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, g
 
 	if (result == 0)
 		result = share(files->hosts, group, 0640);
+	if (result == 0)
+		result = share(files->names, group, 0640);
 	return result < 0 ? result : share(files->leases, group, 0660);
 }
 
@@ -113,5 +117,6 @@ void dnsmasq_files_remove(const struct dnsmasq_files *files)
 	(void)unlink(files->pid);
 	(void)unlink(files->config);
 	(void)unlink(files->hosts);
+	(void)unlink(files->names);
 	(void)unlink(files->resolvers);
 }

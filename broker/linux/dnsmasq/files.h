@@ -23,6 +23,7 @@ struct dnsmasq_files {
 	char *pid;
 	char *leases; /* kept across the network's lives */
 	char *hosts; /* NAME.hosts: see reservations.h */
+	char *names; /* NAME.names: see zones.h */
 	char *resolvers; /* NAME.resolv.conf, after what it is made of: see resolvers.h */
 };
 
@@ -35,7 +36,7 @@ int dnsmasq_files_init(struct dnsmasq_files *files, const char *network, const c
 void dnsmasq_files_clear(struct dnsmasq_files *files);
 
 /*
- * Writes the configuration, and makes the files of leases and of hosts if none are
+ * Writes the configuration, and makes the files of leases, hosts and names if none are
  * there; all are for a group, dnsmasq's. Returns 0 or a negative errno.
  */
 int dnsmasq_files_write(const struct dnsmasq_files *files, const char *config, gid_t group);

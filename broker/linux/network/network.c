@@ -20,6 +20,7 @@
 #include "broker/linux/dnsmasq/dnsmasq.h"
 #include "broker/linux/dnsmasq/lease_watch.h"
 #include "broker/linux/dnsmasq/taken.h"
+#include "broker/linux/dnsmasq/zones.h"
 #include "broker/linux/linux.h"
 #include "broker/linux/timer.h"
 #include "broker/linux/vxlan/machines.h"
@@ -45,6 +46,8 @@ struct linux_network {
 	size_t n_left;
 	enum repair remedy; /* of its faults, when it is tried again */
 	bool is_unread; /* what interfaces have asked for may be other than dnsmasq knows */
+	struct zones *zones; /* NULL: the network has none of other hosts */
+	bool has_names; /* that dnsmasq is to read */
 	int bridge_seen; /* the index of its bridge, as of the last job that was done */
 	struct vxlan_devices vxlan_seen; /* the same */
 	sd_event_source *retry; /* on while there is a remedy */
@@ -90,6 +93,7 @@ static void free_network(struct linux_network *self)
 {
 	sd_event_source_disable_unref(self->retry);
 	machines_free(self->machines);
+	zones_free(self->zones);
 	network_config_unref(self->parts.config);
 	free(self->parts.others);
 	free(self->parts.ports);
@@ -202,6 +206,8 @@ static void start_removal(struct linux_network *self)
 	self->retry = sd_event_source_disable_unref(self->retry);
 	machines_free(self->machines);
 	self->machines = NULL;
+	zones_free(self->zones);
+	self->zones = NULL;
 	if (self->parts.dnsmasq)
 		dnsmasq_unsupervise(self->parts.dnsmasq);
 	submit(self, run_remove, remove_done);
@@ -244,7 +250,11 @@ void network_machines_changed(const struct network *network)
 
 static void on_leases(const struct network *network)
 {
+	const struct linux_network *self = network->platform;
+
 	network_machines_changed(network);
+	if (self->zones)
+		zones_update(self->zones);
 }
 
 static void list_machines(const struct network *network, struct neighbours *list,
@@ -279,16 +289,38 @@ static const struct lease_owner lease_owner = {
 	.list_elsewhere = list_elsewhere,
 };
 
+/* During a job dnsmasq cannot be told; afterwards it is. */
+static void on_names(struct network *network)
+{
+	struct linux_network *self = network->platform;
+
+	self->has_names = self->busy || !self->parts.dnsmasq;
+	if (!self->has_names)
+		dnsmasq_reread(self->parts.dnsmasq);
+}
+
+static void ask_hosts(struct linux_network *self)
+{
+	if (self->zones || !self->parts.addresses.vxlan_host || !self->parts.config->dns_proxy)
+		return;
+	self->zones = zones_new(self->network, on_names);
+	if (!self->zones)
+		log_warning(self->parts.name,
+			    "memory is short: names of machines on other hosts are not known");
+}
+
 static void watch_dnsmasq(struct linux_network *self)
 {
 	const bool rereads = self->is_unread && self->network->interfaces &&
 			     reservations_write(self->network) == 0;
 	char fault[128];
 	int result = dnsmasq_supervise(self->parts.dnsmasq, self->network, self->bridge_seen,
-				       rereads, &lease_owner);
+				       rereads || self->has_names, &lease_owner);
 
 	if (result >= 0) {
 		self->is_unread = self->is_unread && !rereads;
+		self->has_names = false;
+		ask_hosts(self);
 		return;
 	}
 	(void)snprintf(fault, sizeof(fault), "its dnsmasq and leases cannot be watched: %s",

@@ -84,7 +84,7 @@ static bool is_known(const struct elsewhere *self, const struct vxlan_host *host
 	return is_elsewhere(self, &ipv4) || is_elsewhere(self, &ipv6);
 }
 
-/* Of hosts that are a list nothing is told. */
+/* Of hosts that are a list nothing is told: their names are asked for (dnsmasq/zones.c). */
 static void look_at_hosts(struct elsewhere *self)
 {
 	const struct vxlan *vxlan = &self->network->config->vxlan;

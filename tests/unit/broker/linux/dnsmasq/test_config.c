@@ -12,6 +12,7 @@ static const struct dnsmasq_files files = {
 	.pid = (char[]){ "/run/b/lab.dnsmasq.pid" },
 	.leases = (char[]){ "/var/b/lab.leases" },
 	.hosts = (char[]){ "/run/b/lab.hosts" },
+	.names = (char[]){ "/run/b/lab.names" },
 	.resolvers = (char[]){ "/run/b/lab.resolv.conf" },
 };
 
@@ -29,7 +30,11 @@ static struct network_config config(enum network_mode mode)
 /* The text for a network at 192.168.105.0/24; the caller frees it. */
 static char *text_of(const struct network_config *network, const char *prefix)
 {
-	struct network_addresses addresses = { .bridge = "vmb-lab", .mtu = 1400 };
+	struct network_addresses addresses = {
+		.bridge = "vmb-lab",
+		.mtu = 1400,
+		.vxlan_host = network->vxlan.vni ? 2 : 0,
+	};
 	char *text;
 
 	assert_int_equal(ipv4_subnet_parse("192.168.105.0/24", &addresses.ipv4_subnet), 0);
@@ -191,12 +196,55 @@ static void test_domains(void **state)
 	}
 }
 
+static void test_several_hosts(void **state)
+{
+	struct network_config network = config(NETWORK_SHARED);
+	struct vxlan_host hosts[] = {
+		{ .name = (char[]){ "north" } },
+		{ .name = (char[]){ "South" } },
+	};
+	const char *const lines[] = {
+		"interface=vmb-lab",
+		"auth-server=south.lab.internal,vmh-lab",
+		"interface=vmh-lab",
+		"auth-zone=south.lab.internal,192.168.105.0/24,fd12:3456:789a:1::/64",
+		"auth-ttl=0",
+		"txt-record=south.lab.internal,\"vmnet-broker 08f44b07b5901a25\"",
+		"addn-hosts=/run/b/lab.names",
+		"auth-peer=192.168.105.33",
+		"server=/north.lab.internal/192.168.105.33",
+		"local=/lab.internal/",
+		"host-record=north,north.lab.internal,192.168.105.33,"
+		"fd12:3456:789a:1::c0a8:6921",
+		"host-record=south,south.lab.internal,192.168.105.129,"
+		"fd12:3456:789a:1::c0a8:6981",
+		"dhcp-name-match=set:unnamed,north",
+		"dhcp-name-match=set:unnamed,south.*",
+		/* Addresses of the pool alone; but who comes from elsewhere has one, too. */
+		"dhcp-lease-max=256",
+		"dhcp-range=192.168.105.130,192.168.105.254,255.255.255.0,3600",
+	};
+
+	(void)state;
+	assert_int_equal(ipv4_subnet_parse("192.168.105.32/27", &hosts[0].pool), 0);
+	assert_int_equal(ipv4_subnet_parse("192.168.105.128/25", &hosts[1].pool), 0);
+	assert_int_equal(ipv6_prefix_parse("fd12:3456:789a:1::/64", &network.ipv6_prefix), 0);
+	network.json = (char[]){ "{}" };
+	network.vxlan = (struct vxlan){ .vni = 7, .hosts = hosts, .n_hosts = ARRAY_SIZE(hosts) };
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		if (!has_line(&network, lines[i]))
+			fail_msg("no line %s", lines[i]);
+	assert_false(has_line(&network, "server=/south.lab.internal/192.168.105.129"));
+	assert_false(has_line(&network, "auth-peer=192.168.105.129"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shared_network),	      cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_services_switched_off), cmocka_unit_test(test_without_ipv6),
 		cmocka_unit_test(test_reservations),	      cmocka_unit_test(test_domains),
+		cmocka_unit_test(test_several_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
