@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmnetctl inspect: who holds a network, its machines, its leases, and its configuration. */
+/* vmnetctl inspect: a network's hosts, holders, machines and leases, and its configuration. */
 #include <string.h>
 
 #include "configuration.h"
+#include "hosts.h"
 #include "json.h"
 #include "machines.h"
 #include "table.h"
@@ -113,10 +114,23 @@ static int write_leases(const struct vmnet_broker_inspection *inspection, FILE *
 	return table_write(&table, stream);
 }
 
+static int write_hosts(const struct vmnet_broker_inspection *inspection, FILE *stream)
+{
+	struct host_list hosts;
+	int result = hosts_take(inspection->network, &hosts);
+
+	if (result == DONE && hosts.n_items > 0) {
+		(void)fputs("\nHosts\n", stream);
+		result = hosts_write(&hosts, stream);
+	}
+	hosts_clear(&hosts);
+	return result;
+}
+
 static int write_for_people(const struct vmnet_broker_inspection *inspection,
 			    const struct machine_list *machines, FILE *stream)
 {
-	if (write_network(inspection, stream) != DONE ||
+	if (write_network(inspection, stream) != DONE || write_hosts(inspection, stream) != DONE ||
 	    write_clients(inspection, stream) != DONE || write_machines(machines, stream) != DONE ||
 	    write_leases(inspection, stream) != DONE)
 		return FAILED;
@@ -127,12 +141,20 @@ static int write_json(const struct vmnet_broker_inspection *inspection,
 		      const struct machine_list *machines, const struct view *view, FILE *stream)
 {
 	json_t *described = json_inspection(inspection);
+	struct host_list hosts;
+	int result = hosts_take(inspection->network, &hosts);
 
-	if (json_object_set_new(described, "machines", machines_json(machines)) < 0) {
+	if (result == DONE &&
+	    (json_object_set_new(described, "hosts", hosts_json(&hosts)) < 0 ||
+	     json_object_set_new(described, "machines", machines_json(machines)) < 0)) {
 		json_decref(described);
 		described = NULL;
 	}
-	return view_json(view, described, stream);
+	hosts_clear(&hosts);
+	if (result == DONE)
+		return view_json(view, described, stream);
+	json_decref(described);
+	return result;
 }
 
 static int show(struct vmnet_broker *broker, char **arguments, const struct view *view,

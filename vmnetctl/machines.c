@@ -18,6 +18,8 @@
 /* What is left of a column at least; an IPv4 address is whole. */
 #define NARROW 6
 #define ADDRESS_WIDTH 15
+/* Which of the titles is shown where there are any hosts alone. */
+#define HOST_COLUMN 2
 
 static int out_of_memory(void)
 {
@@ -104,7 +106,7 @@ static int add_network(const struct vmnet_broker_inspection *inspection,
 	return result;
 }
 
-/* Those without a name last, and in the order in which they came. */
+/* Those without a name last, this host's before others', and in the order in which they came. */
 static int compare(const void *left, const void *right)
 {
 	const struct machine_facts *a = left, *b = right;
@@ -112,6 +114,8 @@ static int compare(const void *left, const void *right)
 
 	if (order != 0)
 		return *a->name && *b->name ? order : -order;
+	if (!a->interface != !b->interface)
+		return a->interface ? -1 : 1;
 	return a->interface && b->interface ? (a->interface->attached > b->interface->attached) -
 						      (a->interface->attached <
 						       b->interface->attached)
@@ -276,13 +280,15 @@ static void add_number(struct table *table, int64_t number)
 		table_text(table, NULL);
 }
 
-static void add_row(struct table *table, const struct machine_facts *machine)
+static void add_row(struct table *table, const struct machine_facts *machine, bool with_host)
 {
 	const struct vmnet_broker_interface *interface = machine->interface;
 	char user[USER_TEXT_SIZE];
 
 	table_text(table, known(machine->name));
 	add_list(table, machine, machine->addresses.n, write_address);
+	if (with_host)
+		table_text(table, known(machine->host));
 	table_text(table, interface ? user_format(interface->uid, user) : NULL);
 	add_number(table, machine->pid);
 	table_text(table, known(machine->command));
@@ -293,30 +299,39 @@ static void add_row(struct table *table, const struct machine_facts *machine)
 	table_text(table, known(machine->mac));
 }
 
+static bool have_hosts(const struct machine_list *machines)
+{
+	for (size_t i = 0; i < machines->n_items; i++)
+		if (*machines->items[i].host)
+			return true;
+	return false;
+}
+
 int machines_write(const struct machine_list *machines, bool with_network, FILE *stream)
 {
-	static const char *const titles[] = {
-		"NAME",	 "ADDRESSES", "USER",  "PID",	 "COMMAND",
-		"PORTS", "LIMITS",    "SINCE", "DEVICE", "MAC ADDRESS"
-	};
-	const size_t name = with_network;
+	static const char *const titles[] = { "NAME",  "ADDRESSES", "HOST",	  "USER",
+					      "PID",   "COMMAND",   "PORTS",	  "LIMITS",
+					      "SINCE", "DEVICE",    "MAC ADDRESS" };
+	const bool with_host = have_hosts(machines);
+	const size_t name = with_network, user = name + 2 + with_host;
 	struct table table;
 
-	table_start(&table, ARRAY_SIZE(titles) + with_network);
+	table_start(&table, ARRAY_SIZE(titles) - !with_host + with_network);
 	table_cut(&table, name, NARROW);
 	table_cut(&table, name + 1, ADDRESS_WIDTH);
-	table_cut(&table, name + 4, NARROW);
-	table_cut(&table, name + 5, NARROW);
-	for (size_t column = name + 5; column < table.n_columns; column++)
+	table_cut(&table, user + 2, NARROW);
+	table_cut(&table, user + 3, NARROW);
+	for (size_t column = user + 3; column < table.n_columns; column++)
 		table_leave_out(&table, column);
 	if (with_network)
 		table_text(&table, "NETWORK");
 	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
-		table_text(&table, titles[i]);
+		if (with_host || i != HOST_COLUMN)
+			table_text(&table, titles[i]);
 	for (size_t i = 0; i < machines->n_items; i++) {
 		if (with_network)
 			table_text(&table, machines->items[i].network->network->name);
-		add_row(&table, &machines->items[i]);
+		add_row(&table, &machines->items[i], with_host);
 	}
 	return table_write(&table, stream);
 }
@@ -341,10 +356,10 @@ static json_t *json_machine(const struct machine_facts *machine)
 	const struct vmnet_broker_interface *interface = machine->interface;
 
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:o, s:o}", "network",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:o, s:o}", "network",
 		json_text(machine->network->network->name), "name", json_text(known(machine->name)),
 		"addresses", json_addresses(&machine->addresses), "macAddress",
-		json_text(known(machine->mac)), "device",
+		json_text(known(machine->mac)), "host", json_text(known(machine->host)), "device",
 		json_text(interface ? interface->device : NULL), "uid",
 		interface ? json_integer(interface->uid) : json_null(), "pid",
 		machine->pid ? json_integer(machine->pid) : json_null(), "command",

@@ -16,6 +16,7 @@ struct machine_facts {
 	char name[256]; /* asked for, or its own; "": none */
 	char mac[MAC_TEXT_SIZE]; /* "": not known */
 	struct machine_addresses addresses; /* IPv4 first, those of a link alone last */
+	char host[64]; /* that it is on, of a network on several; "": the network is not */
 	pid_t pid; /* whose network device it is; 0: not known */
 	char command[64]; /* that process's name */
 	json_t *ports; /* of the host, that lead to it: a list of the protocol's objects */

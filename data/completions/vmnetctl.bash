@@ -22,8 +22,9 @@ _vmnetctl_argument() {
 	esac
 }
 
+# Hosts of networks have names, too, further to the right.
 _vmnetctl_networks() {
-	vmnetctl networks --json | sed -n 's/^ *"name": "\(.*\)",$/\1/p'
+	vmnetctl networks --json | sed -n 's/^ \{8\}"name": "\(.*\)",$/\1/p'
 }
 
 # Those of the network $1, by name, or by device where they have none.

@@ -18,8 +18,9 @@ function __vmnetctl_options
         string replace -rf '^  (--[a-z-]+)(?: [A-Z]+)? +(.*)' '$1\t$2'
 end
 
+# Hosts of networks have names, too, further to the right.
 function __vmnetctl_networks
-    vmnetctl networks --json 2>/dev/null | string replace -rf '^ *"name": "(.*)",$' '$1'
+    vmnetctl networks --json 2>/dev/null | string replace -rf '^ {8}"name": "(.*)",$' '$1'
 end
 
 # Those of the network that the command line has, by name, or by device where they have none.

@@ -112,6 +112,8 @@ def test_json_is_what_the_broker_said(broker):
         (machine,) = inspection.pop("machines")
         (interface,) = inspection["interfaces"]
         assert machine["device"] == interface["device"]
+        # It is of one host.
+        assert (inspection.pop("hosts"), machine["host"]) == ([], None)
         told = {
             **client.call("DescribeNetwork", network="default"),
             **{key: client.inspect("default")[key] for key in ("clients", "interfaces", "leases")},

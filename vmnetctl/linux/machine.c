@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "vmnetctl/machines.h"
 #include "vmnetctl/text.h"
 
 /* What is listed in a complaint; more is cut. */
@@ -114,10 +115,35 @@ int machine_look(const struct vmnet_broker_inspection *inspection, const char *w
 	return FAILED;
 }
 
+/* Returns whether it is on another of the network's hosts, and that has been said. */
+static bool complain_of_elsewhere(const struct vmnet_broker_inspection *inspection,
+				  const char *word)
+{
+	struct machine_list machines = { 0 };
+	struct mac_address mac;
+	const bool is_mac = mac_address_parse(word, &mac) == 0;
+	bool found = machines_add(inspection, &machines) != DONE;
+
+	for (size_t i = 0; i < machines.n_items && !found; i++) {
+		const struct machine_facts *machine = &machines.items[i];
+
+		if (machine->interface || (is_mac ? !machine_has_mac(machine->mac, &mac)
+						  : strcasecmp(machine->name, word) != 0))
+			continue;
+		found = true;
+		complain("network \"%s\": machine \"%s\" is on host \"%s\"; do that there",
+			 inspection->network->name, word, machine->host);
+	}
+	machines_clear(&machines);
+	return found;
+}
+
 static void complain_of_none(const struct vmnet_broker_inspection *inspection, const char *word)
 {
 	char list[LIST_SIZE] = "";
 
+	if (complain_of_elsewhere(inspection, word))
+		return;
 	for (size_t i = 0; i < inspection->n_interfaces; i++)
 		append(list, inspection, inspection->interfaces[i]);
 	if (list[0])
