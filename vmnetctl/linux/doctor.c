@@ -3,8 +3,8 @@
  * vmnetctl doctor on Linux: the broker, its files and programs. Whose addresses
  * overlap is in addresses.c, the way of packets in routes.c, a host without a way
  * out in way_out.c, kernel modules in modules.c, other programs' packet filters in
- * filters.c, programs that manage interfaces in managers.c, names in host_names.c, and
- * AppArmor in apparmor.c.
+ * filters.c, programs that manage interfaces in managers.c, names in host_names.c, the hosts of
+ * networks on several in underlay.c and frr.c, and AppArmor in apparmor.c.
  */
 #include "vmnetctl/doctor.h"
 
@@ -80,12 +80,15 @@ static const char *remedy_of(const char *fault, char command[REMEDY_SIZE])
 	const char *end = start ? strstr(start, "\")") : NULL;
 
 	/*
-	 * What may go, what makes an interface, and who has put a rule first, people
-	 * know; of port 67 is a check of its own.
+	 * What may go, what makes an interface, who has put a rule first, and what is
+	 * between hosts, people know; of port 67 is a check of its own.
 	 */
 	if (strstr(fault, strerror(ENOSPC)) || strstr(fault, "\"external_interface\"") ||
-	    strstr(fault, "by the routing rule of priority") || strstr(fault, "has port 67"))
+	    strstr(fault, "by the routing rule of priority") || strstr(fault, "has port 67") ||
+	    strstr(fault, "none of its other hosts answers"))
 		return NULL;
+	if (strstr(fault, SHOW_SESSIONS))
+		return SHOW_SESSIONS;
 	if (!end)
 		return RESTART;
 	start += strlen("(\"");
@@ -136,6 +139,7 @@ static void check_network(struct vmnet_broker *broker, const struct vmnet_broker
 		report_fault(network, inspection->network->fault);
 	else
 		check_reach(network);
+	check_hosts(inspection->network);
 	check_ways_to_ports(inspection);
 	vmnet_broker_inspection_free(inspection);
 }
@@ -225,25 +229,24 @@ static void check_tun(void)
 		(void)close(fd);
 }
 
-/* How this distribution installs dnsmasq. */
-static const char *dnsmasq_remedy(void)
+const char *package_manager(void)
 {
 	static const struct {
 		const char *program;
 		const char *command;
 	} managers[] = {
-		{ "/usr/bin/apt-get", "apt-get install dnsmasq-base" },
-		{ "/usr/bin/dnf", "dnf install dnsmasq" },
-		{ "/usr/bin/zypper", "zypper install dnsmasq" },
-		{ "/usr/bin/pacman", "pacman -S dnsmasq" },
-		{ "/sbin/apk", "apk add dnsmasq" },
+		{ "/usr/bin/apt-get", "apt-get install" },
+		{ "/usr/bin/dnf", "dnf install" },
+		{ "/usr/bin/zypper", "zypper install" },
+		{ "/usr/bin/pacman", "pacman -S" },
+		{ "/sbin/apk", "apk add" },
 	};
 
 	for (size_t i = 0; i < sizeof(managers) / sizeof(managers[0]); i++) {
 		if (access(managers[i].program, X_OK) == 0)
 			return managers[i].command;
 	}
-	return "install dnsmasq";
+	return "install";
 }
 
 bool has_program(const char *name)
@@ -276,9 +279,15 @@ bool has_line(const char *path, const char *text)
 
 static void check_dnsmasq(void)
 {
-	if (!has_program("dnsmasq"))
-		doctor_problem(dnsmasq_remedy(),
-			       "dnsmasq, which gives addresses and names, is missing");
+	const char *manager = package_manager();
+	char remedy[64];
+
+	if (has_program("dnsmasq"))
+		return;
+	/* Debian's package of that name is a service. */
+	(void)snprintf(remedy, sizeof(remedy), "%s dnsmasq%s", manager,
+		       strcmp(manager, "apt-get install") == 0 ? "-base" : "");
+	doctor_problem(remedy, "dnsmasq, which gives addresses and names, is missing");
 }
 
 /* The host's own, where it is a service that reads /etc/dnsmasq.d. */

@@ -7,11 +7,19 @@
 #include <stdbool.h>
 #include <vmnet-broker.h>
 
+#include "vmnetctl/hosts.h"
+
 /* Has the broker look at everything, and make what is missing. Machines notice nothing. */
 #define RESTART "systemctl restart vmnet-broker.service"
 
+/* Shows who of the other hosts FRR talks with. */
+#define SHOW_SESSIONS "vtysh -c \"show bgp l2vpn evpn summary\""
+
 /* Where only root may see what there is to see. */
 #define FULL_LOOK "sudo vmnetctl doctor"
+
+/* How this distribution installs a package, whose name follows. */
+const char *package_manager(void);
 
 /* Whether a program is where programs of the system are. */
 bool has_program(const char *name);
@@ -36,6 +44,15 @@ void check_active_subnet(const struct vmnet_broker_network *network);
 
 /* Programs of the host find the network's machines by name. */
 void check_host_names(const struct vmnet_broker_network *network);
+
+/* The network's hosts, where it is on several, reach each other, and have the same file. */
+void check_hosts(const struct vmnet_broker_network *network);
+
+/*
+ * FRR, which tells this host of those on others, is there and does so, as far as this user may
+ * see. Returns whether it is, or nobody knows.
+ */
+bool check_frr(const struct host_list *hosts);
 
 /* Finds the interface that the host's own packets to the outside leave by, if there is one. */
 bool find_way_out(int family, char interface[IF_NAMESIZE]);

@@ -14,7 +14,9 @@
  *	one that is left alone, since its table closes the host's own way out
  *	the chains of the kernel's older filter
  *	frames on a bridge that the broker only joins, which is its owner's
+ *	what hosts of a network that is on several send each other
  */
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +26,12 @@
 #include "config/config.h"
 #include "doctor.h"
 #include "host/foreign_table.h"
+#include "host/link.h"
 #include "host/names.h"
+#include "host/netlink_socket.h"
 #include "host/nftables.h"
+#include "host/passage.h"
+#include "host/route.h"
 #include "host/ruleset.h"
 #include "host/sysctl.h"
 #include "vmnetctl/doctor.h"
@@ -223,6 +229,66 @@ static void check_joined_bridge(const struct look *look, const struct network_co
 		       network->name, look->who, chain->family, chain->table, chain->name, bridge);
 }
 
+/* Whether the network is there, or will be, and then nobody opens the table for it. */
+static bool needs_port(const struct look *look, const struct network_config *network)
+{
+	char bridge[INTERFACE_NAME_SIZE], device[INTERFACE_NAME_SIZE];
+
+	bridge_name(network->name, bridge);
+	vxlan_name(bridge, device);
+	return network->vxlan.vni && (if_nametoindex(device) || look->table->owner);
+}
+
+static void report_port(const struct look *look, const struct network_config *network,
+			const struct vxlan_host *host)
+{
+	const struct base_chain *chain = look->chain;
+	const bool output = strcmp(chain->hook, "output") == 0;
+	const unsigned int port = network->vxlan.port;
+	char remedy[512];
+
+	if (strcmp(look->who, "firewalld") == 0)
+		(void)snprintf(remedy, sizeof(remedy),
+			       "firewall-cmd --permanent --add-port=%u/udp && "
+			       "firewall-cmd --reload",
+			       port);
+	else if (strcmp(look->who, "ufw") == 0)
+		(void)snprintf(remedy, sizeof(remedy), "ufw allow %s%u/udp", output ? "out " : "",
+			       port);
+	else
+		(void)snprintf(remedy, sizeof(remedy),
+			       "nft insert rule %s %s %s udp dport %u accept", chain->family,
+			       chain->table, chain->name, port);
+	doctor_problem(look->table->owner && strcmp(look->who, "firewalld") != 0 ? NULL : remedy,
+		       "network \"%s\": %s (table %s %s, chain %s) stops what goes %s host \"%s\", "
+		       "to UDP port %u",
+		       network->name, look->who, chain->family, chain->table, chain->name,
+		       output ? "to" : "in from", host->name, port);
+}
+
+/* The hosts of a network on several send each other its frames. */
+static void check_port(const struct look *look, const struct network_config *network)
+{
+	const struct vxlan *vxlan = &network->vxlan;
+	char address[INET6_ADDRSTRLEN], interface[INTERFACE_NAME_SIZE];
+	const struct passing passing = { vxlan->family, address, interface, vxlan->port };
+
+	if (strcmp(look->chain->hook, "forward") == 0 || !needs_port(look, network))
+		return;
+	for (size_t i = 0; i < vxlan->n_hosts; i++) {
+		const struct vxlan_host *host = &vxlan->hosts[i];
+
+		if (route_is_to_host(vxlan->family, &host->address) ||
+		    !link_name((int)route_device(vxlan->family, &host->address), interface))
+			continue;
+		(void)inet_ntop(vxlan->family, &host->address, address, sizeof(address));
+		if (!passage_is_stopped(look->list, look->chain, &passing))
+			continue;
+		report_port(look, network, host);
+		break;
+	}
+}
+
 static void check_chain(const struct config *config, struct foreign_tables *tables, json_t *item)
 {
 	struct foreign_table table;
@@ -236,8 +302,10 @@ static void check_chain(const struct config *config, struct foreign_tables *tabl
 		doctor_unknown(SHOW_RULES, "cannot read table %s %s", chain.family, chain.table);
 		return;
 	}
+	name_program(&look);
+	for (size_t i = 0; config && i < config->n_networks; i++)
+		check_port(&look, config->networks[i]);
 	if (ruleset_chain_end(look.list, &chain).stops) {
-		name_program(&look);
 		if (is_kill_switch(&look, config))
 			report_kill_switch(&look);
 		else if (!lets_bridges_pass(&look))
@@ -443,6 +511,7 @@ void check_filters(void)
 	} else {
 		check_tables(config);
 		nftables_stop();
+		netlink_close();
 	}
 	check_old_filters(config);
 	config_errors_clear(&errors);

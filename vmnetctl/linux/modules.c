@@ -10,14 +10,27 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "doctor.h"
 #include "vmnetctl/doctor.h"
+#include "vmnetctl/vmnetctl.h"
 
 #define FOLDER "/lib/modules"
 
 static const char *const modules[] = {
-	"act_mirred", "bridge", "cls_bpf", "ifb", "nf_tables", "nft_fib_inet", "sch_ingress",
+	"act_mirred",
+	"bridge",
+	"cls_bpf",
+	"ifb",
+	"nf_tables",
+	"nft_fib_inet",
+	"sch_ingress",
+	/* Those of networks on several hosts: */
+	"veth",
+	"vxlan",
 };
+
+#define N_FOR_SEVERAL 2
 
 #define N_MODULES (sizeof(modules) / sizeof(modules[0]))
 
@@ -58,8 +71,23 @@ static const char *modules_remedy(void)
 	return NULL;
 }
 
+/* Whether a network of the configuration is on several hosts. */
+static bool has_hosts(void)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = config_load(CONFIG_FILE, false, &errors);
+	bool has = false;
+
+	for (size_t i = 0; config && i < config->n_networks; i++)
+		has = has || config->networks[i]->vxlan.vni;
+	config_errors_clear(&errors);
+	config_free(config);
+	return has;
+}
+
 void check_modules(void)
 {
+	const size_t n = has_hosts() ? N_MODULES : N_MODULES - N_FOR_SEVERAL;
 	char missing[32 * N_MODULES] = "";
 	char folder[sizeof(FOLDER) + sizeof(((struct utsname *)0)->release) + 1];
 	struct utsname kernel;
@@ -69,7 +97,7 @@ void check_modules(void)
 	(void)snprintf(folder, sizeof(folder), FOLDER "/%s", kernel.release);
 	if (access(folder, F_OK) < 0)
 		return;
-	for (size_t i = 0; i < N_MODULES; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (has_module(kernel.release, modules[i]))
 			continue;
 		if (missing[0])

@@ -13,12 +13,13 @@
 
 #include "config/config.h"
 #include "doctor.h"
+#include "host/names.h"
 #include "host/netlink_socket.h"
 #include "host/sysctl.h"
 #include "vmnetctl/doctor.h"
 
 /* Addresses that are kept for documentation, and so nobody's. */
-#define OUTSIDE_IPV4 "192.0.2.1"
+#define OUTSIDE_IPV4 "203.0.113.1"
 #define OUTSIDE_IPV6 "2001:db8::1"
 
 struct packet {
@@ -102,10 +103,14 @@ void check_way_to_machines(const struct vmnet_broker_network *network)
 {
 	char machine[INET_ADDRSTRLEN], interface[IF_NAMESIZE];
 	struct packet packet = { AF_INET, .to = machine };
-	char remedy[128];
+	char remedy[128], own[INTERFACE_NAME_SIZE];
 
 	if (!find_machine(network, machine) || ask(&packet, interface) < 0 ||
 	    strcmp(interface, network->bridge) == 0)
+		return;
+	/* Where it is on several hosts, machines on others are reached by the host's own end. */
+	own_name(network->bridge, own);
+	if (strcmp(interface, own) == 0)
 		return;
 	(void)snprintf(remedy, sizeof(remedy), "ip rule add to %s lookup main",
 		       network->ipv4_subnet);
