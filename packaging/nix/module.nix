@@ -11,6 +11,9 @@ let
   devices = [
     "interface-name:vmb-*"
     "interface-name:vmc-*"
+    "interface-name:vmx-*"
+    "interface-name:vmh-*"
+    "interface-name:vmp-*"
     "interface-name:vmt*"
   ];
 in

@@ -9,7 +9,7 @@ from support.managers import Networkd, NetworkManager
 def first_of_all_files(doctor):
     """Sorted by name, the administrator's is before the broker's."""
     manager = Networkd(doctor.host)
-    manager.take("vmb-* vmc-* vmt*", "00-all.network")
+    manager.take("vmb-* vmc-* vmx-* vmh-* vmp-* vmt*", "00-all.network")
     manager.install()
     return manager
 

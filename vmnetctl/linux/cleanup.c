@@ -4,7 +4,7 @@
  * to do it. All of it is known by marks of its own (host/names.h), whatever is damaged or missing.
  *
  * The order is the one in which a broker removes a network, but that machines lose their devices
- * first: from then on no packet is without rules.
+ * first, and other hosts their way here: from then on no packet is without rules.
  */
 #include "cleanup.h"
 
@@ -92,10 +92,26 @@ static bool is_bridge(const struct link *link)
 			: alias_parse(link->alias, &alias) == 0 && !alias.is_interface);
 }
 
+static bool is_of_kind(const struct link *link, const char *kind, const char *prefix)
+{
+	return strcmp(link->kind, kind) == 0 && strncmp(link->name, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_checksums(const struct link *link)
 {
-	return strcmp(link->kind, "ifb") == 0 &&
-	       strncmp(link->name, CHECKSUMS_PREFIX, strlen(CHECKSUMS_PREFIX)) == 0;
+	return is_of_kind(link, "ifb", CHECKSUMS_PREFIX);
+}
+
+/* By which machines of other hosts have the network. */
+static bool is_vxlan(const struct link *link)
+{
+	return is_of_kind(link, "vxlan", VXLAN_PREFIX);
+}
+
+/* This host's own end; the other end, a port of the bridge, goes with it. */
+static bool is_own_end(const struct link *link)
+{
+	return is_of_kind(link, "veth", OWN_PREFIX);
 }
 
 static bool is_limiter(const struct link *link)
@@ -133,6 +149,9 @@ static void remove_devices(const struct link *links, size_t n_links)
 		if (is_capture(&links[i]) &&
 		    cleanup_begin("device %s, of a capture", links[i].name))
 			cleanup_end(delete_link(&links[i]));
+		if (is_vxlan(&links[i]) &&
+		    cleanup_begin("device %s, to other hosts", links[i].name))
+			cleanup_end(delete_link(&links[i]));
 		if (is_limiter(&links[i]) && cleanup_begin("device %s, of a limit", links[i].name))
 			cleanup_end(delete_link(&links[i]));
 	}
@@ -143,6 +162,9 @@ static void remove_bridges(const struct link *links, size_t n_links)
 	for (size_t i = 0; i < n_links; i++) {
 		if (is_checksums(&links[i]) &&
 		    cleanup_begin("device %s, for checksums", links[i].name))
+			cleanup_end(delete_link(&links[i]));
+		if (is_own_end(&links[i]) &&
+		    cleanup_begin("device %s, of the host itself", links[i].name))
 			cleanup_end(delete_link(&links[i]));
 		if (is_bridge(&links[i]) && cleanup_begin("bridge %s", links[i].name))
 			cleanup_end(delete_link(&links[i]));
