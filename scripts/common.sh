@@ -67,7 +67,7 @@ apt_install_without_services() (
 	for package in "$@"; do
 		is_installed "$package" || continue
 		case $package in
-		apparmor | firewalld | ufw) systemctl --quiet disable "$package" || exit 1 ;;
+		apparmor | firewalld | frr | ufw) systemctl --quiet disable "$package" || exit 1 ;;
 		network-manager) systemctl --quiet disable NetworkManager || exit 1 ;;
 		esac
 	done

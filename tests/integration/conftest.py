@@ -2,12 +2,17 @@
 """Fixtures of several files here; those of all tests are in tests/conftest.py."""
 
 import contextlib
+import os
+import shutil
+import tempfile
 
 import pytest
 
 from support.doctor import USERS, Doctor
+from support.fabric import Fabric
 from support.hostile import USER
-from support.need import need_filtered_bridges
+from support.need import need_fabric, need_filtered_bridges
+from support.overlay import Listening
 from support.screen import Screen
 
 
@@ -67,3 +72,40 @@ def screen(broker):
     yield make
     for one in screens:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def shared_fabric(request, build):
+    """The hosts that a module's tests share, by its FABRIC or this fixture's parameter.
+
+    Both are arguments of Fabric. Its tests want to be in one group of xdist's.
+    """
+    options = {**getattr(request.module, "FABRIC", {}), **getattr(request, "param", {})}
+    need_fabric(**options)
+    directory = tempfile.mkdtemp(prefix="vmnet-broker-")
+    os.chmod(directory, 0o755)
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory)
+        with Fabric(directory, build, **options) as fabric:
+            fabric.start()
+            yield fabric
+
+
+@pytest.fixture
+def fabric(shared_fabric):
+    """The same for a test, after which there is no machine, client or active network."""
+    yield shared_fabric
+    shared_fabric.part()
+
+
+@pytest.fixture
+def victim(fabric):
+    """A machine of host a, which others mean harm."""
+    return fabric.join("a")
+
+
+@pytest.fixture
+def listening(victim):
+    """What gets through to it."""
+    with Listening(victim) as listening:
+        yield listening

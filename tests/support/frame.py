@@ -29,9 +29,9 @@ def ethernet(destination, source, protocol, payload):
     return destination + source + struct.pack("!H", protocol) + payload
 
 
-def arp_reply(mac, address):
-    sender = mac + ipaddress.ip_address(address).packed
-    return bytes.fromhex("0001080006040002") + sender + BROADCAST + b"\0" * 4
+def arp_reply(mac, address, target="0.0.0.0"):
+    sender, target = (ipaddress.ip_address(each).packed for each in (address, target))
+    return bytes.fromhex("0001080006040002") + mac + sender + BROADCAST + target
 
 
 def ipv4(source, destination, protocol, payload, fragment=0x4000):

@@ -118,16 +118,17 @@ class Guest(Console):
         queues=1,
         name="guest",
         options=(),
+        machine=(),
     ):
-        """options: further ones of vmnetctl run, for the last of the networks."""
+        """options: further ones of vmnetctl run, for the last of the networks; machine: QEMU's."""
         self.uid = uid
         self._log_path = os.path.join(broker.host.directory, f"{name}.log")
         program = broker.host.program("vmnetctl/vmnetctl")
         arguments = ["run", f"--queues={queues}"] if queues > 1 else ["run"]
         for network in networks:
             arguments += ["--network", network]
-        machine = self._qemu(broker.host, networks, kvm, queues)
-        self.arguments = [*arguments, *options, "--", *machine]
+        qemu = self._qemu(broker.host, networks, kvm, queues)
+        self.arguments = [*arguments, *options, "--", *qemu, *machine]
         with open(self._log_path, "w", encoding="ascii") as log:
             self._process = broker.host.popen(
                 program,

@@ -41,7 +41,7 @@ class Outside(Namespace):
 class Host(Namespace):
     """The machine that the broker runs on, as far as the network goes."""
 
-    def __init__(self, directory, build):
+    def __init__(self, directory, build, name="host"):
         """directory: everybody may enter it; build: the directory with the programs."""
         self.directory = directory
         self.build = os.path.join(directory, "build")
@@ -51,7 +51,7 @@ class Host(Namespace):
             file.write(f"nameserver {SERVER_IPV4}\n")
         # The build may be in a directory that other users cannot enter.
         super().__init__(
-            "host",
+            name,
             f"mount --bind '{build}' '{self.build}'\n"
             f"mount --bind '{resolv_conf}' /etc/resolv.conf\n",
         )

@@ -4,13 +4,26 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
+
+WIREGUARD = ["unshare", "--net", "ip", "link", "add", "type", "wireguard"]
 
 
 def need(program):
     if not shutil.which(program):
         pytest.skip(f"no {program} here")
+
+
+def need_fabric(control="evpn", underlay="ipv4", **_):
+    """What hosts need that are on a network together: support/fabric.py."""
+    if control == "evpn":
+        need("vtysh")
+    if underlay == "wireguard":
+        need("wg")
+        if subprocess.run(WIREGUARD, check=False, capture_output=True).returncode != 0:
+            need("wireguard-go")
 
 
 def need_plain(build, why):

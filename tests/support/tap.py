@@ -28,8 +28,17 @@ def open_tap(host, name, uid=0, flags=IFF_TAP | IFF_NO_PI | IFF_VNET_HDR):
     return fd
 
 
-def tap_flags(fd):
-    """IFF_* of an open device."""
+def _request(fd):
     request = bytearray(40)
     fcntl.ioctl(fd, TUNGETIFF, request)
-    return struct.unpack_from("H", request, 16)[0]
+    return request
+
+
+def tap_name(fd):
+    """That of an open device."""
+    return _request(fd)[:16].rstrip(b"\0").decode()
+
+
+def tap_flags(fd):
+    """IFF_* of an open device."""
+    return struct.unpack_from("H", _request(fd), 16)[0]

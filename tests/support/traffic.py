@@ -3,8 +3,13 @@
 
 import contextlib
 import os
+import re
 import socket
+import subprocess
+import tempfile
 import threading
+
+from .wait import wait_for
 
 
 @contextlib.contextmanager
@@ -64,3 +69,39 @@ def _receive(connection):
     while data := connection.recv(65536):
         parts.append(data)
     return b"".join(parts)
+
+
+class Pings:
+    """Echo requests that one namespace sends to an address, one after the other, until closed."""
+
+    def __init__(self, namespace, address, interval=0.02):
+        self._name = f"{namespace.name} to {address}"
+        self._file = tempfile.TemporaryFile("w+")  # closed in close()
+        self._process = namespace.popen(
+            "ping", "-n", "-i", str(interval), address, stdout=self._file, stderr=subprocess.STDOUT
+        )
+        self.wait_for_more(1)
+
+    def _answered(self):
+        """The numbers of those that were answered."""
+        self._file.flush()
+        text = os.pread(self._file.fileno(), 1 << 24, 0).decode()
+        return set(map(int, re.findall(r"bytes from .* icmp_seq=(\d+) ", text)))
+
+    def wait_for_more(self, number=10, timeout=30):
+        """Waits until so many more of them were answered."""
+        before = len(self._answered())
+        wait_for(
+            lambda: len(self._answered()) >= before + number, timeout, f"answers, {self._name}"
+        )
+
+    def lost(self):
+        """How many were not answered until now, of those before one that was."""
+        self.wait_for_more()
+        answered = self._answered()
+        return max(answered) - len(answered)
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._file.close()

@@ -8,8 +8,11 @@
  *
  *	tapnet NAME FD...
  *
- * One descriptor for each queue. Says "ready" when the device is there.
+ * One descriptor for each queue. Says "ready" when the device is there. A number
+ * as NAME is a descriptor of a device of one queue that is there: that of a
+ * machine which goes on elsewhere.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -40,8 +43,11 @@ static int open_queue(const char *name, bool several)
 		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
 				     (several ? IFF_MULTI_QUEUE : 0)),
 	};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	int fd;
 
+	if (isdigit((unsigned char)name[0]))
+		return atoi(name);
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		fail("/dev/net/tun");
 	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
