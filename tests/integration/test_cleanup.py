@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from support.host import UPLINK, diff
+from support.fabric import vxlan_network
+from support.host import HOST_IPV4, UPLINK, diff
 from support.wait import random_moment, wait_for
 
 CONFIG = {
@@ -19,7 +20,9 @@ CONFIG = {
     "lab": {"mode": "host", "isolated": True},
     "lan": {"mode": "bridged", "external_interface": "br0"},
     "out": {"mode": "shared", "external_interface": UPLINK},
+    "far": vxlan_network(2, control="static"),
 }
+CONFIG["far"]["vxlan"]["hosts"][0]["address"] = HOST_IPV4
 # Another program's filter, in which rules of the broker's stand, and a VPN's routes.
 FILTER = """
 table inet theirs {
@@ -49,6 +52,7 @@ OTHERS = {
     "networks.json": '{\n  "config": {\n    "mode": "shared"\n  }\n}\n',
     "addresses.json": '{\n  "bridge": "vmb-default"\n}\n',
     "mine.hosts": "192.168.105.2 web\n",
+    "mine.names": "192.168.105.2 web\n",
     "mine.resolv.conf": "nameserver 192.0.2.1\n",
 }
 
@@ -149,7 +153,8 @@ def test_all_that_a_killed_broker_left(broker, before, cleanup, join, plug_in):
 
     done = cleanup("--force")
     print(done.stdout)
-    assert ", of a capture\n" in done.stdout and ", of a limit\n" in done.stdout
+    for what in "of a capture", "of a limit", "to other hosts", "of the host itself":
+        assert f", {what}\n" in done.stdout
     os.close(capture)
     assert_as(before, broker)
     kinds = {line.split()[1] for line in done.stdout.splitlines()}

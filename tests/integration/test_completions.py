@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from support.fabric import vxlan_network
 from support.need import need
 from support.wait import wait_for
 
@@ -92,6 +93,11 @@ def test_networks(shell):
         assert shell.complete(*words, "h") == ["host"]
     for words in (["inspect", "default"], ["run", "--vhost"], ["run", "--mac"], ["reload"]):
         assert "default" not in shell.complete(*words, "")
+
+
+@pytest.mark.broker(config={"lab": vxlan_network(3), "office": {"mode": "shared"}})
+def test_names_of_hosts_are_not_those_of_networks(shell):
+    assert shell.complete("inspect", "") == ["lab", "office"]
 
 
 def test_machines(shell, broker, make_machine):
