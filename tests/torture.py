@@ -40,6 +40,19 @@ CONFIG = {
     "default": {**FORWARDED, "aliases": ["shared"]},
     "lab": {"mode": "host"},
     "extra": {"mode": "shared", "isolated": True, "external_interface": UPLINK},
+    "wide": {
+        "mode": "shared",
+        "subnet": "10.80.0.0/16",
+        "ipv6_prefix": "fd80:0:0:1::/64",
+        "vxlan": {
+            "vni": 4711,
+            "control": "static",
+            "hosts": [
+                {"name": "a", "address": HOST_IPV4, "pool": "10.80.1.0/24"},
+                {"name": "b", "address": OUTSIDE_IPV4, "pool": "10.80.2.0/24"},
+            ],
+        },
+    },
 }
 FORWARDING = "net.ipv4.conf.vmb-extra.forwarding"
 USERS = (20001, 20002, 20003, 20004)
@@ -314,6 +327,7 @@ class Torture:
                 self._switch_off_forwarding,
                 self._delete_address,
                 self._delete_bridge,
+                self._break_the_way_to_hosts,
             )
         )
         fault()
@@ -338,7 +352,8 @@ class Torture:
         """What all networks together have on the host while they are held."""
         rules = self.host.run("nft", "--stateless", "list", "ruleset").stdout
         # The group goes by the bridge's index, and so does the order of what is in a map.
-        rules = re.sub(r"elements = |[{},]", "\n", re.sub(r"\d+ : (?=goto|jump)", "", rules))
+        rules = re.sub(r"\b198\d{7}\b( : (?=goto|jump))?", "", rules)
+        rules = re.sub(r"elements = |[{},]", "\n", rules)
         addresses = self.host.run("ip", "-br", "address", "show", "type", "bridge").stdout
         servers = [
             pid for pid in self.host.processes() if _command(pid).startswith("dnsmasq")
@@ -352,9 +367,20 @@ class Torture:
             "routing": self._routing(),
             "routes": self._routes(),
             "addresses": sorted(" ".join(line.split()[::2]) for line in addresses.splitlines()),
+            "way": self._way_to_hosts(),
             "dnsmasq": [str(len(servers))],
             "forwarding": [self.host.run("sysctl", FORWARDING, check=False).stdout],
         }
+
+    def _way_to_hosts(self):
+        """The devices of "wide", and where the host finds machines on others."""
+        ports = json.loads(self.host.ip("-j link show master vmb-wide") or "[]")
+        routes = self.host.ip("route show dev vmh-wide proto kernel", check=False)
+        return sorted(
+            f"{port['ifname']} {'UP' in port['flags']}"
+            for port in ports
+            if port["ifname"] in ("vmx-wide", "vmp-wide")
+        ) + routes.splitlines()
 
     def _routing(self):
         """The policy routing of "extra"; where other networks are comes to it a moment later.
@@ -425,6 +451,10 @@ class Torture:
 
     def _delete_bridge(self):
         self.host.ip("link delete vmb-lab")
+
+    def _break_the_way_to_hosts(self):
+        device = self.random.choice(("vmx-wide", "vmh-wide", "vmp-wide"))
+        self.host.ip(self.random.choice((f"link delete {device}", f"link set {device} down")))
 
     def _look_after_actors(self):
         """Those that have crashed or were killed are replaced."""
