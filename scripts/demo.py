@@ -10,76 +10,38 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-sys.path.insert(0, os.path.join(TOP, "tests"))
+import demo_hosts
+from demo_parts import (
+    Chapter,
+    Terminal,
+    environment_of,
+    expect,
+    seconds,
+    show,
+    show_start,
+    terminal,
+)
 
-from support.broker import Broker  # noqa: E402
-from support.echo import WhoServer  # noqa: E402
-from support.guest import Guest  # noqa: E402
-from support.host import HOST_IPV4, SERVER_NAME, Host  # noqa: E402
-from support.isolate import isolate  # noqa: E402
-from support.wait import wait_for  # noqa: E402
+from support.broker import Broker
+from support.echo import WhoServer
+from support.guest import Guest
+from support.host import HOST_IPV4, SERVER_NAME, Host
+from support.isolate import isolate
+from support.wait import wait_for
 
 ALICE, BOB = 2001, 2002
 PUBLISH = ["--publish", "8080:80"]
 PAGE = "Hello, this is web"
 PINGS = 300
-START = time.monotonic()
 INTRODUCTION = """
 vmnet-broker: machines with names, a port of the host, and a broker that is killed
 
 The host is a namespace, and so is the world outside of it. What is typed by whom is
 shown as it is run, but for "...": that is where the broker keeps its files here, and
 what the machines boot."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def show(text):
-    for line in text.rstrip().splitlines():
-        print(f"      {line}".rstrip(), flush=True)
-
-
-class Chapter:
-    """What is claimed, before it is shown, and whether it held."""
-
-    def __init__(self, claim):
-        self._claim = claim
-
-    def __enter__(self):
-        print(f"\n{self._claim}\n", flush=True)
-
-    def __exit__(self, kind, _value, _traceback):
-        text = "FAILED" if kind else "ok"
-        if sys.stdout.isatty():
-            text = f"\033[{31 if kind else 32}m{text}\033[0m"
-        print(f"  {text}, after {time.monotonic() - START:.1f} s", flush=True)
-
-
-class Terminal:
-    """Somebody's: what is typed there is shown and run, and what it prints is shown, too."""
-
-    def __init__(self, prompt, run):
-        """run: runs a line of shell there, and returns its output; it raises for check."""
-        self._prompt = prompt
-        self._run = run
-
-    def show(self, line):
-        print(f"  {self._prompt} {line}", flush=True)
-
-    def type(self, line, expected="", check=True):
-        self.show(line)
-        output = self._run(line, check=check).strip()
-        show(output)
-        expect(expected in output, f"It should have said: {expected}")
 
 
 class World:
@@ -95,23 +57,11 @@ class World:
         self.broker = Broker(self.host, args=[])
         stack.callback(self.broker.close_clients)
         stack.callback(lambda: sys.exc_info()[0] and show(self.broker.log()))
-        self.environment = {
-            **self.broker.environment(),
-            # As if it were all installed.
-            "PATH": f"{self.host.program('vmnetctl')}:{os.environ['PATH']}",
-            "LD_LIBRARY_PATH": self.host.find_machines(),
-        }
-        self.root = self._terminal("root#", self.host, 0)
-        self.alice = self._terminal("alice$", self.host, ALICE)
-        self.bob = self._terminal("bob$", self.host, BOB)
-        self.outside = self._terminal("outside$", self.host.outside, BOB)
-
-    def _terminal(self, prompt, place, uid):
-        def run(line, check):
-            options = {"env": self.environment, "stderr": subprocess.STDOUT, "check": check}
-            return place.run("sh", "-c", line, uid=uid, **options).stdout
-
-        return Terminal(prompt, run)
+        environment = environment_of(self.broker)
+        self.root = terminal("root#", self.host, 0, environment)
+        self.alice = terminal("alice$", self.host, ALICE, environment)
+        self.bob = terminal("bob$", self.host, BOB, environment)
+        self.outside = terminal("outside$", self.host.outside, BOB, environment)
 
     def n_interfaces(self):
         return len(self.broker.inspect("default")["interfaces"])
@@ -123,14 +73,11 @@ class World:
         self.root.show("vmnet-broker ... &")
         self.broker.start()
 
-    def start_machine(self, terminal, uid, name, options=()):
+    def start_machine(self, user, uid, name, options=()):
         options = ["--name", name, *options]
         guest = Guest(self.broker, uid=uid, kvm=self._kvm, name=name, options=options)
         self._stack.callback(guest.close)
-        words = ["vmnetctl", *guest.arguments]
-        program, network = words.index("--") + 1, words.index("-netdev")
-        lines = words[:program], [words[program], "..."], [*words[network:], "&"]
-        terminal.show(" \\\n        ".join(map(" ".join, lines)))
+        show_start(user, guest)
         guest.terminal = Terminal(f"{name}#", guest.output)
         return guest
 
@@ -225,6 +172,7 @@ def demonstrate(directory, build, kvm, stack):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kvm", action="store_true")
+    parser.add_argument("--hosts", type=int, default=1)
     parser.add_argument("build")
     options = parser.parse_args()
     isolate()
@@ -233,14 +181,18 @@ def main():
     try:
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, directory)
-            demonstrate(directory, os.path.abspath(options.build), options.kvm, stack)
+            build = os.path.abspath(options.build)
+            if options.hosts > 1:
+                demo_hosts.demonstrate(directory, build, options.kvm, stack, options.hosts)
+            else:
+                demonstrate(directory, build, options.kvm, stack)
     except KeyboardInterrupt:
         print("interrupted")
         return 130
     except Exception as error:  # whatever did not hold is the demonstration's result
         print(f"\n{error}\n\nThe demonstration failed.")
         return 1
-    print(f"\nEverything held, in {time.monotonic() - START:.0f} s.")
+    print(f"\nEverything held, in {seconds():.0f} s.")
     return 0
 
 
