@@ -86,6 +86,23 @@ RUN_ELSEWHERE = {
         "git clone https://github.com/nirs/vmnet-broker && cd vmnet-broker",
         "scripts/install",
     ],
+    "tests/documents/test_several_hosts.py::test_set_up": [
+        "sudo sed -i 's/^bgpd=no/bgpd=yes/' /etc/frr/daemons",
+        "sudo systemctl restart frr",
+        "sudo vtysh -c 'show bgp l2vpn evpn summary'",
+        "sudo vtysh -c 'show evpn vni'",
+        "vmnetctl inspect lab",
+        "sha256sum /etc/vmnet-broker/networks.json",
+    ],
+    "tests/documents/test_several_hosts.py::test_wireguard": [
+        "wg genkey",
+        "wg pubkey",
+        "wg-quick up wg0",
+    ],
+    "tests/machines/test_demo.py::test_several_hosts": [
+        f"vmnetctl run --network lab --name web --mac 52:54:00:12:34:56 -- {QEMU} "
+        "-incoming tcp:192.0.2.2:4444",
+    ],
     "tests/programs/test_programs.py::test_libvirt": [
         "vmnetctl run --network default --open-by-name --mac 52:54:00:12:34:56 -- "
         "sh -c 'virt-xml web --edit --network target.dev={ifname} && virsh start web && "
@@ -177,6 +194,7 @@ NOT_RUN = {
         "go get github.com/nirs/vmnet-broker/bindings/go",
         "git clone https://github.com/nirs/vmnet-broker",
         "cd vmnet-broker",
+        "sudo apt-get install frr",
     ],
     "It installs for the user; tests/bindings builds and installs the same in a folder.": [
         "pip install ./bindings/python",
@@ -191,6 +209,10 @@ NOT_RUN = {
         'sudo tests/pytest --build build-sanitized -n 4 --dist loadgroup -m "not timed"',
         "sudo tests/pytest --build build tests/integration/test_faults.py",
         "sudo tests/pytest --build build -s tests/integration/test_shortage.py",
+        "sudo tests/pytest --build build -s tests/integration/test_hosts_moves.py -k twenty",
+        "sudo tests/pytest --build build tests/integration/test_hosts_failures.py",
+        "sudo VMNET_TEST_HOSTS=64 VMNET_TEST_MACHINES=10000 VMNET_TEST_ATTACHED=60 "
+        "tests/pytest --build build -s tests/integration/test_hosts_scale.py",
         "sudo tests/torture.py --build build-check --seed 1164800865",
         "sudo scripts/check",
         "sudo scripts/check unit format",
