@@ -203,12 +203,34 @@ static int shut(void)
 	return 0;
 }
 
+/*
+ * user: gets NULL when there is none of this name, which is not said of one that cannot be looked
+ * for: a broker does not know the servers of another that has run them as another user.
+ */
+static int find_user(const char *name, const struct passwd **user)
+{
+	*user = NULL;
+	/* When memory is short, the C library may say once that there is none. */
+	for (int i = 0; i < 2 && !*user; i++) {
+		errno = 0;
+		*user = getpwnam(name);
+		/* Others are said where there is none, too: getpwnam(3). */
+		if (!*user &&
+		    (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+			log_error(NULL, "cannot look for the user %s: %s", name, strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int find_dnsmasq_user(struct dnsmasq_user *user)
 {
 	const struct passwd *found = NULL;
 
 	for (size_t i = 0; i < sizeof(dnsmasq_users) / sizeof(dnsmasq_users[0]) && !found; i++)
-		found = getpwnam(dnsmasq_users[i]);
+		if (find_user(dnsmasq_users[i], &found) < 0)
+			return -1;
 	if (!found || found->pw_uid == 0) {
 		log_error(NULL,
 			  "there is no user %s for dnsmasq to run as; systemd-sysusers makes it",
@@ -262,16 +284,16 @@ static int prepare_as_root(const struct options *options, const struct passwd *u
 	return shrink_bounding_set(&of_broker);
 }
 
-static const struct passwd *find_service_user(void)
+static int find_service_user(const struct passwd **user)
 {
-	const struct passwd *user = getpwnam(SERVICE_USER);
-
-	if (!user)
+	if (find_user(SERVICE_USER, user) < 0)
+		return -1;
+	if (!*user)
 		log_info(NULL,
 			 "there is no user %s; running as root with fewer capabilities "
 			 "(systemd-sysusers makes it)",
 			 SERVICE_USER);
-	return user;
+	return 0;
 }
 
 static int become_service(const struct passwd *user, gid_t more)
@@ -288,8 +310,8 @@ int privilege_become_service(const struct options *options, struct dnsmasq_user 
 
 	if (find_dnsmasq_user(dnsmasq) < 0)
 		return -1;
-	if (is_root)
-		user = find_service_user();
+	if (is_root && find_service_user(&user) < 0)
+		return -1;
 	if (user)
 		copy = *user;
 	user = user ? &copy : NULL;
