@@ -238,6 +238,7 @@ def test_a_configured_subnet_of_a_killed_broker_is_refused_with_the_remedy(world
     client = world.wire()
     client.acquire("lab")
     world.launchd.kill()
+    assert client.event() == "INTERRUPTED"
     reply = client.acquire("lab")
     assert reply["error"] == CREATE_FAILURE
     assert reply["message"] == (
