@@ -5,6 +5,7 @@ import concurrent.futures
 import glob
 import os
 import platform
+import random
 import re
 import tempfile
 import threading
@@ -76,7 +77,10 @@ def timing(checks, log):
 def shortage(checks, log):
     """the real broker, without memory now and then; sanitizers have memory of their own"""
     checks.build(PLAIN, log)
-    return pytest(log, "tests/integration/test_shortage.py", *TESTS_AT_ONCE, build=PLAIN)
+    seed = os.environ.setdefault("VMNET_BROKER_SHORTAGE_SEED", str(random.randrange(1 << 32)))
+    result = pytest(log, "tests/integration/test_shortage.py", *TESTS_AT_ONCE, build=PLAIN)
+    result.notes.append(f"VMNET_BROKER_SHORTAGE_SEED={seed}")
+    return result
 
 
 @stage

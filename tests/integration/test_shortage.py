@@ -20,8 +20,9 @@ from support.need import need_plain
 from support.varlink import VarlinkError
 from support.wait import wait_for
 
-# All of them (1) take minutes. Each run begins at another.
+# All of them (1) take minutes. Each run begins at another, of a seed to have the same again.
 STRIDE = int(os.environ.get("VMNET_BROKER_SHORTAGE_STRIDE", "61"))
+SEED = os.environ.get("VMNET_BROKER_SHORTAGE_SEED")
 START_STRIDE = 3 * STRIDE
 FILTER = """
 table inet filter {
@@ -76,6 +77,10 @@ def short_broker(host, shortage):
     broker.finish()
 
 
+def first_of(stride):
+    return random.Random(SEED).randrange(stride) + 1
+
+
 def try_everything(broker):
     """What a client does in its life. What cannot be had is told, or ends the connection."""
     calls = (
@@ -123,7 +128,7 @@ def go_on(broker):
 
 def test_each_allocation_fails_in_turn(short_broker, shortage):
     broker = short_broker
-    n = first = random.randrange(STRIDE) + 1
+    n = first = first_of(STRIDE)
     failed = True
     ends = 0
     while failed:
@@ -155,7 +160,7 @@ def test_each_allocation_of_a_removal_fails_in_turn(filters, short_broker, short
     """Nobody could be told that something stays behind."""
     broker = short_broker
     stride = STRIDE * 10 if filters else STRIDE  # a filter's rules are read in thousands
-    n = first = random.randrange(stride) + 1
+    n = first = first_of(stride)
     failed = True
     while failed:
         with broker.client() as client:
@@ -229,7 +234,7 @@ def test_each_allocation_of_a_start_fails_in_turn(short_broker, shortage):
         # Its processes for nftables notice it a moment later.
         wait_for(lambda: not broker.host.processes("vmnet-broker"))
         before = sorted_snapshot(broker)
-        n = first = random.randrange(START_STRIDE) + 1
+        n = first = first_of(START_STRIDE)
         failed = True
         while failed:
             shortage.begin(n)
