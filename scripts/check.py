@@ -43,7 +43,7 @@ def line(name, result, seconds):
 def report(name, result, seconds, log):
     """What a stage has to say, in one piece."""
     text = [line(name, result, seconds), *(f"        {note}" for note in result.notes)]
-    if result.failed:
+    if result.failed or result.unsteady:
         text += [log.tail(), ""]
     print("\n".join(text), flush=True)
 
@@ -107,6 +107,9 @@ def main():
         sum(getattr(result, what) for result, _ in results.values())
         for what in ("passed", "failed", "skipped")
     )
+    unsteady = sum(result.unsteady for result, _ in results.values())
+    if unsteady:
+        print(f"{unsteady} of these failed at first, and passed when run again: see above")
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

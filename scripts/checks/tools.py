@@ -14,6 +14,7 @@ import xml.etree.ElementTree
 PROCESSORS = len(os.sched_getaffinity(0))
 TIMEOUT = 2400  # of one tool, seconds
 SHOWN_LINES = 200  # of the output of what has failed
+REPEATED_MAX = 3  # tests of a stage; where more fail it was no chance
 LOGS = "build-check/check"
 
 # The directories that are built, and how: (compiler, meson's options).
@@ -55,6 +56,7 @@ class Result:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    unsteady: int = 0  # of those that passed, by a second run
     notes: list = dataclasses.field(default_factory=list)
 
     def add(self, held, note):
@@ -82,6 +84,7 @@ class Log:
         os.makedirs(LOGS, exist_ok=True)
         self.path = os.path.join(LOGS, f"{name}.log")
         self.junit_path = os.path.join(LOGS, f"{name}.xml")
+        self.cache_path = os.path.join(LOGS, f"{name}.cache")
         with open(self.path, "w", encoding="utf-8"):
             pass
 
@@ -210,11 +213,34 @@ def meson_test(log, directory, suite, valgrind=False):
 
 
 def pytest(log, *arguments, build=SANITIZED):
+    """Runs tests; a few that fail beside others are run once more, with none of them beside.
+
+    One that passes then counts as passed, and is told: it may have found a race.
+    """
+    first = _pytest(log, build, *arguments, "--cache-clear")
+    if not 0 < first.failed <= REPEATED_MAX:
+        return first
+    alone = [argument for argument in arguments if argument not in TESTS_AT_ONCE]
+    second = _pytest(log, build, *alone, "--last-failed", "--last-failed-no-failures=none")
+    if second.passed + second.failed == 0:
+        return first
+    said = [note.replace("failed:", "failed at first:", 1) for note in first.notes]
+    return Result(
+        passed=first.passed + second.passed,
+        failed=second.failed,
+        skipped=first.skipped + second.skipped,
+        unsteady=second.passed,
+        notes=said + second.notes,
+    )
+
+
+def _pytest(log, build, *arguments):
     status, _ = log.run(
         "/usr/bin/python3",
         "tests/pytest",
         f"--build={build}",
         f"--junitxml={log.junit_path}",
+        f"--override-ini=cache_dir={os.path.abspath(log.cache_path)}",
         *arguments,
     )
     result = junit(log.junit_path)
