@@ -26,7 +26,8 @@ static struct nl_msg *entry_message(int type, int flags, const struct fdb_entry 
 	if (!message || nlmsg_append(message, (void *)&header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(message, NDA_LLADDR, sizeof(entry->mac), &entry->mac) < 0 ||
 	    (!is_bridges &&
-	     nla_put(message, NDA_DST, (int)address_size(entry->family), &entry->host) < 0)) {
+	     nla_put(message, NDA_DST, (int)address_size(entry->family), &entry->host) < 0) ||
+	    (entry->vni && nla_put_u32(message, NDA_VNI, entry->vni) < 0)) {
 		nlmsg_free(message);
 		return NULL;
 	}
@@ -85,6 +86,8 @@ int fdb_parse(const struct nlmsghdr *message, struct fdb_entry *entry)
 	if (nla_len(attributes[NDA_DST]) != (int)address_size(entry->family))
 		return -EPROTO;
 	memcpy(&entry->host, nla_data(attributes[NDA_DST]), address_size(entry->family));
+	if (attributes[NDA_VNI] && nla_len(attributes[NDA_VNI]) == sizeof(entry->vni))
+		entry->vni = nla_get_u32(attributes[NDA_VNI]);
 	return 0;
 }
 

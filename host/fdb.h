@@ -8,6 +8,7 @@
 
 #include <netlink/msg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/address.h"
 
@@ -20,6 +21,7 @@ struct fdb_entry {
 		struct in_addr ipv4;
 		struct in6_addr ipv6;
 	} host;
+	uint32_t vni; /* that the host is sent; 0: the device's own */
 };
 
 /*

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from support.fabric import UNDERLAY
+from support.fabric import ALL_MACS, UNDERLAY
 from support.groups import BRIDGE_GROUPS, PORT_GROUPS
 from support.traffic import Pings, transfer
 from support.varlink import VarlinkError
@@ -373,10 +373,11 @@ def test_the_entry_of_the_host_itself(fabric, machines):
 
 @on_both
 def test_hosts_that_frames_for_all_go_to(fabric, machines):
-    zero = "00:00:00:00:00:00 dev vmx-lab dst"
-    check_entry(fabric, f"delete {zero} {fabric.addresses['b']}")
+    zero = f"{ALL_MACS} dev vmx-lab"
+    check_entry(fabric, f"delete {zero}")
     if fabric.control == "static":
-        check_entry(fabric, f"append {zero} 192.0.2.99")
+        check_entry(fabric, f"delete {zero} dst {fabric.addresses['b']}")
+        check_entry(fabric, f"append {zero} dst 192.0.2.99")
 
 
 def refused(host):

@@ -378,10 +378,27 @@ static int take_place(const char *name, const struct link_place *place,
 	return result;
 }
 
+/*
+ * zebra, as it ends, and as it loses bgpd, has the kernel remove what is for everybody of each host
+ * that it knew, also what it has not added: by the host's address and the device's own VNI. The
+ * kernel compares 32 bits of a VNI and sends 24, so that with one more it is the same for the hosts
+ * and another one for zebra.
+ */
+#define NOT_OF_ZEBRA (UINT32_C(1) << 24)
+
+static uint32_t flood_vni(const struct vxlan *vxlan)
+{
+	return vxlan->control == VXLAN_EVPN ? vxlan->vni | NOT_OF_ZEBRA : 0;
+}
+
 static struct fdb_entry flood_to(const struct network_config *config, int vxlan,
 				 const struct vxlan_host *host)
 {
-	struct fdb_entry entry = { .link = vxlan, .family = config->vxlan.family };
+	struct fdb_entry entry = {
+		.link = vxlan,
+		.family = config->vxlan.family,
+		.vni = flood_vni(&config->vxlan),
+	};
 
 	memcpy(&entry.host, &host->address, address_size(entry.family));
 	return entry;
@@ -613,7 +630,9 @@ int vxlan_mend_entry(const struct network *network, const struct vxlan_devices *
 		return has_gone ? claim_machine(network, &entry.mac) : 0;
 	if (!fdb_is_flood(&entry))
 		return 0;
-	if (is_listed(config, &network->addresses, &entry))
+	if (is_listed(config, &network->addresses, &entry)) {
+		entry.vni = flood_vni(&config->vxlan);
 		return has_gone ? netlink_request(fdb_add_message(&entry)) : 0;
+	}
 	return has_gone || config->vxlan.control == VXLAN_EVPN ? 0 : -EINVAL;
 }

@@ -22,6 +22,7 @@ static void check(struct nl_msg *message, const struct fdb_entry *written)
 	assert_int_equal(entry.is_sticky, written->is_sticky);
 	assert_int_equal(entry.family, written->family);
 	assert_memory_equal(&entry.host, &written->host, sizeof(entry.host));
+	assert_int_equal(entry.vni, written->vni);
 	nlmsg_free(message);
 }
 
@@ -43,6 +44,9 @@ static void test_of_a_vxlan(void **state)
 	(void)state;
 	assert_int_equal(inet_pton(AF_INET, "192.0.2.1", &entry.host), 1);
 	check(fdb_add_message(&entry), &entry);
+	entry.vni = 4711;
+	check(fdb_add_message(&entry), &entry);
+	check(fdb_remove_message(&entry), &entry);
 	entry.family = AF_INET6;
 	assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &entry.host), 1);
 	check(fdb_add_message(&entry), &entry);
