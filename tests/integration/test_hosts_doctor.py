@@ -218,6 +218,21 @@ def test_frr_tells_nobody(make):
     assert "advertise-all-vni" in doctor.host.run("cat", "/etc/frr/frr.conf").stdout
 
 
+def test_frr_floods(make):
+    """Beside the broker, to the same hosts; the doctor of either of both says so."""
+    doctor = make()
+    for host in doctor.fabric:
+        host.frr.vtysh(
+            "configure terminal\nrouter bgp\naddress-family l2vpn evpn\n"
+            "flooding head-end-replication"
+        )
+    wait_for(lambda: doctor.host.floods("lab") == [doctor.fabric.addresses["b"]] * 2)
+    says = 'FRR runs without "flooding disable", and frames for everybody come twice'
+    doctor.mend(doctor.examine()[says])
+    assert doctor.host.floods("lab") == [doctor.fabric.addresses["b"]]
+    assert "flooding disable" in doctor.host.run("cat", "/etc/frr/frr.conf").stdout
+
+
 def frr_over_ipv6(own, others):
     """A router's ID is of IPv4's form whatever its addresses are."""
     return frr_config(address_of(int(own.rpartition(":")[2], 16)), others)

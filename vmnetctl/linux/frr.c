@@ -15,10 +15,9 @@
 #define ASK                                                      \
 	"timeout 10 vtysh -c \"show version\" -c \"show evpn\" " \
 	"-c \"show bgp l2vpn evpn vni json\" 2>&1"
-#define ADVERTISE                                               \
-	"vtysh -c \"configure terminal\" -c \"router bgp\" "    \
-	"-c \"address-family l2vpn evpn\" -c advertise-all-vni" \
-	" -c end -c \"write memory\""
+#define CONFIGURE(line)                                      \
+	"vtysh -c \"configure terminal\" -c \"router bgp\" " \
+	"-c \"address-family l2vpn evpn\" -c " line " -c end -c \"write memory\""
 
 /* The first that tells of hosts by IPv6, too. */
 #define IPV6_MAJOR 10U
@@ -85,7 +84,7 @@ static void read_version(const struct answer *answer)
 		version.major = version.minor = 0;
 }
 
-/* Returns whether it is as it should be. */
+/* Returns whether it tells hosts of machines. */
 static bool judge(const struct answer *answer)
 {
 	if (strstr(answer->text, "failed to connect to any daemons") ||
@@ -97,11 +96,17 @@ static bool judge(const struct answer *answer)
 		report_stopped("bgpd");
 		return false;
 	}
-	if (strstr(answer->text, "\"advertiseAllVnis\":\"Enabled\""))
+	if (strstr(answer->text, "\"advertiseAllVnis\":\"Enabled\"")) {
+		/* To the same hosts as the broker does (broker/linux/network/vxlan.c). */
+		if (strstr(answer->text, "\"flooding\":\"Head-end replication\""))
+			doctor_problem(CONFIGURE("\"flooding disable\""),
+				       "FRR runs without \"flooding disable\", and frames for "
+				       "everybody come twice");
 		return true;
+	}
 	if (strstr(answer->text, "\"advertiseAllVnis\""))
 		doctor_problem(
-			ADVERTISE,
+			CONFIGURE("advertise-all-vni"),
 			"FRR runs without \"advertise-all-vni\", and tells nobody of machines");
 	else
 		doctor_problem(NULL,
