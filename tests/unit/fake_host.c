@@ -7,7 +7,7 @@
 int platform_host_key(struct host_key *key, struct error *error)
 {
 	(void)error;
-	*key = (struct host_key){ "a fake host's ke" };
+	*key = (struct host_key){ "a fake host's k" };
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #include "tests/unit/broker/fixture.h"
 
 /* fake_platform.c's */
-static const struct host_key key = { "a fake host's ke" };
+static const struct host_key key = { "a fake host's k" };
 
 /* What the last one of them was answered with is the client's error. */
 static struct interface *attach_as(struct fake_client *client, struct interface_options options,

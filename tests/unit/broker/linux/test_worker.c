@@ -48,7 +48,7 @@ static void submit(int number)
 	worker_submit(&network_worker, &job->job);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	seen.thread = pthread_self();
@@ -59,7 +59,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	seen.event = sd_event_unref(seen.event);
@@ -253,12 +253,8 @@ static void test_the_last_have_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_in_order, start, stop),
-		cmocka_unit_test_setup_teardown(test_stop_finishes, start, stop),
-		cmocka_unit_test_setup_teardown(test_close, start, stop),
-		cmocka_unit_test_setup_teardown(test_turns, start, stop),
-		cmocka_unit_test_setup_teardown(test_at_once, start, stop),
-		cmocka_unit_test_setup_teardown(test_the_last_have_turns, start, stop),
+		TEST(test_in_order), TEST(test_stop_finishes), TEST(test_close),
+		TEST(test_turns),    TEST(test_at_once),       TEST(test_the_last_have_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
