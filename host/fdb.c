@@ -11,13 +11,13 @@
 
 #include "netlink_socket.h"
 
-static struct nl_msg *entry_message(int type, int flags, const struct fdb_entry *entry)
+static struct nl_msg *message_of(int type, int flags, uint16_t state, const struct fdb_entry *entry)
 {
 	const bool is_bridges = entry->family == AF_UNSPEC;
 	const struct ndmsg header = {
 		.ndm_family = AF_BRIDGE,
 		.ndm_ifindex = entry->link,
-		.ndm_state = NUD_NOARP | (is_bridges ? 0 : NUD_PERMANENT),
+		.ndm_state = state,
 		.ndm_flags = (uint8_t)((is_bridges ? NTF_MASTER : NTF_SELF) |
 				       (entry->is_sticky ? NTF_STICKY : 0)),
 	};
@@ -32,6 +32,13 @@ static struct nl_msg *entry_message(int type, int flags, const struct fdb_entry 
 		return NULL;
 	}
 	return message;
+}
+
+static struct nl_msg *entry_message(int type, int flags, const struct fdb_entry *entry)
+{
+	const bool is_bridges = entry->family == AF_UNSPEC;
+
+	return message_of(type, flags, NUD_NOARP | (is_bridges ? 0 : NUD_PERMANENT), entry);
 }
 
 /* A VXLAN may have several of the same MAC address, one for each host. */
@@ -54,6 +61,29 @@ int fdb_claim(int link, const struct mac_address *mac)
 		netlink_request(entry_message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, &entry));
 
 	return result == -EEXIST ? 0 : result;
+}
+
+static int take_link(const struct nlmsghdr *message, void *userdata)
+{
+	struct fdb_entry entry;
+	int result = fdb_parse(message, &entry);
+
+	if (result == 0)
+		*(int *)userdata = entry.link;
+	return result;
+}
+
+/* The kernel tells of no entry that is as it was, and has none in this state. */
+int fdb_tell_again(int link, const struct mac_address *mac)
+{
+	const struct fdb_entry entry = { .link = link, .mac = *mac };
+	int place = 0;
+	int result = netlink_query(message_of(RTM_GETNEIGH, 0, 0, &entry), take_link, &place);
+
+	if (result == 0 && place == link)
+		result = netlink_request(
+			message_of(RTM_NEWNEIGH, NLM_F_REPLACE, NUD_NOARP | NUD_REACHABLE, &entry));
+	return result == -ENOENT ? 0 : result;
 }
 
 bool fdb_is_flood(const struct fdb_entry *entry)

@@ -43,6 +43,12 @@ struct nl_msg *fdb_remove_message(const struct fdb_entry *entry);
  */
 int fdb_claim(int link, const struct mac_address *mac);
 
+/*
+ * Has the kernel tell all who listen once more that a MAC address is behind a port of a bridge, if
+ * it is. Returns 0, also when it is not, or a negative errno.
+ */
+int fdb_tell_again(int link, const struct mac_address *mac);
+
 /* Whether an entry of a VXLAN device is of what is for everybody, or for nobody known. */
 bool fdb_is_flood(const struct fdb_entry *entry);
 

@@ -269,6 +269,28 @@ def test_a_vxlan_that_was_renamed(fabric, machines):
     check_repair(fabric, machines, "link set vmx-lab name other")
 
 
+@of(EVPN)
+def test_a_daemon_is_told_again_where_a_machine_is(fabric, directory):
+    """zebra of FRR 10.3 may read of the machine before the port, and has no use for it then."""
+    host = fabric["a"]
+    path = os.path.join(directory, "told")
+    with open(path, "w", encoding="ascii") as file:
+        listening = host.popen("bridge", "monitor", "fdb", stdout=file)
+    try:
+        machine = fabric.join("a")
+        device = next(link for link in host.links() if link.startswith("vmt"))
+        told = [machine.mac_address, "dev", device, "master", "vmb-lab", "static"]
+
+        def times():
+            with open(path, encoding="ascii") as file:
+                return sum(line.split() == told for line in file)
+
+        wait_for(lambda: times() > 1, 10, what=lambda: f"{told}, which was told {times()} times")
+    finally:
+        listening.kill()
+        listening.wait()
+
+
 @on_both
 def test_a_machines_port_that_learns_is_repaired(fabric, machines):
     """The bridge alone tells of it then, in its own family."""

@@ -53,6 +53,17 @@ static int change_routes(struct route route, int (*change)(const struct route *r
 	return result < 0 ? result : change(&route);
 }
 
+/*
+ * zebra of FRR 10.3 reads of a machine before it reads of the port that it is behind, at times,
+ * and has no use for it then.
+ */
+static int claim(int port, const struct mac_address *mac)
+{
+	int result = fdb_claim(port, mac);
+
+	return result < 0 ? result : fdb_tell_again(port, mac);
+}
+
 static int make_change(const struct telling *self, const struct change *change)
 {
 	const struct neighbour *neighbour = &change->neighbour;
@@ -68,7 +79,7 @@ static int make_change(const struct telling *self, const struct change *change)
 	case REMOVE_ROUTE:
 		return change_routes(route_to(self, neighbour), remove_route);
 	case CLAIM_MACHINE:
-		return fdb_claim(link_index(change->port), &neighbour->mac);
+		return claim(link_index(change->port), &neighbour->mac);
 	}
 	return 0;
 }

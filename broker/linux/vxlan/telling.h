@@ -16,7 +16,7 @@ enum change_kind {
 	FORGET_NEIGHBOUR,
 	ADD_ROUTE, /* to it, by the bridge */
 	REMOVE_ROUTE,
-	CLAIM_MACHINE, /* it is behind this port, unless it has a place already */
+	CLAIM_MACHINE, /* it is behind this port, unless it has another place, and all hear so */
 };
 
 /* Of a machine. */
