@@ -95,7 +95,7 @@ def test_set_up(make_fabric):
         assert machine.ping(machines[0].address) or machine is machines[0]
     page = pages[fabric["a"]]
     summary = page.type("sudo vtysh -c 'show bgp l2vpn evpn summary'").stdout
-    states = re.findall(r"^(192\.0\.2\.\d) .* (\w+) +\d+ N/A$", summary, re.MULTILINE)
+    states = re.findall(r"^(192\.0\.2\.\d) .* (\w+) +\d+ \S+$", summary, re.MULTILINE)
     assert [address for address, state in states if state.isdigit()] == ["192.0.2.2", "192.0.2.3"]
     vnis = page.type("sudo vtysh -c 'show evpn vni'").stdout
     assert re.search(r"^4711 +L2 +vmx-lab ", vnis, re.MULTILINE)

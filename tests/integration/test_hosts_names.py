@@ -227,8 +227,9 @@ def test_the_zone_is_for_the_other_hosts_alone(fabric):
     wait_for(lambda: zone_of(fabric["b"], "10.80.1.1", "10.80.2.1") == (0, True), what="a's zone")
     with pytest.raises(TimeoutError):
         zone_of(machine, "10.80.1.1", machine.address)
-    refused = 5
-    assert zone_of(machine, GATEWAY, machine.address) == (refused, False)
+    # dnsmasq refuses it; since 2.91 there is nothing in the answer.
+    said, has_names = zone_of(machine, GATEWAY, machine.address)
+    assert said in (0, 5) and not has_names
 
 
 def test_a_broker_that_is_killed(fabric):

@@ -23,12 +23,15 @@ def is_waiting(pid, call):
 
 
 def descriptors_of(pid, name):
-    """The same open files as those that a process has, by what the kernel's name starts with."""
+    """The same open files as those that a process has, by what is in the kernel's name of them.
+
+    That begins outside of a chroot, where the process has mounts of its own.
+    """
     pidfd = os.pidfd_open(pid)
     try:
         for number in os.listdir(f"/proc/{pid}/fd"):
             fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(number), 0)
-            if os.readlink(f"/proc/self/fd/{fd}").startswith(name):
+            if name in os.readlink(f"/proc/self/fd/{fd}"):
                 yield fd
             else:
                 os.close(fd)
