@@ -3,14 +3,13 @@
 
 import os
 import re
-import subprocess
 
 import pytest
 
 from support.doctor import CONFIG_FILE, PROGRAMS, USER, Doctor
-from support.fabric import AS, FRR, UNDERLAY, Fabric, address_of, frr_config, vxlan_network
+from support.fabric import AS, UNDERLAY, Fabric, vxlan_network
 from support.frame import mac_bytes
-from support.need import need_fabric
+from support.need import FRR_OVER_IPV6, frr_version, need_fabric
 from support.wait import wait_for
 
 LAB = 'network "lab": '
@@ -51,7 +50,7 @@ def make(directory, build):
 
     def make_doctor(control="evpn", active=True, **options):
         options = {"hosts": 2, "control": control, **options}
-        need_fabric(**options)
+        need_fabric(control)
         fabric = Fabric(directory, build, **options)
         fabrics.append(fabric)
         fabric.start()
@@ -75,9 +74,12 @@ def note(doctor, pattern):
     )
 
 
-@pytest.mark.parametrize("control", ["evpn", "static"])
-def test_health(make, control):
-    doctor = make(control)
+@pytest.mark.parametrize(
+    "control, underlay", [("evpn", "ipv4"), ("static", "ipv4"), ("evpn", "ipv6")]
+)
+def test_health(make, control, underlay):
+    need_fabric(control, underlay)
+    doctor = make(control, underlay=underlay)
     wait_for(lambda: doctor.examine() == {}, 20, doctor.examine)
     wait_for(lambda: doctor.examine(USER) == {}, 20, lambda: doctor.examine(USER))
 
@@ -233,11 +235,6 @@ def test_frr_floods(make):
     assert "flooding disable" in doctor.host.run("cat", "/etc/frr/frr.conf").stdout
 
 
-def frr_over_ipv6(own, others):
-    """A router's ID is of IPv4's form whatever its addresses are."""
-    return frr_config(address_of(int(own.rpartition(":")[2], 16)), others)
-
-
 OLD_FRR = (
     LAB + "FRR {} knows no VXLAN over IPv6, so that each frame for a machine elsewhere goes to "
     "all hosts; it takes FRR 10.6 or newer, or in the file of all hosts addresses of IPv4, or "
@@ -246,16 +243,15 @@ OLD_FRR = (
 
 
 def need_old_frr():
-    said = subprocess.run([f"{FRR}/bgpd", "--version"], check=True, capture_output=True, text=True)
-    major, minor = re.match(r"bgpd version (\d+)\.(\d+)", said.stdout).groups()
-    if (int(major), int(minor)) >= (10, 6):
+    version = frr_version()
+    if version >= FRR_OVER_IPV6:
         pytest.skip("FRR knows VXLAN over IPv6 here")
-    return f"{major}.{minor}"
+    return "{}.{}".format(*version)
 
 
 def test_frr_that_knows_no_ipv6(make):
     version = need_old_frr()
-    doctor = make(active=False, underlay="ipv6", frr=frr_over_ipv6)
+    doctor = make(active=False, underlay="ipv6")
     command = doctor.find(re.escape(OLD_FRR.format(version)))
     env = doctor.program_of_user("edit", "sed -i --follow-symlinks s/evpn/static/ $1")
     doctor.mend(command, env=env.items())
@@ -264,7 +260,7 @@ def test_frr_that_knows_no_ipv6(make):
 def test_frames_of_frr_that_knows_no_ipv6(make):
     """Hosts hear of each other's machines, but not where these are: the third gets each frame."""
     version = need_old_frr()
-    doctor = make(hosts=3, underlay="ipv6", frr=frr_over_ipv6)
+    doctor = make(hosts=3, underlay="ipv6")
     fabric = doctor.fabric
     machine, other = fabric.join("a"), fabric.join("b")
     wait_for(lambda: other.address in doctor.host.learned("lab"), 20)
@@ -279,7 +275,7 @@ def test_frames_of_frr_that_knows_no_ipv6(make):
 def test_versions_of_frr(make):
     """What vtysh prints of one that is as old as any here, with another version."""
     need_old_frr()
-    doctor = make(underlay="ipv6", frr=frr_over_ipv6)
+    doctor = make(underlay="ipv6")
     doctor.host.run("mv", "/usr/bin/vtysh", "/usr/bin/vtysh-of-this-version")
     for version, said in ("10.5.3", "10.5"), ("10.6.1", None), ("10.10-dev", None), ("11.0", None):
         vtysh = f'vtysh-of-this-version "$@" | sed "s/^FRRouting [^ ]*/FRRouting {version}/"'

@@ -86,7 +86,9 @@ def make(directory, build):
         fabric.close()
 
 
-@pytest.mark.parametrize("control, underlay", [("evpn", "wireguard"), ("static", "ipv6")])
+@pytest.mark.parametrize(
+    "control, underlay", [("evpn", "wireguard"), ("evpn", "ipv6"), ("static", "ipv6")]
+)
 def test_machines_reach_each_other(make, control, underlay):
     fabric = make(control=control, underlay=underlay)
     first, second, third = (fabric.join(name) for name in "abc")

@@ -44,7 +44,7 @@ def kind(control, underlay="ipv4"):
 
 # By IPv4 alone, of either, and at the usual port: test_hosts_path.py, test_hosts_firewall.py and
 # others.
-KINDS = [kind("evpn", "wireguard"), kind("static", "ipv6")]
+KINDS = [kind("evpn", "wireguard"), kind("evpn", "ipv6"), kind("static", "ipv6")]
 
 pytestmark = pytest.mark.parametrize("shared_fabric", KINDS, indirect=True, scope="module")
 

@@ -29,8 +29,7 @@ def of(*kinds):
 
 
 on_both = of(EVPN, STATIC)
-# FRR has EVPN over IPv6 since version 10 alone.
-on_all = of(EVPN, STATIC, {**STATIC, "underlay": "ipv6"})
+on_all = of(EVPN, STATIC, *({**kind, "underlay": "ipv6"} for kind in (EVPN, STATIC)))
 
 
 def own(host):

@@ -79,12 +79,17 @@ def vxlan_network(hosts, index=0, control="evpn", underlay="ipv4", port=None, **
     }
 
 
+def router_id(own):
+    """Of IPv4's form whatever a host's addresses are."""
+    return address_of(int(own.rpartition(":")[2], 16)) if ":" in own else own
+
+
 def frr_config(own, others, more=TIMERS):
     """The whole configuration of a host's FRR. more: further lines of "router bgp"."""
     neighbours = "".join(f" neighbor {address} peer-group hosts\n" for address in others)
     return (
         f"router bgp {AS}\n"
-        f" bgp router-id {own}\n"
+        f" bgp router-id {router_id(own)}\n"
         " no bgp default ipv4-unicast\n"
         " neighbor hosts peer-group\n"
         " neighbor hosts remote-as internal\n"

@@ -3,11 +3,15 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 
+from .fabric import FRR
+
+FRR_OVER_IPV6 = 10, 6
 WIREGUARD = ["unshare", "--net", "ip", "link", "add", "type", "wireguard"]
 
 
@@ -16,10 +20,19 @@ def need(program):
         pytest.skip(f"no {program} here")
 
 
+def frr_version():
+    """As (major, minor)."""
+    bgpd = [f"{FRR}/bgpd", "--version"]
+    said = subprocess.run(bgpd, check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.match(r"bgpd version (\d+)\.(\d+)", said).groups()))
+
+
 def need_fabric(control="evpn", underlay="ipv4", **_):
     """What hosts need that are on a network together: support/fabric.py."""
     if control == "evpn":
         need("vtysh")
+        if underlay == "ipv6" and frr_version() < FRR_OVER_IPV6:
+            pytest.skip("FRR knows no VXLAN over IPv6 here")
     if underlay == "wireguard":
         need("wg")
         if subprocess.run(WIREGUARD, check=False, capture_output=True).returncode != 0:
