@@ -154,9 +154,11 @@ static int add_chain(json_t *items, const struct base_chain *like, json_t *chain
 	json_t *listing;
 	int result;
 
+	errno = 0;
 	if (json_unpack(chain, "{s:s, s:s, s:s}", "family", &family, "table", &table, "name",
-			&name) < 0 ||
-	    strcmp(family, like->family) != 0 || strcmp(table, like->table) != 0 ||
+			&name) < 0)
+		return errno == ENOMEM ? -1 : 0;
+	if (strcmp(family, like->family) != 0 || strcmp(table, like->table) != 0 ||
 	    !is_plain(name) ||
 	    snprintf(command, sizeof(command), "list chain %s %s %s", family, table, name) >=
 		    (int)sizeof(command))

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "broker/linux/shortage.h"
 
 #define SUFFIX ".interface"
 /* Of the digits of an address in a file's name. */
@@ -206,6 +207,8 @@ void interface_record_load(const char *runtime_dir, const char *network,
 		return;
 	root = json_text_load_file(path);
 	if (!json_is_object(root) || take_options(root, options) < 0) {
+		if (errno == ENOMEM)
+			shortage_end();
 		log_warning(network, "the record of an interface, %s, is damaged", path);
 		free(options->port_forwardings);
 		*options = (struct interface_options){ 0 };

@@ -124,11 +124,14 @@ static int load(const char *path, const char *network, struct network_config **c
 	*config = NULL;
 	if (root && json_unpack(root, "{s:s}", "config", &text) == 0)
 		*config = network_config_parse(network, text);
-	if (!*config && errno == ENOMEM)
+	if (*config) {
+		errno = 0;
+		if (parse_addresses(root, *config, addresses) == 0 &&
+		    is_possible(*config, addresses))
+			result = 0;
+	}
+	if (result < 0 && errno == ENOMEM)
 		shortage_end();
-	if (*config && parse_addresses(root, *config, addresses) == 0 &&
-	    is_possible(*config, addresses))
-		result = 0;
 	json_decref(root);
 	return result;
 }
