@@ -213,7 +213,7 @@ NOT_RUN = {
         "sudo tests/pytest --build build tests/integration/test_hosts_failures.py",
         "sudo VMNET_TEST_HOSTS=64 VMNET_TEST_MACHINES=10000 VMNET_TEST_ATTACHED=60 "
         "tests/pytest --build build -s tests/integration/test_hosts_scale.py",
-        "sudo tests/torture.py --build build-check --seed 1164800865",
+        "sudo tests/torture.py --build build-check --seed 40706187",
         "sudo scripts/check",
         "sudo scripts/check unit format",
         "sudo scripts/check fuzz",
