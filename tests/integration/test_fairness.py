@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nobody can make others wait: scripts/bench --only fairness prints what is compared here."""
 
-import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import termios
 
@@ -43,16 +41,6 @@ def test_an_acquire_that_thousands_are_told_of(broker):
     broker.wait_until_clean(timeout=120)
 
 
-@contextlib.contextmanager
-def stopped(broker):
-    """Inside, all that is asked of the broker waits for it."""
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
-
-
 def unread(client):
     """Whether the broker has not read what the client has sent."""
     size = fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4))
@@ -66,12 +54,12 @@ def test_the_connections_of_a_user_are_heard_in_its_turn(broker):
     witness = broker.client(USER)
     witness.networks()
     with divided(broker):
-        with stopped(broker):
+        with broker.paused():
             for rival in rivals:
                 rival.send_raw(b" ")
             witness.send("ListNetworks", more=True)
         assert witness.receive_networks()
-        with stopped(broker):
+        with broker.paused():
             heard = DRIBBLING - sum(map(unread, rivals))
     assert heard < MOST_BEFORE
     wait_for(lambda: not any(map(unread, rivals)), what="the end of the rival's turns")
@@ -92,12 +80,12 @@ def test_a_user_comes_in_in_its_turn(broker):
     inside = [broker.client(RIVAL) for _ in range(CONNECTIONS_MAX)]
     assert inside[-1].networks()
     with divided(broker):
-        with stopped(broker):
+        with broker.paused():
             rivals = [broker.client(RIVAL) for _ in range(DRIBBLING)]
             witness = broker.client(USER)
             witness.send("ListNetworks", more=True)
         assert witness.receive_networks()
-        with stopped(broker):
+        with broker.paused():
             refused = answered(rivals)
     assert refused < MOST_BEFORE
     wait_for(lambda: answered(rivals) == DRIBBLING, what="the end of the rival's turns")

@@ -2,8 +2,6 @@
 """What machines notice of it when FRR, a broker or a link ends: nothing, or not for long."""
 
 import contextlib
-import os
-import signal
 import time
 
 import pytest
@@ -55,15 +53,6 @@ def pings(machines):
 
 def lost(pings):
     return [each.lost() for each in pings]
-
-
-@contextlib.contextmanager
-def paused(broker):
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
 
 
 def join_all(fabric):
@@ -126,7 +115,7 @@ def test_frr_removes_its_own_alone(fabric, machines, pings):
     """A broker that has its turn later than a machine's next packet has nothing to put back."""
     host = fabric["a"]
     others = sorted(fabric.addresses[other.name] for other in fabric.others(host))
-    with paused(host.broker):
+    with host.broker.paused():
         host.frr.kill("bgpd")
         wait_for(lambda: not host.whereabouts("lab"), what="a host that knows of no machine")
         assert host.floods("lab") == others

@@ -243,19 +243,9 @@ def test_machines_that_end_are_no_fault(broker, plug_in):
     assert "joined again" not in broker.log()
 
 
-@contextlib.contextmanager
-def paused(broker):
-    """Inside, the broker hears of nothing."""
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
-
-
 def test_what_cannot_be_repaired_is_said(broker, network):
     bridge = network["bridge"]
-    with paused(broker):
+    with broker.paused():
         broker.host.ip(f"link delete {bridge}")
         broker.host.ip(f"link add {bridge} type veth peer name peer0")
     broker.wait_for_log('network "default": a device vmb-default exists already')
@@ -272,7 +262,7 @@ def test_what_cannot_be_repaired_is_said(broker, network):
 def test_a_repair_is_tried_again(broker):
     """Nobody says that it might work by now."""
     broker.client().acquire("host")
-    with paused(broker):
+    with broker.paused():
         broker.host.ip("link delete vmb-host")
         broker.host.ip("link add vmb-host type bridge")
     broker.wait_for_log('network "host": a device vmb-host exists already')
@@ -292,7 +282,7 @@ def test_a_record_that_cannot_be_written_hinders_no_repair(broker, network):
 
 def test_more_notifications_than_fit(broker, network):
     churn = "address add 192.0.2.1/32 dev lo\naddress delete 192.0.2.1/32 dev lo\n"
-    with paused(broker):
+    with broker.paused():
         broker.host.run("ip", "-batch", "-", input=churn * 3000)
         broker.host.ip(f"address flush dev {network['bridge']}")
     broker.wait_for_log("notifications of the kernel were lost")
@@ -350,7 +340,7 @@ def lose_notifications(broker):
     """Of others' rules, and with them those of what became of the broker's."""
     rules = "add rule inet others chain1 accept\n" * 20000
     others = f"add table inet others\nadd chain inet others chain1\n{rules}"
-    with paused(broker):
+    with broker.paused():
         broker.host.run("nft", "-f", "-", input=others)
         broker.host.run("nft", "flush", "ruleset")
 

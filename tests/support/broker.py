@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real broker in a host, with files of its own, and a look at what it leaves."""
 
+import contextlib
 import json
 import os
 import re
@@ -149,6 +150,15 @@ class Broker:
         self.process.terminate()
         status = self.process.wait(timeout=60)
         assert status == 0, f"the broker ended with status {status}\n{self.log()}"
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Inside, it hears of nothing, and what is asked of it waits."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def kill(self):
         self.process.kill()
