@@ -300,13 +300,18 @@ def test_what_is_told_of_a_machine_is_told_again(fabric):
     fabric.wait_known(machine)
 
 
+def take(machine, address):
+    """An address that nobody has given it."""
+    machine.lease = {"ip": address}
+    machine.ip(f"address add {address}/16 dev eth0")
+    machine.announce()
+
+
 def test_a_machine_that_has_not_asked_for_its_address(fabric):
     """The kernel hears of it, by ARP and by neighbour discovery."""
     hold(fabric)
     machine = fabric.plug_in("a")
-    machine.lease = {"ip": "10.80.200.9"}
-    machine.ip("address add 10.80.200.9/16 dev eth0")
-    machine.announce()
+    take(machine, "10.80.200.9")
     fabric.wait_known(machine)
     wait_for(lambda: "10.80.200.9" in routes(fabric["a"]), what="a route to it")
     ipv6 = machine.ipv6_address()
@@ -324,9 +329,7 @@ def test_a_machine_that_comes_unforeseen(fabric):
     """Its host has not heard of it before: what it says itself has to do."""
     hold(fabric)
     machine = fabric.plug_in("b")
-    machine.lease = {"ip": "10.80.1.88"}
-    machine.ip("address add 10.80.1.88/16 dev eth0")
-    machine.announce()
+    take(machine, "10.80.1.88")
     wait_for(lambda: asked(machine) == machine.address, what="an interface that has asked for it")
     wait_for(lambda: leases(fabric["b"]) is not None, what="leases")
     machine.dhcp()
